@@ -1,0 +1,1 @@
+"""The words of Kubernetes: kinds, names, labels, conditions, verdicts. Pure values, no cluster."""

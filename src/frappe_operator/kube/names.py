@@ -1,0 +1,35 @@
+"""Names and labels of everything the operator makes. A released name or selector never changes."""
+
+import hashlib
+
+from frappe_operator.kube.kinds import GROUP
+
+LIMIT = 63
+"""Length of a DNS label: what a Service name, a label value and a pod's host name may have."""
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+NAME = "app.kubernetes.io/name"
+INSTANCE = "app.kubernetes.io/instance"
+COMPONENT = "app.kubernetes.io/component"
+BENCH_LABEL = f"{GROUP}/bench"
+SITE_LABEL = f"{GROUP}/site"
+COMPONENT_LABEL = f"{GROUP}/component"
+RETAINED_LABEL = f"{GROUP}/retained"
+"""Says that an object outlived its owner on purpose and may be taken up by a new one of the same name."""
+
+SITE_FINALIZER = f"{GROUP}/site-finalizer"
+BENCH_FINALIZER = f"{GROUP}/bench-finalizer"
+
+
+def digest(text: str, length: int = 8) -> str:
+    """A short, fixed-length fingerprint that is safe in every kind of name."""
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def child(owner: str, part: str) -> str:
+    """`<owner>-<part>`; over 63 characters the owner is cut and a fingerprint of the whole takes the rest."""
+    name = f"{owner}-{part}"
+    if len(name) <= LIMIT:
+        return name
+    tail = f"-{digest(name)}-{part}"
+    return owner[: LIMIT - len(tail)].rstrip("-.") + tail

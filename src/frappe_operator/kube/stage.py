@@ -1,0 +1,78 @@
+"""A stage: one group of children, one status condition, one row in the docs."""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.live import Live
+
+
+class Reason(StrEnum):
+    """Every reason a condition or an event can have. Released ones never change: people match on them."""
+
+    # It is so.
+    READY = "Ready"
+    SUCCEEDED = "Succeeded"
+    # Still coming.
+    WAITING = "Waiting"
+    PROVISIONING = "Provisioning"
+    JOB_RUNNING = "JobRunning"
+    JOB_RETRYING = "JobRetrying"
+    PODS_NOT_READY = "PodsNotReady"
+    CLAIM_PENDING = "ClaimPending"
+    BENCH_NOT_READY = "BenchNotReady"
+    DATABASE_UNAVAILABLE = "DatabaseUnavailable"
+    ROUTE_NOT_SERVED = "RouteNotServed"
+    NOT_ANSWERING = "NotAnswering"
+    DELETING = "Deleting"
+    SITES_REMAIN = "SitesRemain"
+    # The user must act.
+    INVALID_SPEC = "InvalidSpec"
+    BENCH_NOT_FOUND = "BenchNotFound"
+    SECRET_NOT_FOUND = "SecretNotFound"
+    SECRET_INVALID = "SecretInvalid"
+    APP_NOT_IN_IMAGE = "AppNotInImage"
+    NAME_CONFLICT = "NameConflict"
+    HOST_TAKEN = "HostTaken"
+    DATABASE_REFUSED = "DatabaseRefused"
+    VERSION_NOT_SUPPORTED = "VersionNotSupported"
+    STORAGE_CLASS_NOT_FOUND = "StorageClassNotFound"
+    REJECTED = "Rejected"
+    # Our own trouble.
+    RECONCILE_ERROR = "ReconcileError"
+
+
+class Verdict(NamedTuple):
+    """Whether a stage is true, and why not: a reason to match on, a sentence to act on."""
+
+    ok: bool
+    reason: str
+    message: str
+    blocked: bool = False
+    """The user must change something; waiting does not help."""
+
+
+class Blocked(Exception):
+    """The user must change something. Ends the reconcile; the condition says what to do; no retry."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.verdict = Verdict(False, reason, message, blocked=True)
+
+
+Lives = Sequence[Live | None]
+"""What exists of a stage's children, in their order; None for one that does not exist yet."""
+
+
+class Stage(NamedTuple):
+    """One step in the life of an object."""
+
+    condition: str
+    """Type of the status condition that says whether the step is done."""
+    children: Sequence[Manifest]
+    """Kept equal to these, field by field, for as long as the owner lives."""
+    ready: Callable[[Lives], Verdict]
+    """Verdict on `children` followed by `once`."""
+    once: Sequence[Manifest] = ()
+    """Created when absent and never changed after: generated Secrets, Jobs."""

@@ -1,1 +1,1 @@
-"""..."""
+"""What users ask: the two kinds as msgspec models. They parse; they decide nothing."""

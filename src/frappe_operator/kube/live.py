@@ -149,6 +149,7 @@ class Pod(Live):
 
 class ClaimSpec(Struct, gc=False, rename="camel"):
     storage_class_name: str = ""
+    access_modes: tuple[str, ...] = ()
 
 
 class ClaimStatus(Struct, gc=False, rename="camel"):

@@ -26,10 +26,10 @@ def digest(text: str, length: int = 8) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
-def child(owner: str, part: str) -> str:
-    """`<owner>-<part>`; over 63 characters the owner is cut and a fingerprint of the whole takes the rest."""
+def child(owner: str, part: str, limit: int = LIMIT) -> str:
+    """`<owner>-<part>`; over `limit` characters the owner is cut and a fingerprint of the whole takes the rest."""
     name = f"{owner}-{part}"
-    if len(name) <= LIMIT:
+    if len(name) <= limit:
         return name
     tail = f"-{digest(name)}-{part}"
-    return owner[: LIMIT - len(tail)].rstrip("-.") + tail
+    return owner[: limit - len(tail)].rstrip("-.") + tail

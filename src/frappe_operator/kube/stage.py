@@ -53,12 +53,24 @@ class Verdict(NamedTuple):
     """The user must change something; waiting does not help."""
 
 
-class Blocked(Exception):
-    """The user must change something. Ends the reconcile; the condition says what to do; no retry."""
+class Undecided(Exception):
+    """What the object should be cannot be said. Ends the reconcile before anything is written."""
+
+    blocked = False
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
-        self.verdict = Verdict(False, reason, message, blocked=True)
+        self.verdict = Verdict(False, reason, message, blocked=self.blocked)
+
+
+class Waiting(Undecided):
+    """Something else has to come first, and will say so when it is there."""
+
+
+class Blocked(Undecided):
+    """The user must change something: the condition says what. No retry."""
+
+    blocked = True
 
 
 Lives = Sequence[Live | None]

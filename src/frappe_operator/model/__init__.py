@@ -1,1 +1,1 @@
-"""..."""
+"""What we decided: frozen values. All defaults, merges and None end here."""

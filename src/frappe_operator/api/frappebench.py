@@ -1,0 +1,197 @@
+"""FrappeBench: the infrastructure its sites share."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from frappe_operator.api.types import (
+    AppName,
+    Asked,
+    ComponentReplicas,
+    ComponentResources,
+    Count,
+    ImageName,
+    LocalReference,
+    ObjectName,
+    Quantity,
+    Resources,
+    Rule,
+)
+
+
+class App(Asked):
+    """An app that the sites of the bench may use."""
+
+    name: Annotated[AppName, Meta(description="The app's Python package.", examples=["erpnext"])]
+    source: Annotated[
+        Literal["image"] | None,
+        Meta(description="Where the app comes from. Default `image`: the bench's image."),
+    ] = None
+
+
+class ImageConfig(Asked):
+    """Which image the Frappe pods run."""
+
+    repository: Annotated[
+        Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._:/-]*$", max_length=400)] | None,
+        Meta(description="Image without tag. Default `frappe/erpnext`.", examples=["registry.example.com/erp"]),
+    ] = None
+    tag: Annotated[
+        Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")] | None,
+        Meta(description="Tag. Default: frappeVersion.", examples=["v15.51.1"]),
+    ] = None
+    digest: Annotated[
+        Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$")] | None,
+        Meta(description="Digest; wins over the tag."),
+    ] = None
+    pull_policy: Annotated[
+        Literal["Always", "IfNotPresent", "Never"] | None, Meta(description="Default IfNotPresent.")
+    ] = None
+    pull_secrets: Annotated[
+        Annotated[list[LocalReference], Meta(max_length=16)] | None,
+        Meta(description="Secrets of the namespace that log in to the registry; every pod and Job gets them."),
+    ] = None
+
+
+class BenchReplicas(ComponentReplicas):
+    """Pods a component: nginx of the bench itself; the others are defaults for its sites."""
+
+    nginx: Annotated[Count | None, Meta(description="Proxies of the bench. Default 1.")] = None
+
+
+class BenchResources(ComponentResources):
+    """Requests and limits a component: nginx and redis of the bench itself; the others are defaults for its sites."""
+
+    nginx: Annotated[Resources | None, Meta(description="Proxy.")] = None
+    redis: Annotated[Resources | None, Meta(description="Each of the two Redis servers.")] = None
+
+
+class RedisConfig(Asked):
+    """The bench's cache and queue."""
+
+    image: Annotated[ImageName | None, Meta(description="Image of the server. Default: the operator's setting.")] = None
+    max_memory: Annotated[
+        Annotated[str, Meta(pattern=r"^[1-9][0-9]*([kKmMgG]i?[bB]?)?$", max_length=16)] | None,
+        Meta(
+            description="Memory limit of the cache, as Kubernetes or Redis writes it. Default 256Mi.",
+            examples=["512Mi", "4gb"],
+        ),
+    ] = None
+    storage_size: Annotated[Quantity | None, Meta(description="Volume of the queue. Default 1Gi.")] = None
+    storage_class_name: Annotated[
+        ObjectName | None, Meta(description="StorageClass of the queue's volume. Default: the cluster's.")
+    ] = None
+
+
+class BenchStorage(Asked):
+    """The common storage: published assets."""
+
+    size: Annotated[Quantity | None, Meta(description="Default 10Gi. May grow, not shrink.")] = None
+    storage_class_name: Annotated[ObjectName | None, Meta(description="Default: the cluster's default class.")] = None
+    access_mode: Annotated[
+        Literal["Auto", "ReadWriteMany", "ReadWriteOnce"] | None,
+        Meta(
+            description=(
+                "Auto (default): ReadWriteMany where the class is known to do it or says so by the annotation "
+                "vyogo.tech/access-modes, else ReadWriteOnce with the bench's pods on one node."
+            )
+        ),
+    ] = None
+
+
+class DomainConfig(Asked):
+    """How sites without a `domain` get one."""
+
+    suffix: Annotated[
+        Annotated[str, Meta(pattern=r"^(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$", max_length=200)] | None,
+        Meta(description="Added to siteName. Starts with a dot.", examples=[".platform.example.com"]),
+    ] = None
+
+
+class DatabaseConfig(Asked):
+    """The bench's own MariaDB, made when a site first uses it."""
+
+    image: Annotated[ImageName | None, Meta(description="Image of the server. Default: the operator's setting.")] = None
+    storage_size: Annotated[Quantity | None, Meta(description="Default 10Gi.")] = None
+    storage_class_name: Annotated[ObjectName | None, Meta(description="Default: the cluster's default class.")] = None
+    resources: Annotated[Resources | None, Meta(description="Requests and limits of the server.")] = None
+
+
+class BenchIngress(Asked):
+    """How the sites are reached from outside."""
+
+    type: Annotated[
+        Literal["Ingress", "None"] | None,
+        Meta(description="Ingress (default), or None: you route to the Service `<bench>-nginx` yourself."),
+    ] = None
+    class_name: Annotated[ObjectName | None, Meta(description="IngressClass. Default: the cluster's.")] = None
+
+
+class FrappeBenchSpec(Asked):
+    """What the bench shall be."""
+
+    rules = (
+        Rule(
+            "!(has(self.apps) && has(self.appsJSON))",
+            "apps and appsJSON say the same thing in two ways: keep one and remove the other",
+        ),
+    )
+
+    frappe_version: Annotated[
+        str,
+        Meta(
+            description="Frappe's version: the image's tag unless imageConfig says otherwise. 15 or newer.",
+            pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$",
+            examples=["version-15", "v15.51.1"],
+        ),
+    ]
+    apps_json: Annotated[
+        Annotated[str, Meta(max_length=16384)] | None,
+        Meta(
+            description="Apps as a JSON list of names, or of objects with a `name`. They must be in the image.",
+            examples=['["erpnext", "hrms"]'],
+        ),
+    ] = field(default=None, name="appsJSON")
+    apps: Annotated[
+        Annotated[
+            list[App],
+            Meta(
+                max_length=64,
+                extra_json_schema={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+            ),
+        ]
+        | None,
+        Meta(description="Apps, in the order they are installed. They must be in the image."),
+    ] = None
+    image_config: Annotated[ImageConfig | None, Meta(description="Image of all Frappe pods.")] = None
+    component_replicas: Annotated[BenchReplicas | None, Meta(description="Pods a component.")] = None
+    component_resources: Annotated[BenchResources | None, Meta(description="Requests and limits a component.")] = None
+    redis_config: Annotated[RedisConfig | None, Meta(description="Cache and queue.")] = None
+    storage: Annotated[BenchStorage | None, Meta(description="Common storage.")] = None
+    domain_config: Annotated[DomainConfig | None, Meta(description="Domains of the sites.")] = None
+    database_config: Annotated[DatabaseConfig | None, Meta(description="The bench's own MariaDB.")] = None
+    ingress: Annotated[BenchIngress | None, Meta(description="Way in from outside.")] = None
+
+
+class ImageStatus(Asked):
+    """What the bench's image was found to hold."""
+
+    reference: Annotated[str | None, Meta(description="The image that was looked into.")] = None
+    frappe_version: Annotated[str | None, Meta(description="Frappe's version in it.")] = None
+    python: Annotated[str | None, Meta(description="Python's version in it.")] = None
+    apps: Annotated[dict[str, str] | None, Meta(description="Apps in it, with their versions.")] = None
+
+
+class FrappeBenchStatus(Asked):
+    """What the bench is."""
+
+    image: Annotated[ImageStatus | None, Meta(description="What the image holds.")] = None
+    sites: Annotated[int | None, Meta(description="Number of FrappeSites on the bench.")] = None
+    installed_apps: Annotated[list[str] | None, Meta(description="Apps that sites may use.")] = None
+
+
+class FrappeBench(Struct, rename="camel"):
+    """Infrastructure that Frappe sites share: proxy, cache, queue, storage, and a MariaDB where sites use it."""
+
+    spec: FrappeBenchSpec
+    status: FrappeBenchStatus | None = None

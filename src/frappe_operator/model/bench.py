@@ -1,0 +1,316 @@
+"""A bench as decided: every default chosen, every None gone."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from frappe_operator.api.frappebench import FrappeBenchSpec
+from frappe_operator.api.types import ComponentReplicas, ComponentResources
+from frappe_operator.kube.kinds import BENCH, Manifest
+from frappe_operator.kube.live import Custom
+from frappe_operator.kube.names import child, digest
+from frappe_operator.kube.stage import Blocked, Reason
+from frappe_operator.model.owner import Owner
+from frappe_operator.model.settings import Images
+from frappe_operator.model.sizing import Size, replicas, resources
+
+RWO, RWX = "ReadWriteOnce", "ReadWriteMany"
+ACCESS_MODES_ANNOTATION = "vyogo.tech/access-modes"
+STATEFUL_NAME_LIMIT = 52
+"""A StatefulSet's name with its revision's hash becomes a label value of its pods."""
+
+SHARED_FILE_PROVISIONERS = frozenset(
+    {
+        "efs.csi.aws.com",
+        "file.csi.azure.com",
+        "filestore.csi.storage.gke.io",
+        "nfs.csi.k8s.io",
+        "cephfs.csi.ceph.com",
+        "rook-ceph.cephfs.csi.ceph.com",
+        "driver.longhorn.io",
+        "csi.juicefs.com",
+        "cluster.local/nfs-subdir-external-provisioner",
+    }
+)
+"""Provisioners whose volumes many nodes may write at once."""
+
+
+class Image(Struct, frozen=True):
+    """An image of Frappe."""
+
+    reference: str
+    pull_policy: str = "IfNotPresent"
+    pull_secrets: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Names the image where its reference cannot stand."""
+        return digest(self.reference, 12)
+
+
+class Facts(Struct, frozen=True, rename="camel"):
+    """What was found in an image by running it once."""
+
+    reference: str
+    frappe_version: str
+    python: str
+    apps: dict[str, str]
+    previous_key: str = ""
+    """Key of the image before, whose assets are still served."""
+
+    @property
+    def key(self) -> str:
+        return digest(self.reference, 12)
+
+    @property
+    def major(self) -> int:
+        """Frappe's major version."""
+        return int(self.frappe_version.split(".")[0])
+
+
+class Volume(Struct, frozen=True):
+    """A claim for storage."""
+
+    size: str
+    storage_class: str | None
+    access_mode: str
+
+    @property
+    def one_node(self) -> bool:
+        """Whether all pods that use it must run on one node."""
+        return self.access_mode == RWO
+
+
+class Redis(Struct, frozen=True):
+    image: str
+    max_memory: str
+    """Of the cache, as Redis spells it."""
+    volume: Volume
+    """Of the queue."""
+    resources: Manifest
+
+
+class MariaDB(Struct, frozen=True):
+    """The bench's own database server."""
+
+    image: str
+    volume: Volume
+    resources: Manifest
+
+
+class Names(Struct, frozen=True):
+    """Names of a bench's children that its sites refer to."""
+
+    bench: str
+
+    @property
+    def nginx(self) -> str:
+        return child(self.bench, "nginx")
+
+    @property
+    def redis(self) -> str:
+        return child(self.bench, "redis")
+
+    @property
+    def redis_cache(self) -> str:
+        return child(self.bench, "redis-cache", STATEFUL_NAME_LIMIT)
+
+    @property
+    def redis_queue(self) -> str:
+        return child(self.bench, "redis-queue", STATEFUL_NAME_LIMIT)
+
+    @property
+    def mariadb(self) -> str:
+        return child(self.bench, "mariadb", STATEFUL_NAME_LIMIT)
+
+    @property
+    def mariadb_root(self) -> str:
+        return child(self.bench, "mariadb-root")
+
+    @property
+    def runner(self) -> str:
+        return child(self.bench, "runner")
+
+    @property
+    def image(self) -> str:
+        return child(self.bench, "image")
+
+    @property
+    def common(self) -> str:
+        return child(self.bench, "common")
+
+
+class Upstream(Struct, frozen=True):
+    """Where the proxy sends the requests of one host."""
+
+    host: str
+    service: str
+    site: str
+
+
+class Bench(Struct, frozen=True):
+    """A bench as decided."""
+
+    owner: Owner
+    apps: tuple[str, ...]
+    image: Image
+    """The image the spec asks for. Sites run the one in `facts`."""
+    facts: Facts | None
+    nginx: Size
+    nginx_image: str
+    redis: Redis
+    common: Volume
+    mariadb: MariaDB
+    mariadb_wanted: bool
+    suffix: str | None
+    ingress: bool
+    ingress_class: str | None
+    site_replicas: ComponentReplicas | None
+    site_resources: ComponentResources | None
+    upstreams: tuple[Upstream, ...] = ()
+
+    @property
+    def names(self) -> Names:
+        return Names(self.owner.name)
+
+    @property
+    def running_image(self) -> Image | None:
+        """The image that was looked into and whose assets are published: what sites run."""
+        if self.facts is None:
+            return None
+        return Image(self.facts.reference, self.image.pull_policy, self.image.pull_secrets)
+
+
+def parse(live: Custom) -> FrappeBenchSpec:
+    """The spec as asked. Raises Blocked when it is not one."""
+    try:
+        return msgspec.json.decode(live.spec, type=FrappeBenchSpec)
+    except msgspec.MsgspecError as error:
+        raise Blocked(Reason.INVALID_SPEC, f"spec: {error}") from error
+
+
+def access_modes(provisioner: str, annotation: str) -> str:
+    """The best access mode of a StorageClass: what its annotation says, else what its provisioner is known for."""
+    if annotation:
+        return RWX if RWX in annotation else RWO
+    return RWX if provisioner in SHARED_FILE_PROVISIONERS else RWO
+
+
+def resolve(
+    live: Custom,
+    images: Images,
+    *,
+    facts: Facts | None,
+    access_mode: str,
+    mariadb_wanted: bool = False,
+    upstreams: tuple[Upstream, ...] = (),
+) -> Bench:
+    """Decides everything about a bench. `access_mode`: what its StorageClass, or its claim if there is one, can do."""
+    spec = parse(live)
+    storage, redis, database = spec.storage, spec.redis_config, spec.database_config
+    asked_mode = storage.access_mode if storage else None
+    asked = spec.component_resources
+    ingress = spec.ingress
+    return Bench(
+        owner=Owner.of(BENCH, live),
+        apps=apps(spec),
+        image=image(spec, images),
+        facts=facts,
+        nginx=Size(replicas("nginx", spec.component_replicas), resources("nginx", asked.nginx if asked else None)),
+        nginx_image=images.nginx,
+        redis=Redis(
+            image=(redis.image if redis else None) or images.redis,
+            max_memory=redis_memory((redis.max_memory if redis else None) or "256Mi"),
+            volume=Volume(
+                str((redis.storage_size if redis else None) or "1Gi"),
+                redis.storage_class_name if redis else None,
+                RWO,
+            ),
+            resources=resources("redis", asked.redis if asked else None),
+        ),
+        common=Volume(
+            str((storage.size if storage else None) or "10Gi"),
+            storage.storage_class_name if storage else None,
+            access_mode if asked_mode in (None, "Auto") else asked_mode,
+        ),
+        mariadb=MariaDB(
+            image=(database.image if database else None) or images.mariadb,
+            volume=Volume(
+                str((database.storage_size if database else None) or "10Gi"),
+                database.storage_class_name if database else None,
+                RWO,
+            ),
+            resources=resources("mariadb", database.resources if database else None),
+        ),
+        mariadb_wanted=mariadb_wanted,
+        suffix=spec.domain_config.suffix if spec.domain_config else None,
+        ingress=not (ingress and ingress.type == "None"),
+        ingress_class=ingress.class_name if ingress else None,
+        site_replicas=spec.component_replicas,
+        site_resources=asked,
+        upstreams=upstreams,
+    )
+
+
+def image(spec: FrappeBenchSpec, images: Images) -> Image:
+    """Which image the bench runs: `imageConfig`, with frappeVersion as the tag it does not name."""
+    asked = spec.image_config
+    repository = (asked.repository if asked else None) or images.frappe
+    if asked and asked.digest:
+        reference = f"{repository}@{asked.digest}"
+    else:
+        reference = f"{repository}:{(asked.tag if asked else None) or spec.frappe_version}"
+    secrets = (asked.pull_secrets if asked else None) or []
+    return Image(
+        reference,
+        (asked.pull_policy if asked else None) or "IfNotPresent",
+        tuple(secret.name for secret in secrets),
+    )
+
+
+def apps(spec: FrappeBenchSpec) -> tuple[str, ...]:
+    """The apps of the bench, frappe first, each once. Raises Blocked when appsJSON is not a list of apps."""
+    names = [app.name for app in spec.apps or []] or _apps_json(spec.apps_json or "[]")
+    return tuple(dict.fromkeys(["frappe", *names]))
+
+
+def _apps_json(text: str) -> list[str]:
+    wanted = 'a JSON list of app names, such as ["erpnext", "hrms"], or of objects with a "name"'
+    try:
+        listed = json.loads(text)
+    except ValueError as error:
+        raise Blocked(Reason.INVALID_SPEC, f"appsJSON is not JSON ({error}): write {wanted}") from error
+    names = (
+        [each.get("name") if isinstance(each, dict) else each for each in listed] if isinstance(listed, list) else []
+    )
+    if not isinstance(listed, list) or not all(isinstance(name, str) and name.isidentifier() for name in names):
+        raise Blocked(Reason.INVALID_SPEC, f"appsJSON does not name apps: write {wanted}")
+    return [str(name) for name in names]
+
+
+UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1024, "ki": 1024, "m": 1000**2, "mb": 1024**2, "mi": 1024**2}
+UNITS |= {"g": 1000**3, "gb": 1024**3, "gi": 1024**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
+
+
+def redis_memory(text: str) -> str:
+    """Bytes, from Kubernetes' spelling or Redis' own (where `mb` is 1024² and `m` is 1000²)."""
+    number = text.rstrip("kKmMgGiIbB")
+    return str(int(number) * UNITS[text[len(number) :].lower()])
+
+
+def missing_apps(bench: Bench) -> list[str]:
+    """Apps the spec names that the image was found not to hold."""
+    if bench.facts is None:
+        return []
+    return [app for app in bench.apps if app not in bench.facts.apps]
+
+
+def facts_from(data: Mapping[str, Any]) -> Facts | None:
+    """Facts as the ConfigMap `<bench>-image` keeps them, None when it holds none."""
+    try:
+        return msgspec.json.decode(data.get("facts", ""), type=Facts)
+    except msgspec.MsgspecError:
+        return None

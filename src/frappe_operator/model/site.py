@@ -1,0 +1,230 @@
+"""A site as decided: every default chosen, every None gone."""
+
+import re
+
+import msgspec
+from msgspec import Struct
+
+from frappe_operator.api.frappesite import FrappeSiteSpec
+from frappe_operator.kube.kinds import SITE
+from frappe_operator.kube.live import Custom
+from frappe_operator.kube.names import child, digest
+from frappe_operator.kube.stage import Blocked, Reason, Waiting
+from frappe_operator.model.bench import RWO, Bench, Facts, Image, Names, Volume
+from frappe_operator.model.domain import Domain
+from frappe_operator.model.domain import resolve as resolve_domain
+from frappe_operator.model.owner import Owner
+from frappe_operator.model.sizing import Size, replicas, resources
+
+COMPONENTS = ("gunicorn", "socketio", "scheduler", "worker_default", "worker_long", "worker_short")
+SECRET_KEYS = ("host", "port", "database", "username", "password")
+
+
+class Database(Struct, frozen=True):
+    """Where a site's data is. The password is in the Secret and nowhere else."""
+
+    secret: str
+    built_in: bool
+    """In the bench's MariaDB, made by us; otherwise the user's own, made by nobody here."""
+    name: str
+    host: str
+    username: str
+    revision: str = ""
+    """Changes when the user's connection Secret does."""
+
+
+class SiteNames(Struct, frozen=True):
+    """Names of a site's children."""
+
+    site: str
+
+    def part(self, part: str) -> str:
+        return child(self.site, part)
+
+    @property
+    def files(self) -> str:
+        return child(self.site, "files")
+
+    @property
+    def admin(self) -> str:
+        return child(self.site, "admin")
+
+    @property
+    def connection(self) -> str:
+        return child(self.site, "db-connection")
+
+    @property
+    def gunicorn(self) -> str:
+        return child(self.site, "gunicorn")
+
+    @property
+    def socketio(self) -> str:
+        return child(self.site, "socketio")
+
+    @property
+    def nginx(self) -> str:
+        return child(self.site, "nginx")
+
+
+class Site(Struct, frozen=True):
+    """A site as decided."""
+
+    owner: Owner
+    site_name: str
+    apps: tuple[str, ...]
+    bench: Names
+    image: Image
+    facts: Facts
+    domain: Domain
+    database: Database
+    files: Volume
+    sizes: dict[str, Size]
+    ingress: bool
+    ingress_class: str | None
+
+    @property
+    def names(self) -> SiteNames:
+        return SiteNames(self.owner.name)
+
+    @property
+    def bench_id(self) -> str:
+        """Prefix of the site's queues in the bench's Redis: `rq:queue:<bench_id>:<queue>`."""
+        return self.owner.name
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.domain.host}"
+
+
+class Connection(Struct, frozen=True):
+    """What we may know of a user's connection Secret: everything but the password."""
+
+    host: str
+    port: str
+    database: str
+    username: str
+    revision: str
+
+
+def parse(live: Custom) -> FrappeSiteSpec:
+    """The spec as asked. Raises Blocked when it is not one."""
+    try:
+        return msgspec.json.decode(live.spec, type=FrappeSiteSpec)
+    except msgspec.MsgspecError as error:
+        raise Blocked(Reason.INVALID_SPEC, f"spec: {error}") from error
+
+
+def database_name(namespace: str, name: str, uid: str) -> str:
+    """Name of a site's database and of its user.
+
+    It begins with a fingerprint of namespace and name, so that no credentials a tenant writes down can name a
+    database of another namespace, and ends with one of the UID. 26 characters: Frappe 15 uses it as a user name too.
+    """
+    return f"{_database_prefix(namespace, name)}{digest(uid, 8)}"
+
+
+def is_our_database(database: str, namespace: str, name: str) -> bool:
+    """Whether `database` is one that a site of this namespace and name was given once."""
+    return re.fullmatch(re.escape(_database_prefix(namespace, name)) + "[0-9a-f]{8}", database) is not None
+
+
+def _database_prefix(namespace: str, name: str) -> str:
+    return f"_{digest(f'{namespace}/{name}', 16)}_"
+
+
+def resolve(
+    live: Custom,
+    spec: FrappeSiteSpec,
+    bench: Bench,
+    *,
+    retained_database: str = "",
+    connection: Connection | None = None,
+) -> Site:
+    """Decides everything about a site.
+
+    `retained_database`: the name an earlier site of this name left behind. `connection`: the user's own database.
+    Raises Blocked when the user must change something, Waiting while the bench's image is not known.
+    """
+    meta = live.metadata
+    bench_ref = spec.bench_ref
+    if bench_ref.namespace not in (None, meta.namespace):
+        raise Blocked(
+            Reason.INVALID_SPEC,
+            f"benchRef.namespace is {bench_ref.namespace}, but a site lives beside its bench: "
+            f"remove it, or create the FrappeSite in {bench_ref.namespace}",
+        )
+    image = bench.running_image
+    if image is None or bench.facts is None:
+        raise Waiting(Reason.BENCH_NOT_READY, f"FrappeBench {bench.owner.name} has not looked into its image yet")
+    apps = tuple(dict.fromkeys(["frappe", *(spec.apps if spec.apps is not None else bench.apps)]))
+    if absent := [app for app in apps if app not in bench.facts.apps]:
+        raise Blocked(
+            Reason.APP_NOT_IN_IMAGE,
+            f"{', '.join(absent)} is not in the bench's image {image.reference}: remove it from spec.apps, or give "
+            "the bench an image that has it (imageConfig)",
+        )
+    storage = spec.storage
+    asked = (spec.component_resources, bench.site_resources)
+    return Site(
+        owner=Owner.of(SITE, live),
+        site_name=spec.site_name,
+        apps=apps,
+        bench=bench.names,
+        image=image,
+        facts=bench.facts,
+        domain=resolve_domain(spec, bench.suffix),
+        database=_database(live, bench, retained_database, connection),
+        files=Volume(
+            str((storage.size if storage else None) or "5Gi"),
+            storage.storage_class_name if storage else None,
+            (storage.access_mode if storage else None) or RWO,
+        ),
+        sizes={
+            component: Size(
+                1 if component == "scheduler" else replicas(component, spec.component_replicas, bench.site_replicas),
+                resources(component, *(getattr(each, component) for each in asked if each is not None)),
+            )
+            for component in COMPONENTS
+        },
+        ingress=bench.ingress,
+        ingress_class=spec.ingress_class_name or bench.ingress_class,
+    )
+
+
+def _database(live: Custom, bench: Bench, retained: str, connection: Connection | None) -> Database:
+    meta, names = live.metadata, SiteNames(live.metadata.name)
+    if connection is None:
+        if retained and not is_our_database(retained, meta.namespace, meta.name):
+            raise Blocked(
+                Reason.NAME_CONFLICT,
+                f"Secret {names.connection} names the database {retained}, which was never this site's: delete it",
+            )
+        name = retained or database_name(meta.namespace, meta.name, meta.uid)
+        host = f"{bench.names.mariadb}.{meta.namespace}.svc"
+        return Database(names.connection, True, name, host, name)
+    parsed = parse(live).db_config
+    assert parsed is not None
+    assert parsed.connection_secret_ref is not None
+    secret = parsed.connection_secret_ref.name
+    if bench.facts is not None and bench.facts.major < 16 and connection.username != connection.database:
+        raise Blocked(
+            Reason.SECRET_INVALID,
+            f"Secret {secret}: Frappe {bench.facts.frappe_version} logs in with the database's name as its user, but "
+            "username and database differ: create a MariaDB user named like the database, or use Frappe 16",
+        )
+    return Database(secret, False, connection.database, connection.host, connection.username, connection.revision)
+
+
+def connection_from(name: str, secret: dict[str, str] | None, revision: str) -> Connection:
+    """A user's connection Secret, decoded, without its password. Raises Blocked when a key is missing or empty."""
+    if secret is None:
+        raise Blocked(
+            Reason.SECRET_NOT_FOUND,
+            f"Secret {name} does not exist: create it with the keys {', '.join(SECRET_KEYS)}",
+        )
+    if absent := [key for key in SECRET_KEYS if not secret.get(key)]:
+        raise Blocked(
+            Reason.SECRET_INVALID,
+            f"Secret {name} lacks {', '.join(absent)}: it needs the keys {', '.join(SECRET_KEYS)}",
+        )
+    return Connection(secret["host"], secret["port"], secret["database"], secret["username"], revision)

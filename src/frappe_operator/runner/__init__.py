@@ -1,1 +1,17 @@
-"""..."""
+"""The program that runs inside Frappe's pods, and how it gets there: a ConfigMap of its files.
+
+Started as `env/bin/python /opt/frappe-operator COMMAND --flag=value …`; `commands.py` lists the commands and their
+flags, `report.py` says what they leave in the termination log. It runs on the image's Python (3.10 to 3.14) with
+nothing but the standard library, and imports nothing else of the operator.
+"""
+
+from importlib.resources import files as resources
+
+
+def files() -> dict[str, str]:
+    """The runner's files by name: the data of the ConfigMap that is mounted at /opt/frappe-operator."""
+    return {
+        file.name: file.read_text(encoding="utf-8")
+        for file in sorted(resources(__name__).iterdir(), key=lambda file: file.name)
+        if file.name.endswith(".py") and file.name != "__init__.py"
+    }

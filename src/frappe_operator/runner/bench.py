@@ -1,0 +1,59 @@
+"""The bench in the image: its apps, their versions, and running Frappe's commands."""
+
+import ast
+import importlib.metadata
+import re
+
+from . import child, paths
+from .outcome import Blocked
+
+
+def apps() -> list[str]:
+    """Apps that are really in the image: frappe, then as the image's apps.txt orders them. Raises Blocked."""
+    present = sorted(app.name for app in paths.APPS.iterdir() if (app / app.name / "__init__.py").is_file())
+    if "frappe" not in present:
+        raise Blocked("ImageInvalid", f"The image has no Frappe in {paths.APPS}: name an image of a Frappe bench")
+    try:
+        listed = (paths.SITES / "apps.txt").read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        listed = present
+    return [app for app in dict.fromkeys(["frappe", *listed]) if app in present]
+
+
+def version(app: str) -> str:
+    """Version of an app, read without running its code; empty when it does not say."""
+    source = (paths.APPS / app / app / "__init__.py").read_text(encoding="utf-8")
+    for statement in ast.parse(source).body:
+        if (
+            isinstance(statement, (ast.Assign, ast.AnnAssign))
+            and isinstance(statement.value, ast.Constant)
+            and isinstance(statement.value.value, str)
+            and "__version__" in {ast.unparse(target) for target in _targets(statement)}
+        ):
+            return statement.value.value
+    try:
+        return importlib.metadata.version(app)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def major(version: str) -> int:
+    """The 15 of 15.51.1. Raises Blocked for what is no version, and for versions that cannot be run."""
+    match = re.match(r"v?(\d+)", version)
+    if match is None:
+        raise Blocked(
+            "VersionNotSupported", f"Frappe's version is {version!r}, which is no version: use Frappe 15 or 16"
+        )
+    if int(match[1]) < 15:
+        raise Blocked("VersionNotSupported", f"Frappe {version} is too old: use an image with Frappe 15 or newer")
+    return int(match[1])
+
+
+def frappe(*arguments: str) -> child.Ended:
+    """Runs one of Frappe's commands, as the bench CLI would."""
+    python = str(paths.BENCH / "env" / "bin" / "python")
+    return child.follow([python, "-m", "frappe.utils.bench_helper", "frappe", *arguments], cwd=paths.SITES)
+
+
+def _targets(statement: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
+    return statement.targets if isinstance(statement, ast.Assign) else [statement.target]

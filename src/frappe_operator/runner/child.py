@@ -1,0 +1,78 @@
+"""Starting other programs: always an argument list, their output without secrets, our end their end."""
+
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, Any, BinaryIO, NamedTuple, cast
+
+from .log import echo
+
+GRACE = 20
+"""Seconds between SIGTERM and SIGKILL for a child; less than the 30 s that Kubernetes gives us."""
+
+
+class Ended(NamedTuple):
+    """A program that has come to its end."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last_words(self) -> str:
+        """The last line it wrote: usually why it failed."""
+        lines = [line for line in f"{self.out}\n{self.err}".splitlines() if line.strip()]
+        return lines[-1].strip() if lines else "it said nothing"
+
+
+def ask(argv: Sequence[str], stdin: str, *, timeout: float, pass_fds: Sequence[int] = ()) -> Ended:
+    """Runs a program quietly. Raises subprocess.TimeoutExpired after `timeout` seconds."""
+    process = subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=pass_fds
+    )
+    with _not_outliving_us(process):
+        out, err = process.communicate(stdin, timeout)
+    return Ended(process.returncode, out, err)
+
+
+def follow(argv: Sequence[str], cwd: Path) -> Ended:
+    """Runs a program and prints what it says, as it says it."""
+    process = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said: list[list[str]] = [[], []]
+    with _not_outliving_us(process):
+        readers = [
+            threading.Thread(target=_read, args=each, daemon=True)
+            for each in ((process.stdout, said[0]), (process.stderr, said[1]))
+        ]
+        for reader in readers:
+            reader.start()
+        process.wait()
+        for reader in readers:
+            reader.join()
+    return Ended(process.returncode, "\n".join(said[0]), "\n".join(said[1]))
+
+
+def _read(stream: IO[bytes], lines: list[str]) -> None:
+    # Only "\n" ends a line: a progress bar redraws itself with "\r" and counts as one.
+    for line in TextIOWrapper(cast(BinaryIO, stream), encoding="utf-8", errors="replace", newline="\n"):
+        lines.append(line.rstrip("\r\n").rsplit("\r", 1)[-1])
+        echo(lines[-1])
+
+
+@contextmanager
+def _not_outliving_us(process: subprocess.Popen[Any]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        process.terminate()
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        raise

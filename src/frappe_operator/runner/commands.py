@@ -1,0 +1,137 @@
+"""The runner's commands and their flags.
+
+Exit code 0: done. 1: trouble that trying again may mend. 64: blocked, the user must change something. Every command
+may be run again at any time, also after having been killed anywhere.
+"""
+
+import argparse
+import json
+import re
+import signal
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from . import apps, creation, database, external, image, layout, report
+from .log import echo, say
+from .outcome import Blocked, Stopped, Terminated
+
+OK, TROUBLE, BLOCKED = 0, 1, 64
+
+
+class _Flags(argparse.ArgumentParser):
+    """Flags that are wrong are Blocked: the operator and the runner do not fit together."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Blocked("InvalidArguments", f"{self.prog}: {message}")
+
+
+def _matching(pattern: str) -> Callable[[str], str]:
+    def value(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise argparse.ArgumentTypeError(f"{text!r} does not match {pattern}")
+        return text
+
+    return value
+
+
+def _list_of(pattern: str) -> Callable[[str], list[str]]:
+    return lambda text: [_matching(pattern)(each) for each in text.split(",") if each]
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("is not a JSON object")
+    return value
+
+
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_SITE = _matching(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+_KEY = r"[a-z0-9][a-z0-9.-]{0,62}"
+_APP = r"[A-Za-z_][A-Za-z0-9_]*"
+_ID = _matching(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,319}")
+_HOST = _matching(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}|[0-9a-fA-F:]+")
+
+
+def _parser() -> argparse.ArgumentParser:
+    root = _Flags(prog="frappe-operator", allow_abbrev=False)
+    commands = root.add_subparsers(required=True)
+
+    def command(name: str, run: Callable[..., dict[str, Any]]) -> argparse.ArgumentParser:
+        flags = commands.add_parser(name, allow_abbrev=False)
+        flags.set_defaults(run=run)
+        return flags
+
+    def patient(flags: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        flags.add_argument("--patience", type=int, default=60, help="seconds to wait for the database")
+        return flags
+
+    flags = command("layout", layout.layout)
+    flags.add_argument("--site", type=_SITE, required=True)
+    flags.add_argument("--volume", type=Path, help="root of the site's volume; absent in pods without files")
+    flags.add_argument("--view", type=Path, required=True)
+    flags.add_argument("--bench-id", type=_ID, required=True)
+    flags.add_argument("--redis-cache-host", type=_HOST, required=True)
+    flags.add_argument("--redis-queue-host", type=_HOST, required=True)
+    flags.add_argument("--socketio-port", type=int, default=9000)
+    flags.add_argument("--common-config", type=_json_object, default={})
+
+    flags = command("inspect-image", image.inspect)
+    flags.add_argument("--image-key", type=_matching(_KEY), required=True)
+    flags.add_argument("--common", type=Path, required=True)
+    flags.add_argument("--keep", type=_list_of(_KEY), default=[])
+    flags.add_argument("--want-apps", type=_list_of(_APP), default=[])
+
+    patient(command("prepare-database", database.prepare))
+    patient(command("drop-database", database.drop))
+
+    flags = patient(command("check-database", external.check))
+    flags.add_argument("--frappe-version", required=True)
+    flags.add_argument("--owner", type=_ID, required=True, help="the same for a site that is made again")
+
+    flags = patient(command("create-site", creation.create))
+    flags.add_argument("--site", type=_SITE, required=True)
+    flags.add_argument("--owner", type=_ID, required=True, help="the same for a site that is made again")
+    flags.add_argument("--bench-id", type=_ID, required=True)
+
+    flags = command("install-apps", apps.install)
+    flags.add_argument("--site", type=_SITE, required=True)
+    flags.add_argument("--apps", dest="wanted", type=_list_of(_APP), required=True)
+    return root
+
+
+def main(argv: list[str]) -> int:
+    """Runs one command, leaves its report, and says how to exit."""
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, _terminate)
+    try:
+        values = vars(_parser().parse_args(argv))
+        facts = values.pop("run")(**values)
+    except Stopped as stop:
+        report.write(False, stop.reason, stop.message, blocked=stop.blocked)
+        return BLOCKED if stop.blocked else TROUBLE
+    except Terminated:
+        report.write(False, "Interrupted", "The pod was stopped before it was done: it will be tried again")
+        return TROUBLE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        report.write(False, "StorageFailed", f"{where}{error.strerror or error}")
+        return TROUBLE
+    except Exception as error:
+        for line in traceback.format_exc().splitlines():
+            echo(line)
+        report.write(False, "RunnerError", f"{type(error).__name__}: {error}")
+        return TROUBLE
+    say("Done")
+    report.write(True, "Succeeded", f"{argv[0]} is done", facts=facts)
+    return OK
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    # Once is enough: what follows is only clearing up.
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)
+    raise Terminated(number)

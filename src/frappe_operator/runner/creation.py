@@ -1,0 +1,122 @@
+"""`create-site`: makes a site once, whatever happens on the way.
+
+The order is what keeps data safe. A table in the database says "we are making this" before anything is made; a file
+on the volume, written last, says "it was made". Only a database with the table and without the file is ever cleaned.
+"""
+
+import datetime
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from . import bench, credentials, durable, paths, schema, site_config
+from .credentials import Connection
+from .external import login
+from .log import say
+from .outcome import Blocked, Retry, Terminated
+
+LOCK_SECONDS = 600
+
+
+def create(site: str, owner: str, bench_id: str, patience: int) -> dict[str, Any]:
+    """Makes the site, or finishes making it, or finds it made. Raises Blocked and Retry."""
+    directory = paths.SITES / site
+    frappe_version = bench.version("frappe")
+    database = credentials.database()
+    config = site_config.connection(database, frappe_version, bench_id)
+    (directory / "locks").mkdir(parents=True, exist_ok=True)
+    (directory / paths.OURS).mkdir(exist_ok=True)
+    with durable.locked(directory / paths.OURS / "lock", LOCK_SECONDS):
+        login(database, frappe_version, patience)
+        found = schema.contents(database)
+        if found.owner not in (None, owner):
+            raise Blocked(
+                "DatabaseNotEmpty",
+                f"The site {found.owner} is being made in the database {database.database}: name another database",
+            )
+        made = (directory / paths.OURS / "created.json").exists()
+        if made:
+            _take_up(directory, database, found, config)
+        else:
+            _claim(database, found, owner)
+            _make(site, directory, database, config)
+            _mark_made(directory, site, owner, database, frappe_version)
+        schema.unmark(database)
+    return {"created": not made, "database": database.database}
+
+
+def _take_up(directory: Path, database: Connection, found: schema.Contents, config: dict[str, Any]) -> None:
+    say("The volume says that this site has been made: keeping it as it is")
+    if "tabDefaultValue" not in found.objects:
+        raise Blocked(
+            "DatabaseLost",
+            f"The site's files are on its volume, but the database {database.database} at {database.host} holds no "
+            f"site: restore its backup into the database, or remove {paths.OURS}/created.json from the site's "
+            "directory to have an empty site made",
+        )
+    site_config.merge(directory, config, remove=["admin_password"])
+
+
+def _claim(database: Connection, found: schema.Contents, owner: str) -> None:
+    """Makes sure that the database is ours and empty."""
+    if found.owner is None and found.objects:
+        raise Blocked(
+            "DatabaseNotEmpty",
+            f"The database {database.database} at {database.host} holds {len(found.objects)} tables, but the site's "
+            "volume knows nothing of a site: the volume is new or was lost. Nothing was changed. Put the old volume "
+            "back, or restore its files, or empty the database if its data is not needed",
+        )
+    if found.owner is None:
+        schema.mark(database, owner)
+    if found.objects:
+        # new-site over a half-made database succeeds with a wrong site: rows doubled, an index too many.
+        say(f"An earlier attempt was cut short: dropping the {len(found.objects)} tables it left")
+        schema.clear(database, found.objects)
+
+
+def _make(site: str, directory: Path, database: Connection, config: dict[str, Any]) -> None:
+    # Frappe takes the file as it finds it, and the password from it: none has to go on a command line.
+    site_config.merge(directory, {**config, "admin_password": credentials.admin_password()})
+    name = [f"--db-name={database.database}"]
+    if "db_user" in config:
+        name += [f"--db-user={database.username}"]
+    say(f"Making the site {site}: this takes a minute or two")
+    _note(directory, "started")
+    try:
+        ended = bench.frappe("new-site", site, "--force", "--no-setup-db", *name)
+        if ended.code != 0:
+            raise Retry("CreationFailed", f"new-site ended with {ended.code}: {ended.last_words}")
+        if "frappe" not in schema.installed_apps(database):
+            raise Retry("CreationFailed", "new-site ended well, but the database names no installed app")
+    except (Exception, Terminated):
+        _note(directory, "failed")
+        raise
+    _note(directory, "created")
+    site_config.merge(directory, {}, remove=["admin_password"])
+    say("Enabling the scheduler: new-site leaves it disabled")
+    ended = bench.frappe("--site", site, "enable-scheduler")
+    if ended.code != 0:
+        raise Retry("CreationFailed", f"enable-scheduler ended with {ended.code}: {ended.last_words}")
+
+
+def _mark_made(directory: Path, site: str, owner: str, database: Connection, frappe_version: str) -> None:
+    made = {
+        "site": site,
+        "owner": owner,
+        "database": database.database,
+        "host": database.host,
+        "frappe": frappe_version,
+        "created": _now(),
+    }
+    durable.write(directory / paths.OURS / "created.json", json.dumps(made, indent=1), 0o640)
+
+
+def _note(directory: Path, outcome: str) -> None:
+    """A line in the site's ledger: who ran new-site, when, and how it ended."""
+    line = {"time": _now(), "pod": socket.gethostname(), "outcome": outcome}
+    durable.append(directory / paths.OURS / "ledger.jsonl", json.dumps(line))
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,98 @@
+"""Secrets: read from mounted files, remembered, and taken out of everything that is said."""
+
+import json
+import re
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from . import paths
+from .outcome import Blocked
+
+_known: set[str] = set()
+
+
+class Connection(NamedTuple):
+    """How to reach a MariaDB server, and perhaps one database on it."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    database: str = ""
+
+
+def learn(value: str) -> None:
+    """Remembers a secret, in every spelling in which programs show it."""
+    escaped = value.replace("\\", "\\\\")
+    spellings = {value, quote(value, safe=""), json.dumps(value)[1:-1], escaped.replace("'", "\\'")}
+    _known.update(spelling for spelling in spellings if spelling.strip())
+
+
+def learn_config(config: dict[str, Any]) -> None:
+    """Remembers what a site_config.json keeps secret."""
+    for key, value in config.items():
+        if isinstance(value, str) and re.search(r"password|secret|token|_key$", key):
+            learn(value)
+
+
+def redacted(text: str) -> str:
+    """The text with `***` where a secret stood."""
+    for secret in sorted(_known, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def redis_password() -> str:
+    """Password of the bench's Redis. Raises Blocked without one."""
+    return _secret("redis", "password")
+
+
+def admin_password() -> str:
+    """Password that the site's Administrator gets. Raises Blocked without one."""
+    return _secret("admin", "password")
+
+
+def database() -> Connection:
+    """The site's own database, as its own user. Raises Blocked when the Secret is not complete."""
+    group = "database"
+    return Connection(
+        _plain(group, "host"),
+        _port(group),
+        _plain(group, "username"),
+        _secret(group, "password"),
+        _plain(group, "database"),
+    )
+
+
+def database_admin() -> Connection:
+    """The bench's own MariaDB, as root. Raises Blocked when the Secret is not complete."""
+    group = "database-admin"
+    return Connection(_plain(group, "host"), _port(group), _plain(group, "username"), _secret(group, "password"))
+
+
+def _secret(group: str, key: str) -> str:
+    value = _plain(group, key)
+    learn(value)
+    return value
+
+
+def _plain(group: str, key: str) -> str:
+    try:
+        # `kubectl create secret --from-file` and `echo` leave a newline that nobody means.
+        value = (paths.SECRETS / group / key).read_text(encoding="utf-8").rstrip("\r\n")
+    except FileNotFoundError:
+        value = ""
+    except UnicodeDecodeError:
+        raise Blocked("SecretInvalid", f"Key {key} of the {group} Secret is not UTF-8 text") from None
+    if not value:
+        raise Blocked("SecretInvalid", f"The {group} Secret has no key {key}, or it is empty: add it")
+    if any(ord(character) < 32 for character in value):
+        raise Blocked("SecretInvalid", f"Key {key} of the {group} Secret holds a line break or control character")
+    return value
+
+
+def _port(group: str) -> int:
+    port = _plain(group, "port")
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise Blocked("SecretInvalid", f"Key port of the {group} Secret is {port}: it must be a number up to 65535")
+    return int(port)

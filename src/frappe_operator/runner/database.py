@@ -1,0 +1,59 @@
+"""`prepare-database` and `drop-database`: in the bench's own MariaDB, with root's rights."""
+
+import re
+from typing import Any
+
+from . import credentials, sql
+from .credentials import Connection
+from .log import say
+from .outcome import Blocked, Retry
+from .sql import identifier, literal, query
+
+OUR_NAME = re.compile(r"_[0-9a-f]{16}_[0-9a-f]{8}")
+"""Names that the operator gives (`model/site.py`): with root's rights we touch nothing else."""
+
+
+def prepare(patience: int) -> dict[str, Any]:
+    """Makes database and user in the bench's MariaDB, or puts them right. Raises Blocked and Retry."""
+    site, root = _ours(), credentials.database_admin()
+    try:
+        sql.wait(root, patience)
+        account = f"{literal(site.username)}@'%'"
+        # In a GRANT, `_` and `%` are wildcards: unescaped, the site could enter its neighbours' databases.
+        pattern = re.sub(r"([_%\\])", r"\\\1", site.database)
+        query(
+            root,
+            f"CREATE DATABASE IF NOT EXISTS {identifier(site.database)} "
+            "CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;\n"
+            f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY {literal(site.password)};\n"
+            f"ALTER USER {account} IDENTIFIED BY {literal(site.password)};\n"
+            f"GRANT ALL PRIVILEGES ON {identifier(pattern)}.* TO {account};\n",
+        )
+        say("Database and user are there; logging in as the user")
+        query(site, "SELECT 1;")
+    except sql.Refused as refusal:
+        # Nobody but us has a hand in this server: it is starting up, or its password is just being changed.
+        raise Retry("DatabaseUnavailable", refusal.message) from refusal
+    return {"database": site.database}
+
+
+def drop(patience: int) -> dict[str, Any]:
+    """Removes database and user from the bench's MariaDB, if they are there. Raises Blocked and Retry."""
+    site, root = _ours(), credentials.database_admin()
+    try:
+        sql.wait(root, patience)
+        query(
+            root,
+            f"DROP DATABASE IF EXISTS {identifier(site.database)};\n"
+            f"DROP USER IF EXISTS {literal(site.username)}@'%';\n",
+        )
+    except sql.Refused as refusal:
+        raise Retry("DatabaseUnavailable", refusal.message) from refusal
+    return {"database": site.database}
+
+
+def _ours() -> Connection:
+    site = credentials.database()
+    if not OUR_NAME.fullmatch(site.database) or site.username != site.database:
+        raise Blocked("SecretInvalid", f"The database Secret names {site.database}, which the operator never gave")
+    return site

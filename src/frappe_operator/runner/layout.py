@@ -1,0 +1,85 @@
+"""`layout`: lays out the `sites/` folder that a pod sees, and the site's directory on its volume.
+
+The view holds one site only, so no process of the pod can touch another. The site's directory is made here, as the
+pod's own user: where a volume has no fsGroup the kubelet would make it for root alone.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from . import bench, credentials, durable, paths
+from .log import say
+from .outcome import Blocked
+
+SITE_FOLDERS = ("public/files", "private/files", "private/backups", "locks", "logs", paths.OURS)
+
+
+def layout(
+    site: str,
+    volume: Path | None,
+    view: Path,
+    bench_id: str,
+    redis_cache_host: str,
+    redis_queue_host: str,
+    socketio_port: int,
+    common_config: dict[str, Any],
+) -> dict[str, Any]:
+    """Makes the view of `site`, and its directory on `volume` if the pod has one. Raises Blocked."""
+    os.umask(0o027)
+    apps = bench.apps()
+    durable.write(view / "apps.txt", "\n".join(apps) + "\n", 0o640)
+    if (paths.SITES / "apps.json").is_file():
+        durable.write(view / "apps.json", (paths.SITES / "apps.json").read_text(encoding="utf-8"), 0o640)
+    queue = _redis_url(redis_queue_host)
+    ours = {
+        "bench_id": bench_id,
+        "redis_cache": _redis_url(redis_cache_host),
+        "redis_queue": queue,
+        "redis_socketio": queue,
+        "socketio_port": socketio_port,
+    }
+    if overruled := sorted(ours.keys() & common_config.keys()):
+        say(f"commonSiteConfig may not set {', '.join(overruled)}: the operator does")
+    config = json.dumps({**common_config, **ours}, indent=1)
+    durable.write(view / "common_site_config.json", config, 0o640)
+    _assets(view / "assets")
+    (view / site).mkdir(exist_ok=True)
+    if volume is not None:
+        _site_directory(volume / site)
+    say(f"The view of {site} is laid out: {', '.join(apps)}")
+    return {"apps": apps}
+
+
+def _redis_url(host: str) -> str:
+    return f"redis://:{quote(credentials.redis_password(), safe='')}@{host}:6379/0"
+
+
+def _assets(target: Path) -> None:
+    """A link to the image's assets; older images keep them where the view hides them: then a copy."""
+    temporary = target.with_name(".assets.new")
+    _remove(temporary)
+    if (paths.BENCH / "assets").is_dir():
+        temporary.symlink_to(paths.BENCH / "assets")
+    else:
+        # Its links lead into apps/, which every container of the image has.
+        shutil.copytree(paths.SITES / "assets", temporary, symlinks=True)
+    _remove(target)
+    temporary.rename(target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _site_directory(directory: Path) -> None:
+    if directory.is_symlink():
+        raise Blocked("VolumeInvalid", f"{directory.name} on the site's volume is a link: put a directory in its place")
+    for folder in SITE_FOLDERS:
+        (directory / folder).mkdir(parents=True, exist_ok=True)

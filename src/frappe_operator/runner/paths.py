@@ -1,0 +1,13 @@
+"""Where things are in a Frappe pod. The environment says otherwise only in tests."""
+
+import os
+from pathlib import Path
+
+BENCH = Path(os.environ.get("BENCH", "/home/frappe/frappe-bench"))
+APPS = BENCH / "apps"
+SITES = BENCH / "sites"
+SECRETS = Path(os.environ.get("SECRETS", "/run/secrets/frappe-operator"))
+TERMINATION_LOG = Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log"))
+
+OURS = ".frappe-operator"
+"""The folder in a site's directory in which we keep what we must know about it."""

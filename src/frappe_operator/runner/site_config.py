@@ -1,0 +1,52 @@
+"""A site's site_config.json: merged, never written anew, because Frappe keeps its encryption key there."""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from . import bench, credentials, durable
+from .credentials import Connection
+from .outcome import Blocked
+
+
+def connection(site: Connection, frappe_version: str, bench_id: str) -> dict[str, Any]:
+    """The keys by which Frappe finds the site's database and queues."""
+    keys: dict[str, Any] = {
+        "db_type": "mariadb",
+        "db_host": site.host,
+        "db_port": site.port,
+        "db_name": site.database,
+        "db_password": site.password,
+        "bench_id": bench_id,
+    }
+    # Frappe 15 has no such key: there the user is called as the database.
+    return {**keys, "db_user": site.username} if bench.major(frappe_version) >= 16 else keys
+
+
+def merge(directory: Path, changes: dict[str, Any], remove: Collection[str] = ()) -> None:
+    """Sets and removes keys, keeps all others. Raises Blocked when the file is there but not JSON."""
+    path = directory / "site_config.json"
+    # Frappe's own lock: it writes here at run time, without replacing the file in one step.
+    with durable.locked(directory / "locks" / "site_config.lock", seconds=60):
+        before = _read(path)
+        after = {key: value for key, value in {**before, **changes}.items() if key not in remove}
+        if after != before:
+            durable.write(path, json.dumps(after, indent=1, sort_keys=True), 0o600)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        raise Blocked(
+            "SiteConfigInvalid",
+            "The site's site_config.json is not a JSON object. It holds the site's encryption key, so it was left "
+            "alone: repair it on the site's volume",
+        )
+    credentials.learn_config(config)
+    return config

@@ -1,0 +1,109 @@
+"""Talking to MariaDB through its own client: the one thing every Frappe image has."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+
+from .child import ask
+from .credentials import Connection
+from .log import say
+from .outcome import Blocked, Retry, Stopped
+
+ACCESS_DENIED, NO_DATABASE, NO_ACCESS_TO_DATABASE = 1045, 1049, 1044
+UNREACHABLE = {1040, 1053, 1158, 1159, 1160, 1161, 1205, 1927, *range(2000, 2100)}
+"""Errors of a server that is away, starting, stopping, full or busy; every error of the client's own."""
+
+STATEMENT_TIMEOUT = 300
+"""Seconds."""
+
+# Whatever the server's own settings are: a backslash escapes, and a lock is not waited for all day.
+_PREAMBLE = "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION', lock_wait_timeout = 60;\n"
+
+
+class Refused(Stopped):
+    """The server was there and said no. Where that is not expected, it ends the command and is tried again."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__("DatabaseRefused", f"MariaDB says: {message} (error {code})")
+        self.code = code
+
+
+def identifier(name: str) -> str:
+    """A name as SQL takes it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def literal(text: str) -> str:
+    """A text as SQL takes it."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def query(server: Connection, statements: str) -> list[list[str]]:
+    """Runs statements and gives the rows. Text that may hold anything is best asked for as HEX().
+
+    Raises Refused when the server says no, Retry when it cannot be reached.
+    """
+    # The options are in memory that has no name: no file is left behind, whatever happens.
+    options = os.memfd_create("client.cnf")
+    try:
+        os.fchmod(options, 0o600)
+        os.write(options, _options(server).encode())
+        # First of all, or the client refuses it.
+        argv = [_client(), f"--defaults-extra-file=/dev/fd/{options}"]
+        argv += ["--batch", "--skip-column-names", "--binary-mode", "--protocol=tcp", "--connect-timeout=10"]
+        ended = ask(argv, _PREAMBLE + statements, timeout=STATEMENT_TIMEOUT, pass_fds=[options])
+    except subprocess.TimeoutExpired:
+        raise _unavailable(server, f"no answer within {STATEMENT_TIMEOUT} seconds") from None
+    finally:
+        os.close(options)
+    if ended.code == 0:
+        return [line.split("\t") for line in ended.out.splitlines()]
+    error = re.search(r"ERROR (\d+)[^:]*: (.*)", ended.err)
+    if error is None or int(error[1]) in UNREACHABLE:
+        raise _unavailable(server, error[2] if error else ended.last_words)
+    raise Refused(int(error[1]), error[2])
+
+
+def text(hexadecimal: str) -> str:
+    """What HEX() was made of."""
+    return bytes.fromhex(hexadecimal).decode("utf-8", "surrogateescape")
+
+
+def wait(server: Connection, patience: int) -> None:
+    """Returns as soon as the server takes this user's login. Raises Retry after `patience` seconds, or Refused."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            query(server, "SELECT 1;")
+        except Retry as trouble:
+            if time.monotonic() >= deadline:
+                raise
+            say(f"{trouble.message}; asking again")
+            # There is nothing to wait on: a server that is away does not say when it is back.
+            time.sleep(1)
+        else:
+            return
+
+
+def _client() -> str:
+    # Up to Frappe 14's time it was called mysql; MariaDB 11 has dropped that name.
+    client = shutil.which("mariadb") or shutil.which("mysql")
+    if client is None:
+        raise Blocked("ImageInvalid", "The bench's image has no MariaDB client: use an image that has `mariadb`")
+    return client
+
+
+def _options(server: Connection) -> str:
+    values = {"host": server.host, "user": server.username, "password": server.password, "database": server.database}
+    lines = [f"port={server.port}", "default-character-set=utf8mb4"]
+    for name, value in values.items():
+        if value:
+            quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+            lines.append(f'{name}="{quoted}"')
+    return "\n".join(["[client]", *lines, ""])
+
+
+def _unavailable(server: Connection, why: str) -> Retry:
+    return Retry("DatabaseUnavailable", f"MariaDB at {server.host}:{server.port} cannot be reached: {why}")

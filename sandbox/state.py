@@ -1,0 +1,162 @@
+"""The folder in which all of one cluster lies: its files, what runs for it, and the addresses it was given."""
+
+import contextlib
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from sandbox import slots
+
+
+class BusyError(Exception):
+    """Another run of the sandbox is bringing this cluster up or down."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """What one cluster may use of the machine's network; no other cluster on the machine uses any of it."""
+
+    slot: int
+    """Its number among the machine's clusters, 0 to 63."""
+    pods: IPv4Network
+    services: IPv4Network
+
+    @property
+    def api_service(self) -> IPv4Address:
+        """The address of the Service `kubernetes`: always the first of the range."""
+        return self.services[1]
+
+    @property
+    def dns_service(self) -> IPv4Address:
+        """The address of the Service `kube-dns`."""
+        return self.services[10]
+
+    @property
+    def gateway(self) -> IPv4Address:
+        """The machine's own address among the pods: that of the bridge."""
+        return self.pods[1]
+
+    @property
+    def bridge(self) -> str:
+        """The name of the bridge's network device; at most 15 characters."""
+        return f"fsandbox{self.slot}"
+
+
+class State:
+    """One cluster's folder. Outside it is only what the kernel holds for the cluster: mounts, devices, rules."""
+
+    def __init__(self, root: Path) -> None:
+        """`root` need not exist; it is made when something is written."""
+        self.root = root.absolute()
+
+    def __repr__(self) -> str:
+        return f"State({str(self.root)!r})"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.root / "kubeconfig"
+
+    @property
+    def audit_log(self) -> Path:
+        """One JSON line for each request the API server answered."""
+        return self.root / "logs" / "audit.log"
+
+    def folder(self, name: str) -> Path:
+        """A folder of this cluster, made if missing and readable by its owner only."""
+        path = self.root / name
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path
+
+    def log(self, process: str) -> Path:
+        """Where the named process writes what it has to say."""
+        return self.folder("logs") / f"{process}.log"
+
+    def pid_file(self, process: str) -> Path:
+        """Where the named process's identity is kept; see `sandbox.processes`."""
+        return self.folder("processes") / f"{process}.pid"
+
+    @property
+    def processes(self) -> list[str]:
+        """The names of all processes started for this cluster and not yet stopped, the youngest first."""
+        files = (self.root / "processes").glob("*.pid")
+        return [path.stem for path in sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
+
+    @property
+    def addresses(self) -> Addresses:
+        """The cluster's addresses: given at the first call and kept until `forget`.
+
+        Raises `slots.NoSlotError` when the machine has none left.
+        """
+        slot = slots.take(self.root)
+        first_service = IPv4Address("10.96.0.0") + slot * (1 << 14)
+        first_pod = IPv4Address("10.244.0.0") + slot * (1 << 10)
+        return Addresses(slot, pods=IPv4Network((first_pod, 22)), services=IPv4Network((first_service, 18)))
+
+    def port(self, name: str) -> int:
+        """The TCP port for the purpose `name`, on loopback: chosen at the first call and kept until `forget`."""
+        book = self.folder(".") / "ports.json"
+        with self._alone(self.root / "ports.lock"):
+            ports: dict[str, int] = json.loads(book.read_text()) if book.exists() else {}
+            if name not in ports:
+                ports[name] = slots.free_port(self.addresses.slot, set(ports.values()))
+                book.write_text(json.dumps(ports, indent=1))
+        return ports[name]
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports chosen so far, by purpose."""
+        book = self.root / "ports.json"
+        return dict(json.loads(book.read_text())) if book.exists() else {}
+
+    @property
+    def up(self) -> dict[str, str] | None:
+        """What `mark_up` said, or None while the cluster is not completely up."""
+        mark = self.root / "up.json"
+        return dict(json.loads(mark.read_text())) if mark.exists() else None
+
+    def mark_up(self, **facts: str) -> None:
+        """Remember that the cluster is completely up, and `facts` about it."""
+        mark = self.folder(".") / "up.json.new"
+        mark.write_text(json.dumps(facts))
+        mark.rename(self.root / "up.json")
+
+    def mark_down(self) -> None:
+        """Remember that the cluster is not completely up."""
+        (self.root / "up.json").unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Remove all files of the cluster except its logs, and give its addresses back.
+
+        The processes have ended and nothing is mounted any more: what removes files must not reach into a volume.
+        """
+        if self.root.exists():
+            for path in self.root.iterdir():
+                if path.name in ("logs", "lock"):
+                    continue
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+        slots.give_back(self.root)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only one who brings this cluster up or down. Raises `BusyError` if somebody else is at it."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.root / "lock").open("w") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BusyError(f"the cluster in {self.root} is being brought up or down by another process") from None
+            yield
+
+    @contextlib.contextmanager
+    def _alone(self, lock: Path) -> Iterator[None]:
+        with lock.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield

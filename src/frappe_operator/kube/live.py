@@ -6,6 +6,8 @@ bytes instead of tens of thousands. A kind's projection says, field by field, wh
 
 from msgspec import Raw, Struct, field
 
+from frappe_operator.kube.kinds import Key
+
 CONTROLLED_BY_US = "frappe-operator"
 """Value of `app.kubernetes.io/managed-by` on every child, and the name of our field manager."""
 
@@ -33,6 +35,10 @@ class Meta(Struct, gc=False, rename="camel"):
     annotations: dict[str, str] | None = None
     owner_references: tuple[Owner, ...] = ()
     finalizers: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        return Key(self.namespace, self.name)
 
     @property
     def controller(self) -> Owner | None:

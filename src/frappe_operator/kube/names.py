@@ -3,6 +3,7 @@
 import hashlib
 
 from frappe_operator.kube.kinds import GROUP
+from frappe_operator.kube.live import CONTROLLED_BY_US
 
 LIMIT = 63
 """Length of a DNS label: what a Service name, a label value and a pod's host name may have."""
@@ -14,8 +15,13 @@ COMPONENT = "app.kubernetes.io/component"
 BENCH_LABEL = f"{GROUP}/bench"
 SITE_LABEL = f"{GROUP}/site"
 COMPONENT_LABEL = f"{GROUP}/component"
-RETAINED_LABEL = f"{GROUP}/retained"
-"""Says that an object outlived its owner on purpose and may be taken up by a new one of the same name."""
+
+JOB_LABEL = "batch.kubernetes.io/job-name"
+
+OURS = f"{MANAGED_BY}={CONTROLLED_BY_US}"
+"""Label selector of everything the operator makes."""
+JOB_PODS = f"{OURS},{JOB_LABEL}"
+"""Label selector of the pods of our Jobs."""
 
 SITE_FINALIZER = f"{GROUP}/site-finalizer"
 BENCH_FINALIZER = f"{GROUP}/bench-finalizer"

@@ -192,6 +192,24 @@ def parse(live: Custom) -> FrappeBenchSpec:
         raise Blocked(Reason.INVALID_SPEC, f"spec: {error}") from error
 
 
+def suffix(live: Custom) -> str | None:
+    """The domain suffix of a bench, None where it has none or its spec is none."""
+    try:
+        spec = parse(live)
+    except Blocked:
+        return None
+    return spec.domain_config.suffix if spec.domain_config else None
+
+
+def pull_secrets(live: Custom) -> tuple[str, ...]:
+    """The bench's pull secrets, none where its spec is none."""
+    try:
+        asked = parse(live).image_config
+    except Blocked:
+        return ()
+    return tuple(each.name for each in (asked.pull_secrets if asked else None) or [])
+
+
 def access_modes(provisioner: str, annotation: str) -> str:
     """The best access mode of a StorageClass: what its annotation says, else what its provisioner is known for."""
     if annotation:
@@ -263,12 +281,8 @@ def image(spec: FrappeBenchSpec, images: Images) -> Image:
         reference = f"{repository}@{asked.digest}"
     else:
         reference = f"{repository}:{(asked.tag if asked else None) or spec.frappe_version}"
-    secrets = (asked.pull_secrets if asked else None) or []
-    return Image(
-        reference,
-        (asked.pull_policy if asked else None) or "IfNotPresent",
-        tuple(secret.name for secret in secrets),
-    )
+    secrets = tuple(each.name for each in (asked.pull_secrets if asked else None) or [])
+    return Image(reference, (asked.pull_policy if asked else None) or "IfNotPresent", secrets)
 
 
 def apps(spec: FrappeBenchSpec) -> tuple[str, ...]:

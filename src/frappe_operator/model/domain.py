@@ -1,10 +1,14 @@
 """Which host names a site answers on, and whose a host name is."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
 
 from frappe_operator.api.frappesite import FrappeSiteSpec
-from frappe_operator.kube.kinds import Key
+from frappe_operator.kube.kinds import BENCH, SITE, Key, Kind
+from frappe_operator.kube.live import Custom, Live
+from frappe_operator.model import bench as bench_model
 
 EXPLICIT, SUFFIX, SITE_NAME = "explicit", "bench-suffix", "sitename-default"
 
@@ -47,10 +51,82 @@ def resolve(spec: FrappeSiteSpec, suffix: str | None) -> Domain:
     return Domain(host, source, tuple(aliases))
 
 
-def candidates(host: str) -> list[str]:
-    """Every siteName that some bench's suffix could turn into `host`: what to look up to find its claimants."""
-    labels = host.split(".")
-    return [".".join(labels[:count]) for count in range(1, len(labels) + 1)]
+BENCH_INDEX, HOST_INDEX, NAME_INDEX = "bench", "host", "site-name"
+"""Indices over all FrappeSites: by bench, by the hosts a spec names itself, by siteName where it names no domain."""
+
+
+def asked(live: Live) -> FrappeSiteSpec | None:
+    """A site's spec, None when it is none."""
+    assert isinstance(live, Custom)
+    try:
+        return msgspec.json.decode(live.spec, type=FrappeSiteSpec)
+    except msgspec.MsgspecError:
+        return None
+
+
+def by_bench(live: Live) -> list[str]:
+    """Index value: the site's bench as `namespace/name`."""
+    spec = asked(live)
+    return [f"{live.metadata.namespace}/{spec.bench_ref.name}"] if spec else []
+
+
+def by_host(live: Live) -> list[str]:
+    """Index values: domain and aliases."""
+    spec = asked(live)
+    return [normalise(host) for host in [spec.domain, *(spec.aliases or [])] if host] if spec else []
+
+
+def by_site_name(live: Live) -> list[str]:
+    """Index value: siteName, where it decides the domain."""
+    spec = asked(live)
+    return [spec.site_name] if spec and not spec.domain else []
+
+
+INDICES: dict[str, Callable[[Live], list[str]]] = {
+    BENCH_INDEX: by_bench,
+    HOST_INDEX: by_host,
+    NAME_INDEX: by_site_name,
+}
+
+
+class Cache(Protocol):
+    """What there is, as far as it is known."""
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Live | None: ...
+
+    def select(self, kind: Kind, index: str, value: str) -> Sequence[Live]: ...
+
+
+class Register(NamedTuple):
+    """Who claims which host, over all namespaces. Answers from indices: no question reads all sites."""
+
+    cache: Cache
+
+    def domain(self, live: Live) -> Domain | None:
+        """The host names of a site."""
+        spec = asked(live)
+        if spec is None:
+            return None
+        bench = self.cache.get(BENCH, live.metadata.namespace, spec.bench_ref.name)
+        return resolve(spec, bench_model.suffix(bench) if isinstance(bench, Custom) else None)
+
+    def claimants(self, host: str) -> list[Live]:
+        """Every site that wants `host`."""
+        # A host may be some siteName with some bench's suffix: each way to cut it is one look-up.
+        labels = host.split(".")
+        names = [".".join(labels[:count]) for count in range(1, len(labels) + 1)]
+        found = [*self.cache.select(SITE, HOST_INDEX, host)]
+        for name in names:
+            found += self.cache.select(SITE, NAME_INDEX, name)
+        unique = {live.metadata.uid: live for live in found}
+        return [live for live in unique.values() if (domain := self.domain(live)) and host in domain.hosts]
+
+    def holder(self, host: str) -> Key | None:
+        """Whose `host` is: the oldest claim's, then the least name's. None when nobody wants it."""
+        return winner(
+            Claim(live.metadata.creation_timestamp, Key(live.metadata.namespace, live.metadata.name))
+            for live in self.claimants(host)
+        )
 
 
 def winner(claims: Iterable[Claim]) -> Key | None:

@@ -13,8 +13,10 @@ class Owner(NamedTuple):
     namespace: str
     name: str
     uid: str
+    bench: str
+    """Name of the bench: itself, or the site's."""
 
     @classmethod
-    def of(cls, kind: Kind, live: Live) -> "Owner":
+    def of(cls, kind: Kind, live: Live, bench: str = "") -> "Owner":
         meta = live.metadata
-        return cls(kind, meta.namespace, meta.name, meta.uid)
+        return cls(kind, meta.namespace, meta.name, meta.uid, bench or meta.name)

@@ -7,11 +7,11 @@ from msgspec import Struct
 
 from frappe_operator.api.frappesite import FrappeSiteSpec
 from frappe_operator.kube.kinds import SITE
-from frappe_operator.kube.live import Custom
+from frappe_operator.kube.live import Custom, Live
 from frappe_operator.kube.names import child, digest
 from frappe_operator.kube.stage import Blocked, Reason, Waiting
 from frappe_operator.model.bench import RWO, Bench, Facts, Image, Names, Volume
-from frappe_operator.model.domain import Domain
+from frappe_operator.model.domain import Domain, asked
 from frappe_operator.model.domain import resolve as resolve_domain
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.sizing import Size, replicas, resources
@@ -99,6 +99,7 @@ class Site(Struct, frozen=True):
 class Connection(Struct, frozen=True):
     """What we may know of a user's connection Secret: everything but the password."""
 
+    secret: str
     host: str
     port: str
     database: str
@@ -112,6 +113,12 @@ def parse(live: Custom) -> FrappeSiteSpec:
         return msgspec.json.decode(live.spec, type=FrappeSiteSpec)
     except msgspec.MsgspecError as error:
         raise Blocked(Reason.INVALID_SPEC, f"spec: {error}") from error
+
+
+def needs_mariadb(live: Live) -> bool:
+    """Whether the site's database is in the bench's MariaDB."""
+    spec = asked(live)
+    return spec is not None and (spec.db_config is None or spec.db_config.mode in (None, "shared"))
 
 
 def database_name(namespace: str, name: str, uid: str) -> str:
@@ -164,9 +171,9 @@ def resolve(
             "the bench an image that has it (imageConfig)",
         )
     storage = spec.storage
-    asked = (spec.component_resources, bench.site_resources)
+    sizes = (spec.component_resources, bench.site_resources)
     return Site(
-        owner=Owner.of(SITE, live),
+        owner=Owner.of(SITE, live, bench.owner.name),
         site_name=spec.site_name,
         apps=apps,
         bench=bench.names,
@@ -182,7 +189,7 @@ def resolve(
         sizes={
             component: Size(
                 1 if component == "scheduler" else replicas(component, spec.component_replicas, bench.site_replicas),
-                resources(component, *(getattr(each, component) for each in asked if each is not None)),
+                resources(component, *(getattr(each, component) for each in sizes if each is not None)),
             )
             for component in COMPONENTS
         },
@@ -202,10 +209,7 @@ def _database(live: Custom, bench: Bench, retained: str, connection: Connection 
         name = retained or database_name(meta.namespace, meta.name, meta.uid)
         host = f"{bench.names.mariadb}.{meta.namespace}.svc"
         return Database(names.connection, True, name, host, name)
-    parsed = parse(live).db_config
-    assert parsed is not None
-    assert parsed.connection_secret_ref is not None
-    secret = parsed.connection_secret_ref.name
+    secret = connection.secret
     if bench.facts is not None and bench.facts.major < 16 and connection.username != connection.database:
         raise Blocked(
             Reason.SECRET_INVALID,
@@ -227,4 +231,4 @@ def connection_from(name: str, secret: dict[str, str] | None, revision: str) -> 
             Reason.SECRET_INVALID,
             f"Secret {name} lacks {', '.join(absent)}: it needs the keys {', '.join(SECRET_KEYS)}",
         )
-    return Connection(secret["host"], secret["port"], secret["database"], secret["username"], revision)
+    return Connection(name, secret["host"], secret["port"], secret["database"], secret["username"], revision)

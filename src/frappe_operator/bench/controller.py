@@ -1,0 +1,133 @@
+"""The reconcile of a FrappeBench: observe, resolve, apply, report."""
+
+from collections.abc import Callable, Iterable
+
+from frappe_operator.bench.cleanup import cleanup
+from frappe_operator.bench.observe import observe, resolve
+from frappe_operator.bench.stages import stages
+from frappe_operator.bench.status import status
+from frappe_operator.components import proxy
+from frappe_operator.kube.kinds import (
+    BENCH,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    JOB,
+    POD,
+    PVC,
+    SECRET,
+    SERVICE,
+    SITE,
+    STATEFUL_SET,
+    STORAGE_CLASS,
+    Key,
+)
+from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, Service, StorageClass, Workload
+from frappe_operator.kube.names import BENCH_FINALIZER, BENCH_LABEL, COMPONENT_LABEL, JOB_PODS, OURS, SITE_LABEL
+from frappe_operator.model import domain
+from frappe_operator.model import report as report_model
+from frappe_operator.model.bench import Names
+from frappe_operator.model.settings import Images
+from frappe_operator.runtime.apply import apply
+from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.controller import Controller, Watch, owned_by
+from frappe_operator.runtime.finalizers import ensure_finalizer
+from frappe_operator.runtime.report import report
+
+PRUNE = (CONFIG_MAP, DEPLOYMENT, JOB, SERVICE)
+"""Kinds of children that go when no stage names them any more. Nothing that holds data is among them."""
+
+NEEDS = {
+    BENCH: "patch",
+    CONFIG_MAP: "get create patch delete",
+    DEPLOYMENT: "get create patch delete",
+    JOB: "get create delete",
+    POD: "list patch",
+    PVC: "get create patch",
+    SECRET: "get create",
+    SERVICE: "get create patch delete",
+    SITE: "list",
+    STATEFUL_SET: "get create patch",
+}
+"""What a bench's reconcile may do, beside watching: the source of the operator's RBAC."""
+
+HOSTS_ANNOTATION = "vyogo.tech/hosts"
+
+
+def controller(images: Images, token: Callable[[], str]) -> Controller:
+    """The controller of FrappeBenches. `token` makes a new password."""
+
+    async def reconcile(cluster: Cluster, key: Key) -> float | None:
+        live = cluster.get(BENCH, key.namespace, key.name)
+        if not isinstance(live, Custom):
+            return None
+        if live.deleting:
+            await cleanup(cluster, live)
+            return None
+        await ensure_finalizer(cluster, BENCH, live, BENCH_FINALIZER)
+        seen = await observe(cluster, live, images)
+        if seen.report_lost is not None:
+            # Its pod went before anyone read what it said. Looking again costs seconds and changes nothing.
+            await cluster.delete(JOB, key.namespace, seen.report_lost.metadata.name, seen.report_lost.metadata.uid)
+            return None
+        bench = resolve(seen, images)
+        done = await apply(cluster, BENCH, live, stages(bench, seen, token), prune=PRUNE)
+        if any(ref.kind is CONFIG_MAP and ref.name == bench.names.nginx for ref in done.written):
+            await nudge_proxies(cluster, key)
+        await report(cluster, BENCH, live, done.verdicts, status(bench, seen))
+        return None
+
+    return Controller(
+        BENCH,
+        reconcile,
+        [
+            Watch(SITE, Custom, bench_of_site, indices=domain.INDICES),
+            Watch(STORAGE_CLASS, StorageClass, every_bench),
+            Watch(DEPLOYMENT, Workload, owned_by(BENCH), labels=OURS),
+            Watch(STATEFUL_SET, Workload, owned_by(BENCH), labels=OURS),
+            Watch(JOB, Job, owned_by(BENCH), labels=OURS),
+            Watch(PVC, Claim, owned_by(BENCH), labels=OURS),
+            Watch(SERVICE, Service, owned_by(BENCH), labels=OURS),
+            Watch(CONFIG_MAP, Live, owned_by(BENCH), labels=OURS, metadata_only=True),
+            Watch(SECRET, Live, owned_by(BENCH), labels=OURS, metadata_only=True),
+            Watch(POD, Pod, bench_of_pod, labels=JOB_PODS, indices=report_model.INDICES),
+        ],
+    )
+
+
+async def nudge_proxies(cluster: Cluster, key: Key) -> None:
+    """Has the kubelets bring the new host map to the proxies within seconds.
+
+    A kubelet looks at a pod's ConfigMaps again when the pod changes, otherwise once a minute or so: without this
+    the map would arrive as well, later.
+    """
+    config = cluster.get(CONFIG_MAP, key.namespace, Names(key.name).nginx)
+    if config is None:
+        return
+    labels = ",".join(f"{label}={value}" for label, value in ((BENCH_LABEL, key.name), (COMPONENT_LABEL, proxy.PART)))
+    patch = {"metadata": {"annotations": {HOSTS_ANNOTATION: config.metadata.resource_version}}}
+    for pod in await cluster.list(POD, key.namespace, labels):
+        await cluster.patch(POD, key.namespace, pod["metadata"]["name"], patch)
+
+
+def bench_of_site(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """A site is its bench's business: its host, and that it exists. So are the hosts it wants and another has."""
+    spec = domain.asked(live)
+    if spec is None:
+        return
+    yield Key(live.metadata.namespace, spec.bench_ref.name)
+    hosts = domain.Register(cluster)
+    wanted = hosts.domain(live)
+    for host in wanted.hosts if wanted else ():
+        for other in hosts.claimants(host):
+            yield from (Key(*value.split("/")) for value in domain.by_bench(other))
+
+
+def every_bench(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """StorageClasses are few and change rarely."""
+    return (bench.metadata.key for bench in cluster.all(BENCH))
+
+
+def bench_of_pod(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """A Job's pod belongs to a bench when it belongs to no site."""
+    if not live.metadata.label(SITE_LABEL):
+        yield Key(live.metadata.namespace, live.metadata.label(BENCH_LABEL))

@@ -1,0 +1,118 @@
+"""Reads what there is around a bench."""
+
+from typing import NamedTuple
+
+from frappe_operator.components import image
+from frappe_operator.kube.kinds import (
+    CONFIG_MAP,
+    JOB,
+    POD,
+    PVC,
+    SITE,
+    STATEFUL_SET,
+    STORAGE_CLASS,
+)
+from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, StorageClass
+from frappe_operator.kube.readiness import Report, succeeded
+from frappe_operator.model import bench as model
+from frappe_operator.model import domain, report
+from frappe_operator.model.bench import RWO, Bench, Facts, Upstream
+from frappe_operator.model.settings import Images
+from frappe_operator.model.site import SiteNames, needs_mariadb
+from frappe_operator.runtime.cluster import Cluster
+
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+
+class Seen(NamedTuple):
+    """What there is around a bench."""
+
+    live: Custom
+    sites: list[Live]
+    classes: dict[str, StorageClass]
+    reports: dict[str, Report]
+    recorded: Facts | None
+    """What the ConfigMap says of the image, which may be an earlier one."""
+    found: Facts | None
+    """What the Job for the image of the spec reported."""
+    report_lost: Job | None
+    """That Job, when it is done but nobody kept what it said."""
+    access_mode: str
+    mariadb_exists: bool
+    upstreams: tuple[Upstream, ...]
+
+
+async def observe(cluster: Cluster, live: Custom, images: Images) -> Seen:
+    """Everything a bench is decided from. One read of a ConfigMap, remembered while it does not change."""
+    namespace, name = live.metadata.namespace, live.metadata.name
+    spec = model.parse(live)
+    names = model.Names(name)
+    wanted = model.image(spec, images)
+    body = await cluster.body(CONFIG_MAP, namespace, names.image)
+    recorded = model.facts_from((body or {}).get("data") or {})
+    job_name = image.job_name(name, wanted)
+    pods = [pod for pod in cluster.select(POD, report.JOB_INDEX, f"{namespace}/{job_name}") if isinstance(pod, Pod)]
+    found = next((facts for pod in pods if (facts := _facts(pod, wanted.reference, recorded))), None)
+    job = cluster.get(JOB, namespace, job_name)
+    known = found or (recorded and recorded.reference == wanted.reference)
+    sites = cluster.select(SITE, domain.BENCH_INDEX, f"{namespace}/{name}")
+    classes = {each.metadata.name: each for each in cluster.all(STORAGE_CLASS) if isinstance(each, StorageClass)}
+    claim = cluster.get(PVC, namespace, names.common)
+    return Seen(
+        live=live,
+        sites=sites,
+        classes=classes,
+        reports=report.reports(pods),
+        recorded=recorded,
+        found=found,
+        report_lost=job if isinstance(job, Job) and succeeded(job) and not known else None,
+        access_mode=_access_mode(claim, spec.storage.storage_class_name if spec.storage else None, classes),
+        mariadb_exists=cluster.get(STATEFUL_SET, namespace, names.mariadb) is not None,
+        upstreams=_upstreams(cluster, sites),
+    )
+
+
+def resolve(seen: Seen, images: Images) -> Bench:
+    """The bench as decided. Raises Blocked when the user must change something."""
+    return model.resolve(
+        seen.live,
+        images,
+        facts=seen.found or seen.recorded,
+        access_mode=seen.access_mode,
+        # A server that exists stays: what it holds is not ours to give up.
+        mariadb_wanted=seen.mariadb_exists or any(needs_mariadb(site) for site in seen.sites),
+        upstreams=seen.upstreams,
+    )
+
+
+def _facts(pod: Pod, reference: str, recorded: Facts | None) -> Facts | None:
+    said = report.message(pod)
+    if said is None or not said.ok:
+        return None
+    same = recorded is not None and recorded.reference == reference
+    previous = "" if recorded is None else recorded.previous_key if same else recorded.key
+    return Facts(reference, said.frappe_version, said.python, said.apps, previous)
+
+
+def _access_mode(claim: Live | None, asked_class: str | None, classes: dict[str, StorageClass]) -> str:
+    if isinstance(claim, Claim) and claim.spec.access_modes:
+        return claim.spec.access_modes[0]
+    name = asked_class or next(
+        (n for n, each in classes.items() if each.metadata.annotation(DEFAULT_CLASS) == "true"), ""
+    )
+    if name not in classes:
+        return RWO
+    chosen = classes[name]
+    return model.access_modes(chosen.provisioner, chosen.metadata.annotation(model.ACCESS_MODES_ANNOTATION))
+
+
+def _upstreams(cluster: Cluster, sites: list[Live]) -> tuple[Upstream, ...]:
+    hosts = domain.Register(cluster)
+    result = []
+    for site in sites:
+        key, spec, wanted = site.metadata.key, domain.asked(site), hosts.domain(site)
+        if spec is None or wanted is None:
+            continue
+        service = SiteNames(key.name).gunicorn
+        result += [Upstream(host, service, spec.site_name) for host in wanted.hosts if hosts.holder(host) == key]
+    return tuple(sorted(result, key=lambda each: each.host))

@@ -1,0 +1,61 @@
+"""The life of a bench, in order."""
+
+from collections.abc import Callable
+
+from frappe_operator.bench.observe import Seen
+from frappe_operator.components import image, mariadb, proxy, redis, storage
+from frappe_operator.kube.readiness import claims_usable, jobs_succeeded, workloads_available
+from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict
+from frappe_operator.model.bench import Bench, missing_apps
+
+
+def stages(bench: Bench, seen: Seen, token: Callable[[], str]) -> list[Stage]:
+    """Each row is one stage and one status condition. `token` makes a new password."""
+    return [
+        Stage("StorageReady", storage.common(bench), claims_usable(seen.classes)),
+        Stage(
+            "ImageReady",
+            [*image.runner(bench), *image.facts(bench)],
+            image_known(bench, seen),
+            once=image.inspect(bench),
+        ),
+        Stage("CacheReady", redis.build(bench), workloads_available, once=redis.secret(bench, token())),
+        database(bench, token),
+        Stage("ProxyReady", [*proxy.config(bench), *proxy.build(bench)], workloads_available),
+    ]
+
+
+def database(bench: Bench, token: Callable[[], str]) -> Stage:
+    """The shared MariaDB, from the moment a site first needs it."""
+    if not bench.mariadb_wanted:
+        return Stage("DatabaseReady", [], lambda _: Verdict(True, Reason.READY, "No site uses the bench's MariaDB."))
+    return Stage("DatabaseReady", mariadb.build(bench), database_answers, once=mariadb.secret(bench, token()))
+
+
+def database_answers(lives: Lives) -> Verdict:
+    """MariaDB is up."""
+    verdict = workloads_available(lives)
+    if verdict.ok or verdict.reason != Reason.PODS_NOT_READY:
+        return verdict
+    return Verdict(False, Reason.DATABASE_UNAVAILABLE, f"MariaDB does not answer: {verdict.message}")
+
+
+def image_known(bench: Bench, seen: Seen) -> Callable[[Lives], Verdict]:
+    """The image was looked into, its assets are published, and it holds the apps of the spec."""
+
+    def ready(lives: Lives) -> Verdict:
+        facts = bench.facts
+        if facts is None or facts.reference != bench.image.reference:
+            verdict = jobs_succeeded(seen.reports)(lives)
+            if verdict.ok:
+                return Verdict(False, Reason.JOB_RUNNING, f"Looking into the image {bench.image.reference} again")
+            return verdict
+        if missing := missing_apps(bench):
+            message = (
+                f"{', '.join(missing)} is not in the image {facts.reference}, which has {', '.join(facts.apps)}: "
+                "remove it from the spec, or name an image that has it (imageConfig)"
+            )
+            return Verdict(False, Reason.APP_NOT_IN_IMAGE, message, blocked=True)
+        return Verdict(True, Reason.READY, f"Frappe {facts.frappe_version} with {', '.join(facts.apps)}")
+
+    return ready

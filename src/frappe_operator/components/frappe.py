@@ -1,0 +1,207 @@
+"""What every Frappe pod has: a `sites/` that holds only its own site, and the runner that lays it out."""
+
+from typing import NamedTuple
+
+from frappe_operator.components.metadata import metadata
+from frappe_operator.components.pod import (
+    CONTAINER_SECURITY,
+    FRAPPE,
+    config_volume,
+    mount,
+    pull_secrets,
+    same_node,
+    scratch,
+    secret_volume,
+    template,
+)
+from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.names import SITE_LABEL, digest
+from frappe_operator.model.bench import Image, Names
+from frappe_operator.model.owner import Owner
+from frappe_operator.model.site import Site
+
+BENCH_DIR = "/home/frappe/frappe-bench"
+SITES = f"{BENCH_DIR}/sites"
+PYTHON = f"{BENCH_DIR}/env/bin/python"
+RUNNER = "/opt/frappe-operator"
+SECRETS = "/run/secrets/frappe-operator"
+SOCKETIO_PORT = 9000
+INPUTS_ANNOTATION = "vyogo.tech/inputs"
+"""Fingerprint of what a Job was given. An unfinished Job with another one is made again."""
+
+ENV: list[Manifest] = [
+    {"name": "FRAPPE_STREAM_LOGGING", "value": "1"},
+    {"name": "PYTHONUNBUFFERED", "value": "1"},
+    {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
+    {"name": "HOME", "value": "/tmp"},
+]
+
+LAYOUT_RESOURCES: Manifest = {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}}
+TASK_RESOURCES: Manifest = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
+
+
+class Task(NamedTuple):
+    """One run of the runner in a Job."""
+
+    name: str
+    part: str
+    arguments: list[str]
+    inputs: str
+    """What it depends on beside its arguments."""
+
+
+def runner(image: Image, *arguments: str) -> Manifest:
+    """Image and command of a container that runs the runner."""
+    return {
+        "image": image.reference,
+        "imagePullPolicy": image.pull_policy,
+        "command": [PYTHON, RUNNER],
+        "args": list(arguments),
+        "env": ENV,
+        "securityContext": CONTAINER_SECURITY,
+        "terminationMessagePolicy": "File",
+    }
+
+
+def layout(site: Site) -> Manifest:
+    """The init container that lays out the pod's `sites/`."""
+    return {
+        "name": "layout",
+        **runner(
+            site.image,
+            "layout",
+            f"--site={site.site_name}",
+            "--volume=/volume",
+            "--view=/view",
+            f"--bench-id={site.bench_id}",
+            f"--redis-cache-host={site.bench.redis_cache}",
+            f"--redis-queue-host={site.bench.redis_queue}",
+            f"--socketio-port={SOCKETIO_PORT}",
+        ),
+        "resources": LAYOUT_RESOURCES,
+        "volumeMounts": [
+            mount("sites", "/view"),
+            mount("files", "/volume"),
+            mount("tmp", "/tmp"),
+            mount("runner", RUNNER, read_only=True),
+            mount("redis", f"{SECRETS}/redis", read_only=True),
+        ],
+    }
+
+
+def view_mounts(site: Site) -> list[Manifest]:
+    """The view and the site in it, as Frappe expects them."""
+    return [
+        mount("sites", SITES),
+        mount("files", f"{SITES}/{site.site_name}", sub_path=site.site_name),
+        mount("tmp", "/tmp"),
+    ]
+
+
+def container(site: Site, name: str, command: list[str], resources: Manifest, **more: object) -> Manifest:
+    """A container that runs a program of Frappe's on this one site."""
+    return {
+        "name": name,
+        "image": site.image.reference,
+        "imagePullPolicy": site.image.pull_policy,
+        "command": command,
+        "workingDir": SITES,
+        "env": ENV,
+        "resources": resources,
+        "securityContext": CONTAINER_SECURITY,
+        "volumeMounts": view_mounts(site),
+        **more,
+    }
+
+
+def volumes(site: Site) -> list[Manifest]:
+    """The volumes that `layout` and `view_mounts` speak of."""
+    return [
+        scratch("sites"),
+        scratch("tmp"),
+        {"name": "files", "persistentVolumeClaim": {"claimName": site.names.files}},
+        config_volume("runner", site.bench.runner),
+        secret_volume("redis", site.bench.redis, "password"),
+    ]
+
+
+def affinity(site: Site) -> Manifest:
+    """Where the site's pods may run: on one node while their volume can be mounted on one only."""
+    return {"affinity": same_node({SITE_LABEL: site.owner.name})} if site.files.one_node else {}
+
+
+def pod(site: Site, *containers: Manifest, grace: int, more_volumes: list[Manifest] | None = None) -> Manifest:
+    """`spec` of a pod that runs Frappe programs on this one site. `grace`: seconds between SIGTERM and SIGKILL."""
+    return {
+        "terminationGracePeriodSeconds": grace,
+        **pull_secrets(site.image.pull_secrets),
+        **affinity(site),
+        "initContainers": [layout(site)],
+        "containers": list(containers),
+        "volumes": [*volumes(site), *(more_volumes or [])],
+    }
+
+
+def job(owner: Owner, image: Image, task: Task, pod: Manifest, pod_labels: dict[str, str] | None = None) -> Manifest:
+    """A Job that runs a task to its end, however often it takes.
+
+    The container is started again in its pod (backing off to five minutes) until it succeeds: every task may run
+    again at any time, and what it waits for may take hours. There is no TTL: the finished Job is a proof.
+    """
+    inputs = digest("\n".join([image.reference, task.inputs, *task.arguments]), 16)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata(owner, task.name, task.part, annotations={INPUTS_ANNOTATION: inputs}),
+        "spec": {
+            "backoffLimit": 2_000_000_000,
+            "completions": 1,
+            "parallelism": 1,
+            # A pod is replaced only when it is known to be dead, so that two never work on one site.
+            "podReplacementPolicy": "Failed",
+            "template": template(owner, task.part, FRAPPE, {"restartPolicy": "OnFailure", **pod}, pod_labels),
+        },
+    }
+
+
+def site_job(site: Site, task: Task, secrets: dict[str, str]) -> Manifest:
+    """A Job that works on a site. `secrets`: the Secret for each folder below `SECRETS`."""
+    main = _task(
+        site.image,
+        task,
+        secrets,
+        *view_mounts(site),
+        # Without stream logging Frappe's commands write here, and print less than with it.
+        mount("logs", f"{BENCH_DIR}/logs"),
+    )
+    main["workingDir"] = SITES
+    main["env"] = [each for each in ENV if each["name"] != "FRAPPE_STREAM_LOGGING"]
+    more = [scratch("logs"), *_secret_volumes(secrets)]
+    return job(site.owner, site.image, task, pod(site, main, grace=30, more_volumes=more))
+
+
+def bare_job(owner: Owner, image: Image, bench: Names, task: Task, secrets: dict[str, str]) -> Manifest:
+    """A Job that needs no site around it. `secrets`: the Secret for each folder below `SECRETS`."""
+    pod: Manifest = {
+        **pull_secrets(image.pull_secrets),
+        "containers": [_task(image, task, secrets, mount("tmp", "/tmp"))],
+        "volumes": [scratch("tmp"), config_volume("runner", bench.runner), *_secret_volumes(secrets)],
+    }
+    return job(owner, image, task, pod)
+
+
+def _task(image: Image, task: Task, secrets: dict[str, str], *mounts: Manifest) -> Manifest:
+    return {
+        "name": "task",
+        **runner(image, *task.arguments),
+        "resources": TASK_RESOURCES,
+        "volumeMounts": [
+            *mounts,
+            mount("runner", RUNNER, read_only=True),
+            *(mount(f"secret-{folder}", f"{SECRETS}/{folder}", read_only=True) for folder in secrets),
+        ],
+    }
+
+
+def _secret_volumes(secrets: dict[str, str]) -> list[Manifest]:
+    return [secret_volume(f"secret-{folder}", secret) for folder, secret in secrets.items()]

@@ -1,0 +1,157 @@
+"""A site's web pods: gunicorn on loopback, and the front door that knows one site only."""
+
+from frappe_operator.components import frappe, nginx
+from frappe_operator.components.metadata import metadata, selector
+from frappe_operator.components.pod import FRAPPE, config_volume, template
+from frappe_operator.kube.kinds import Manifest
+from frappe_operator.model.site import Site
+
+PART = "gunicorn"
+LOOPBACK = "127.0.0.1:8000"
+NGINX_RESOURCES: Manifest = {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}}
+COMMAND = [
+    f"{frappe.BENCH_DIR}/env/bin/gunicorn",
+    f"--chdir={frappe.SITES}",
+    f"--bind={LOOPBACK}",
+    "--workers=2",
+    "--threads=4",
+    "--worker-class=gthread",
+    "--worker-tmp-dir=/dev/shm",
+    "--timeout=120",
+    "--graceful-timeout=30",
+    "--preload",
+    "frappe.app:application",
+]
+
+
+def build(site: Site) -> list[Manifest]:
+    """Deployment, Service and the front door's configuration."""
+    owner, name, size = site.owner, site.names.gunicorn, site.sizes["gunicorn"]
+    gunicorn = frappe.container(
+        site,
+        "gunicorn",
+        COMMAND,
+        size.resources,
+        # The front door closes first: what it has accepted is still answered.
+        lifecycle={"preStop": {"exec": {"command": ["sleep", "6"]}}},
+    )
+    front_door = nginx.container(
+        site.image.reference,
+        site.image.pull_policy,
+        NGINX_RESOURCES,
+        "/-/alive",
+        *(each for each in frappe.view_mounts(site) if each["name"] != "tmp"),
+    )
+    door_volumes = [config_volume("nginx", site.names.nginx)]
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata(owner, site.names.nginx, PART),
+            "data": {"nginx.conf": conf(site)},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata(owner, name, PART),
+            "spec": {
+                "selector": selector(owner, PART),
+                "ports": [
+                    {"name": "http", "port": nginx.PORT, "targetPort": "http"},
+                    {"name": "gunicorn", "port": 8000, "targetPort": "http"},
+                ],
+            },
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": metadata(owner, name, PART),
+            "spec": {
+                "replicas": size.replicas,
+                "selector": {"matchLabels": selector(owner, PART)},
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+                "template": template(
+                    owner,
+                    PART,
+                    FRAPPE,
+                    frappe.pod(site, gunicorn, front_door, grace=60, more_volumes=door_volumes),
+                ),
+            },
+        },
+    ]
+
+
+def conf(site: Site) -> str:
+    """nginx.conf of the front door.
+
+    Redirects and the attachment rule are those of Frappe's own template. `/-/alive` asks gunicorn for a site that
+    cannot exist: any answer but a lost connection means that it works, whatever state the site is in.
+    """
+    here = f"{frappe.SITES}/{site.site_name}"
+    door = f"http://{site.names.gunicorn}:{nginx.PORT}"
+    socketio = f"http://{site.names.socketio}.{site.owner.namespace}.svc.@CLUSTER_DOMAIN@:{frappe.SOCKETIO_PORT}"
+    return f"""\
+{nginx.MAIN}
+http {{
+{nginx.HTTP}
+  map $http_x_forwarded_for $client {{ default $http_x_forwarded_for; '' $remote_addr; }}
+  # A browser's Origin must be the host it asks for. Programs send none.
+  map "$http_origin|$http_host" $same_origin {{ default 0; "~^\\|" 1; "~*^https?://([^|]+)\\|\\1$" 1; }}
+
+  server {{
+    listen {nginx.PORT} default_server;
+    root {frappe.SITES};
+    proxy_http_version 1.1;
+    proxy_buffering on;
+    proxy_read_timeout 120s;
+    add_header X-Content-Type-Options nosniff always;
+    add_header Referrer-Policy 'same-origin, strict-origin-when-cross-origin' always;
+
+    location = /-/alive {{
+      access_log off;
+      proxy_set_header Host alive.invalid;
+      proxy_set_header X-Frappe-Site-Name alive.invalid;
+      proxy_intercept_errors on;
+      error_page 404 =200 /-/yes;
+      proxy_pass http://{LOOPBACK}/api/method/ping;
+    }}
+    location = /-/yes {{ internal; default_type text/plain; return 200 'gunicorn answers\\n'; }}
+    location ^~ /-/ {{ return 404; }}
+
+    location /assets/ {{ try_files $uri =404; }}
+    location ^~ /protected/ {{ internal; alias {here}/; }}
+
+    location /socket.io {{
+      access_log off;
+      if ($same_origin = 0) {{ return 403; }}
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
+      proxy_set_header X-Frappe-Site-Name {site.site_name};
+      proxy_set_header Origin {door};
+      proxy_set_header Host {site.names.gunicorn}:{nginx.PORT};
+      set $socketio {socketio};
+      proxy_pass $socketio;
+    }}
+
+    location ~* ^/files/.*\\.(htm|html|svg|xml)$ {{
+      add_header Content-Disposition attachment;
+      add_header X-Content-Type-Options nosniff always;
+      try_files /{site.site_name}/public$uri @gunicorn;
+    }}
+    location / {{
+      rewrite ^(.+)/$ $1 permanent;
+      rewrite ^(.+)/index\\.html$ $1 permanent;
+      rewrite ^(.+)\\.html$ $1 permanent;
+      try_files /{site.site_name}/public$uri @gunicorn;
+    }}
+    location @gunicorn {{
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Frappe-Site-Name {site.site_name};
+      proxy_set_header X-Use-X-Accel-Redirect True;
+      proxy_set_header X-Forwarded-For $client;
+      proxy_set_header X-Forwarded-Proto $forwarded_proto;
+      proxy_pass http://{LOOPBACK};
+    }}
+  }}
+}}
+"""

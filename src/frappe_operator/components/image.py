@@ -1,0 +1,84 @@
+"""Looking into the bench's image: the runner's ConfigMap, the Job that runs the image once, what it found."""
+
+import msgspec
+
+from frappe_operator import runner as program
+from frappe_operator.components import frappe
+from frappe_operator.components.metadata import metadata
+from frappe_operator.components.pod import (
+    config_volume,
+    mount,
+    pull_secrets,
+    scratch,
+)
+from frappe_operator.components.storage import MOUNTS_COMMON, common_affinity
+from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.names import child
+from frappe_operator.model.bench import Bench, Image
+
+PART = "image"
+
+
+def job_name(bench: str, image: Image) -> str:
+    """A name for each image, so that each is looked into once."""
+    return child(bench, f"image-{image.key}")
+
+
+def runner(bench: Bench) -> list[Manifest]:
+    """The program that runs inside Frappe pods, for the bench and its sites."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata(bench.owner, bench.names.runner, "runner"),
+            "data": program.files(),
+        }
+    ]
+
+
+def facts(bench: Bench) -> list[Manifest]:
+    """What was found: the durable record that sites and proxies are built from."""
+    if bench.facts is None:
+        return []
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata(bench.owner, bench.names.image, PART),
+            "data": {"facts": msgspec.json.encode(bench.facts, order="sorted").decode()},
+        }
+    ]
+
+
+def inspect(bench: Bench) -> list[Manifest]:
+    """The Job that reads apps and versions from the image and publishes its assets on the common storage."""
+    before = bench.facts
+    keep = "" if before is None else before.key if before.key != bench.image.key else before.previous_key
+    task = frappe.Task(
+        job_name(bench.owner.name, bench.image),
+        PART,
+        ["inspect-image", f"--image-key={bench.image.key}", "--common=/common", f"--keep={keep}"],
+        "",
+    )
+    pod: Manifest = {
+        **pull_secrets(bench.image.pull_secrets),
+        **common_affinity(bench),
+        "containers": [
+            {
+                "name": "task",
+                **frappe.runner(bench.image, *task.arguments),
+                "resources": frappe.TASK_RESOURCES,
+                "volumeMounts": [
+                    mount("common", "/common"),
+                    mount("tmp", "/tmp"),
+                    mount("runner", frappe.RUNNER, read_only=True),
+                ],
+            }
+        ],
+        "volumes": [
+            scratch("tmp"),
+            {"name": "common", "persistentVolumeClaim": {"claimName": bench.names.common}},
+            config_volume("runner", bench.names.runner),
+        ],
+    }
+    return [frappe.job(bench.owner, bench.image, task, pod, MOUNTS_COMMON)]

@@ -1,0 +1,135 @@
+"""The bench's own MariaDB: one server, one volume, one root password."""
+
+from frappe_operator.components.metadata import kept, metadata, selector
+from frappe_operator.components.pod import (
+    CONTAINER_SECURITY,
+    DATABASE,
+    mount,
+    pull_secrets,
+    scratch,
+    secret_volume,
+    template,
+)
+from frappe_operator.components.volume import claim_spec
+from frappe_operator.kube.kinds import Manifest
+from frappe_operator.model.bench import Bench
+
+PORT = 3306
+SOCKET = "/run/mysqld/mysqld.sock"
+
+ENTRY = rf"""
+# The data directory is made beside its place and moved there whole, so that a killed start leaves nothing half-made.
+# The password goes from its file into another file by the shell itself: no program has it on its command line.
+umask 077
+if [ ! -d /var/lib/mysql/data ]; then
+  rm -rf /var/lib/mysql/new
+  mariadb-install-db --no-defaults --datadir=/var/lib/mysql/new --auth-root-authentication-method=normal \
+    --skip-test-db >&2
+  mv /var/lib/mysql/new /var/lib/mysql/data
+fi
+read -r password < /run/secrets/frappe-operator/password || [ -n "$password" ]
+cat > /run/mysqld/init.sql <<SQL
+ALTER USER 'root'@'localhost' IDENTIFIED BY '$password';
+CREATE USER IF NOT EXISTS 'root'@'%' IDENTIFIED BY '$password';
+ALTER USER 'root'@'%' IDENTIFIED BY '$password';
+GRANT ALL PRIVILEGES ON *.* TO 'root'@'%' WITH GRANT OPTION;
+CREATE USER IF NOT EXISTS 'health'@'localhost';
+SQL
+unset password
+exec mariadbd --no-defaults --datadir=/var/lib/mysql/data --init-file=/run/mysqld/init.sql \
+  --socket={SOCKET} --pid-file=/run/mysqld/mysqld.pid --tmpdir=/tmp --bind-address=0.0.0.0 --port={PORT} \
+  --skip-name-resolve --character-set-server=utf8mb4 --collation-server=utf8mb4_unicode_ci \
+  --skip-character-set-client-handshake --max-connections=500
+"""
+
+PROBE = ["mariadb-admin", "--no-defaults", f"--socket={SOCKET}", "-u", "health", "ping"]
+
+
+def secret(bench: Bench, password: str) -> list[Manifest]:
+    """How an administrator logs in."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": kept(bench.owner, bench.names.mariadb_root, "mariadb"),
+            "stringData": {
+                "host": f"{bench.names.mariadb}.{bench.owner.namespace}.svc",
+                "port": str(PORT),
+                "username": "root",
+                "password": password,
+            },
+        }
+    ]
+
+
+def build(bench: Bench) -> list[Manifest]:
+    """The server and its Service."""
+    owner, name, part = bench.owner, bench.names.mariadb, "mariadb"
+    pod: Manifest = {
+        "terminationGracePeriodSeconds": 120,
+        **pull_secrets(bench.image.pull_secrets),
+        "containers": [
+            {
+                "name": "mariadb",
+                "image": bench.mariadb.image,
+                "command": ["sh", "-ec", ENTRY],
+                "ports": [{"name": "mysql", "containerPort": PORT}],
+                "startupProbe": {
+                    "exec": {"command": PROBE},
+                    "periodSeconds": 2,
+                    "timeoutSeconds": 5,
+                    "failureThreshold": 300,
+                },
+                "readinessProbe": {
+                    "exec": {"command": PROBE},
+                    "periodSeconds": 5,
+                    "timeoutSeconds": 5,
+                    "failureThreshold": 2,
+                },
+                "livenessProbe": {
+                    "exec": {"command": PROBE},
+                    "periodSeconds": 10,
+                    "timeoutSeconds": 5,
+                    "failureThreshold": 18,
+                },
+                "resources": bench.mariadb.resources,
+                "securityContext": CONTAINER_SECURITY,
+                "volumeMounts": [
+                    mount("data", "/var/lib/mysql"),
+                    mount("run", "/run/mysqld"),
+                    mount("tmp", "/tmp"),
+                    mount("password", "/run/secrets/frappe-operator", read_only=True),
+                ],
+            }
+        ],
+        "volumes": [
+            scratch("run", memory=True),
+            scratch("tmp"),
+            secret_volume("password", bench.names.mariadb_root, "password"),
+        ],
+    }
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata(owner, name, part),
+            "spec": {
+                "selector": selector(owner, part),
+                "ports": [{"name": "mysql", "port": PORT, "targetPort": "mysql"}],
+            },
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "metadata": metadata(owner, name, part),
+            "spec": {
+                "serviceName": name,
+                "replicas": 1,
+                "selector": {"matchLabels": selector(owner, part)},
+                "template": template(owner, part, DATABASE, pod),
+                "volumeClaimTemplates": [
+                    {"metadata": {"name": "data"}, "spec": claim_spec(bench.mariadb.volume)},
+                ],
+            },
+        },
+    ]

@@ -1,0 +1,126 @@
+"""The bench's proxy: published assets, and each host to its own site's web Service."""
+
+from frappe_operator.components import nginx
+from frappe_operator.components.metadata import metadata, selector
+from frappe_operator.components.pod import (
+    PROXY,
+    config_volume,
+    mount,
+    pull_secrets,
+    scratch,
+    template,
+)
+from frappe_operator.components.storage import MOUNTS_COMMON, common_affinity
+from frappe_operator.kube.kinds import Manifest
+from frappe_operator.model.bench import Bench
+
+PART = "nginx"
+HOSTS = "hosts.map"
+SITES = "sites.map"
+
+
+def build(bench: Bench) -> list[Manifest]:
+    """Deployment and Service; the configuration is a child of its own, see `config`."""
+    owner, name = bench.owner, bench.names.nginx
+    pod: Manifest = {
+        "terminationGracePeriodSeconds": 60,
+        **pull_secrets(bench.image.pull_secrets),
+        **common_affinity(bench),
+        "containers": [
+            nginx.container(
+                bench.nginx_image,
+                "IfNotPresent",
+                bench.nginx.resources,
+                "/healthz",
+                mount("common", "/common", read_only=True),
+            )
+        ],
+        "volumes": [
+            config_volume("nginx", name),
+            scratch("tmp"),
+            {"name": "common", "persistentVolumeClaim": {"claimName": bench.names.common, "readOnly": True}},
+        ],
+    }
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata(owner, name, PART),
+            "spec": {
+                "selector": selector(owner, PART),
+                "ports": [{"name": "http", "port": nginx.PORT, "targetPort": "http"}],
+            },
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": metadata(owner, name, PART),
+            "spec": {
+                "replicas": bench.nginx.replicas,
+                "selector": {"matchLabels": selector(owner, PART)},
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+                "template": template(owner, PART, PROXY, pod, MOUNTS_COMMON),
+            },
+        },
+    ]
+
+
+def config(bench: Bench) -> list[Manifest]:
+    """The configuration with the map of hosts. Changing it restarts nothing."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata(bench.owner, bench.names.nginx, PART),
+            "data": {
+                "nginx.conf": _conf(bench),
+                HOSTS: "".join(f"{each.host} {each.service};\n" for each in bench.upstreams),
+                SITES: "".join(f"{each.host} {each.site};\n" for each in bench.upstreams),
+            },
+        }
+    ]
+
+
+def _conf(bench: Bench) -> str:
+    keys = [bench.facts.key, bench.facts.previous_key] if bench.facts else []
+    published = " ".join(f"/{key}/$asset" for key in keys if key)
+    site = f"http://$frappe_service.{bench.owner.namespace}.svc.@CLUSTER_DOMAIN@:{nginx.PORT}"
+    return f"""\
+{nginx.MAIN}
+http {{
+{nginx.HTTP}
+  map_hash_bucket_size 512;
+  map_hash_max_size 65536;
+  map $host $frappe_service {{ include {HOSTS}; default ''; }}
+  map $host $frappe_site {{ include {SITES}; default '-'; }}
+
+  server {{
+    listen {nginx.PORT} default_server;
+    proxy_http_version 1.1;
+    proxy_request_buffering off;
+    proxy_read_timeout 120s;
+    proxy_next_upstream off;
+    # The site's own front door says which site it is; what a client claims about itself ends here.
+    proxy_set_header X-Frappe-Site-Name '';
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Proto $forwarded_proto;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection $connection_upgrade;
+
+    # Which site this proxy has for the host it is asked for.
+    location = /healthz {{ access_log off; default_type text/plain; return 200 '$frappe_site\\n'; }}
+    location ^~ /-/ {{ return 404; }}
+    location ~ ^/assets/(?<asset>.+)$ {{
+      if ($frappe_service = '') {{ return 404; }}
+      root /common/assets;
+      try_files {published} @site;
+    }}
+    location / {{
+      if ($frappe_service = '') {{ return 404; }}
+      proxy_pass {site};
+    }}
+    location @site {{ proxy_pass {site}; }}
+  }}
+}}
+"""

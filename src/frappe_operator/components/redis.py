@@ -1,0 +1,115 @@
+"""Cache and queue of a bench: two Redis servers with one password."""
+
+from frappe_operator.components.metadata import metadata, selector
+from frappe_operator.components.pod import (
+    CACHE,
+    CONTAINER_SECURITY,
+    mount,
+    pull_secrets,
+    scratch,
+    secret_volume,
+    template,
+)
+from frappe_operator.components.volume import claim_spec
+from frappe_operator.kube.kinds import Manifest
+from frappe_operator.model.bench import Bench
+
+PORT = 6379
+
+
+def secret(bench: Bench, password: str) -> list[Manifest]:
+    """The password, for clients as it is and for the servers as the configuration they read it from."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata(bench.owner, bench.names.redis, "redis"),
+            "stringData": {"password": password, "redis.conf": f"requirepass {password}\n"},
+        }
+    ]
+
+
+def build(bench: Bench) -> list[Manifest]:
+    """Both servers with their Services."""
+    names = bench.names
+    return [
+        *_server(
+            bench,
+            names.redis_cache,
+            "redis-cache",
+            [
+                "--maxmemory",
+                bench.redis.max_memory,
+                "--maxmemory-policy",
+                "allkeys-lru",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ],
+            volumes=[scratch("data")],
+        ),
+        *_server(
+            bench,
+            names.redis_queue,
+            "redis-queue",
+            ["--maxmemory-policy", "noeviction", "--save", "", "--appendonly", "yes"],
+            claims=[{"metadata": {"name": "data"}, "spec": claim_spec(bench.redis.volume)}],
+        ),
+    ]
+
+
+def _server(
+    bench: Bench,
+    name: str,
+    part: str,
+    options: list[str],
+    volumes: list[Manifest] | None = None,
+    claims: list[Manifest] | None = None,
+) -> list[Manifest]:
+    pod: Manifest = {
+        **pull_secrets(bench.image.pull_secrets),
+        "containers": [
+            {
+                "name": "redis",
+                "image": bench.redis.image,
+                # The password is in the file; what is on the command line may be seen by anyone.
+                "command": ["redis-server", "/run/secrets/frappe-operator/redis.conf", "--dir", "/data", *options],
+                "ports": [{"name": "redis", "containerPort": PORT}],
+                "readinessProbe": {"tcpSocket": {"port": "redis"}, "periodSeconds": 5},
+                "livenessProbe": {"tcpSocket": {"port": "redis"}, "periodSeconds": 20, "failureThreshold": 6},
+                "resources": bench.redis.resources,
+                "securityContext": CONTAINER_SECURITY,
+                "volumeMounts": [
+                    mount("data", "/data"),
+                    mount("password", "/run/secrets/frappe-operator", read_only=True),
+                ],
+            }
+        ],
+        "volumes": [secret_volume("password", bench.names.redis, "redis.conf"), *(volumes or [])],
+    }
+    spec: Manifest = {
+        "serviceName": name,
+        "replicas": 1,
+        "selector": {"matchLabels": selector(bench.owner, part)},
+        "template": template(bench.owner, part, CACHE, pod),
+    }
+    if claims:
+        spec["volumeClaimTemplates"] = claims
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata(bench.owner, name, part),
+            "spec": {
+                "selector": selector(bench.owner, part),
+                "ports": [{"name": "redis", "port": PORT, "targetPort": "redis"}],
+            },
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "metadata": metadata(bench.owner, name, part),
+            "spec": spec,
+        },
+    ]

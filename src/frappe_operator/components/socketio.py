@@ -1,0 +1,45 @@
+"""A site's realtime server."""
+
+from frappe_operator.components import frappe
+from frappe_operator.components.metadata import metadata, selector
+from frappe_operator.components.pod import FRAPPE, template
+from frappe_operator.kube.kinds import Manifest
+from frappe_operator.model.site import Site
+
+PART = "socketio"
+GRACE_SECONDS = 5
+"""Node ignores SIGTERM."""
+
+
+def build(site: Site) -> list[Manifest]:
+    """Deployment and Service."""
+    owner, name, size = site.owner, site.names.socketio, site.sizes["socketio"]
+    server = frappe.container(
+        site,
+        "socketio",
+        ["node", f"{frappe.BENCH_DIR}/apps/frappe/socketio.js"],
+        size.resources,
+        ports=[{"name": "socketio", "containerPort": frappe.SOCKETIO_PORT}],
+        readinessProbe={"tcpSocket": {"port": "socketio"}, "periodSeconds": 5},
+    )
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata(owner, name, PART),
+            "spec": {
+                "selector": selector(owner, PART),
+                "ports": [{"name": "socketio", "port": frappe.SOCKETIO_PORT, "targetPort": "socketio"}],
+            },
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": metadata(owner, name, PART),
+            "spec": {
+                "replicas": size.replicas,
+                "selector": {"matchLabels": selector(owner, PART)},
+                "template": template(owner, PART, FRAPPE, frappe.pod(site, server, grace=GRACE_SECONDS)),
+            },
+        },
+    ]

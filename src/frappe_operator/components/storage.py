@@ -1,0 +1,30 @@
+"""The bench's common storage and a site's own files."""
+
+from frappe_operator.components.metadata import kept, metadata
+from frappe_operator.components.pod import same_node
+from frappe_operator.components.volume import claim
+from frappe_operator.kube.kinds import GROUP, Manifest
+from frappe_operator.kube.names import BENCH_LABEL
+from frappe_operator.model.bench import Bench
+from frappe_operator.model.site import Site
+
+
+def common(bench: Bench) -> list[Manifest]:
+    """The claim for the common storage."""
+    return [claim(metadata(bench.owner, bench.names.common, "common"), bench.common)]
+
+
+MOUNTS_COMMON = {f"{GROUP}/common-storage": "mounted"}
+"""Label of every pod that mounts the common storage."""
+
+
+def common_affinity(bench: Bench) -> Manifest:
+    """Where pods that mount the common storage may run."""
+    if not bench.common.one_node:
+        return {}
+    return {"affinity": same_node({BENCH_LABEL: bench.owner.name, **MOUNTS_COMMON})}
+
+
+def files(site: Site) -> list[Manifest]:
+    """The claim for a site's files."""
+    return [claim(kept(site.owner, site.names.files, "files"), site.files)]

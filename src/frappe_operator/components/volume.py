@@ -1,0 +1,20 @@
+"""A claim for storage, alone or as a StatefulSet's template."""
+
+from frappe_operator.kube.kinds import Manifest
+from frappe_operator.model.bench import Volume
+
+
+def claim_spec(volume: Volume) -> Manifest:
+    """`spec` of a PersistentVolumeClaim."""
+    spec: Manifest = {
+        "accessModes": [volume.access_mode],
+        "resources": {"requests": {"storage": volume.size}},
+    }
+    if volume.storage_class:
+        spec["storageClassName"] = volume.storage_class
+    return spec
+
+
+def claim(metadata: Manifest, volume: Volume) -> Manifest:
+    """A PersistentVolumeClaim."""
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim_spec(volume)}

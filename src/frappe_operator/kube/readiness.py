@@ -1,0 +1,105 @@
+"""Verdicts on what exists: is it there, is it up, is it done."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from frappe_operator.kube.live import Claim, Job, StorageClass, Workload
+from frappe_operator.kube.stage import Lives, Reason, Verdict
+
+DONE = Verdict(True, Reason.READY, "Done.")
+CREATING = Verdict(False, Reason.PROVISIONING, "Being created.")
+
+
+class Report(NamedTuple):
+    """What the last finished run of a Job said."""
+
+    ok: bool
+    reason: str
+    message: str
+    blocked: bool = False
+
+
+def exist(lives: Lives) -> Verdict:
+    """Everything is there; nothing more can be said of it."""
+    return CREATING if None in lives else DONE
+
+
+def workloads_available(lives: Lives) -> Verdict:
+    """Every Deployment and StatefulSet runs all its pods, of the newest template."""
+    if None in lives:
+        return CREATING
+    for live in lives:
+        if isinstance(live, Workload) and not available(live):
+            ready, wanted = live.status.ready_replicas, live.spec.replicas
+            message = f"{live.metadata.name}: {ready} of {wanted} pods are ready"
+            return Verdict(False, Reason.PODS_NOT_READY, message)
+    return Verdict(True, Reason.READY, "All pods are ready.")
+
+
+def available(live: Workload) -> bool:
+    """Whether a Deployment or StatefulSet has taken up its newest template and every pod of it is ready."""
+    status, wanted = live.status, live.spec.replicas
+    return (
+        status.observed_generation >= live.metadata.generation
+        and status.ready_replicas >= wanted
+        and status.available_replicas >= wanted
+        and (status.updated_replicas >= wanted)
+    )
+
+
+def jobs_succeeded(reports: Mapping[str, Report]) -> Callable[[Lives], Verdict]:
+    """Every Job has succeeded. `reports`: by Job, what its last run said, for the sentence."""
+
+    def ready(lives: Lives) -> Verdict:
+        if None in lives:
+            return CREATING
+        for live in lives:
+            if isinstance(live, Job) and not succeeded(live):
+                return _unfinished(live, reports.get(live.metadata.name))
+        return Verdict(True, Reason.SUCCEEDED, "Done.")
+
+    return ready
+
+
+def succeeded(job: Job) -> bool:
+    """Whether a Job is finished and has succeeded."""
+    return any(each.type == "Complete" and each.status == "True" for each in job.status.conditions)
+
+
+def _unfinished(job: Job, report: Report | None) -> Verdict:
+    name = job.metadata.name
+    if report is None or report.ok:
+        return Verdict(False, Reason.JOB_RUNNING, f"Job {name} is running")
+    if report.blocked:
+        return Verdict(False, report.reason, f"{report.message} (Job {name} looks again within five minutes)", True)
+    return Verdict(False, Reason.JOB_RETRYING, f"Job {name} tries again: {report.message}")
+
+
+def claims_usable(classes: Mapping[str, StorageClass]) -> Callable[[Lives], Verdict]:
+    """Every claim is bound, or will be as soon as a pod needs it. `classes`: the cluster's StorageClasses by name."""
+
+    def ready(lives: Lives) -> Verdict:
+        if None in lives:
+            return CREATING
+        for live in lives:
+            if isinstance(live, Claim) and live.status.phase != "Bound" and (verdict := _unbound(live, classes)):
+                return verdict
+        return Verdict(True, Reason.READY, "All claims can be mounted.")
+
+    return ready
+
+
+def _unbound(claim: Claim, classes: Mapping[str, StorageClass]) -> Verdict | None:
+    name, wanted = claim.metadata.name, claim.spec.storage_class_name
+    if claim.status.phase == "Lost":
+        message = f"PersistentVolumeClaim {name} has lost its volume: restore it, or delete claim and data"
+        return Verdict(False, Reason.CLAIM_PENDING, message, blocked=True)
+    if not wanted:
+        message = f"PersistentVolumeClaim {name}: the cluster has no default StorageClass: name one (storageClassName)"
+        return Verdict(False, Reason.STORAGE_CLASS_NOT_FOUND, message, blocked=True)
+    if wanted not in classes:
+        message = f"PersistentVolumeClaim {name}: there is no StorageClass {wanted}: create it, or delete the claim"
+        return Verdict(False, Reason.STORAGE_CLASS_NOT_FOUND, message, blocked=True)
+    if classes[wanted].volume_binding_mode == "WaitForFirstConsumer":
+        return None
+    return Verdict(False, Reason.CLAIM_PENDING, f"PersistentVolumeClaim {name} waits for a volume of class {wanted}")

@@ -1,0 +1,125 @@
+"""The reconcile of a FrappeSite: observe, resolve, apply, report."""
+
+from collections.abc import Callable, Iterable
+
+from frappe_operator.kube.kinds import (
+    BENCH,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    INGRESS,
+    JOB,
+    POD,
+    PVC,
+    SECRET,
+    SERVICE,
+    SITE,
+    STATEFUL_SET,
+    STORAGE_CLASS,
+    Key,
+)
+from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, Service, StorageClass, Workload
+from frappe_operator.kube.names import BENCH_LABEL, JOB_PODS, OURS, SITE_FINALIZER, SITE_LABEL
+from frappe_operator.model import domain
+from frappe_operator.model import report as report_model
+from frappe_operator.model.settings import Images
+from frappe_operator.runtime.apply import apply
+from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.controller import Controller, Watch
+from frappe_operator.runtime.fetch import Fetch
+from frappe_operator.runtime.finalizers import ensure_finalizer
+from frappe_operator.runtime.report import report
+from frappe_operator.site.cleanup import cleanup
+from frappe_operator.site.observe import ask, observe, resolve, settled
+from frappe_operator.site.stages import stages
+from frappe_operator.site.status import status
+
+PRUNE = (CONFIG_MAP, DEPLOYMENT, INGRESS, JOB, SERVICE)
+"""Kinds of children that go when no stage names them any more. Nothing that holds data is among them."""
+
+NEEDS = {
+    SITE: "patch",
+    CONFIG_MAP: "get create patch delete",
+    DEPLOYMENT: "get create patch delete",
+    INGRESS: "get create patch delete",
+    JOB: "get create delete",
+    POD: "list",
+    PVC: "get create patch delete",
+    SECRET: "get create delete",
+    SERVICE: "get create patch delete",
+    STATEFUL_SET: "get",
+}
+"""What a site's reconcile may do, beside watching: the source of the operator's RBAC."""
+
+ASK_AGAIN_SECONDS = 2.0
+"""While everything is in place and only the answer is missing."""
+
+
+def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Controller:
+    """The controller of FrappeSites. `token` makes a new password; `fetch` asks proxies and sites over HTTP."""
+
+    async def reconcile(cluster: Cluster, key: Key) -> float | None:
+        live = cluster.get(SITE, key.namespace, key.name)
+        if not isinstance(live, Custom):
+            return None
+        if live.deleting:
+            return await cleanup(cluster, live)
+        await ensure_finalizer(cluster, SITE, live, SITE_FINALIZER)
+        seen = await observe(cluster, live, images)
+        site = resolve(seen)
+        asked = not settled(seen, site)
+        answers = await ask(cluster, site, fetch) if asked else None
+        done = await apply(cluster, SITE, live, stages(site, seen, answers, asked, token), prune=PRUNE)
+        await report(cluster, SITE, live, done.verdicts, status(site, done.verdicts))
+        unanswered = answers is not None and not (done.verdicts["Routed"].ok and done.verdicts["Serving"].ok)
+        return ASK_AGAIN_SECONDS if unanswered and not seen.taken else None
+
+    return Controller(
+        SITE,
+        reconcile,
+        [
+            Watch(SITE, Custom, sharing_hosts, indices=domain.INDICES),
+            Watch(BENCH, Custom, sites_of_bench),
+            Watch(STORAGE_CLASS, StorageClass, nobody),
+            Watch(DEPLOYMENT, Workload, labelled_site, labels=OURS),
+            Watch(STATEFUL_SET, Workload, sites_of_server, labels=OURS),
+            Watch(JOB, Job, labelled_site, labels=OURS),
+            Watch(PVC, Claim, labelled_site, labels=OURS),
+            Watch(SERVICE, Service, labelled_site, labels=OURS),
+            Watch(INGRESS, Live, labelled_site, labels=OURS),
+            Watch(CONFIG_MAP, Live, labelled_site, labels=OURS, metadata_only=True),
+            Watch(SECRET, Live, labelled_site, labels=OURS, metadata_only=True),
+            Watch(POD, Pod, labelled_site, labels=JOB_PODS, indices=report_model.INDICES),
+        ],
+    )
+
+
+def sharing_hosts(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """The site itself, and the sites that want one of its hosts: when it goes, the next in line gets it."""
+    yield live.metadata.key
+    hosts = domain.Register(cluster)
+    wanted = hosts.domain(live)
+    for host in wanted.hosts if wanted else ():
+        yield from (other.metadata.key for other in hosts.claimants(host))
+
+
+def sites_of_bench(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """Every site of a bench."""
+    found = cluster.select(SITE, domain.BENCH_INDEX, str(live.metadata.key))
+    return (site.metadata.key for site in found)
+
+
+def sites_of_server(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """Every site of the bench whose server it is."""
+    bench = f"{live.metadata.namespace}/{live.metadata.label(BENCH_LABEL)}"
+    return (site.metadata.key for site in cluster.select(SITE, domain.BENCH_INDEX, bench))
+
+
+def labelled_site(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """The site that a child says it belongs to. A lie costs a look and nothing more."""
+    if name := live.metadata.label(SITE_LABEL):
+        yield Key(live.metadata.namespace, name)
+
+
+def nobody(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """Known, but no reason to look: a claim that waits for its class changes itself when the class is there."""
+    return ()

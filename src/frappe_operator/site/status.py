@@ -1,0 +1,24 @@
+"""What a site's status says beside its conditions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from frappe_operator.kube.stage import Verdict
+from frappe_operator.model.site import Site
+
+
+def status(site: Site, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+    """Fields of `status`."""
+    installed = verdicts["AppsInstalled"].ok
+    return {
+        "siteURL": site.url,
+        "resolvedDomain": site.domain.host,
+        "domainSource": site.domain.source,
+        "benchReady": verdicts["BenchReady"].ok,
+        "databaseReady": verdicts["DatabaseReady"].ok,
+        "databaseName": site.database.name,
+        "dbConnectionSecret": site.database.secret,
+        "adminSecret": site.names.admin,
+        "frappeVersion": site.facts.frappe_version,
+        **({"installedApps": list(site.apps)} if installed else {}),
+    }

@@ -1,0 +1,47 @@
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+NODES ?= 2
+
+.PHONY: help setup demo test lint fast up down status golden manifests lock
+
+help: ## Lists the targets.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: .venv/.ready ## Makes .venv with the locked versions of everything.
+
+.venv/.ready: requirements-dev.txt pyproject.toml scripts/venv
+	@sh scripts/venv
+
+demo: setup ## Real cluster, operator, bench and site: ends with the site's answer. Ctrl-C takes it all down.
+	@$(PYTHON) -m demo
+
+test: lint ## Every check and test this machine can run.
+	$(PYTHON) -m pytest -n $(NODES) --dist loadgroup
+
+lint: setup ## Format, style, types, and the doors between the rooms.
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+fast: setup ## The tests that need no cluster: seconds.
+	$(PYTHON) -m pytest -q -n $(NODES) tests/unit tests/golden tests/world tests/runtime
+
+golden: setup ## Writes the golden files anew; read the difference before you commit it.
+	$(PYTHON) -m pytest -q tests/golden --update-golden
+
+manifests: setup ## Writes deploy/ anew from the code.
+	@sh scripts/manifests
+
+up: setup ## Starts a local cluster with a real node, and leaves it running.
+	@$(PYTHON) -m sandbox up --tier node
+
+down: setup ## Takes that cluster down.
+	@$(PYTHON) -m sandbox down
+
+status: setup ## Says what of it runs.
+	@$(PYTHON) -m sandbox status
+
+lock: ## Locks the newest versions that pyproject.toml allows (needs uv).
+	uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 --group dev pyproject.toml -o requirements-dev.txt
+	uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 pyproject.toml -o requirements.txt

@@ -1,0 +1,1 @@
+"""From nothing to a site that answers: what `make demo` runs."""

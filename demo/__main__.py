@@ -1,0 +1,146 @@
+"""`make demo`: a cluster, the operator, a bench, a site; then its answer. Stays up until Ctrl-C on a terminal."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from demo import objects
+from demo.objects import BENCH, HOST, NAMESPACE, SITE
+from demo.story import follow
+from sandbox import images
+from sandbox.cluster import Cluster
+from sandbox.installation import Kubectl, Operator
+from sandbox.progress import Progress, shown
+
+ANSWER_SECONDS = 30
+
+
+class Place(NamedTuple):
+    """Where the demo takes place."""
+
+    kubectl: Kubectl
+    pods: bool
+    """Whether pods really run."""
+    image: str
+    """What plays Frappe, in words."""
+
+
+def main() -> int:
+    """Runs the demo. Exit code 0: the site answered."""
+    stay = sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")
+    # A demo that is ended from outside takes everything down as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="frappe-demo-") as folder:
+        with shown() as progress:
+            place = stack.enter_context(_place(Path(folder), progress))
+            operator = Operator(place.kubectl, Path(folder))
+            with progress.step("Operator: kinds, rights, process"):
+                operator.install()
+                operator.start()
+            stack.callback(operator.stop)
+            stack.enter_context(_declared(place.kubectl))
+            follow(place.kubectl, operator, progress, "Ready" if place.pods else "WorkloadsReady")
+        if place.pods:
+            stack.enter_context(_answers(place))
+        _tell(place)
+        if stay:
+            print("\nCtrl-C takes everything down.", flush=True)
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
+    return 0
+
+
+@contextlib.contextmanager
+def _place(folder: Path, progress: Progress) -> Iterator[Place]:
+    """The cluster of `KUBECONFIG`, else one of our own: with a real node where that is possible."""
+    if given := os.environ.get("KUBECONFIG"):
+        program = shutil.which("kubectl")
+        if program is None:
+            sys.exit("KUBECONFIG is set, but kubectl is not on PATH: install it, or unset KUBECONFIG")
+        yield Place(Kubectl(program, Path(given)), True, "the image your cluster pulls: frappe/erpnext:version-15")
+        return
+    real = sys.platform == "linux" and os.geteuid() == 0
+    cluster = Cluster(folder / "cluster", progress)
+    try:
+        cluster.up("node" if real else "simulated")
+        if real:
+            with progress.step("Images"):
+                for tar in images.build(progress):
+                    cluster.load_image(tar)
+        image = "a stand-in for Frappe 15, built here; MariaDB, Redis and nginx are the real ones"
+        yield Place(
+            Kubectl(cluster.kubectl_program, cluster.kubeconfig), real, image if real else "none: pods are simulated"
+        )
+    finally:
+        with progress.step("Taking the cluster down"):
+            cluster.down()
+
+
+@contextlib.contextmanager
+def _declared(kubectl: Kubectl) -> Iterator[None]:
+    """The demo's objects; on somebody's own cluster they are taken away again."""
+    kubectl.apply(objects.NAMESPACE_OBJECT)
+    kubectl.apply(objects.bench(), objects.site(deletionPolicy="Delete"))
+    try:
+        yield
+    finally:
+        if os.environ.get("KUBECONFIG"):
+            kubectl("delete", "frappesite,frappebench", "--all", f"--namespace={NAMESPACE}")
+            kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+@contextlib.contextmanager
+def _answers(place: Place) -> Iterator[None]:
+    """Asks the site through the bench's proxy, and prints what it says."""
+    service = f"service/{BENCH}-nginx"
+    argv = place.kubectl.argv("port-forward", f"--namespace={NAMESPACE}", "--address=127.0.0.1", service, ":8080")
+    forward = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert forward.stdout is not None
+        said = forward.stdout.readline()
+        found = re.search(r"127\.0\.0\.1:(\d+)", said)
+        if found is None:
+            raise SystemExit(f"kubectl port-forward said: {said}")
+        url = f"http://127.0.0.1:{found[1]}"
+        page = _get(f"{url}/login")
+        asset = re.search(r'"(/assets/[^"]+\.(?:js|css))"', page)
+        if asset is None:
+            raise SystemExit("the login page names no asset")
+        for path in ("/api/method/ping", asset[1]):
+            answer = _get(url + path)
+            print(f"\n$ curl -H 'Host: {HOST}' {url}{path}\n{answer[:200].strip()}")
+        print(f"\nThe site: http://{HOST}:{found[1]}/  (Administrator)")
+        yield
+    finally:
+        forward.terminate()
+        forward.wait()
+
+
+def _get(url: str) -> str:
+    request = urllib.request.Request(url, headers={"Host": HOST})  # noqa: S310 - our own loopback address
+    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310
+        text: str = response.read().decode()
+        return text
+
+
+def _tell(place: Place) -> None:
+    get = f"kubectl get secret {SITE}-admin --namespace={NAMESPACE}"
+    print(f"\nWhat plays Frappe: {place.image}.")
+    if not place.pods:
+        print("Not shown, for want of root on Linux: pods, files, databases, and the site's answer.")
+    print(f"Its password:  {get} -o jsonpath='{{.data.password}}' | base64 -d")
+    print(f"export KUBECONFIG={place.kubectl.kubeconfig}")
+    print(place.kubectl("get", "frappebench,frappesite", f"--namespace={NAMESPACE}"), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""The operator in a cluster: its kinds, its rights, and its process, which has those rights and no others."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.deadline import until
+
+NAMESPACE = "frappe-operator"
+RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+STOP_SECONDS = 30.0
+
+
+class Kubectl:
+    """kubectl as one user of one cluster."""
+
+    def __init__(self, program: Path | str, kubeconfig: Path) -> None:
+        self.program = str(program)
+        self.kubeconfig = kubeconfig
+
+    def __call__(self, *arguments: str, given: str | None = None) -> str:
+        """What kubectl prints. Raises CalledProcessError, with its words in `stderr`."""
+        done = subprocess.run(self.argv(*arguments), input=given, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def argv(self, *arguments: str) -> list[str]:
+        """The command line, for who wants to run it otherwise."""
+        return [self.program, f"--kubeconfig={self.kubeconfig}", *arguments]
+
+    def get(self, *arguments: str) -> dict[str, Any]:
+        """One object, or a list of them."""
+        found: dict[str, Any] = json.loads(self("get", *arguments, "-o", "json"))
+        return found
+
+    def apply(self, *manifests: dict[str, Any]) -> None:
+        """Server-side apply."""
+        self("apply", "--server-side", "--force-conflicts", "-f", "-", given=yaml.safe_dump_all(manifests))
+
+
+class Operator:
+    """The operator as a process on this machine. May be killed and started again; is the same one each time."""
+
+    def __init__(self, kubectl: Kubectl, folder: Path, *options: str) -> None:
+        """`folder` keeps its kubeconfig and its log. `options` go to `frappe-operator run`."""
+        self._kubectl = kubectl
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self.kubeconfig = folder / "operator.kubeconfig"
+        self.log = folder / "operator.log"
+
+    def install(self) -> None:
+        """Kinds, namespace and rights, as the operator itself prints them."""
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": RESTRICTED}}
+        self._kubectl.apply(namespace)
+        for command in (["crds"], ["rbac", f"--namespace={NAMESPACE}"]):
+            text = subprocess.run(_command(*command), capture_output=True, text=True, check=True).stdout
+            self._kubectl("apply", "--server-side", "-f", "-", given=text)
+        self._kubectl(
+            "wait",
+            "--for=condition=Established",
+            "--timeout=60s",
+            "crd",
+            "-l",
+            "app.kubernetes.io/name=frappe-operator",
+        )
+        self._write_kubeconfig()
+
+    def start(self) -> None:
+        """Starts the process; it becomes ready by itself."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                _command("run", f"--kubeconfig={self.kubeconfig}", f"--namespace={NAMESPACE}", *self._options),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                # A terminal's Ctrl-C is for the one who started us.
+                start_new_session=True,
+            )
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """As Kubernetes would."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        if self.running:
+            os.kill(self._process.pid, number)
+        until(lambda: not self.running, STOP_SECONDS, "the operator to end")
+        self._process = None
+
+    def _write_kubeconfig(self) -> None:
+        token = self._kubectl("create", "token", "frappe-operator", f"--namespace={NAMESPACE}", "--duration=24h")
+        config = json.loads(self._kubectl("config", "view", "--raw", "--minify", "-o", "json"))
+        config["users"][0]["user"] = {"token": token.strip()}
+        self.kubeconfig.write_text("")
+        self.kubeconfig.chmod(0o600)
+        self.kubeconfig.write_text(json.dumps(config))
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "frappe_operator.cli", *arguments]

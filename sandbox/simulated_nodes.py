@@ -39,7 +39,7 @@ class SimulatedNodes:
             kwok.start(
                 [
                     self._kwok,
-                    f"--kubeconfig={self._control.kubeconfig}",
+                    f"--kubeconfig={self._control.kubeconfig_for('kwok', ('system:masters',))}",
                     f"--manage-nodes-with-annotation-selector={_ANNOTATION}={_VALUE}",
                     f"--cidr={self._state.addresses.pods}",
                     f"--node-ip={self._state.addresses.gateway}",

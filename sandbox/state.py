@@ -16,6 +16,10 @@ class BusyError(Exception):
     """Another run of the sandbox is bringing this cluster up or down."""
 
 
+class StillInUseError(Exception):
+    """The cluster's files cannot be removed yet."""
+
+
 @dataclass(frozen=True)
 class Addresses:
     """What one cluster may use of the machine's network; no other cluster on the machine uses any of it."""
@@ -114,35 +118,54 @@ class State:
         return dict(json.loads(book.read_text())) if book.exists() else {}
 
     @property
-    def up(self) -> dict[str, str] | None:
-        """What `mark_up` said, or None while the cluster is not completely up."""
-        mark = self.root / "up.json"
-        return dict(json.loads(mark.read_text())) if mark.exists() else None
+    def facts(self) -> dict[str, str] | None:
+        """What `begin` was told, or None where there is no cluster, not even a part of one."""
+        book = self.root / "cluster.json"
+        return dict(json.loads(book.read_text())) if book.exists() else None
 
-    def mark_up(self, **facts: str) -> None:
-        """Remember that the cluster is completely up, and `facts` about it."""
-        mark = self.folder(".") / "up.json.new"
-        mark.write_text(json.dumps(facts))
-        mark.rename(self.root / "up.json")
+    @property
+    def complete(self) -> bool:
+        """True once the cluster has been completely up."""
+        return (self.root / "complete").exists()
 
-    def mark_down(self) -> None:
-        """Remember that the cluster is not completely up."""
-        (self.root / "up.json").unlink(missing_ok=True)
+    def begin(self, facts: dict[str, str]) -> None:
+        """Remember, before anything is started, what kind of cluster this will be."""
+        new = self.folder(".") / "cluster.json.new"
+        new.write_text(json.dumps(facts, indent=1))
+        new.rename(self.root / "cluster.json")
+
+    def finish(self) -> None:
+        """Remember that all of it is up."""
+        (self.root / "complete").touch()
 
     def forget(self) -> None:
         """Remove all files of the cluster except its logs, and give its addresses back.
 
-        The processes have ended and nothing is mounted any more: what removes files must not reach into a volume.
+        Raises `StillInUseError`, and removes nothing, while one of its processes runs or something is mounted there.
         """
+        mounts = self._mounts()
+        if mounts:
+            raise StillInUseError(f"still mounted: {', '.join(map(str, mounts))}")
+        if self.processes:
+            raise StillInUseError(f"not stopped: {', '.join(self.processes)}")
         if self.root.exists():
             for path in self.root.iterdir():
                 if path.name in ("logs", "lock"):
-                    continue
+                    continue  # the reason of a failure, and what its caller holds
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
                 else:
                     path.unlink()
         slots.give_back(self.root)
+
+    def _mounts(self) -> list[Path]:
+        table = Path("/proc/self/mountinfo")
+        if not table.exists():
+            return []
+        # The fifth field is the mount point, with blanks and the like in octal; see proc(5).
+        fields = [line.split()[4] for line in table.read_text().splitlines()]
+        points = [Path(field.encode().decode("unicode_escape")) for field in fields]
+        return [point for point in points if point.is_relative_to(self.root)]
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -1,0 +1,95 @@
+"""The sandbox's command line: `python -m sandbox up|down|status|kubectl`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sandbox import binaries, cluster, progress, slots, toolchain
+from sandbox.cluster import Cluster, Tier, default_tier
+from sandbox.control_plane import KubectlError
+from sandbox.processes import Process, ProcessError
+from sandbox.state import BusyError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="A Kubernetes on this machine, for demo and tests.")
+
+_EXPECTED = (
+    BusyError,
+    KubectlError,
+    ProcessError,
+    binaries.BuildError,
+    cluster.DifferentClusterError,
+    slots.NoSlotError,
+    toolchain.NoGoError,
+)
+
+
+def default_root() -> Path:
+    """The cluster that is meant when none is named: `$FRAPPE_SANDBOX_STATE`, else one in the user's state folder."""
+    chosen = os.environ.get("FRAPPE_SANDBOX_STATE")
+    states = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return Path(chosen) if chosen else states / "frappe-operator-sandbox"
+
+
+State = Annotated[Path, typer.Option("--state", default_factory=default_root, help="The folder the cluster lies in.")]
+
+ChosenTier = Annotated[Tier, typer.Option("--tier", default_factory=default_tier, help="How much of a cluster.")]
+
+
+@app.command()
+def up(state: State, tier: ChosenTier) -> None:
+    """Bring a cluster up, or say that it is up."""
+    with progress.shown() as shown:
+        Cluster(state, shown).up(tier)
+    typer.echo(f"export KUBECONFIG={Cluster(state, shown).kubeconfig}")
+
+
+@app.command()
+def down(state: State) -> None:
+    """Take the cluster down; only its logs stay."""
+    with progress.shown() as shown:
+        if not Cluster(state, shown).down():
+            shown.note(f"there is no cluster in {state}")
+
+
+@app.command()
+def status(state: State) -> None:
+    """Say what runs. Ends with 1 unless all of the cluster is up."""
+    found = Cluster(state, progress.plain())
+    facts = found.state.facts
+    if not facts:
+        typer.echo(f"there is no cluster in {state}")
+        raise typer.Exit(1)
+    what = f"Kubernetes {facts['kubernetes']} ({facts['tier']}) in {found.state.root}"
+    typer.echo(f"{what}: {'up' if found.up_as else 'NOT completely up; `up` repairs it'}")
+    ports = found.state.ports
+    for name in reversed(found.state.processes):
+        pid = Process(found.state, name).pid
+        typer.echo(f"  {name:24} {f'pid {pid}' if pid else 'HAS ENDED':12} {ports.get(name, '')}")
+    typer.echo(f"pods {found.state.addresses.pods}, services {found.state.addresses.services}")
+    typer.echo(f"export KUBECONFIG={found.kubeconfig}")
+    if not found.up_as:
+        raise typer.Exit(1)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def kubectl(context: typer.Context, state: State) -> None:
+    """Run kubectl as the cluster's administrator. `--state` comes first."""
+    found = Cluster(state, progress.plain())
+    program = binaries.Binaries.find(["kubectl"], progress.plain())["kubectl"]
+    raise typer.Exit(subprocess.run([program, "--kubeconfig", found.kubeconfig, *context.args]).returncode)
+
+
+def main() -> None:
+    """Run the command line; what a person can do something about is said without a traceback."""
+    try:
+        app()
+    except _EXPECTED as error:
+        sys.exit(f"sandbox: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -27,6 +27,12 @@ class Reason(StrEnum):
     NOT_ANSWERING = "NotAnswering"
     DELETING = "Deleting"
     SITES_REMAIN = "SitesRemain"
+    SITE_BUSY = "SiteBusy"
+    SITE_NOT_CREATED = "SiteNotCreated"
+    CREATION_FAILED = "CreationFailed"
+    INSTALLATION_FAILED = "InstallationFailed"
+    INTERRUPTED = "Interrupted"
+    STORAGE_FAILED = "StorageFailed"
     # The user must act.
     INVALID_SPEC = "InvalidSpec"
     BENCH_NOT_FOUND = "BenchNotFound"
@@ -36,11 +42,18 @@ class Reason(StrEnum):
     NAME_CONFLICT = "NameConflict"
     HOST_TAKEN = "HostTaken"
     DATABASE_REFUSED = "DatabaseRefused"
+    DATABASE_NOT_EMPTY = "DatabaseNotEmpty"
+    DATABASE_LOST = "DatabaseLost"
+    SITE_CONFIG_INVALID = "SiteConfigInvalid"
+    IMAGE_INVALID = "ImageInvalid"
+    VOLUME_INVALID = "VolumeInvalid"
     VERSION_NOT_SUPPORTED = "VersionNotSupported"
     STORAGE_CLASS_NOT_FOUND = "StorageClassNotFound"
     REJECTED = "Rejected"
     # Our own trouble.
     RECONCILE_ERROR = "ReconcileError"
+    RUNNER_ERROR = "RunnerError"
+    INVALID_ARGUMENTS = "InvalidArguments"
 
 
 class Verdict(NamedTuple):

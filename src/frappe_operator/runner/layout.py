@@ -51,7 +51,7 @@ def layout(
     if volume is not None:
         _site_directory(volume / site)
     say(f"The view of {site} is laid out: {', '.join(apps)}")
-    return {"apps": apps}
+    return {}
 
 
 def _redis_url(host: str) -> str:

@@ -1,0 +1,127 @@
+"""The image's `env/bin/python -m frappe.utils.bench_helper frappe …`, as far as the runner uses it.
+
+What it does to the database it does through the `mariadb` client, with what site_config.json says: a fake server or
+a real one. `$FRAPPE_FAILS` names a step at which it fails, and how (`STEP:exit`, `:kill` it and its starter, `:hang`,
+`:lie`); with a file `failed-before` beside the fake it does so only once.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(os.environ["FAKES"])
+
+
+def main(arguments):
+    assert arguments[:3] == ["-m", "frappe.utils.bench_helper", "frappe"], arguments
+    arguments = arguments[3:]
+    site = ""
+    if arguments[0] == "--site":
+        site, arguments = arguments[1], arguments[2:]
+    with open(HERE / "calls.jsonl", "a") as calls:
+        calls.write(json.dumps([site, *arguments]) + "\n")
+    {"new-site": new_site, "enable-scheduler": enable, "list-apps": list_apps, "install-app": install}[arguments[0]](
+        site or arguments[1], arguments
+    )
+
+
+def new_site(site, arguments):
+    config = read(site)
+    assert {"--force", "--no-setup-db", f"--db-name={config['db_name']}"} <= set(arguments), arguments
+    assert config["admin_password"], "the admin password is asked for late, and nobody answers"
+    print(f"Making a site; root of all evil: {config['db_password']} and {config['admin_password']}", flush=True)
+    sys.stderr.write("Updating DocTypes : [    ] 1%\rUpdating DocTypes : [====] 100%\n")
+    fail("before-tables")
+    # --force over a half-made database succeeds, with a wrong site.
+    doubled = "tabUser" in tables(site)
+    sql(site, "CREATE TABLE tabUser (name VARCHAR(140));" if not doubled else "CREATE TABLE doubled (id INT);")
+    fail("half-way")
+    sql(site, "CREATE TABLE tabDefaultValue (parent VARCHAR(140), defkey VARCHAR(140), defvalue TEXT);")
+    sql(
+        site,
+        "CREATE SEQUENCE web_form_list_column_id_seq NOCACHE NOCYCLE; CREATE VIEW people AS SELECT * FROM tabUser;",
+    )
+    if fail("after-tables") != "lie":
+        write_apps(site, ["frappe"])
+    fail("at-the-end")
+
+
+def enable(site, arguments):
+    fail("enable-scheduler")
+    (Path(site) / "scheduler-enabled").touch()
+
+
+def list_apps(site, arguments):
+    fail("list-apps")
+    sys.stderr.write("WARN: hrms is fond of warnings\n")
+    for app in apps(site):
+        print(f"{app:10} 1.2.3 version-15" if app != "frappe" else "frappe")
+
+
+def install(site, arguments):
+    if fail("install-app") != "lie":
+        write_apps(site, [*apps(site), arguments[1]])
+
+
+def fail(step):
+    where, _, how = os.environ.get("FRAPPE_FAILS", "").partition(":")
+    once = HERE / "failed-before"
+    if where != step or once.exists():
+        return None
+    once.touch()
+    if how == "exit":
+        sys.exit("Traceback: it went wrong at " + step)
+    if how == "kill":
+        os.killpg(0, signal.SIGKILL)
+    if how == "hang":
+        signal.signal(signal.SIGTERM, lambda *_: ((HERE / "told-to-end").touch(), os._exit(143)))
+        print("hanging", flush=True)
+        signal.pause()
+    return how
+
+
+def read(site):
+    return json.loads((Path(site) / "site_config.json").read_text())
+
+
+def apps(site):
+    return json.loads((Path(site) / "fake-apps.json").read_text())
+
+
+def write_apps(site, names):
+    (Path(site) / "fake-apps.json").write_text(json.dumps(names))
+    if names == ["frappe"]:
+        sql(site, "INSERT INTO `tabDefaultValue` VALUES ('__global', 'installed_apps', '[\"frappe\"]');")
+
+
+def tables(site):
+    return sql(
+        site,
+        "SELECT HEX(TABLE_NAME), TABLE_TYPE, HEX(TABLE_COMMENT) FROM information_schema.TABLES "
+        "WHERE TABLE_SCHEMA = DATABASE();",
+        lambda out: [bytes.fromhex(line.split()[0]).decode() for line in out.splitlines()],
+    )
+
+
+def sql(site, statements, parsed=str):
+    config = read(site)
+    options = os.memfd_create("options")
+    os.fchmod(options, 0o600)
+    names = {"host": "db_host", "port": "db_port", "user": "db_name", "password": "db_password", "database": "db_name"}
+    lines = ["[client]", *(f'{option}="{config[key]}"' for option, key in names.items())]
+    os.write(options, "\n".join(lines).encode())
+    done = subprocess.run(
+        ["mariadb", f"--defaults-extra-file=/dev/fd/{options}", "--batch", "--skip-column-names", "--protocol=tcp"],
+        input=statements,
+        text=True,
+        stdout=subprocess.PIPE,
+        pass_fds=[options],
+        check=True,
+    )
+    return parsed(done.stdout)
+
+
+main(sys.argv[1:])

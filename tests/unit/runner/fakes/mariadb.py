@@ -1,0 +1,134 @@
+"""A MariaDB and its client in one program: as much of both as the runner and the tests use.
+
+Its state is a JSON file, `$FAKE_MARIADB`. With `$KILL_AT` in the environment see `fatal.py`.
+"""
+
+import fcntl
+import json
+import os
+import re
+import sys
+
+
+class Error(Exception):
+    pass
+
+
+def main():
+    options = {}
+    path = sys.argv[1].partition("=")[2]
+    if os.fstat(int(path.rsplit("/", 1)[1])).st_mode & 0o077:
+        raise Error("1 (HY000): the options can be read by others")
+    with open(path) as file:
+        lines = file.read().splitlines()[1:]
+    for line in lines:
+        key, _, value = line.partition("=")
+        options[key] = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
+    sql = re.sub(r"^SET SESSION .*;$", "", sys.stdin.read(), flags=re.M)
+    if not os.path.exists(os.environ["FAKE_MARIADB"]):
+        raise Error(f"2003 (HY000): Can't connect to server on '{options['host']}' (111)")
+    with open(os.environ["FAKE_MARIADB"], "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        state = json.load(file)
+        session = Session(state, options)
+        try:
+            for statement in re.split(r";\s*", sql.strip()):
+                if statement:
+                    session.run(" ".join(statement.split()))
+        finally:
+            file.seek(0)
+            file.truncate()
+            json.dump(state, file)
+
+
+class Session:
+    def __init__(self, state, options):
+        self.state, self.user, self.database = state, options["user"], options.get("database", "")
+        account = state["users"].get(self.user)
+        if account is None or account["password"] != options["password"]:
+            raise Error(f"1045 (28000): Access denied for user '{self.user}'@'10.0.0.9' (using password: YES)")
+        self.account = account
+        if self.database:
+            self.may(self.database)
+            if self.database not in state["databases"]:
+                raise Error(f"1049 (42000): Unknown database '{self.database}'")
+            self.here = state["databases"][self.database]
+
+    def may(self, database):
+        if self.user != "root" and database not in self.account["grants"]:
+            raise Error(f"1044 (42000): Access denied for user '{self.user}'@'%' to database '{database}'")
+
+    def run(self, statement):
+        for privilege in self.account.get("lacks", []):
+            if statement.startswith(privilege.removesuffix("S")):
+                raise Error(f"1142 (42000) at line 2: {privilege} command denied to user '{self.user}'@'10.0.0.9'")
+        for pattern, action in GRAMMAR:
+            if match := re.fullmatch(pattern, statement):
+                for row in action(self, *match.groups()) or ():
+                    print("\t".join(row))
+                return
+        raise Error(f"1064 (42000) at line 1: the fake does not know this statement: {statement}")
+
+    def make(self, kind, name, comment):
+        if name in self.here["objects"]:
+            raise Error(f"1050 (42S01) at line 2: Table '{name}' already exists")
+        self.here["objects"][name] = [kind, comment or ""]
+
+    def tables(self):
+        for name, (kind, comment) in self.here["objects"].items():
+            yield name.encode().hex(), kind, comment.encode().hex()
+
+    def create_database(self, name, charset):
+        self.state["databases"].setdefault(name, {"charset": charset or "latin1", "objects": {}, "apps": None})
+
+    def create_user(self, name, password):
+        self.state["users"].setdefault(name, {"password": unescaped(password), "grants": []})
+
+    def installed(self):
+        if "tabDefaultValue" not in self.here["objects"]:
+            raise Error("1146 (42S02) at line 2: Table 'tabDefaultValue' doesn't exist")
+        return [[self.here["apps"].encode().hex()]] if self.here["apps"] else []
+
+
+def unescaped(text):
+    return re.sub(r"\\(.)", r"\1", text)
+
+
+TYPES = {"TABLE": "BASE TABLE", "VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}
+GRAMMAR = [
+    (r"SELECT 1", lambda s: [["1"]]),
+    (r"SELECT VERSION\(\)", lambda s: [[s.state["version"]]]),
+    (r"SELECT @@char.*", lambda s: [[s.here["charset"], s.here["charset"] + "_general_ci"]]),
+    (r"SELECT HEX\(TABLE_NAME\).*", Session.tables),
+    (r"SELECT HEX\(defvalue\) FROM `tabDefaultValue`.*", Session.installed),
+    (
+        r"CREATE (TABLE|VIEW|SEQUENCE) `?(\w+)`?(?:(?! COMMENT).)*(?: COMMENT = '(.*)')?",
+        lambda s, kind, name, comment: s.make(TYPES[kind], name, comment),
+    ),
+    (r"DROP (?:TABLE|VIEW|SEQUENCE) IF EXISTS `?(\w+)`?", lambda s, name: s.here["objects"].pop(name, None) and None),
+    (r"CREATE DATABASE (?:IF NOT EXISTS )?`(\w+)`(?: CHARACTER SET (\w+))?.*", Session.create_database),
+    (r"CREATE USER (?:IF NOT EXISTS )?'(.+?)'@'%' IDENTIFIED BY '(.*)'", Session.create_user),
+    (
+        r"ALTER USER '(.+?)'@'%' IDENTIFIED BY '(.*)'",
+        lambda s, name, password: s.state["users"][name].update(password=unescaped(password)),
+    ),
+    (
+        r"GRANT ALL PRIVILEGES ON `(.+)`\.\* TO '(.+)'@'%'",
+        lambda s, name, user: s.state["users"][user]["grants"].append(unescaped(name)),
+    ),
+    (r"DROP DATABASE IF EXISTS `(\w+)`", lambda s, name: s.state["databases"].pop(name, None) and None),
+    (r"DROP USER IF EXISTS '(.+)'@'%'", lambda s, name: s.state["users"].pop(name, None) and None),
+    (
+        r"REVOKE (.+) ON `(?:\w+)`\.\* FROM '(.+)'@'%'",
+        lambda s, what, user: s.state["users"][user].setdefault("lacks", []).append(what),
+    ),
+    (r"INSERT INTO `tabDefaultValue` .*, '(.+)'\)", lambda s, apps: s.here.update(apps=apps)),
+    # What check-database tries besides: only that it is allowed matters here.
+    (r"(?:ALTER TABLE|CREATE INDEX|INSERT|UPDATE|SELECT|LOCK|UNLOCK|DELETE|CREATE TEMPORARY) ?.*", lambda s: None),
+]
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Error as error:
+        sys.exit(f"ERROR {error}")

@@ -1,0 +1,118 @@
+"""MariaDB for the runner's tests: a fake, and the real one where the machine has it."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .pod import FAKES, Pod
+
+ROOT_PASSWORD = "root-canary \"'\\#"
+
+
+class Server:
+    """A server, by its address and its root's password."""
+
+    def __init__(self, client: list[str], port: int, state: Path | None = None) -> None:
+        self.client, self.port, self.state = client, port, state
+
+    def serve(self, pod: Pod) -> None:
+        """Makes the pod use this server as the bench's."""
+        if self.state is not None:
+            pod.program(pod.programs / "mariadb", FAKES / "mariadb.py")
+            pod.environment["FAKE_MARIADB"] = str(self.state)
+        pod.secret("database-admin", host="127.0.0.1", port=str(self.port), username="root", password=ROOT_PASSWORD)
+
+    def sql(self, statements: str, database: str = "") -> list[list[str]]:
+        """Runs statements as root."""
+        options = os.memfd_create("options")
+        os.fchmod(options, 0o600)
+        password = ROOT_PASSWORD.replace("\\", "\\\\").replace('"', '\\"')
+        text = f'[client]\nhost="127.0.0.1"\nport={self.port}\nuser="root"\npassword="{password}"\n'
+        os.write(options, (text + (f'database="{database}"\n' if database else "")).encode())
+        done = subprocess.run(
+            [
+                *self.client,
+                f"--defaults-extra-file=/dev/fd/{options}",
+                "--batch",
+                "--skip-column-names",
+                "--protocol=tcp",
+            ],
+            input=statements,
+            text=True,
+            capture_output=True,
+            pass_fds=[options],
+            env={**os.environ, "FAKE_MARIADB": str(self.state)},
+        )
+        os.close(options)
+        assert done.returncode == 0, done.stderr
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+    def tables(self, database: str) -> set[str]:
+        rows = self.sql(
+            "SELECT HEX(TABLE_NAME), TABLE_TYPE, HEX(TABLE_COMMENT) FROM information_schema.TABLES "
+            "WHERE TABLE_SCHEMA = DATABASE();",
+            database,
+        )
+        return {bytes.fromhex(row[0]).decode() for row in rows}
+
+
+def fake(root: Path, version: str = "10.11.8-MariaDB-log") -> Server:
+    """The fake: its state is a file."""
+    state = root / "mariadb.json"
+    users = {"root": {"password": ROOT_PASSWORD, "grants": []}}
+    state.write_text(json.dumps({"version": version, "users": users, "databases": {}}))
+    program = root / "fake-mariadb"
+    Pod.program(None, program, FAKES / "mariadb.py")  # type: ignore[arg-type]
+    return Server([str(program)], 3306, state)
+
+
+@contextmanager
+def real(root: Path) -> Iterator[Server]:
+    """A real server on a loopback port, gone afterwards."""
+    data, init = root / "data", root / "init.sql"
+    quoted = ROOT_PASSWORD.replace("\\", "\\\\").replace("'", "\\'")
+    init.write_text(
+        "DROP USER IF EXISTS root@'127.0.0.1', root@'::1';\n"
+        f"CREATE USER root@'%' IDENTIFIED BY '{quoted}';\nGRANT ALL PRIVILEGES ON *.* TO root@'%' WITH GRANT OPTION;\n"
+    )
+    install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"]
+    user = ["--user=root"] if os.geteuid() == 0 else []
+    subprocess.run([*install, "--skip-test-db", *user], check=True, capture_output=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = [
+        f"--datadir={data}",
+        f"--port={port}",
+        "--bind-address=127.0.0.1",
+        f"--socket={root}/s",
+        f"--init-file={init}",
+    ]
+    with open(root / "log", "wb") as log:
+        process = subprocess.Popen(
+            ["mariadbd", "--no-defaults", *user, *options, "--skip-name-resolve", f"--pid-file={root}/pid"],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        client = shutil.which("mariadb")
+        assert client is not None
+        server = Server([client], port)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                server.sql("SELECT 1;")
+                break
+            except AssertionError:
+                assert process.poll() is None, (root / "log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        yield server
+    finally:
+        process.terminate()
+        process.wait()

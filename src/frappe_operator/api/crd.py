@@ -49,6 +49,7 @@ CONDITION: Schema = {
         "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0},
     },
 }
+VALIDATIONS = "x-kubernetes-validations"
 COMMON_STATUS: dict[str, Schema] = {
     "phase": {
         "type": "string",
@@ -137,7 +138,7 @@ def _struct(info: inspect.Type) -> Schema:
     if required := [field.encode_name for field in info.fields if field.required]:
         result["required"] = required
     if rules := getattr(info.cls, "rules", ()):
-        result["x-kubernetes-validations"] = [{"rule": rule.rule, "message": rule.message} for rule in rules]
+        result[VALIDATIONS] = [{"rule": rule.rule, "message": rule.message} for rule in rules]
     return result
 
 
@@ -147,7 +148,9 @@ def _type(info: inspect.Type) -> Schema:
             extra = dict(extra or {})
             if examples := extra.pop("examples", None):
                 extra["example"] = examples[0]
-            return {**_type(inner), **extra}
+            found = _type(inner)
+            rules = [*found.get(VALIDATIONS, []), *extra.pop(VALIDATIONS, [])]
+            return {**found, **extra, **({VALIDATIONS: rules} if rules else {})}
         case inspect.UnionType(types=types):
             some = [each for each in types if not isinstance(each, inspect.NoneType)]
             if len(some) == 1:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from frappe_operator.api.types import (
+    LABEL,
     AppName,
     Asked,
     ComponentReplicas,
@@ -16,6 +17,8 @@ from frappe_operator.api.types import (
     Quantity,
     Resources,
     Rule,
+    Tag,
+    said,
 )
 
 
@@ -33,15 +36,19 @@ class ImageConfig(Asked):
     """Which image the Frappe pods run."""
 
     repository: Annotated[
-        Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._:/-]*$", max_length=400)] | None,
+        Annotated[
+            str,
+            said(r"^[a-z0-9][a-z0-9._:/-]*$", "write an image without tag, such as registry.example.com/erp", 400),
+        ]
+        | None,
         Meta(description="Image without tag. Default `frappe/erpnext`.", examples=["registry.example.com/erp"]),
     ] = None
     tag: Annotated[
-        Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")] | None,
+        Annotated[str, Tag] | None,
         Meta(description="Tag. Default: frappeVersion.", examples=["v15.51.1"]),
     ] = None
     digest: Annotated[
-        Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$")] | None,
+        Annotated[str, said(r"^sha256:[0-9a-f]{64}$", "write sha256: and 64 hexadecimal digits", 71)] | None,
         Meta(description="Digest; wins over the tag."),
     ] = None
     pull_policy: Annotated[
@@ -71,7 +78,8 @@ class RedisConfig(Asked):
 
     image: Annotated[ImageName | None, Meta(description="Image of the server. Default: the operator's setting.")] = None
     max_memory: Annotated[
-        Annotated[str, Meta(pattern=r"^[1-9][0-9]*([kKmMgG]i?[bB]?)?$", max_length=16)] | None,
+        Annotated[str, said(r"^[1-9][0-9]*([kKmMgG]i?[bB]?)?$", "write an amount of memory, such as 512Mi or 4gb", 16)]
+        | None,
         Meta(
             description="Memory limit of the cache, as Kubernetes or Redis writes it. Default 256Mi.",
             examples=["512Mi", "4gb"],
@@ -103,7 +111,10 @@ class DomainConfig(Asked):
     """How sites without a `domain` get one."""
 
     suffix: Annotated[
-        Annotated[str, Meta(pattern=r"^(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$", max_length=200)] | None,
+        Annotated[
+            str, said(rf"^(\.{LABEL})+$", "write a dot and a domain in lower case, such as .platform.example.com", 200)
+        ]
+        | None,
         Meta(description="Added to siteName. Starts with a dot.", examples=[".platform.example.com"]),
     ] = None
 
@@ -138,10 +149,9 @@ class FrappeBenchSpec(Asked):
     )
 
     frappe_version: Annotated[
-        str,
+        Annotated[str, Tag],
         Meta(
             description="Frappe's version: the image's tag unless imageConfig says otherwise. 15 or newer.",
-            pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$",
             examples=["version-15", "v15.51.1"],
         ),
     ]

@@ -15,8 +15,8 @@ from frappe_operator.api.types import (
     ObjectName,
     Quantity,
     Rule,
+    said,
 )
-
 
 MOVE = "cannot change once the site exists: make a new FrappeSite and move the data by backup and restore"
 
@@ -45,7 +45,9 @@ class DbConfig(Asked):
     mode: Annotated[
         Literal["shared", "external"] | None,
         Meta(
-            description="shared (default): its own database in the bench's MariaDB. external: yours, by connectionSecretRef."
+            description=(
+                "shared (default): its own database in the bench's MariaDB. external: yours, by connectionSecretRef."
+            )
         ),
     ] = None
     connection_secret_ref: Annotated[
@@ -95,11 +97,12 @@ class FrappeSiteSpec(Asked):
         ),
     ]
     site_name: Annotated[
-        str,
+        Annotated[
+            str,
+            said(DNS_NAME, "write a host name in lower case, such as shop.example.com: it becomes a directory", 253),
+        ],
         Meta(
             description="Frappe's name of the site: lower case, usually its host name. Cannot change.",
-            pattern=DNS_NAME,
-            max_length=253,
             examples=["shop.example.com"],
             extra_json_schema={
                 "x-kubernetes-validations": [

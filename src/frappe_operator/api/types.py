@@ -18,26 +18,56 @@ class Asked(Struct, rename="camel", omit_defaults=True, kw_only=True):
     rules: ClassVar[tuple[Rule, ...]] = ()
 
 
-DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-DNS_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$"
-HOST_NAME = r"^[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?)*\.?$"
+def said(pattern: str, message: str, max_length: int) -> Meta:
+    """A string that must match, and the sentence that says so.
 
-ObjectName = Annotated[str, Meta(pattern=DNS_NAME, max_length=253)]
-HostName = Annotated[str, Meta(pattern=HOST_NAME, max_length=254)]
-AppName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
+    A rule instead of a `pattern`, because the API server shows a pattern that is not matched as it is.
+    """
+    rule = f"self.matches(r'{pattern}')"
+    return Meta(
+        max_length=max_length, extra_json_schema={"x-kubernetes-validations": [{"rule": rule, "message": message}]}
+    )
+
+
+LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+DNS_NAME = rf"^{LABEL}(\.{LABEL})*$"
+HOST = LABEL.replace("a-z", "A-Za-z")
+
+ObjectName = Annotated[
+    str, said(DNS_NAME, "write the name of a Kubernetes object: lower case letters, digits, - and .", 253)
+]
+HostName = Annotated[
+    str,
+    said(rf"^{HOST}(\.{HOST})*\.?$", "write a host name such as shop.example.com, without scheme, port or path", 254),
+]
+AppName = Annotated[
+    str,
+    said("^[a-z][a-z0-9_]*$", "write the name of the app's Python package, such as erpnext", 64),
+]
 Quantity = Annotated[
     int | str,
     Meta(
         extra_json_schema={
             "x-kubernetes-int-or-string": True,
-            "pattern": r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$",
             "maxLength": 32,
+            "x-kubernetes-validations": [
+                {
+                    "rule": r"type(self) == int || string(self).matches(r'^[0-9]+(\.[0-9]+)?(m|[kKMGTP]i?)?$')",
+                    "message": "write an amount such as 5Gi, 512Mi, 500m or 2",
+                }
+            ],
         }
     ),
 ]
 ImageName = Annotated[
-    str, Meta(pattern=r"^[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9._-]+)?(@sha256:[0-9a-f]{64})?$", max_length=512)
+    str,
+    said(
+        r"^[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9._-]+)?(@sha256:[0-9a-f]{64})?$",
+        "write an image such as registry.example.com/mariadb:10.11",
+        512,
+    ),
 ]
+Tag = said(r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", "write the tag of an image, such as version-15 or v15.51.1", 128)
 
 
 class LocalReference(Asked):

@@ -24,8 +24,8 @@ def create(site: Site) -> list[Manifest]:
     arguments = [
         "create-site",
         f"--site={site.site_name}",
+        f"--owner={site.owner.namespace}/{site.owner.name}",
         f"--bench-id={site.bench_id}",
-        f"--frappe-version={site.facts.frappe_version}",
     ]
     task = Task(site.names.part("create"), "create", arguments, site.database.revision)
     return [site_job(site, task, {"database": site.database.secret, "admin": site.names.admin})]

@@ -45,9 +45,8 @@ def jobs(site: Site) -> list[Manifest]:
         return [site_job(site, task, {**secrets, "database-admin": site.bench.mariadb_root})]
     arguments = [
         "check-database",
-        f"--site={site.site_name}",
         f"--frappe-version={site.facts.frappe_version}",
-        f"--owner={site.owner.uid}",
+        f"--owner={site.owner.namespace}/{site.owner.name}",
     ]
     return [site_job(site, Task(site.names.part("database"), PART, arguments, site.database.revision), secrets)]
 

@@ -1,6 +1,7 @@
 """The one exit to the network: requests and streams to the API server, and nothing above them.
 
-Everything else in here speaks to a `Transport`, so that a test can put a whole API server, or a bad network, in its place.
+Everything else in here speaks to a `Transport`, so that a test can put a whole API server, or a bad network,
+in its place.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -39,7 +40,7 @@ class StreamResponse(Protocol):
 
 
 class Transport(Protocol):
-    """What reaches the API server. Paths are absolute (`/api/v1/...`), queries and bodies are not encoded yet or already bytes."""
+    """What reaches the API server. Paths are absolute (`/api/v1/...`); a query is not encoded yet, a body is."""
 
     async def request(
         self,
@@ -49,7 +50,7 @@ class Transport(Protocol):
         query: Query | None = None,
         headers: Headers | None = None,
         body: bytes | None = None,
-        timeout: float,
+        timeout: float,  # noqa: ASYNC109 - part of the question: the client under it has to know
     ) -> Response:
         """One request and its whole answer, whatever its status. `timeout` in seconds, for all of it.
 

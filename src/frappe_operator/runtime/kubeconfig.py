@@ -1,0 +1,163 @@
+"""Where the API server is and how to be let in: a kubeconfig file, or the pod's own service account."""
+
+import base64
+import os
+import ssl
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+Section = dict[str, tuple[Path, dict[str, Any]]]
+"""Entries of a kubeconfig by name, each with the folder its relative paths start from."""
+NOT_SUPPORTED = ("exec", "auth-provider", "username", "password")
+
+
+class AccessError(Exception):
+    """Nothing says where the API server is, or what says so cannot be used. The message says what to do."""
+
+
+class Access(NamedTuple):
+    """The address of the API server, and what proves who we are. Files are named, not read: they may change."""
+
+    server: str
+    ca_file: Path | None = None
+    ca_data: str = ""
+    verify: bool = True
+    server_name: str = ""
+    certificate: bytes = b""
+    """Client certificate and key, PEM; empty when a token is used."""
+    key: bytes = b""
+    token: str = ""
+    token_file: Path | None = None
+    namespace: str = "default"
+    """The namespace meant when none is named."""
+
+    def files(self) -> list[Path]:
+        """Files whose change means that a new connection has to be made."""
+        return [self.ca_file] if self.ca_file else []
+
+    def tls(self) -> ssl.SSLContext | None:
+        """What to trust and how to identify, from the files as they are now. None for plain HTTP."""
+        if not self.server.startswith("https:"):
+            return None
+        if self.verify:
+            # An empty `cadata` is an error, an absent one means the machine's own authorities.
+            context = ssl.create_default_context(cafile=self.ca_file, cadata=self.ca_data or None)
+        else:
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.certificate:
+            # Python loads certificates from files only; this one is its owner's alone, and gone at once.
+            with tempfile.NamedTemporaryFile() as pem:
+                pem.write(self.certificate + b"\n" + self.key)
+                pem.flush()
+                context.load_cert_chain(pem.name)
+        return context
+
+    def bearer(self) -> str:
+        """The token as it is now, empty when there is none. Raises OSError when its file cannot be read."""
+        return self.token_file.read_text().strip() if self.token_file else self.token
+
+
+def find(kubeconfig: str = "", environ: Mapping[str, str] = os.environ) -> Access:
+    """The kubeconfig given, else `$KUBECONFIG`, else the pod's service account, else `~/.kube/config`.
+
+    Raises AccessError.
+    """
+    named = kubeconfig or environ.get("KUBECONFIG", "")
+    if named:
+        paths = [Path(each) for each in named.split(os.pathsep) if each]
+        existing = [path for path in paths if path.is_file()]
+        if not existing:
+            raise AccessError(f"There is no kubeconfig at {named}")
+        return from_kubeconfig(existing)
+    if environ.get("KUBERNETES_SERVICE_HOST"):
+        return in_cluster(environ)
+    home = Path(environ.get("HOME", "/")) / ".kube" / "config"
+    if home.is_file():
+        return from_kubeconfig([home])
+    raise AccessError(
+        "No cluster: name a kubeconfig (--kubeconfig or KUBECONFIG), or run in a pod with a service account"
+    )
+
+
+def in_cluster(environ: Mapping[str, str], folder: Path = SERVICE_ACCOUNT) -> Access:
+    """The pod's service account. Raises AccessError when it is not mounted."""
+    token, ca, namespace = folder / "token", folder / "ca.crt", folder / "namespace"
+    if not token.is_file() or not ca.is_file():
+        raise AccessError(f"The pod's service account is not mounted at {folder}: set automountServiceAccountToken")
+    host = environ["KUBERNETES_SERVICE_HOST"]
+    host = f"[{host}]" if ":" in host else host
+    return Access(
+        server=f"https://{host}:{environ.get('KUBERNETES_SERVICE_PORT', '443')}",
+        ca_file=ca,
+        token_file=token,
+        namespace=namespace.read_text().strip() if namespace.is_file() else "default",
+    )
+
+
+def from_kubeconfig(paths: list[Path]) -> Access:
+    """The current context of one or more kubeconfig files; of what several name, the first wins.
+
+    Raises AccessError.
+    """
+    current = ""
+    contexts: Section = {}
+    clusters: Section = {}
+    users: Section = {}
+    for path in paths:
+        content = _read(path)
+        current = current or content.get("current-context") or ""
+        for section, into in (("contexts", contexts), ("clusters", clusters), ("users", users)):
+            for entry in content.get(section) or []:
+                into.setdefault(entry["name"], (path.parent, entry[section[:-1]] or {}))
+    shown = os.pathsep.join(str(path) for path in paths)
+    if current not in contexts:
+        raise AccessError(f"{shown} has no context {current!r}: set current-context")
+    _, context = contexts[current]
+    if context.get("cluster") not in clusters:
+        raise AccessError(f"{shown} has no cluster {context.get('cluster')!r}, which context {current!r} names")
+    cluster_folder, cluster = clusters[context["cluster"]]
+    user_folder, user = users.get(context.get("user", ""), (Path(), {}))
+    refused = [name for name in NOT_SUPPORTED if user.get(name)]
+    if refused or cluster.get("proxy-url"):
+        what = ", ".join([*refused, *(["proxy-url"] if cluster.get("proxy-url") else [])])
+        raise AccessError(f"{shown}: {what} is not supported: use a client certificate, token or tokenFile")
+    token_file = user.get("tokenFile")
+    ca_file = cluster.get("certificate-authority")
+    ca_data = cluster.get("certificate-authority-data")
+    return Access(
+        server=cluster["server"].rstrip("/"),
+        ca_file=cluster_folder / ca_file if ca_file and not ca_data else None,
+        ca_data=base64.b64decode(ca_data).decode() if ca_data else "",
+        verify=not cluster.get("insecure-skip-tls-verify", False),
+        server_name=cluster.get("tls-server-name", ""),
+        certificate=_pem(user_folder, user, "client-certificate"),
+        key=_pem(user_folder, user, "client-key"),
+        token=user.get("token", "") if not token_file else "",
+        token_file=user_folder / token_file if token_file else None,
+        namespace=context.get("namespace") or "default",
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise AccessError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise AccessError(f"{path} is not a kubeconfig")
+    return content
+
+
+def _pem(folder: Path, user: Mapping[str, Any], name: str) -> bytes:
+    if user.get(f"{name}-data"):
+        return base64.b64decode(str(user[f"{name}-data"]))
+    if user.get(name):
+        return Path(folder, str(user[name])).read_bytes()
+    return b""

@@ -1,0 +1,159 @@
+"""All objects of one kind that are known to exist, and the ways to find them.
+
+Monotone: of one object, nothing older is ever taken for what is known already, wherever it comes from (a watch, a
+list, the answer to our own write), and a deleted one stays deleted.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import structlog
+
+from frappe_operator.kube.kinds import Key, Kind
+from frappe_operator.kube.live import Live
+from frappe_operator.runtime.decoding import Item
+
+log = structlog.get_logger(__name__)
+
+Index = Callable[[Live], Iterable[str]]
+"""Under which values an object is to be found."""
+
+MOST_TOMBSTONES = 10_000
+"""Deleted UIDs that are remembered: only as long as an old answer may still be under way."""
+
+
+class Change(NamedTuple):
+    """A real difference: before and after. None: it did not exist, it does not exist any more."""
+
+    kind: Kind
+    old: Live | None
+    new: Live | None
+
+
+class Store:
+    """The objects of one kind."""
+
+    def __init__(self, kind: Kind, indices: Mapping[str, Index] | None = None) -> None:
+        self.kind = kind
+        self._items: dict[Key, Item] = {}
+        self._owned: dict[str, dict[Key, None]] = {}
+        self._indices: dict[str, Index] = dict(indices or {})
+        self._indexed: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in self._indices}
+        self._buried: dict[str, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def get(self, key: Key) -> Item | None:
+        return self._items.get(key)
+
+    def all(self) -> list[Live]:
+        return [item.live for item in self._items.values()]
+
+    def owned(self, uid: str) -> list[Live]:
+        """The objects whose controller has this UID."""
+        return [self._items[key].live for key in self._owned.get(uid, ())]
+
+    def select(self, index: str, value: str) -> list[Live]:
+        """The objects that an index has under a value. Raises KeyError for an index that was not declared."""
+        return [self._items[key].live for key in self._indexed[index].get(value, ())]
+
+    def put(self, item: Item) -> Change | None:
+        """Takes an object in. None when that changes nothing: older, dead, or no different."""
+        meta = item.live.metadata
+        key = Key(meta.namespace, meta.name)
+        if meta.uid in self._buried:
+            return None
+        old = self._items.get(key)
+        if old is None:
+            self._insert(key, item)
+            return Change(self.kind, None, item.live)
+        if item.version <= old.version:
+            return None
+        if old.live.metadata.uid != meta.uid:
+            self._remove(key, old)
+            self._insert(key, item)
+            return Change(self.kind, old.live, item.live)
+        item.verified = old.verified
+        if item.digest == old.digest and _same(old.live, item.live):
+            old.version = item.version
+            old.live.metadata.resource_version = meta.resource_version
+            return None
+        self._unindex(key, old.live)
+        self._items[key] = item
+        self._index(key, item.live)
+        return Change(self.kind, old.live, item.live)
+
+    def bury(self, key: Key, uid: str) -> Change | None:
+        """The object with this UID is gone. None when it was not known."""
+        self._buried[uid] = None
+        if len(self._buried) > MOST_TOMBSTONES:
+            del self._buried[next(iter(self._buried))]
+        item = self._items.get(key)
+        if item is None or item.live.metadata.uid != uid:
+            return None
+        del self._items[key]
+        self._unindex(key, item.live)
+        return Change(self.kind, item.live, None)
+
+    def keep_only(self, seen: set[str], namespace: str, version: int) -> list[Change]:
+        """After a whole list, as of `version`: what it did not have is gone, unless it is known to be newer.
+
+        `seen`: the UIDs in the list. `namespace`: the one that was listed, empty for all.
+        """
+        gone = [
+            (key, item.live.metadata.uid)
+            for key, item in self._items.items()
+            if item.live.metadata.uid not in seen
+            and item.version <= version
+            and (not namespace or key.namespace == namespace)
+        ]
+        return [change for key, uid in gone if (change := self.bury(key, uid))]
+
+    def _insert(self, key: Key, item: Item) -> None:
+        self._items[key] = item
+        self._index(key, item.live)
+
+    def _remove(self, key: Key, item: Item) -> None:
+        self.bury(key, item.live.metadata.uid)
+
+    def _index(self, key: Key, live: Live) -> None:
+        owner = live.metadata.controller
+        if owner is not None:
+            self._owned.setdefault(owner.uid, {})[key] = None
+        for name, index in self._indices.items():
+            for value in self._values(name, index, live):
+                self._indexed[name].setdefault(value, {})[key] = None
+
+    def _unindex(self, key: Key, live: Live) -> None:
+        owner = live.metadata.controller
+        if owner is not None:
+            _drop(self._owned, owner.uid, key)
+        for name, index in self._indices.items():
+            for value in self._values(name, index, live):
+                _drop(self._indexed[name], value, key)
+
+    def _values(self, name: str, index: Index, live: Live) -> list[str]:
+        try:
+            return list(index(live))
+        except Exception:
+            # One strange object must not stop the view of all others.
+            log.exception("index failed", index=name, kind=self.kind.kind, object=str(live.metadata.key))
+            return []
+
+
+def _drop(where: dict[str, dict[Key, None]], value: str, key: Key) -> None:
+    keys = where.get(value)
+    if keys is not None:
+        keys.pop(key, None)
+        if not keys:
+            del where[value]
+
+
+def _same(old: Live, new: Live) -> bool:
+    """Whether two versions of an object differ in nothing that is kept, but the resourceVersion."""
+    version = new.metadata.resource_version
+    new.metadata.resource_version = old.metadata.resource_version
+    same = old == new
+    new.metadata.resource_version = version
+    return same

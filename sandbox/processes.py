@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-import platform
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sandbox.deadline import DeadlineExceededError, until
+from sandbox.identity import DESCRIBE_SELF, alive
 from sandbox.state import State
 
 TAIL = 15
@@ -16,8 +16,8 @@ TAIL = 15
 
 # The program writes down who it is before it becomes itself: however early the sandbox is killed, no process is
 # running that its state folder does not name. The outer shell ends at once and leaves it to init, which buries it.
-_INNER = """
-{ cat "/proc/$$/stat" /proc/sys/kernel/random/boot_id || ps -o pid=,lstart= -p $$; } >"$0" 2>/dev/null
+_INNER = f"""
+{DESCRIBE_SELF} >"$0"
 log=$1; shift
 exec "$@" >>"$log" 2>&1
 """
@@ -44,12 +44,7 @@ class Process:
     def pid(self) -> int | None:
         """Its process id, or None if it does not run. A process that merely got the same id is not taken for it."""
         file = self.state.pid_file(self.name)
-        identity = file.read_text() if file.exists() else ""
-        if not identity.strip():
-            return None
-        pid = int(identity.split()[0])
-        born = _born(identity)
-        return pid if born and born == _born(_identity(pid)) else None
+        return alive(file.read_text()) if file.exists() else None
 
     @property
     def running(self) -> bool:
@@ -106,23 +101,3 @@ class Process:
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join([f"{self.log} ends with:", *(f"  {line}" for line in lines[-TAIL:])])
-
-
-def _identity(pid: int) -> str:
-    """What the system says of a process: its line in /proc and which boot that is, or, elsewhere, what ps prints."""
-    if platform.system() == "Linux":
-        try:
-            return Path(f"/proc/{pid}/stat").read_text() + Path("/proc/sys/kernel/random/boot_id").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            return ""
-    return subprocess.run(["ps", "-o", "pid=,lstart=", "-p", str(pid)], capture_output=True, text=True).stdout
-
-
-def _born(identity: str) -> str:
-    """When the process began, in words that differ for every process that ever had this id; empty if it is dead."""
-    if "(" not in identity:
-        return " ".join(identity.split()[1:])
-    # The command's name, in brackets, may hold anything; the fields follow the last bracket. See proc(5).
-    fields = identity.rpartition(")")[2].split()
-    state, start_ticks = fields[0], fields[19]
-    return "" if state in "ZX" else f"{start_ticks} {fields[-1]}"

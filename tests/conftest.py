@@ -1,0 +1,3 @@
+"""What all tests share: the clusters of the sandbox."""
+
+pytest_plugins = ["sandbox.pytest_plugin"]

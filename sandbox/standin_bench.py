@@ -1,0 +1,50 @@
+"""What building leaves behind in a bench: hashed assets and their manifest, the links to them, apps.txt, folders."""
+
+import hashlib
+import json
+import re
+from base64 import b32encode
+from pathlib import Path
+
+FOLDERS = ("sites", "logs", "config/pids", "assets")
+
+
+def furnish(bench: Path, inside: str, version: str, fail: str) -> None:
+    """Turn the sources of the stand-in in `bench` into a built bench, which the image has at `inside`.
+
+    `version` becomes Frappe's; a `fail` that is not empty is what this image is told to fail at.
+    """
+    for folder in FOLDERS:
+        (bench / folder).mkdir(parents=True, exist_ok=True)
+    init = bench / "apps/frappe/frappe/__init__.py"
+    init.write_text(re.sub(r'__version__ = ".*"', f'__version__ = "{version}"', init.read_text()))
+    apps = ["frappe", *sorted(path.name for path in (bench / "apps").iterdir() if path.name != "frappe")]
+    packages = bench / "env/lib/python3.11/site-packages"
+    packages.mkdir(parents=True, exist_ok=True)
+    manifest: dict[str, str] = {}
+    for app in apps:
+        (packages / f"{app}.pth").write_text(f"{inside}/apps/{app}\n")
+        (bench / "assets" / app).symlink_to(f"{inside}/apps/{app}/{app}/public")
+        manifest |= _build(bench / f"apps/{app}/{app}/public", app, version)
+    (bench / "apps/frappe/frappe/public/node_modules").symlink_to(f"{inside}/apps/frappe/node_modules")
+    (bench / "assets/assets.json").write_text(json.dumps(manifest, indent=1))
+    (bench / "sites/apps.txt").write_text("".join(f"{app}\n" for app in apps))
+    (bench / "sites/apps.json").write_text(json.dumps({app: {"branch": "version-15"} for app in apps}, indent=1))
+    (bench / "sites/common_site_config.json").write_text("{}")
+    if fail:
+        (bench / "standin-fail.json").write_text(json.dumps(fail))
+
+
+def _build(public: Path, app: str, version: str) -> dict[str, str]:
+    """Write `dist/<kind>/<name>.bundle.<HASH>.<kind>` for each bundle; return name → URL, as assets.json has it."""
+    built = {}
+    for source in sorted(public.glob("*/*.bundle.*")):
+        kind = source.suffix.lstrip(".")
+        content = f"/* {app}, built for Frappe {version} */\n{source.read_text()}"
+        fingerprint = b32encode(hashlib.sha256(content.encode()).digest()).decode()[:8]
+        name = f"{source.stem}.{fingerprint}.{kind}"
+        target = public / "dist" / kind / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content)
+        built[source.name] = f"/assets/{app}/dist/{kind}/{name}"
+    return built

@@ -1,0 +1,69 @@
+"""Passwords and sessions, both kept in the site's database."""
+
+import hashlib
+import json
+import secrets
+
+from frappe.database import Database
+from frappe.exceptions import AuthenticationError, ValidationError
+from frappe.schema import add_row
+
+GUEST = "Guest"
+ROUNDS = 1000
+
+
+def set_password(database: Database, user: str, password: str) -> None:
+    """Give the user a password, in place of the one it may have."""
+    salt = secrets.token_hex(8)
+    database.sql(
+        "REPLACE INTO `__Auth` (doctype, name, fieldname, `password`, encrypted) "
+        "VALUES ('User', %s, 'password', %s, 0)",
+        user,
+        f"{salt}${_hash(salt, password)}",
+    )
+
+
+def log_in(database: Database, user: str, password: str, address: str) -> str:
+    """A new session's id. Raises AuthenticationError when user and password do not belong together."""
+    found = database.value("SELECT name FROM `tabUser` WHERE (name = %s OR email = %s) AND enabled = 1", user, user)
+    stored = found and database.value(
+        "SELECT `password` FROM `__Auth` WHERE name = %s AND fieldname = 'password'", found
+    )
+    salt, _, hashed = str(stored or "").partition("$")
+    right = bool(stored) and secrets.compare_digest(hashed, _hash(salt, password))
+    add_row(
+        database,
+        "Activity Log",
+        user=user[:140],
+        operation="Login",
+        status="Success" if right else "Failed",
+        ip_address=address[:140],
+    )
+    if not right:
+        database.commit()
+        raise AuthenticationError("Invalid login credentials")
+    sid = secrets.token_hex(28)
+    database.sql(
+        "INSERT INTO `tabSessions` (user, sid, sessiondata, ipaddress, lastupdate) VALUES (%s, %s, %s, %s, NOW(6))",
+        found,
+        sid,
+        json.dumps({"user_type": "System User"}),
+        address[:16],
+    )
+    return sid
+
+
+def log_out(database: Database, sid: str) -> None:
+    database.sql("DELETE FROM `tabSessions` WHERE sid = %s", sid)
+
+
+def user_of(database: Database, sid: str | None) -> str:
+    """Whose session it is, Guest for none. Raises ValidationError when that user is disabled or not yet made."""
+    user = (sid and database.value("SELECT user FROM `tabSessions` WHERE sid = %s", sid)) or GUEST
+    if not database.value("SELECT enabled FROM `tabUser` WHERE name = %s", user):
+        raise ValidationError(f"User {user} is disabled. Please contact your System Manager.")
+    return str(user)
+
+
+def _hash(salt: str, password: str) -> str:
+    return hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), ROUNDS).hex()

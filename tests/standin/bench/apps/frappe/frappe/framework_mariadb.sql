@@ -1,0 +1,23 @@
+-- The tables that must be there before any other; only these are dropped when a site is made anew.
+DROP TABLE IF EXISTS `tabDocField`;
+CREATE TABLE `tabDocField` (`name` varchar(140) NOT NULL PRIMARY KEY, `parent` varchar(140), `fieldname` varchar(140), `fieldtype` varchar(140), KEY `parent` (`parent`)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+DROP TABLE IF EXISTS `tabDocPerm`;
+CREATE TABLE `tabDocPerm` (`name` varchar(140) NOT NULL PRIMARY KEY, `parent` varchar(140), `role` varchar(140), KEY `parent` (`parent`)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+DROP TABLE IF EXISTS `tabDocType Action`;
+CREATE TABLE `tabDocType Action` (`name` varchar(140) NOT NULL PRIMARY KEY, `parent` varchar(140)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+DROP TABLE IF EXISTS `tabDocType Link`;
+CREATE TABLE `tabDocType Link` (`name` varchar(140) NOT NULL PRIMARY KEY, `parent` varchar(140)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+DROP TABLE IF EXISTS `tabDocType`;
+CREATE TABLE `tabDocType` (`name` varchar(140) NOT NULL PRIMARY KEY, `module` varchar(140), `app` varchar(140)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+DROP TABLE IF EXISTS `tabSeries`;
+CREATE TABLE `tabSeries` (`name` varchar(100) NOT NULL PRIMARY KEY, `current` int(10) NOT NULL DEFAULT 0) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+DROP TABLE IF EXISTS `tabSessions`;
+CREATE TABLE `tabSessions` (`user` varchar(255), `sid` varchar(255), `sessiondata` longtext, `ipaddress` varchar(16), `lastupdate` datetime(6), KEY `sid` (`sid`)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+DROP TABLE IF EXISTS `tabSingles`;
+CREATE TABLE `tabSingles` (`doctype` varchar(255), `field` varchar(255), `value` text, KEY `singles_doctype_field_index` (`doctype`, `field`)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+DROP TABLE IF EXISTS `tabFile`;
+CREATE TABLE `tabFile` (`name` varchar(140) NOT NULL PRIMARY KEY, `creation` datetime(6), `owner` varchar(140), `file_name` varchar(140), `file_url` text, `is_private` int(1) NOT NULL DEFAULT 0, KEY `file_name` (`file_name`)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+DROP TABLE IF EXISTS `tabDefaultValue`;
+CREATE TABLE `tabDefaultValue` (`name` varchar(140) NOT NULL PRIMARY KEY, `parent` varchar(140), `defkey` varchar(140), `defvalue` text, KEY `defaultvalue_parent_defkey_index` (`parent`, `defkey`)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+DROP TABLE IF EXISTS `tabDocShare`;
+CREATE TABLE `tabDocShare` (`name` varchar(140) NOT NULL PRIMARY KEY, `user` varchar(140), `share_doctype` varchar(140), KEY `user` (`user`)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

@@ -1,0 +1,88 @@
+"""Tables of an app: what installing it creates, and what migrating brings up to date."""
+
+import secrets
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from frappe.database import Database
+
+OPTIONS = "ROW_FORMAT=DYNAMIC CHARACTER SET=utf8mb4 COLLATE=utf8mb4_unicode_ci"
+COLUMNS = (
+    "`name` varchar(140) NOT NULL PRIMARY KEY, `creation` datetime(6), `modified` datetime(6), "
+    "`modified_by` varchar(140), `owner` varchar(140), `docstatus` tinyint NOT NULL DEFAULT 0, "
+    "`idx` int(8) NOT NULL DEFAULT 0"
+)
+
+
+def hooks(app: str, name: str) -> Sequence[str]:
+    """A list that an app declares in its hooks.py, empty when it does not."""
+    return list(getattr(import_module(f"{app}.hooks"), name, []))
+
+
+def sync(database: Database, app: str) -> None:
+    """Create the app's tables that are missing, and write its documents that are in every site."""
+    own = sorted(import_module(f"{app}.hooks").doctypes.items())
+    for number, (doctype, extra) in enumerate(own, 1):
+        _create(database, app, doctype, extra)
+        if number in (len(own) // 2, len(own)):
+            done = number * 100 // len(own)
+            print(f"Updating DocTypes for {app:<14}: [{'=' * (done * 40 // 100):<40}] {done}%", flush=True)
+    database.commit()
+
+
+def _create(database: Database, app: str, doctype: str, extra: str) -> None:
+    table = f"tab{doctype}"
+    engine = "MyISAM" if doctype.endswith("Log") and "Error" in doctype else "InnoDB"
+    if table in database.tables():
+        # Frappe alters what it finds: that is why a half-made site, made again, is not a right one.
+        known = database.value("SELECT COUNT(*) FROM `tabDocType` WHERE name = %s", doctype)
+        if not known:
+            database.sql(f"ALTER TABLE `{table}` ADD INDEX (`modified`), MODIFY `owner` varchar(255)")
+    else:
+        columns = f"{COLUMNS}, {extra}" if extra else COLUMNS
+        database.sql(f"CREATE TABLE `{table}` ({columns}, KEY `modified` (`modified`)) ENGINE={engine} {OPTIONS}")
+    database.sql("INSERT IGNORE INTO `tabDocType` (name, module, app) VALUES (%s, %s, %s)", doctype, app, app)
+
+
+def add_once(database: Database, doctype: str, **values: object) -> None:
+    """Write a document with a name of its own, unless one of that name is there."""
+    names = ", ".join(f"`{name}`" for name in values)
+    marks = ", ".join(["%s"] * len(values))
+    statement = f"INSERT IGNORE INTO `tab{doctype}` ({names}, creation, modified) VALUES ({marks}, NOW(6), NOW(6))"  # noqa: S608
+    database.sql(statement, *values.values())
+
+
+def add_row(database: Database, doctype: str, **values: object) -> None:
+    """Write a row of a child table: its name is random, so a second installation writes it a second time."""
+    add_once(database, doctype, name=secrets.token_hex(5), **values)
+
+
+def run_patches(database: Database, app: str) -> list[str]:
+    """Run each patch of the app that this site has not had, in the order of their names; return which."""
+    folder = Path(str(import_module(app).__file__)).parent / "patches"
+    ran = []
+    for file in sorted(folder.glob("*.sql")):
+        name = f"{app}.patches.{file.stem}"
+        if database.value("SELECT COUNT(*) FROM `tabPatch Log` WHERE patch = %s", name):
+            continue
+        for statement in filter(str.strip, file.read_text().split(";")):
+            database.sql(statement)
+        add_row(database, "Patch Log", patch=name)
+        database.commit()
+        ran.append(name)
+    return ran
+
+
+def add_file(database: Database, name: str, url: str, private: bool, owner: str) -> None:
+    """Note an uploaded file; one of the same name takes the old one's place."""
+    database.sql("DELETE FROM `tabFile` WHERE file_url = %s", url)
+    database.sql(
+        "INSERT INTO `tabFile` (name, creation, owner, file_name, file_url, is_private) "
+        "VALUES (%s, NOW(6), %s, %s, %s, %s)",
+        secrets.token_hex(5),
+        owner,
+        name[:140],
+        url,
+        int(private),
+    )

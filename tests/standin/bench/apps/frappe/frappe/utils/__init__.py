@@ -1,0 +1,1 @@
+"""Programs of the bench that are started by module name, and what they share with Frappe by path."""

@@ -1,0 +1,8 @@
+"""What this app brings into a site. Its foreign key is there to make dropping tables in any order fail."""
+
+required_apps = ["erpnext"]
+
+doctypes = {
+    "Expense Claim": "`employee` varchar(140)",
+    "Leave Application": "`employee` varchar(140), FOREIGN KEY (`employee`) REFERENCES `tabEmployee` (`name`)",
+}

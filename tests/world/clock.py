@@ -1,0 +1,55 @@
+"""Virtual time: an event loop whose clock jumps to the next timer instead of waiting for it."""
+
+import asyncio
+import selectors
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+
+class Stuck(Exception):
+    """Everything waits and no timer runs: in real time this would hang for ever."""
+
+
+class _Jumping(selectors.DefaultSelector):
+    """Looks at its files without waiting; the time it was asked to wait passes at once."""
+
+    def __init__(self, advance: Callable[[float | None], None]) -> None:
+        super().__init__()
+        self._advance = advance
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready:
+            self._advance(timeout)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop for code that only waits for timers and for itself: no threads, no network."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        super().__init__(_Jumping(self._pass))
+
+    def time(self) -> float:
+        """Virtual seconds since the loop was made."""
+        return self._now
+
+    def _pass(self, seconds: float | None) -> None:
+        if seconds is None:
+            raise Stuck("nothing will ever happen again")
+        self._now += seconds
+
+    def drive(self, work: Awaitable[Any]) -> Any:
+        """Run until `work` is done; other tasks go on as far as they get meanwhile."""
+        return self.run_until_complete(work)
+
+    def finish(self) -> None:
+        """Cancel what still runs and close."""
+        tasks = asyncio.all_tasks(self)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self.run_until_complete(self.shutdown_asyncgens())
+        self.close()

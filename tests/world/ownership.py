@@ -1,0 +1,145 @@
+"""Who owns which field: the managers of an object, and what applying and updating does to them."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from frappe_operator.kube.kinds import Manifest
+from tests.world.fields import Element, Item, Member, Path, Shape, leaves, merge, with_parents, without
+
+
+class Who(NamedTuple):
+    """One entry of `metadata.managedFields`, as far as it tells entries apart."""
+
+    manager: str
+    operation: str
+    """`Apply` or `Update`."""
+    subresource: str = ""
+
+
+Managers = Mapping[Who, frozenset[Path]]
+
+NOBODYS = {
+    ("apiVersion",),
+    ("kind",),
+    *(
+        ("metadata", name)
+        for name in (
+            "creationTimestamp",
+            "generation",
+            "managedFields",
+            "name",
+            "namespace",
+            "resourceVersion",
+            "selfLink",
+            "uid",
+        )
+    ),
+}
+
+
+def _owned(value: Manifest, shape: Shape) -> dict[Path, Any]:
+    return {path: leaf for path, leaf in leaves(value, shape).items() if path[:2] not in NOBODYS}
+
+
+def applied(
+    live: Manifest, config: Manifest, managers: Managers, who: Who, shape: Shape
+) -> tuple[Manifest, frozenset[Path]]:
+    """What `live` becomes when `who` applies `config`, and what `who` owns then.
+
+    Fields that `who` applied before, does not name now and nobody else owns are gone from the result.
+    """
+    mine = frozenset(_owned(config, shape))
+    merged = merge(live, config, shape)
+    last = managers.get(who)
+    if not last:
+        return merged, mine
+    have = with_parents(leaves(merged, shape))
+    others = [owned for other, owned in managers.items() if other != who]
+    kept = with_parents(mine.union(*others))
+    # Only what we applied last time may go; defaults that others' fields brought stay with those.
+    gone = (have - kept) & with_parents(last)
+    return without(merged, gone, shape) or {}, mine
+
+
+class Overlap(Exception):
+    """An apply without force would change what others own."""
+
+    def __init__(self, held: Mapping[Who, frozenset[Path]]) -> None:
+        super().__init__("fields belong to other managers")
+        self.held = held
+
+
+def after(
+    live: Manifest,
+    new: Manifest,
+    managers: Managers,
+    who: Who,
+    shape: Shape,
+    mine: frozenset[Path] | None,
+    force: bool,
+) -> Managers:
+    """The managers once `live` has become `new`. `mine` is what an apply names; None for any other write.
+
+    Raises `Overlap` when others own what changes and `force` is not given.
+    """
+    was, now = _owned(live, shape), _owned(new, shape)
+    changed = {path for path, leaf in now.items() if path not in was or was[path] != leaf}
+    removed = was.keys() - now.keys()
+    others = {other: owned for other, owned in managers.items() if other != who}
+    held = {other: owned & changed for other, owned in others.items() if owned & changed}
+    if held and not force:
+        raise Overlap(held)
+    result = {other: owned - changed - removed for other, owned in others.items()}
+    if mine is None:
+        mine = frozenset((managers.get(who, frozenset()) - removed) | changed)
+    result[who] = mine
+    return {other: owned for other, owned in result.items() if owned}
+
+
+def rendered(managers: Managers, api_version: str, times: Mapping[Who, str]) -> list[Manifest]:
+    """`metadata.managedFields` as it is sent."""
+    return [
+        {
+            "manager": who.manager,
+            "operation": who.operation,
+            "apiVersion": api_version,
+            "time": times[who],
+            "fieldsType": "FieldsV1",
+            "fieldsV1": _tree(owned),
+            **({"subresource": who.subresource} if who.subresource else {}),
+        }
+        for who, owned in sorted(managers.items())
+    ]
+
+
+def _tree(owned: frozenset[Path]) -> Manifest:
+    root: Manifest = {}
+    for path in owned:
+        node = root
+        for part in path:
+            node = node.setdefault(_word(part), {})
+        if isinstance(path[-1], Item):
+            node["."] = {}
+    return root
+
+
+def _word(part: Element) -> str:
+    if isinstance(part, Item):
+        return "k:" + json.dumps(dict(part.keys), separators=(",", ":"))
+    if isinstance(part, Member):
+        return "v:" + json.dumps(part.value)
+    return f"f:{part}"
+
+
+def spelled(path: Path) -> str:
+    """A path as the API server's conflict messages spell it: `.spec.containers[name="web"].image`."""
+    text = ""
+    for part in path:
+        if isinstance(part, Item):
+            text += "[" + ",".join(f"{key}={json.dumps(value)}" for key, value in part.keys) + "]"
+        elif isinstance(part, Member):
+            text += f"[={json.dumps(part.value)}]"
+        else:
+            text += f".{part}"
+    return text

@@ -75,10 +75,10 @@ def _place(folder: Path, progress: Progress) -> Iterator[Place]:
         if real:
             with progress.step("Images"):
                 for tar in images.build(progress):
-                    cluster.load_image(tar)
+                    cluster.node.load_image(tar)
         image = "a stand-in for Frappe 15, built here; MariaDB, Redis and nginx are the real ones"
         yield Place(
-            Kubectl(cluster.kubectl_program, cluster.kubeconfig), real, image if real else "none: pods are simulated"
+            Kubectl.of(cluster), real, image if real else "none: pods are simulated"
         )
     finally:
         with progress.step("Taking the cluster down"):

@@ -10,7 +10,10 @@ from typing import Any
 
 import yaml
 
+from sandbox.binaries import Binaries
+from sandbox.cluster import Cluster
 from sandbox.deadline import until
+from sandbox.progress import plain
 
 NAMESPACE = "frappe-operator"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
@@ -24,6 +27,11 @@ class Kubectl:
         self.program = str(program)
         self.kubeconfig = kubeconfig
 
+    @classmethod
+    def of(cls, cluster: Cluster) -> "Kubectl":
+        """The administrator of a cluster of ours."""
+        return cls(Binaries.find(["kubectl"], plain())["kubectl"], cluster.kubeconfig)
+
     def __call__(self, *arguments: str, given: str | None = None) -> str:
         """What kubectl prints. Raises CalledProcessError, with its words in `stderr`."""
         done = subprocess.run(self.argv(*arguments), input=given, capture_output=True, text=True, check=True)
@@ -31,7 +39,9 @@ class Kubectl:
 
     def argv(self, *arguments: str) -> list[str]:
         """The command line, for who wants to run it otherwise."""
-        return [self.program, f"--kubeconfig={self.kubeconfig}", *arguments]
+        # What kubectl has discovered of one cluster must not be believed of the next on the same port.
+        cache = f"--cache-dir={self.kubeconfig.parent / 'kubectl'}"
+        return [self.program, f"--kubeconfig={self.kubeconfig}", cache, *arguments]
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """One object, or a list of them."""

@@ -1,0 +1,84 @@
+"""What the real API server refuses, and that it says what to write instead."""
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from frappe_operator.api import crd
+from sandbox.cluster import Cluster
+from sandbox.installation import Kubectl
+
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("control-plane")]
+
+BENCH = {"frappeVersion": "version-15"}
+SITE = {"benchRef": {"name": "harbour"}, "siteName": "shop.example.com"}
+EXTERNAL = {"mode": "external", "connectionSecretRef": {"name": "mine"}}
+
+REFUSED = {
+    "misspelt field": ("FrappeSite", {**SITE, "domian": "x"}, 'unknown field "spec.domian"'),
+    "upper case site": ("FrappeSite", {**SITE, "siteName": "Shop"}, "write a host name in lower case"),
+    "reserved site": ("FrappeSite", {**SITE, "siteName": "assets"}, "a name Frappe uses itself"),
+    "no bench": ("FrappeSite", {"siteName": "a.b"}, "spec.benchRef: Required value"),
+    "url for a domain": ("FrappeSite", {**SITE, "domain": "https://shop/"}, "without scheme, port or path"),
+    "no connection": ("FrappeSite", {**SITE, "dbConfig": {"mode": "external"}}, "name a Secret with the keys host,"),
+    "two modes": ("FrappeSite", {**SITE, "dbConfig": {**EXTERNAL, "mode": "shared"}}, "goes with mode: external"),
+    "mysql": ("FrappeSite", {**SITE, "dbConfig": {"provider": "mysql"}}, 'supported values: "mariadb"'),
+    "amount": ("FrappeSite", {**SITE, "storage": {"size": "5 GB"}}, "write an amount such as 5Gi"),
+    "two schedulers": ("FrappeSite", {**SITE, "componentReplicas": {"scheduler": 2}}, "componentReplicas.scheduler"),
+    "two socketios": ("FrappeSite", {**SITE, "componentReplicas": {"socketio": 2}}, "less than or equal to 1"),
+    "policy": ("FrappeSite", {**SITE, "deletionPolicy": "Keep"}, 'supported values: "Delete", "Retain"'),
+    "apps twice": ("FrappeBench", {**BENCH, "apps": [{"name": "crm"}], "appsJSON": "[]"}, "keep one and remove the"),
+    "suffix": ("FrappeBench", {**BENCH, "domainConfig": {"suffix": "a.com"}}, "write a dot and a domain"),
+    "version": ("FrappeBench", {"frappeVersion": "version 15"}, "write the tag of an image"),
+    "digest": ("FrappeBench", {**BENCH, "imageConfig": {"digest": "abc"}}, "write sha256: and 64 hexadecimal digits"),
+}
+
+CHANGED = {
+    "siteName": ({"siteName": "other.example.com"}, "use domain and aliases to answer on another host name"),
+    "benchRef": ({"benchRef": {"name": "pier"}}, "benchRef cannot change once the site exists"),
+    "mode": ({"dbConfig": EXTERNAL}, "dbConfig.mode cannot change once the site exists"),
+}
+
+
+@pytest.fixture(scope="session")
+def kubectl(control_plane: Cluster) -> Kubectl:
+    kubectl = Kubectl.of(control_plane)
+    kubectl("apply", "--server-side", "-f", "-", given=yaml.safe_dump_all(crd.definitions()))
+    kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "refusals"}})
+    return kubectl
+
+
+def an_object(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "vyogo.tech/v1alpha1",
+        "kind": kind,
+        "metadata": {"namespace": "refusals", "name": "pearl"},
+        "spec": spec,
+    }
+
+
+def test_what_is_right_is_taken(kubectl: Kubectl) -> None:
+    for kind, spec in (("FrappeBench", BENCH), ("FrappeSite", SITE)):
+        kubectl("create", "--dry-run=server", "-f", "-", given=json.dumps(an_object(kind, spec)))
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_wrong_is_refused_with_what_to_write(kubectl: Kubectl, case: str) -> None:
+    kind, spec, words = REFUSED[case]
+    with pytest.raises(subprocess.CalledProcessError) as refusal:
+        kubectl("create", "--dry-run=server", "-f", "-", given=json.dumps(an_object(kind, spec)))
+    assert words in refusal.value.stderr
+
+
+@pytest.mark.parametrize("field", CHANGED)
+def test_what_cannot_change_says_how_to_get_there(kubectl: Kubectl, field: str) -> None:
+    kubectl.apply(an_object("FrappeSite", SITE))
+    change, words = CHANGED[field]
+    patch = json.dumps({"spec": change})
+    with pytest.raises(subprocess.CalledProcessError) as refusal:
+        kubectl("patch", "frappesite", "pearl", "--namespace=refusals", "--type=merge", f"--patch={patch}")
+    assert words in refusal.value.stderr

@@ -1,0 +1,98 @@
+"""What is kept: a stopped database is told, a changed spec arrives, a child that was tampered with is put right."""
+
+import json
+
+import pytest
+
+from tests.e2e.town import Town
+
+BENCH, SITE, HOST = "orchard", "quince", "quince.example.com"
+
+
+@pytest.fixture(scope="module")
+def a_site(town: Town) -> Town:
+    town.bench(BENCH)
+    town.site(SITE, BENCH, HOST)
+    town.until_ready("frappesite", SITE)
+    return town
+
+
+def test_a_stopped_database_is_said_within_a_minute_and_its_return_as_well(a_site: Town) -> None:
+    signal = "kill -{} $(cat /run/mysqld/mysqld.pid)"
+    pod = f"{BENCH}-mariadb-0"
+    a_site.run("exec", pod, "--", "sh", "-c", signal.format("STOP"))
+    a_site.until(lambda: a_site.condition("fs", SITE)["reason"] == "DatabaseUnavailable", "the site to say so", 60)
+    shown = a_site.run("get", "fs", SITE, "-o", "wide")
+    assert f"MariaDB {BENCH}-mariadb of FrappeBench {BENCH} does not answer" in shown
+    a_site.run("exec", pod, "--", "sh", "-c", signal.format("CONT"))
+    a_site.until_ready("frappesite", SITE)
+    assert a_site.visitor(BENCH, HOST).get("/api/method/ping").status == 200
+
+
+def test_a_changed_spec_reaches_the_children(a_site: Town) -> None:
+    replicas = {"workerShort": 2, "workerLong": 0}
+    amounts = {"gunicorn": {"requests": {"cpu": "150m", "memory": "200Mi"}}}
+    a_site.site(SITE, BENCH, HOST, componentReplicas=replicas, componentResources=amounts)
+    a_site.until_ready("frappesite", SITE)
+    for part, count in (("worker-short", 2), ("worker-long", 0)):
+        assert a_site.get("deployment", f"{SITE}-{part}")["spec"]["replicas"] == count
+    [container, _] = a_site.get("deployment", f"{SITE}-gunicorn")["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["requests"] == {"cpu": "150m", "memory": "200Mi"}
+    a_site.site(SITE, BENCH, HOST)
+    a_site.until_ready("frappesite", SITE)
+    assert a_site.get("deployment", f"{SITE}-worker-long")["spec"]["replicas"] == 1
+
+
+def test_a_new_image_is_looked_into_first_and_old_assets_stay(a_site: Town) -> None:
+    visitor = a_site.visitor(BENCH, HOST)
+    before = set(_assets(visitor.get("/login").body))
+    a_site.bench(BENCH, frappeVersion="version-15-b")
+    a_site.until(lambda: _image(a_site).endswith("version-15-b"), "the new image to arrive")
+    a_site.until_ready("frappesite", SITE)
+    after = set(_assets(visitor.get("/login").body))
+    assert after
+    assert after != before
+    for asset in before | after:
+        assert visitor.get(asset).status == 200, asset
+    assert a_site.get("frappebench", BENCH)["status"]["image"]["frappeVersion"] == "15.52.0"
+
+
+def test_an_image_that_does_not_exist_harms_nobody(a_site: Town) -> None:
+    running = _image(a_site)
+    a_site.bench(BENCH, frappeVersion="version-15-never")
+    a_site.until(
+        lambda: "version-15-never" in a_site.condition("fb", BENCH, "ImageReady")["message"], "the bench to say so", 90
+    )
+    assert _image(a_site) == running
+    assert a_site.condition("fs", SITE)["status"] == "True"
+    a_site.bench(BENCH, frappeVersion="version-15-b")
+    a_site.until_ready("frappebench", BENCH)
+
+
+def test_children_that_were_deleted_or_edited_are_put_right(a_site: Town) -> None:
+    scheduler = a_site.get("deployment", f"{SITE}-scheduler")["metadata"]["uid"]
+    a_site.run("delete", "deployment", f"{SITE}-scheduler")
+    a_site.run("scale", "deployment", f"{SITE}-gunicorn", "--replicas=3")
+    patch = json.dumps({"data": {"nginx.conf": "broken"}})
+    a_site.run("patch", "configmap", f"{SITE}-nginx", f"--patch={patch}")
+
+    def right() -> bool:
+        found = a_site.find("deployment", f"{SITE}-scheduler")
+        return (
+            found is not None
+            and found["metadata"]["uid"] != scheduler
+            and a_site.get("deployment", f"{SITE}-gunicorn")["spec"]["replicas"] == 1
+            and "location" in a_site.get("configmap", f"{SITE}-nginx")["data"]["nginx.conf"]
+        )
+
+    a_site.until(right, "the children to be right again", 30)
+    a_site.until_ready("frappesite", SITE)
+
+
+def _image(town: Town) -> str:
+    image: str = town.get("deployment", f"{SITE}-gunicorn")["spec"]["template"]["spec"]["containers"][0]["image"]
+    return image
+
+
+def _assets(page: str) -> list[str]:
+    return [part.split('"')[0] for part in page.split('="') if part.startswith("/assets/")]

@@ -17,6 +17,8 @@ from tests.world.refusals import Refused, bad_request, expired, invalid
 from tests.world.store import Record
 
 JSON = {"Content-Type": "application/json"}
+NOTHING_HERE = Response(404, {"Content-Type": "text/plain; charset=utf-8"}, b"404 page not found\n")
+"""The answer for kinds that are not installed: not JSON, in the real one as well."""
 BOOKMARK_SECONDS = 60.0
 WATCH_SECONDS = 1800.0
 """How long a watch lasts that asks for no time of its own."""
@@ -110,6 +112,8 @@ class ApiServer:
             if known is not None:
                 return _response(200, known)
             asked = self._take_apart(method, path, query, headers, body)
+            if asked is None:
+                return NOTHING_HERE
             self.requests.append(asked)
             if method == "GET":
                 return self._read(asked)
@@ -254,6 +258,9 @@ class ApiServer:
         await self.pause()
         try:
             asked = self._take_apart("GET", path, query, headers, None)
+            if asked is None:
+                yield Stream(404, NOTHING_HERE.headers, _once(NOTHING_HERE.body))
+                return
             self._check_watch(asked)
             self.requests.append(asked)
         except Refused as refused:
@@ -352,14 +359,14 @@ class ApiServer:
 
     # --- paths
 
-    def _take_apart(self, method: str, path: str, query: Query, headers: Headers, body: bytes | None) -> Asked:
+    def _take_apart(self, method: str, path: str, query: Query, headers: Headers, body: bytes | None) -> Asked | None:
         parts = [unquote(part) for part in path.strip("/").split("/")]
         if parts[0] == "api" and len(parts) > 2:
             group, version, rest = "", parts[1], parts[2:]
         elif parts[0] == "apis" and len(parts) > 3:
             group, version, rest = parts[1], parts[2], parts[3:]
         else:
-            raise _nothing_here()
+            return None
         namespace = ""
         if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in {"status", "finalize"}:
             namespace, rest = rest[1], rest[2:]
@@ -367,7 +374,7 @@ class ApiServer:
             if (kind.group, kind.version, kind.plural) == (group, version, rest[0]):
                 name, subresource = [*rest[1:], "", ""][:2]
                 return Asked(method, kind, namespace, name, subresource, query, headers, body)
-        raise _nothing_here()
+        return None
 
     def _discovery(self, path: str) -> Manifest | None:
         parts = path.strip("/").split("/")
@@ -408,10 +415,6 @@ class Stream(NamedTuple):
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:
     yield body
-
-
-def _nothing_here() -> Refused:
-    return Refused(404, "NotFound", "the server could not find the requested resource")
 
 
 def _response(code: int, body: Manifest) -> Response:

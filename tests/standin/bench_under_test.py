@@ -1,14 +1,15 @@
 """A bench of the stand-in with its servers, and sites in it, told to do things as the operator tells it."""
 
+import contextlib
 import json
 import os
 import secrets
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.standin.rootfs import BENCH, Rootfs
+from tests.standin.rootfs import BENCH, Rootfs, free_port
 
 PYTHON = f"{BENCH}/env/bin/python"
 
@@ -52,6 +53,16 @@ class Bench:
     ) -> subprocess.CompletedProcess[str]:
         """Run `bench_helper frappe …` in this view."""
         return self.rootfs.run(self.argv(*words, site=site), folder=self.sites, said=said, env=env)
+
+    @contextlib.contextmanager
+    def gunicorn(self) -> Iterator[int]:
+        """gunicorn as a pod starts it; yields its port."""
+        port = free_port()
+        settings = ["--threads=4", "--workers=1", "--worker-class=gthread", "--worker-tmp-dir=/dev/shm"]
+        argv = [f"{BENCH}/env/bin/gunicorn", f"--chdir={self.sites}", f"--bind=127.0.0.1:{port}", *settings]
+        log = self.rootfs.inside(f"{self.view}/gunicorn.log")
+        with self.rootfs.running([*argv, "--preload", "frappe.app:application"], folder=self.sites, log=log):
+            yield port
 
     def argv(self, *words: str, site: str = "") -> list[str]:
         chosen = ["--site", site] if site else []

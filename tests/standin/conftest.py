@@ -81,7 +81,7 @@ def mariadb(rootfs: Rootfs) -> Iterator[tuple[int, str]]:
         yield port, password
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_bench(rootfs: Rootfs, redis_port: int, mariadb: tuple[int, str]) -> Callable[..., Bench]:
     """A factory of benches, each with a view and queues of its own."""
 

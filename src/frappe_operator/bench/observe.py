@@ -14,12 +14,12 @@ from frappe_operator.kube.kinds import (
 )
 from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, StorageClass
 from frappe_operator.kube.readiness import Report, succeeded
+from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
 from frappe_operator.model import domain, report
 from frappe_operator.model.bench import RWO, Bench, Facts, Upstream
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import SiteNames, needs_mariadb
-from frappe_operator.runtime.cluster import Cluster
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
@@ -42,7 +42,7 @@ class Seen(NamedTuple):
     upstreams: tuple[Upstream, ...]
 
 
-async def observe(cluster: Cluster, live: Custom, images: Images) -> Seen:
+async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     """Everything a bench is decided from. One read of a ConfigMap, remembered while it does not change."""
     namespace, name = live.metadata.namespace, live.metadata.name
     spec = model.parse(live)
@@ -106,7 +106,7 @@ def _access_mode(claim: Live | None, asked_class: str | None, classes: dict[str,
     return model.access_modes(chosen.provisioner, chosen.metadata.annotation(model.ACCESS_MODES_ANNOTATION))
 
 
-def _upstreams(cluster: Cluster, sites: list[Live]) -> tuple[Upstream, ...]:
+def _upstreams(cluster: View, sites: list[Live]) -> tuple[Upstream, ...]:
     hosts = domain.Register(cluster)
     result = []
     for site in sites:

@@ -25,6 +25,7 @@ from frappe_operator.kube.live import Condition, Custom, Pod, Service, StorageCl
 from frappe_operator.kube.names import BENCH_LABEL, COMPONENT_LABEL
 from frappe_operator.kube.readiness import Report, available
 from frappe_operator.kube.stage import Blocked, Reason
+from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain, report
 from frappe_operator.model import site as model
@@ -68,7 +69,7 @@ class Answers(NamedTuple):
     ping: Answer | None
 
 
-async def observe(cluster: Cluster, live: Custom, images: Images) -> Seen:
+async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     """Everything a site is decided from. Raises Blocked when its bench or its Secret is missing."""
     namespace, name = live.metadata.namespace, live.metadata.name
     spec = model.parse(live)
@@ -159,7 +160,7 @@ def address(ip: str) -> str:
     return f"[{ip}]" if ":" in ip else ip
 
 
-async def _connection(cluster: Cluster, spec: FrappeSiteSpec, namespace: str) -> Connection | None:
+async def _connection(cluster: View, spec: FrappeSiteSpec, namespace: str) -> Connection | None:
     if spec.db_config is None or spec.db_config.connection_secret_ref is None:
         return None
     name = spec.db_config.connection_secret_ref.name

@@ -1,0 +1,25 @@
+"""What can be asked about the world. A reconcile asks the cluster; `render` and `validate` ask files."""
+
+from typing import Protocol
+
+from frappe_operator.kube.kinds import Kind, Manifest
+from frappe_operator.kube.live import Live
+
+
+class View(Protocol):
+    """What there is: known without asking, or read."""
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Live | None:
+        """An object as it is known."""
+
+    def all(self, kind: Kind) -> list[Live]:
+        """All objects of a kind, as they are known."""
+
+    def select(self, kind: Kind, index: str, value: str) -> list[Live]:
+        """The objects that an index of the kind has under a value."""
+
+    async def body(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """The whole of a known object."""
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """The whole object as it is now."""

@@ -1,0 +1,47 @@
+"""A very small image: what a node needs to run pods at all, and enough of a system for tests of the node."""
+
+import hashlib
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+from sandbox import debian_packages, oci
+from sandbox.binaries import cache
+from sandbox.containerd import PAUSE
+from sandbox.progress import Progress
+
+IMAGE = "localhost/busybox:1"
+
+
+def build(progress: Progress) -> Path:
+    """The layout with both images, kept in the sandbox's cache. Raises `debian_packages.PackageError`."""
+    key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
+    folder = cache() / "images" / f"busybox-{key}"
+    layout = folder / "layout.tar"
+    if not layout.exists():
+        with progress.step("An image of busybox"):
+            layer = oci.layer(folder, _fill)
+            path = ["PATH=/bin"]
+            pause = oci.Image(
+                [PAUSE], [layer], {"Env": path, "Entrypoint": ["/bin/tail", "-f", "/dev/null"], "User": "65534"}
+            )
+            oci.write_layout(layout, [pause, oci.Image([IMAGE], [layer], {"Env": path, "Cmd": ["sh"]})])
+    return layout
+
+
+def _fill(tar: Path) -> None:
+    root = tar.parent / "root"
+    debian_packages.unpack("busybox-static", root)
+    programs = subprocess.run([root / "bin/busybox", "--list"], capture_output=True, text=True, check=True)
+    with tarfile.open(tar, "w") as layer:
+        layer.add(root / "bin/busybox", "bin/busybox")
+        for program in programs.stdout.split():
+            if program != "busybox":
+                link = tarfile.TarInfo(f"bin/{program}")
+                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+                layer.addfile(link)
+        scratch = tarfile.TarInfo("tmp")
+        scratch.type, scratch.mode = tarfile.DIRTYPE, 0o1777
+        layer.addfile(scratch)
+    shutil.rmtree(root)

@@ -1,0 +1,110 @@
+"""A real node of a cluster, on this machine: its pods are containers that run."""
+
+import json
+import os
+import platform
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from sandbox import busybox, cni_leftovers, debian_packages
+from sandbox.binaries import Binaries
+from sandbox.cgroups import ControlGroup
+from sandbox.containerd import Containerd
+from sandbox.control_plane import ControlPlane
+from sandbox.dns import Dns
+from sandbox.enclosure import Enclosure
+from sandbox.kubelet import Kubelet
+from sandbox.network import Network
+from sandbox.progress import Progress
+from sandbox.state import State
+from sandbox.volumes import Volumes
+
+
+class NodeError(Exception):
+    """There can be no real node here; the message says why."""
+
+
+class Node:
+    """The node of one cluster, whether it is up already or not."""
+
+    def __init__(self, state: State, binaries: Binaries, control: ControlPlane, progress: Progress) -> None:
+        """`binaries` holds kubelet, kube-proxy, containerd and its shim, ctr and coredns."""
+        self._state = state
+        self._control = control
+        self._progress = progress
+        self._enclosure = Enclosure(state)
+        self._network = Network(state, self._enclosure)
+        self._containerd = Containerd(state, binaries, self._enclosure)
+        self._dns = Dns(state, binaries, control, self._enclosure)
+        self._kubelet = Kubelet(state, binaries, control, self._enclosure)
+        self._volumes = Volumes(state, control, progress)
+        self._control_group = ControlGroup(state.addresses.bridge)
+
+    def up(self) -> None:
+        """Start it beside a running control plane and wait until pods can run on it.
+
+        Raises `NodeError` where that cannot be, `debian_packages.PackageError`, `ProcessError` or `EnclosureError`
+        when something goes wrong; `down` then clears away what was begun.
+        """
+        if why := obstacle():
+            raise NodeError(why)
+        debian_packages.install(self._progress)
+        image = busybox.build(self._progress)
+        with self._progress.step("containerd"):
+            self._control_group.make()
+            self._enclosure.up()
+            self._network.up()
+            self._containerd.up()
+            self._containerd.load(image)
+        with self._progress.step("kubelet, kube-proxy and CoreDNS"):
+            node = self._network.node
+            self._kubelet.start(node, self._state.addresses.bridge)
+            self._kubelet.start_proxy(node)
+            self._dns.start(node)
+            self._control.kubectl("apply", "-f", "-", input=json.dumps(self._api_slice(node)))
+            self._volumes.up("WaitForFirstConsumer")
+            self._kubelet.wait()
+            self._dns.wait()
+
+    def down(self) -> None:
+        """End it and everything that ran on it. The folders of volumes stay until the cluster's state is forgotten.
+
+        Mends whatever `up` left half-done, too.
+        """
+        self._volumes.down()
+        self._network.down()
+        self._enclosure.down()
+        self._control_group.remove()
+        cni_leftovers.remove(self._state.addresses.bridge)
+
+    def load_image(self, tar: Path) -> None:
+        """Give the node the images of an OCI layout. Raises `EnclosureError` with what ctr said."""
+        self._containerd.load(tar)
+
+    def images(self) -> list[str]:
+        """The names of the images that pods can be started from."""
+        return self._containerd.images()
+
+    def _api_slice(self, node: IPv4Address) -> dict[str, object]:
+        """What leads from the Service `kubernetes` to the API server's door."""
+        return {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {
+                "name": "kubernetes",
+                "namespace": "default",
+                "labels": {"kubernetes.io/service-name": "kubernetes"},
+            },
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [str(node)]}],
+            "ports": [{"name": "https", "port": self._state.port("kube-apiserver"), "protocol": "TCP"}],
+        }
+
+
+def obstacle() -> str | None:
+    """Why this machine cannot have a real node, as a sentence; None if it can try."""
+    if platform.system() != "Linux":
+        return "a real node needs Linux: its pods are containers"
+    if os.geteuid():
+        return "a real node needs root: to make containers, networks and mounts"
+    return None

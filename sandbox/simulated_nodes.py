@@ -1,4 +1,4 @@
-"""Nodes that only say that pods run on them: kwok. They need no root, no Linux and no images."""
+"""Nodes that only say that pods run on them, and volumes in name only: kwok. No root, no Linux, no images."""
 
 import json
 from collections.abc import Sequence
@@ -16,6 +16,14 @@ NODES = ("simulated-1", "simulated-2")
 _STAGES = sorted((Path(__file__).parent / "stages").glob("*.yaml"))
 _ANNOTATION, _VALUE = "kwok.x-k8s.io/node", "fake"
 _START = 60.0
+_STORAGE_CLASS = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+    "provisioner": "sandbox/simulated",
+    "volumeBindingMode": "Immediate",
+    "allowVolumeExpansion": True,
+}
 
 
 class SimulatedNodes:
@@ -49,7 +57,7 @@ class SimulatedNodes:
                 # It would read and make a configuration below HOME.
                 env={"HOME": str(self._state.folder("home"))},
             )
-            self._control.kubectl("apply", "-f", "-", input=json.dumps(_nodes()))
+            self._control.kubectl("apply", "-f", "-", input=json.dumps(_objects()))
             kwok.wait_until(self._ready, _START, "simulated nodes to be ready")
 
     def down(self) -> None:
@@ -61,20 +69,21 @@ class SimulatedNodes:
         return self._control.kubectl("get", "nodes", "-o", f"jsonpath={path}").split() == ["True"] * len(NODES)
 
 
-def _nodes() -> dict[str, object]:
+def _objects() -> dict[str, object]:
     return {
         "apiVersion": "v1",
         "kind": "List",
-        "items": [
-            {
-                "apiVersion": "v1",
-                "kind": "Node",
-                "metadata": {
-                    "name": name,
-                    "annotations": {_ANNOTATION: _VALUE},
-                    "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"},
-                },
-            }
-            for name in NODES
-        ],
+        "items": [_STORAGE_CLASS, *(_node(name) for name in NODES)],
+    }
+
+
+def _node(name: str) -> dict[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "annotations": {_ANNOTATION: _VALUE},
+            "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"},
+        },
     }

@@ -129,7 +129,8 @@ class State:
         return (self.root / "complete").exists()
 
     def begin(self, facts: dict[str, str]) -> None:
-        """Remember, before anything is started, what kind of cluster this will be."""
+        """Remember, before anything is started, what kind of cluster this will be. An earlier cluster's logs go."""
+        shutil.rmtree(self.root / "logs", ignore_errors=True)
         new = self.folder(".") / "cluster.json.new"
         new.write_text(json.dumps(facts, indent=1))
         new.rename(self.root / "cluster.json")

@@ -1,0 +1,115 @@
+"""The commands, their options and their help. What they do is in modules of their own, loaded when asked for."""
+
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+import frappe_operator
+
+if TYPE_CHECKING:
+    from frappe_operator.cli.source import Document
+
+app = typer.Typer(
+    name="frappe-operator",
+    help="Runs Frappe (ERPNext, HRMS, …) on Kubernetes: benches and sites, kept as declared.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+Files = Annotated[
+    list[str], typer.Argument(metavar="FILE", help="YAML files with any number of objects; - reads standard input.")
+]
+Namespace = Annotated[
+    str, typer.Option("--namespace", "-n", metavar="NAME", help="Namespace of objects that name none.")
+]
+
+
+@app.command(short_help="Print what the operator would create for FILE…, without a cluster.")
+def render(files: Files, namespace: Namespace = "default") -> None:
+    """Print what the operator would create for the benches and sites in FILE…, without a cluster.
+
+    A site needs its bench among the files. Passwords are shown as <generated>; what only a cluster can tell is
+    assumed, and a comment says so.
+    """
+    from frappe_operator.cli.declared import Declared
+    from frappe_operator.cli.render import BenchNotDeclared
+    from frappe_operator.cli.render import render as documents
+    from frappe_operator.kube.stage import Blocked
+    from frappe_operator.model.settings import Images
+
+    declared = Declared(_read(files), namespace, Images())
+    try:
+        for document in documents(declared):
+            typer.echo(document, nl=False)
+    except (Blocked, BenchNotDeclared) as stopped:
+        _fail(str(stopped))
+
+
+@app.command(short_help="Check FILE… as the API server and the operator would.")
+def validate(files: Files, namespace: Namespace = "default") -> None:
+    """Check the objects in FILE… as the API server and the operator would.
+
+    Each problem is a line `file:line: field: message`, and the exit code is 1 when there is one.
+    """
+    from frappe_operator.cli.validate import validate as findings_in
+
+    findings = findings_in(_read(files), namespace)
+    for line in findings.lines():
+        typer.echo(line)
+    raise typer.Exit(1 if findings.problems else 0)
+
+
+@app.command(short_help="Print the CustomResourceDefinitions.")
+def crds() -> None:
+    """Print the CustomResourceDefinitions of FrappeBench and FrappeSite.
+
+    Apply them with: frappe-operator crds | kubectl apply --server-side -f -
+    """
+    from frappe_operator.api import crd
+    from frappe_operator.cli import text
+
+    typer.echo(text.stream(crd.definitions()), nl=False)
+
+
+@app.command(short_help="Print the operator's account and rights.")
+def rbac(
+    namespace: Annotated[
+        str, typer.Option("--namespace", metavar="NAME", help="Namespace the operator runs in.")
+    ] = "frappe-operator",
+    watch_namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--watch-namespace",
+            metavar="NAME",
+            help="A namespace to look after; may be given several times. Default: all, by a ClusterRole.",
+        ),
+    ] = None,
+) -> None:
+    """Print the operator's ServiceAccount and its rights: exactly what its code says it does, no wildcards."""
+    from frappe_operator.cli import text
+    from frappe_operator.cli.rbac import manifests
+
+    typer.echo(text.stream(manifests(namespace, watch_namespace or [])), nl=False)
+
+
+@app.command()
+def version() -> None:
+    """Print the operator's version."""
+    typer.echo(frappe_operator.__version__)
+
+
+def _read(files: list[str]) -> "list[Document]":
+    from frappe_operator.cli import source
+
+    try:
+        return [document for file in files for document in source.read(file)]
+    except source.Unreadable as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(1)

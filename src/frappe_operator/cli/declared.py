@@ -1,0 +1,119 @@
+"""The cluster as files declare it: what `render` and `validate` decide from, in place of a real one."""
+
+import base64
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from frappe_operator.cli.source import Document
+from frappe_operator.kube.kinds import ALL, BENCH, CONFIG_MAP, SITE, Kind, Manifest
+from frappe_operator.kube.live import Custom, Live, Meta
+from frappe_operator.kube.names import digest
+from frappe_operator.model import bench as bench_model
+from frappe_operator.model import domain
+from frappe_operator.model.bench import Facts, Names
+from frappe_operator.model.settings import Images
+from frappe_operator.model.site import SECRET_KEYS
+
+NEWEST = "16"
+"""The version assumed where frappeVersion has no number in it, such as `develop`."""
+
+
+class Object(NamedTuple):
+    """An object that a file declares."""
+
+    kind: Kind
+    document: Document
+    live: Custom
+
+
+class Declared:
+    """Answers like a cluster in which nothing has been made yet.
+
+    What only a cluster can tell is assumed: an image holds the apps that bench and sites name, in the version that
+    frappeVersion says; a Secret that no file declares is there and well filled; no object is older than another.
+    """
+
+    def __init__(self, documents: Sequence[Document], namespace: str, images: Images) -> None:
+        self.images = images
+        self.objects = [
+            Object(kind, document, live(document, namespace))
+            for document in documents
+            if (kind := kind_of(document)) is not None
+        ]
+
+    def of(self, kind: Kind) -> list[Object]:
+        """Every object of a kind, in the order of the files."""
+        return [each for each in self.objects if each.kind is kind]
+
+    def all(self, kind: Kind) -> list[Live]:
+        return [each.live for each in self.of(kind)]
+
+    def find(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """One object."""
+        return next((each for each in self.of(kind) if each.live.metadata.key == (namespace, name)), None)
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Live | None:
+        found = self.find(kind, namespace, name) if kind in (BENCH, SITE) else None
+        return found and found.live
+
+    def select(self, kind: Kind, index: str, value: str) -> list[Live]:
+        return [each for each in self.all(kind) if kind is SITE and value in domain.INDICES[index](each)]
+
+    async def body(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Only one ConfigMap is ever asked for: what was found in a bench's image."""
+        for bench in self.of(BENCH):
+            meta = bench.live.metadata
+            if kind is CONFIG_MAP and meta.namespace == namespace and Names(meta.name).image == name:
+                return {"data": {"facts": msgspec.json.encode(self.facts(bench.live)).decode()}}
+        return None
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Only Secrets are ever asked for: a site's own database."""
+        found = self.find(kind, namespace, name)
+        if found is None:
+            # Frappe 15 wants username and database to be equal.
+            said = {key: "<database>" if key == "username" else f"<{key}>" for key in SECRET_KEYS}
+            return {"metadata": {"resourceVersion": "0"}, "data": {key: _base64(value) for key, value in said.items()}}
+        value = found.document.value
+        plain = {key: _base64(str(text)) for key, text in (value.get("stringData") or {}).items()}
+        return {"metadata": {"resourceVersion": "0"}, "data": {**(value.get("data") or {}), **plain}}
+
+    def facts(self, bench: Custom) -> Facts:
+        """What the image of a bench is assumed to hold. Raises Blocked when the bench's spec is none."""
+        spec = bench_model.parse(bench)
+        apps = list(bench_model.apps(spec))
+        for site in self.select(SITE, domain.BENCH_INDEX, str(bench.metadata.key)):
+            asked = domain.asked(site)
+            apps += (asked.apps if asked else None) or []
+        version = frappe_version(spec.frappe_version)
+        held = {app: version if app == "frappe" else "" for app in apps}
+        return Facts(bench_model.image(spec, self.images).reference, version, "", held)
+
+
+def frappe_version(text: str) -> str:
+    """The version that frappeVersion speaks of: 15 for `version-15`, 15.51.1 for `v15.51.1`."""
+    found = re.search(r"(?<![0-9.])[0-9]+(\.[0-9]+)*", text)
+    return found[0] if found else NEWEST
+
+
+def kind_of(document: Document) -> Kind | None:
+    """The kind of an object, None for one the operator has never heard of."""
+    return ALL.get((document.value.get("apiVersion", ""), document.value.get("kind", "")))
+
+
+def live(document: Document, namespace: str) -> Custom:
+    """An object as it would be just after it was created."""
+    value: dict[str, Any] = document.value
+    meta = value.get("metadata") or {}
+    where, name = str(meta.get("namespace") or namespace), str(meta.get("name") or "")
+    # A cluster gives each object its own; here the same files must always render the same.
+    uid = digest(f"{value.get('kind')}/{where}/{name}", 32)
+    spec = msgspec.Raw(msgspec.json.encode(value.get("spec") or {}))
+    return Custom(Meta(name=name, namespace=where, uid=uid), spec)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

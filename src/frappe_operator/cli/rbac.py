@@ -1,0 +1,97 @@
+"""The rights the operator needs: what its controllers say they watch and do, and what the process itself does."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from frappe_operator.bench import controller as bench
+from frappe_operator.kube.kinds import BENCH, EVENT, LEASE, SITE, Kind, Manifest
+from frappe_operator.model.settings import Images
+from frappe_operator.runtime.controller import Controller
+from frappe_operator.runtime.fetch import Answer
+from frappe_operator.site import controller as site
+
+NAME = "frappe-operator"
+LABELS = {"app.kubernetes.io/name": NAME}
+RBAC = "rbac.authorization.k8s.io"
+
+ORDER = ("get", "list", "watch", "create", "update", "patch", "delete")
+WATCHED = ("list", "watch")
+OF_OUR_KINDS = {"status": ("patch",), "finalizers": ("update",)}
+"""Subresources. Who may set an owner reference that blocks deletion must be allowed to update finalizers."""
+OF_THE_PROCESS = {EVENT: ("create", "patch")}
+IN_ITS_NAMESPACE = {LEASE: ("get", "create", "patch")}
+
+Rights = Mapping[tuple[Kind, str], Iterable[str]]
+"""Verbs by kind and subresource."""
+
+
+def controllers() -> list[Controller]:
+    """Every controller, as far as its declarations go: nothing here is ever run."""
+
+    async def fetch(url: str, host: str) -> Answer:
+        raise NotImplementedError
+
+    return [bench.controller(Images(), str), site.controller(Images(), str, fetch)]
+
+
+def manifests(namespace: str, watched_namespaces: Sequence[str] = ()) -> list[Manifest]:
+    """Account, roles and bindings. With `watched_namespaces` the rights end at their borders: no ClusterRole."""
+    rights = needed()
+    own = _role("Role", f"{NAME}-process", namespace, {(kind, ""): verbs for kind, verbs in IN_ITS_NAMESPACE.items()})
+    account: Manifest = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": NAME, "namespace": namespace, "labels": LABELS},
+        "automountServiceAccountToken": False,
+    }
+    if not watched_namespaces:
+        return [account, *own_binding(own, namespace), *own_binding(_role("ClusterRole", NAME, "", rights), namespace)]
+    inside = {key: verbs for key, verbs in rights.items() if key[0].namespaced}
+    roles = [_role("Role", NAME, each, inside) for each in watched_namespaces]
+    return [account, *own_binding(own, namespace), *(each for role in roles for each in own_binding(role, namespace))]
+
+
+def needed() -> dict[tuple[Kind, str], set[str]]:
+    """Everything the controllers and the process do to objects, wherever these are."""
+    rights: dict[tuple[Kind, str], set[str]] = {}
+
+    def allow(kind: Kind, verbs: Iterable[str], subresource: str = "") -> None:
+        rights.setdefault((kind, subresource), set()).update(verbs)
+
+    for controller in controllers():
+        for kind in (controller.kind, *(watch.kind for watch in controller.watches)):
+            allow(kind, WATCHED)
+    for needs in (bench.NEEDS, site.NEEDS):
+        for kind, verbs in needs.items():
+            allow(kind, verbs.split())
+    for kind in (BENCH, SITE):
+        for subresource, subresource_verbs in OF_OUR_KINDS.items():
+            allow(kind, subresource_verbs, subresource)
+    for kind, process_verbs in OF_THE_PROCESS.items():
+        allow(kind, process_verbs)
+    return rights
+
+
+def own_binding(role: Manifest, account_namespace: str) -> list[Manifest]:
+    """A role and its binding to the operator's account."""
+    kind, metadata = role["kind"], role["metadata"]
+    binding = {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": f"{kind}Binding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": metadata["name"]},
+        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": account_namespace}],
+    }
+    return [role, binding]
+
+
+def _role(kind: str, name: str, namespace: str, rights: Rights) -> Manifest:
+    metadata: Manifest = {"name": name, **({"namespace": namespace} if namespace else {}), "labels": LABELS}
+    rules = [
+        {
+            "apiGroups": [each.group],
+            "resources": [f"{each.plural}/{subresource}" if subresource else each.plural],
+            "verbs": [verb for verb in ORDER if verb in verbs],
+        }
+        for (each, subresource), verbs in sorted(rights.items(), key=lambda right: (right[0][0].group, right[0]))
+    ]
+    return {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": metadata, "rules": rules}

@@ -1,0 +1,70 @@
+"""The children of benches and sites as YAML, decided and built by the same functions as in a cluster."""
+
+import asyncio
+from collections.abc import Iterator
+
+from frappe_operator.bench import observe as bench_observe
+from frappe_operator.bench.stages import stages as bench_stages
+from frappe_operator.cli import text
+from frappe_operator.cli.declared import Declared, Object
+from frappe_operator.kube.kinds import BENCH, SITE, Manifest
+from frappe_operator.kube.stage import Stage
+from frappe_operator.model.site import parse
+from frappe_operator.site import observe as site_observe
+from frappe_operator.site.stages import stages as site_stages
+
+GENERATED = "<generated>"
+
+
+class BenchNotDeclared(Exception):
+    """A site whose bench is in none of the files: nothing of the site is decided without it."""
+
+
+def render(declared: Declared) -> Iterator[str]:
+    """The documents of a YAML stream: benches first. Raises Blocked, as a reconcile would, and BenchNotDeclared."""
+    for bench in declared.of(BENCH):
+        facts = declared.facts(bench.live)
+        assumed = (
+            f"Assumed: the image {facts.reference} holds {', '.join(facts.apps)}, "
+            f"and its Frappe is a {facts.frappe_version}."
+        )
+        yield from _documents(bench, bench_children(declared, bench), assumed)
+    for site in declared.of(SITE):
+        assumed = "Assumed: the object's UID, from which the database gets the end of its name."
+        yield from _documents(site, site_children(declared, site), assumed)
+
+
+def bench_children(declared: Declared, bench: Object) -> list[Stage]:
+    """The stages of a bench."""
+    seen = asyncio.run(bench_observe.observe(declared, bench.live, declared.images))
+    decided = bench_observe.resolve(seen, declared.images)
+    return bench_stages(decided, seen, lambda: GENERATED)
+
+
+def site_children(declared: Declared, site: Object) -> list[Stage]:
+    """The stages of a site."""
+    meta, reference = site.live.metadata, parse(site.live).bench_ref
+    if declared.find(BENCH, reference.namespace or meta.namespace, reference.name) is None:
+        raise BenchNotDeclared(
+            f"FrappeBench {reference.name}, on which FrappeSite {meta.name} runs, is in none of the files"
+        )
+    seen = asyncio.run(site_observe.observe(declared, site.live, declared.images))
+    decided = site_observe.resolve(seen)
+    return site_stages(decided, seen, None, False, lambda: GENERATED)
+
+
+def _documents(owner: Object, stages: list[Stage], assumed: str) -> Iterator[str]:
+    title = f"{owner.kind.kind} {owner.live.metadata.name}"
+    for stage in stages:
+        for child in stage.children:
+            yield text.document(_shown(child), f"{title} · {stage.condition}\n{assumed}")
+            assumed = ""
+        for child in stage.once:
+            yield text.document(_shown(child), f"{title} · {stage.condition} · made once\n{assumed}")
+            assumed = ""
+
+
+def _shown(child: Manifest) -> Manifest:
+    """A child as one reads it: kind and name first. That nobody owns it is said by an absent owner reference."""
+    metadata = {name: value for name, value in child["metadata"].items() if name != "ownerReferences"}
+    return {**child, "metadata": metadata}

@@ -1,0 +1,126 @@
+"""What the API server and the operator would say about the objects in files."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from frappe_operator.api import crd
+from frappe_operator.cli import render, rules, schema
+from frappe_operator.cli.declared import Declared, Object, kind_of
+from frappe_operator.cli.source import Document, Problem
+from frappe_operator.kube.kinds import BENCH, GROUP, SITE
+from frappe_operator.kube.stage import Blocked
+from frappe_operator.model import domain, site
+from frappe_operator.model.settings import Images
+from frappe_operator.runner import bench as runner_bench
+from frappe_operator.runner.outcome import Blocked as ImageBlocked
+
+
+class Findings(NamedTuple):
+    """The outcome of a validation."""
+
+    problems: list[str]
+    """Lines of text, in the order of the files."""
+    notes: list[str]
+    """What could not be checked."""
+    valid: int
+    """Objects of our kinds that nothing is wrong with."""
+
+    def lines(self) -> Iterator[str]:
+        """All there is to say."""
+        yield from self.problems
+        yield from (f"note: {note}" for note in self.notes)
+        if not self.problems:
+            yield "1 object is valid" if self.valid == 1 else f"{self.valid} objects are valid"
+
+
+def validate(documents: Sequence[Document], namespace: str) -> Findings:
+    """Checks every object. `namespace`: of those that name none."""
+    ours = [document for document in documents if _is_ours(document)]
+    found = {id(document): list(_said_by_api_server(document)) for document in ours}
+    sound = [document for document in documents if not found.get(id(document))]
+    declared = Declared(sound, namespace, Images())
+    notes = []
+    for each in [*declared.of(BENCH), *declared.of(SITE)]:
+        try:
+            found[id(each.document)] += _said_by_operator(declared, each)
+        except render.BenchNotDeclared as missing:
+            place = f"{each.document.file}:{each.document.line(())}"
+            notes.append(f"{place}: {missing}; what depends on it is not checked")
+    if others := len(documents) - len(ours):
+        notes.append(f"not checked because of other kinds: {others}")
+    problems = [
+        document.at(problem)
+        for document in ours
+        for problem in sorted(found[id(document)], key=lambda problem: document.line(problem.where))
+    ]
+    return Findings(problems, notes, len(ours))
+
+
+def _is_ours(document: Document) -> bool:
+    """Whether an object is one of our kinds, or was meant to be, or is no object at all."""
+    value = document.value
+    return not value.get("kind") or not value.get("apiVersion") or str(value["apiVersion"]).startswith(f"{GROUP}/")
+
+
+def _said_by_api_server(document: Document) -> Iterator[Problem]:
+    yield from document.problems
+    kind = kind_of(document)
+    if kind in crd.MODELS:
+        structure = schema.of(kind)
+        wrong = list(schema.problems(document.value, structure))
+        yield from wrong
+        yield from rules.problems(document.value, structure, {each.where for each in wrong})
+    elif not document.problems:
+        yield _no_such_kind(document)
+
+
+def _no_such_kind(document: Document) -> Problem:
+    version, kind = document.value.get("apiVersion"), document.value.get("kind")
+    for name, value in (("apiVersion", version), ("kind", kind)):
+        if not value:
+            return Problem((name,), f"Object '{name.capitalize()}' is missing", f"write {name}")
+    known = [each.kind for each in crd.MODELS]
+    close = difflib.get_close_matches(str(kind), known, n=1) or known
+    hint = f"write apiVersion: {BENCH.api_version} and kind: {' or '.join(close)}"
+    return Problem(("kind",), f'no matches for kind "{kind}" in version "{version}"', hint)
+
+
+def _said_by_operator(declared: Declared, each: Object) -> Iterator[Problem]:
+    yield from _declared_twice(declared, each)
+    try:
+        if each.kind is BENCH:
+            runner_bench.major(declared.facts(each.live).frappe_version)
+            render.bench_children(declared, each)
+        else:
+            yield from _hosts_taken(declared, each)
+            render.site_children(declared, each)
+    except Blocked as blocked:
+        yield Problem(_place(each.document, blocked.verdict.message), blocked.verdict.message)
+    except ImageBlocked as blocked:
+        yield Problem(("spec", "frappeVersion"), blocked.message)
+
+
+def _place(document: Document, message: str) -> tuple[str, ...]:
+    """The field a message begins with, where it begins with one."""
+    field = tuple(message.split()[0].rstrip(":").split("."))
+    return ("spec", *field) if ("spec", *field) in document.lines else ("spec",)
+
+
+def _declared_twice(declared: Declared, each: Object) -> Iterator[Problem]:
+    first = declared.find(each.kind, each.live.metadata.namespace, each.live.metadata.name)
+    if first is not None and first is not each:
+        message = f"declared twice, first at {first.document.file}:{first.document.line(())}: keep one"
+        yield Problem(("metadata", "name"), message)
+
+
+def _hosts_taken(declared: Declared, each: Object) -> Iterator[Problem]:
+    """One host has one owner. Which of two it will be depends on their age, which files do not tell."""
+    key, spec, hosts = each.live.metadata.key, site.parse(each.live), domain.Register(declared)
+    wanted = hosts.domain(each.live)
+    assert wanted is not None, "it has just been parsed"
+    for host in wanted.hosts:
+        others = sorted(other.metadata.name for other in hosts.claimants(host) if other.metadata.key != key)
+        if others:
+            field = "aliases" if host in wanted.aliases else "domain" if spec.domain else "siteName"
+            yield Problem(("spec", field), f"{host} is also FrappeSite {others[0]}'s: choose another domain or alias")

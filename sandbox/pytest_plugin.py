@@ -118,4 +118,4 @@ def _take_down(run: Path) -> None:
     with contextlib.suppress(BusyError):
         for tier in [path for path in run.iterdir() if path.is_dir()]:
             Cluster(tier, plain()).down()
-        shutil.rmtree(run)
+        shutil.rmtree(run, ignore_errors=True)  # another run may be at it as well

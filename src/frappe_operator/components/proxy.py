@@ -88,9 +88,10 @@ def _conf(bench: Bench) -> str:
     return f"""\
 {nginx.MAIN}
 http {{
-{nginx.HTTP}
+  # Before the first map: host names are long, and there may be thousands.
   map_hash_bucket_size 512;
   map_hash_max_size 65536;
+{nginx.HTTP}
   map $host $frappe_service {{ include {HOSTS}; default ''; }}
   map $host $frappe_site {{ include {SITES}; default '-'; }}
 

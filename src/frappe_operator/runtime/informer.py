@@ -88,7 +88,7 @@ class Informer:
         """`changed` is told of real differences only. `optional`: a kind the cluster does not have, or that we may
         not see, counts as one without objects. `jitter`: a random number from 0 to 1."""
         self._client = client
-        self._store = store
+        self.store = store
         self._decode = decode
         self._changed = changed
         self._namespace = namespace
@@ -113,7 +113,7 @@ class Informer:
 
     @property
     def kind(self) -> str:
-        return self._store.kind.kind
+        return self.store.kind.kind
 
     @property
     def namespace(self) -> str:
@@ -145,7 +145,7 @@ class Informer:
             self._how = _How.PAGES
             return 0.0
         if self._optional and isinstance(error, Forbidden | NotFound):
-            self._publish(self._store.keep_only(set(), self._namespace, self._version))
+            self._publish(self.store.keep_only(set(), self._namespace, self._version))
             self._version = 0
             self.synced.set()
             return ABSENT_AGAIN_SECONDS
@@ -165,7 +165,7 @@ class Informer:
         seen: set[str] = set()
         version = 0
         async for page in self._client.pages(
-            self._store.kind, self._namespace, self._labels, metadata_only=self._metadata_only
+            self.store.kind, self._namespace, self._labels, metadata_only=self._metadata_only
         ):
             self._heard()
             for raw in page.items:
@@ -180,7 +180,7 @@ class Informer:
         first = self._version == 0
         self._seen = set() if first else None
         async with self._client.watch(
-            self._store.kind, self._namespace, self._labels, self._query(), metadata_only=self._metadata_only
+            self.store.kind, self._namespace, self._labels, self._query(), metadata_only=self._metadata_only
         ) as stream:
             self._heard()
             opened, self._until = self.heard, self.heard + WATCH_SECONDS + GRACE_SECONDS
@@ -252,7 +252,7 @@ class Informer:
             self.broken += 1
             log.warning("object cannot be read", kind=self.kind, error=str(error))
             return self._uid(data)
-        change = self._store.put(item)
+        change = self.store.put(item)
         self._advance(item.version)
         if change:
             self._changed(change)
@@ -267,14 +267,15 @@ class Informer:
 
     def _forget(self, data: Raw) -> None:
         try:
-            meta = self._decode(data).live.metadata
+            item = self._decode(data)
         except Broken as error:
             self.broken += 1
             log.warning("deleted object cannot be read", kind=self.kind, error=str(error))
             # Reading all again finds out what is not there any more.
             raise Gone(410, "Broken", str(error)) from error
-        change = self._store.bury(Key(meta.namespace, meta.name), meta.uid)
-        self._advance(int(meta.resource_version))
+        meta = item.live.metadata
+        change = self.store.bury(Key(meta.namespace, meta.name), meta.uid, item.version)
+        self._advance(item.version)
         if change:
             self._changed(change)
 
@@ -290,7 +291,7 @@ class Informer:
         self._failures = 0
         # The first stream was asked to be long, to tell everything. From here on it is a watch like any other.
         self._until = asyncio.get_running_loop().time() + WATCH_SECONDS + GRACE_SECONDS
-        self._publish(self._store.keep_only(seen, self._namespace, version))
+        self._publish(self.store.keep_only(seen, self._namespace, version))
         self.synced.set()
 
     def _publish(self, changes: list[Change]) -> None:

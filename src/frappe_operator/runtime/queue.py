@@ -9,13 +9,15 @@ import asyncio
 import heapq
 import random
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from itertools import count
 
 from frappe_operator.kube.kinds import Key
 
-FIRST_RETRY_SECONDS = 0.5
+SHORTEST_RETRY_SECONDS = 1.0
+"""A failing key is not looked at more often, whatever happens around it."""
+FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 300.0
 UNFAIR_EVERY = 8
 """Every so many turns the least urgent key that waits is taken, so that none waits for ever."""
@@ -61,6 +63,7 @@ class Queue:
         self._failures: dict[Key, int] = {}
         self._takers: deque[asyncio.Future[None]] = deque()
         self._turn = 0
+        self._closed = False
 
     def __len__(self) -> int:
         """Keys that are ready to be taken."""
@@ -77,7 +80,13 @@ class Queue:
         return len(self._running)
 
     def add(self, key: Key, priority: Priority = Priority.EVENT) -> None:
-        """Has a key looked at as soon as may be."""
+        """Has a key looked at as soon as may be. One that has just failed is given a moment, unless it was edited."""
+        if priority is not Priority.EDIT and key in self._failures:
+            self.add_after(key, SHORTEST_RETRY_SECONDS)
+        else:
+            self._enter(key, priority)
+
+    def _enter(self, key: Key, priority: Priority) -> None:
         self._later.pop(key, None)
         if key in self._running:
             again = self._running[key]
@@ -106,7 +115,7 @@ class Queue:
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         pause = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, 16), LONGEST_RETRY_SECONDS)
-        pause = max(pause * (1 + self._jitter()) / 1.5, at_least)
+        pause = max(pause * (1 + self._jitter() / 2), at_least)
         self.add_after(key, pause)
         return pause
 
@@ -117,6 +126,10 @@ class Queue:
     def forget(self, key: Key) -> None:
         """It went well: the next failure is a first one."""
         self._failures.pop(key, None)
+
+    def close(self) -> None:
+        """Gives out no more keys."""
+        self._closed = True
 
     async def take(self) -> Key:
         """The next key. Give it back with `done`."""
@@ -147,6 +160,8 @@ class Queue:
         self._wake()
 
     def _next(self) -> Key | None:
+        if self._closed:
+            return None
         self._turn += 1
         order = reversed(Priority) if self._turn % UNFAIR_EVERY == 0 else iter(Priority)
         for priority in order:
@@ -161,21 +176,20 @@ class Queue:
 
     def _next_of(self, priority: Priority) -> Key | None:
         namespaces = self._ready[priority]
-        for namespace in list(namespaces):
-            if self._busy.get(namespace, 0) >= self._share:
-                continue
+        while (namespace := self._turn_of(namespaces)) is not None:
             keys = namespaces[namespace]
-            found = None
-            while keys and found is None:
-                key = keys.popleft()
-                found = key if self._waiting.get(key) is priority else None
+            key = keys.popleft()
             if keys:
                 namespaces.move_to_end(namespace)
             else:
                 del namespaces[namespace]
-            if found is not None:
-                return found
+            if self._waiting.get(key) is priority:
+                return key
         return None
+
+    def _turn_of(self, namespaces: Iterable[str]) -> str | None:
+        """The first namespace that does not have its share of the workers yet."""
+        return next((each for each in namespaces if self._busy.get(each, 0) < self._share), None)
 
     def _wake(self) -> None:
         self._changed(len(self._waiting))
@@ -203,5 +217,5 @@ class Queue:
         while self._heap and self._heap[0][0] <= now:
             due, _, key = heapq.heappop(self._heap)
             if self._later.get(key) == due:
-                self.add(key, Priority.RESYNC)
+                self._enter(key, Priority.RESYNC)
         self._arm()

@@ -1,9 +1,11 @@
 """All objects of one kind that are known to exist, and the ways to find them.
 
 Monotone: of one object, nothing older is ever taken for what is known already, wherever it comes from (a watch, a
-list, the answer to our own write), and a deleted one stays deleted.
+list, the answer to our own write), and one that is gone only comes back newer than it went: objects leave a watch
+with a label selector, and return to it.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -19,7 +21,9 @@ Index = Callable[[Live], Iterable[str]]
 """Under which values an object is to be found."""
 
 MOST_TOMBSTONES = 10_000
-"""Deleted UIDs that are remembered: only as long as an old answer may still be under way."""
+"""UIDs that are gone and remembered: only as long as an old answer may still be under way."""
+FOR_EVER = sys.maxsize
+"""Version of an object that was deleted, not merely let go."""
 
 
 class Change(NamedTuple):
@@ -39,7 +43,8 @@ class Store:
         self._owned: dict[str, dict[Key, None]] = {}
         self._indices: dict[str, Index] = dict(indices or {})
         self._indexed: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in self._indices}
-        self._buried: dict[str, None] = {}
+        self._buried: dict[str, int] = {}
+        """By UID, the version with which it went."""
 
     def __len__(self) -> int:
         return len(self._items)
@@ -62,7 +67,7 @@ class Store:
         """Takes an object in. None when that changes nothing: older, dead, or no different."""
         meta = item.live.metadata
         key = Key(meta.namespace, meta.name)
-        if meta.uid in self._buried:
+        if item.version <= self._buried.get(meta.uid, -1):
             return None
         old = self._items.get(key)
         if old is None:
@@ -71,7 +76,7 @@ class Store:
         if item.version <= old.version:
             return None
         if old.live.metadata.uid != meta.uid:
-            self._remove(key, old)
+            self.bury(key, old.live.metadata.uid, FOR_EVER)
             self._insert(key, item)
             return Change(self.kind, old.live, item.live)
         item.verified = old.verified
@@ -84,9 +89,9 @@ class Store:
         self._index(key, item.live)
         return Change(self.kind, old.live, item.live)
 
-    def bury(self, key: Key, uid: str) -> Change | None:
-        """The object with this UID is gone. None when it was not known."""
-        self._buried[uid] = None
+    def bury(self, key: Key, uid: str, version: int) -> Change | None:
+        """The object with this UID is gone, as of `version`. None when it was not known."""
+        self._buried[uid] = version
         if len(self._buried) > MOST_TOMBSTONES:
             del self._buried[next(iter(self._buried))]
         item = self._items.get(key)
@@ -108,14 +113,11 @@ class Store:
             and item.version <= version
             and (not namespace or key.namespace == namespace)
         ]
-        return [change for key, uid in gone if (change := self.bury(key, uid))]
+        return [change for key, uid in gone if (change := self.bury(key, uid, version))]
 
     def _insert(self, key: Key, item: Item) -> None:
         self._items[key] = item
         self._index(key, item.live)
-
-    def _remove(self, key: Key, item: Item) -> None:
-        self.bury(key, item.live.metadata.uid)
 
     def _index(self, key: Key, live: Live) -> None:
         owner = live.metadata.controller

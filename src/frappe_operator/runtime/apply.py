@@ -1,0 +1,294 @@
+"""The one place that writes children: what the stages name exists and is right, and what they name no more is gone."""
+
+import asyncio
+import base64
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from frappe_operator.kube.kinds import GROUP, PVC, SECRET, Kind, Manifest, Ref, ref_of
+from frappe_operator.kube.live import CONTROLLED_BY_US, Job, Live
+from frappe_operator.kube.names import INSTANCE, MANAGED_BY
+from frappe_operator.kube.stage import Reason, Stage, Verdict
+from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.compare import difference, quantity
+from frappe_operator.runtime.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid
+from frappe_operator.runtime.ownership import leftover
+
+log = structlog.get_logger(__name__)
+
+INPUTS = f"{GROUP}/inputs"
+"""Annotation of a Job that stands for what it works on: an unfinished one whose inputs have changed starts again."""
+REFUSED_AGAIN_SECONDS = 60.0
+"""When to try again what the API server has refused: a quota or a policy may have changed, and nothing tells us."""
+LONGEST_MESSAGE = 1000
+
+
+class Done(NamedTuple):
+    """What came of it."""
+
+    verdicts: dict[str, Verdict]
+    """By condition, in the order of the stages."""
+    written: list[Ref]
+    """What was created or changed."""
+
+
+async def apply(
+    cluster: Cluster, kind: Kind, owner: Live, stages: Sequence[Stage], *, prune: Collection[Kind] = ()
+) -> Done:
+    """Makes the children of `owner`, an object of `kind`, what the stages say.
+
+    A stage that is not true yet holds back what does not exist yet of later ones; what exists is always kept right.
+    Children of the kinds in `prune` that no stage names are deleted. A child the API server refuses makes its stage
+    false and stops nothing else. Raises ApiError and TransportError for what trying again may mend.
+    """
+    children = _Children(cluster, kind, owner)
+    verdicts: dict[str, Verdict] = {}
+    waits_for = ""
+    for stage in stages:
+        verdict = await children.keep(stage, waits_for)
+        if verdicts.get(stage.condition, verdict).ok:
+            verdicts[stage.condition] = verdict
+        if not verdict.ok and not waits_for:
+            waits_for = stage.condition
+    await children.prune(stages, prune)
+    if children.failure is not None:
+        raise children.failure
+    return Done(verdicts, children.written)
+
+
+class _Child(NamedTuple):
+    """One object as it is wanted."""
+
+    ref: Ref
+    manifest: Manifest
+    digest: int
+    once: bool
+    kept: bool
+    """Has no owner reference, so that it outlives its owner: ours by its labels."""
+
+
+class _Children:
+    """The children of one object, during one pass."""
+
+    def __init__(self, cluster: Cluster, kind: Kind, owner: Live) -> None:
+        self._cluster = cluster
+        self._kind = kind
+        self._owner = owner
+        self.written: list[Ref] = []
+        self.failure: ApiError | None = None
+        """The first answer that trying again may mend."""
+
+    async def keep(self, stage: Stage, waits_for: str) -> Verdict:
+        """Brings the children of one stage about, and says whether it is true."""
+        wanted = [self._child(each, once=False) for each in stage.children]
+        wanted += [self._child(each, once=True) for each in stage.once]
+        held = [child for child in wanted if waits_for and self._cluster.item(child.ref) is None]
+        pending = [child for child in wanted if child not in held and not self._settled(child)]
+        # All are tried before a failure ends the pass: one sick child must not starve its neighbours.
+        results = await asyncio.gather(*(self._tried(child) for child in pending), return_exceptions=True)
+        troubles = []
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+            if result is not None:
+                troubles.append(result)
+        if troubles:
+            return troubles[0]
+        if held:
+            return Verdict(False, Reason.WAITING, f"Waits for {waits_for}")
+        return stage.ready([self._live(child.ref) for child in wanted])
+
+    async def prune(self, stages: Sequence[Stage], kinds: Collection[Kind]) -> None:
+        """Deletes the children that no stage names, after a fresh look at whose they are."""
+        named = {ref_of(manifest) for stage in stages for manifest in (*stage.children, *stage.once)}
+        for kind, live in self._cluster.owned(self._owner.metadata.uid):
+            meta = live.metadata
+            if kind not in kinds or live.deleting or Ref(kind, meta.namespace, meta.name) in named:
+                continue
+            fresh = await self._cluster.metadata(kind, meta.namespace, meta.name)
+            if fresh is not None and fresh.metadata.uid == meta.uid and self._owned(fresh):
+                log.info("child not wanted any more", kind=kind.kind, namespace=meta.namespace, name=meta.name)
+                await self._cluster.delete(kind, meta.namespace, meta.name, meta.uid)
+
+    def _child(self, manifest: Manifest, *, once: bool) -> _Child:
+        ref = ref_of(manifest)
+        if ref.kind not in self._cluster.stores:
+            raise ValueError(f"{ref.kind.kind} {ref.name} is to be kept, but its kind is not watched")
+        metadata = dict(manifest["metadata"])
+        kept = metadata.get("ownerReferences") == []
+        if kept:
+            del metadata["ownerReferences"]
+        elif "ownerReferences" not in metadata:
+            metadata["ownerReferences"] = [self._reference()]
+        whole = {**_with_data(manifest), "metadata": metadata}
+        # What is made once may hold something random: it is never compared.
+        return _Child(ref, whole, 0 if once else hash(msgspec.json.encode(whole)), once, kept)
+
+    def _reference(self) -> Manifest:
+        return {
+            "apiVersion": self._kind.api_version,
+            "kind": self._kind.kind,
+            "name": self._owner.metadata.name,
+            "uid": self._owner.metadata.uid,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+
+    def _settled(self, child: _Child) -> bool:
+        """Whether nothing has changed since the child was found to be right."""
+        item = self._cluster.item(child.ref)
+        if item is None or item.live.deleting:
+            return False
+        if child.once:
+            return self._ours(child, item.live) and not _outdated(child, item.live)
+        return item.verified == hash((child.digest, item.digest))
+
+    def _live(self, ref: Ref) -> Live | None:
+        item = self._cluster.item(ref)
+        return item.live if item else None
+
+    async def _tried(self, child: _Child) -> Verdict | None:
+        """A verdict when the child cannot be what it should be; None when it is."""
+        try:
+            return await self._once(child) if child.once else await self._kept(child)
+        except (Invalid, Forbidden) as error:
+            return self._refused(child, error)
+        except ApiError as error:
+            if error.status == 400:
+                return self._refused(child, error)
+            self.failure = self.failure or error
+            return Verdict(False, Reason.RECONCILE_ERROR, f"{child.ref} could not be written")
+
+    def _refused(self, child: _Child, error: ApiError) -> Verdict:
+        self._cluster.look_again(self._kind, self._owner.metadata.key, REFUSED_AGAIN_SECONDS)
+        reason = Reason.FORBIDDEN if isinstance(error, Forbidden) else Reason.REJECTED
+        # The server may quote the value it does not like.
+        said = error.reason if child.ref.kind == SECRET else error.message
+        return Verdict(False, reason, f"{child.ref}: {said}"[:LONGEST_MESSAGE], blocked=True)
+
+    async def _once(self, child: _Child) -> Verdict | None:
+        live = self._live(child.ref)
+        if live is None:
+            try:
+                await self._cluster.create(child.manifest)
+            except AlreadyExists:
+                return await self._unseen(child)
+            self.written.append(child.ref)
+            return None
+        if live.deleting:
+            return _going(child.ref)
+        if not self._ours(child, live):
+            return self._conflict(child.ref)
+        if _outdated(child, live):
+            log.info("job starts again, its inputs have changed", job=child.ref.name, namespace=child.ref.namespace)
+            await self._cluster.delete(child.ref.kind, child.ref.namespace, child.ref.name, live.metadata.uid)
+            return Verdict(False, Reason.JOB_RUNNING, f"{child.ref} starts again: what it works on has changed")
+        return None
+
+    async def _unseen(self, child: _Child) -> Verdict:
+        """Something of that name exists that our watches do not show."""
+        found = await self._cluster.metadata(*child.ref)
+        if found is not None and found.deleting:
+            self._cluster.look_again(self._kind, self._owner.metadata.key, REFUSED_AGAIN_SECONDS)
+            return _going(child.ref)
+        if found is None or self._ours(child, found):
+            # Our watch is behind by a moment; or someone took the labels off, and off our view.
+            raise Conflict(409, "Unseen", f"{child.ref} exists and is ours, but is not seen: are its labels gone?")
+        return self._conflict(child.ref)
+
+    async def _kept(self, child: _Child) -> Verdict | None:
+        live = self._live(child.ref)
+        if live is None:
+            found = await self._cluster.metadata(*child.ref)
+            if found is None:
+                await self._apply(child, None)
+                return None
+            live = found
+        if live.deleting:
+            return _going(child.ref)
+        if not self._ours(child, live):
+            return self._conflict(child.ref)
+        body = await self._cluster.read(*child.ref)
+        if body is None or body["metadata"]["uid"] != live.metadata.uid:
+            raise Conflict(409, "Changed", f"{child.ref} is not the object it was a moment ago")
+        lacking = difference(child.manifest, body) or leftover(child.manifest, body)
+        if not lacking:
+            self._verified(child, body["metadata"]["resourceVersion"])
+            return None
+        if shrinking := _shrinking(child, body):
+            return shrinking
+        log.info("child put right", kind=child.ref.kind.kind, object=str(live.metadata.key), field=lacking)
+        await self._apply(child, live)
+        return None
+
+    async def _apply(self, child: _Child, live: Live | None) -> None:
+        """Applies; a `live` object only as long as it is that very one."""
+        manifest = child.manifest
+        if live is not None:
+            manifest = {**manifest, "metadata": {**manifest["metadata"], "uid": live.metadata.uid}}
+        after = (await self._cluster.apply(manifest)).metadata
+        if live is None or after.resource_version != live.metadata.resource_version:
+            self.written.append(child.ref)
+        # Where an admission policy insists on a value of its own, asking again would change nothing either.
+        self._verified(child, after.resource_version)
+
+    def _verified(self, child: _Child, version: str) -> None:
+        """Remembers that the child is right, unless something newer is known by now."""
+        item = self._cluster.item(child.ref)
+        if item is not None and item.live.metadata.resource_version == version:
+            item.verified = hash((child.digest, item.digest))
+
+    def _ours(self, child: _Child, live: Live) -> bool:
+        if not child.kept:
+            return self._owned(live)
+        wanted = child.manifest["metadata"].get("labels") or {}
+        by_label = all(live.metadata.label(name) == wanted.get(name) for name in (MANAGED_BY, INSTANCE))
+        return by_label and live.metadata.label(MANAGED_BY) == CONTROLLED_BY_US and live.metadata.controller is None
+
+    def _owned(self, live: Live) -> bool:
+        controller = live.metadata.controller
+        return controller is not None and controller.uid == self._owner.metadata.uid
+
+    def _conflict(self, ref: Ref) -> Verdict:
+        self._cluster.look_again(self._kind, self._owner.metadata.key, REFUSED_AGAIN_SECONDS)
+        mine = f"{self._kind.kind} {self._owner.metadata.name}"
+        message = f"{ref} exists and does not belong to {mine}: delete or rename it, or give {mine} another name"
+        return Verdict(False, Reason.NAME_CONFLICT, message, blocked=True)
+
+
+def _going(ref: Ref) -> Verdict:
+    return Verdict(False, Reason.WAITING, f"{ref} is being deleted: it is made again when it is gone")
+
+
+def _outdated(child: _Child, live: Live) -> bool:
+    """Whether a Job works on something that has changed since. One that has succeeded is never touched."""
+    if not isinstance(live, Job):
+        return False
+    wanted = (child.manifest["metadata"].get("annotations") or {}).get(INPUTS, "")
+    complete = any(each.type == "Complete" and each.status == "True" for each in live.status.conditions)
+    return not complete and live.metadata.annotation(INPUTS) != wanted
+
+
+def _shrinking(child: _Child, body: Manifest) -> Verdict | None:
+    """A claim never shrinks: asking would be refused, so it is not asked."""
+    if child.ref.kind != PVC:
+        return None
+    asked = child.manifest["spec"].get("resources", {}).get("requests", {}).get("storage")
+    has = body["spec"].get("resources", {}).get("requests", {}).get("storage")
+    wanted, size = quantity(asked), quantity(has)
+    if wanted is None or size is None or wanted >= size:
+        return None
+    message = f"{child.ref} has {has} and cannot shrink to {asked}: ask for {has} or more"
+    return Verdict(False, Reason.REJECTED, message, blocked=True)
+
+
+def _with_data(manifest: Manifest) -> Manifest:
+    """A Secret as it is stored: `stringData` is a way of writing that fields are not kept under."""
+    if "stringData" not in manifest:
+        return manifest
+    plain = {name: base64.b64encode(value.encode()).decode() for name, value in manifest["stringData"].items()}
+    rest = {name: value for name, value in manifest.items() if name != "stringData"}
+    return {**rest, "data": {**manifest.get("data", {}), **plain}}

@@ -1,0 +1,259 @@
+"""The cluster as a reconcile sees it: what is known, without asking; what is asked for freshly; and what is written.
+
+Every answer to a write goes into what is known, so that nobody decides anything from before their own last write.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from frappe_operator.kube.kinds import Key, Kind, Manifest, Ref, ref_of
+from frappe_operator.kube.live import Live, Meta
+from frappe_operator.runtime.client import Client, decoded
+from frappe_operator.runtime.controller import Watched
+from frappe_operator.runtime.decoding import Broken, Decode, Item, decoder
+from frappe_operator.runtime.errors import NotFound
+from frappe_operator.runtime.event_budget import Budget
+from frappe_operator.runtime.queue import Priority
+from frappe_operator.runtime.selector import matches
+from frappe_operator.runtime.store import FOR_EVER, Change, Store
+from frappe_operator.runtime.transport import TransportError
+
+log = structlog.get_logger(__name__)
+
+MOST_BODIES = 512
+"""Whole objects that are remembered until they change."""
+
+Enqueue = Callable[[Kind, Key, Priority], None]
+Later = Callable[[Kind, Key, float], None]
+
+
+class _Answer(Struct):
+    kind: str = ""
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+_METADATA = msgspec.json.Decoder(Live)
+
+
+class Cluster:
+    """One per process. Kinds that are not watched can be read and written, but nothing is known of them."""
+
+    def __init__(
+        self,
+        client: Client,
+        watched: Mapping[Kind, Watched],
+        *,
+        namespaces: tuple[str, ...] = (),
+        clock: Callable[[], float],
+        enqueue: Enqueue,
+        later: Later,
+        instance: str = "",
+    ) -> None:
+        """`clock`: seconds since 1970. `enqueue` and `later` have a controller's object looked at, now or after some
+        seconds. `instance`: the name of this process in events."""
+        self.client = client
+        self.clock = clock
+        self.instance = instance or "frappe-operator"
+        self._watched = watched
+        self._namespaces = namespaces
+        self._enqueue = enqueue
+        self._later = later
+        self.stores = {kind: Store(kind, each.indices) for kind, each in watched.items()}
+        self.decoders: dict[Kind, Decode] = {
+            kind: decoder(each.projection, metadata_only=each.metadata_only) for kind, each in watched.items()
+        }
+        self._bodies: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
+        self.event_budget = Budget()
+        self.listening = False
+        """Whether changes have anything looked at: not before everything is known for the first time."""
+
+    # What is known
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Live | None:
+        """An object as it is known, None when none is. Raises KeyError for a kind that is not watched."""
+        item = self.stores[kind].get(Key(namespace, name))
+        return item.live if item else None
+
+    def item(self, ref: Ref) -> Item | None:
+        """The same with its digest; None as well for a kind that is not watched."""
+        store = self.stores.get(ref.kind)
+        return store.get(Key(ref.namespace, ref.name)) if store else None
+
+    def all(self, kind: Kind) -> list[Live]:
+        """All objects of a kind, as they are known."""
+        return self.stores[kind].all()
+
+    def select(self, kind: Kind, index: str, value: str) -> list[Live]:
+        """The objects that an index of the kind's watch has under a value."""
+        return self.stores[kind].select(index, value)
+
+    def owned(self, uid: str) -> list[tuple[Kind, Live]]:
+        """Every known object whose controller has this UID."""
+        return [(kind, live) for kind, store in self.stores.items() for live in store.owned(uid)]
+
+    # What is asked for
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """The whole object as it is now, None when there is none."""
+        try:
+            body = await self.client.get(kind, namespace, name)
+        except NotFound:
+            return None
+        if kind in self.stores:
+            self.note(kind, body)
+        return decoded(body)
+
+    async def metadata(self, kind: Kind, namespace: str, name: str) -> Live | None:
+        """The object's metadata as it is now, None when there is none."""
+        try:
+            body = await self.client.get(kind, namespace, name, metadata_only=True)
+        except NotFound:
+            return None
+        return _live(body)
+
+    async def body(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """The whole of a known object; asked for once, then remembered while it does not change. None: not known."""
+        live = self.get(kind, namespace, name)
+        if live is None:
+            return None
+        uid, version = live.metadata.uid, live.metadata.resource_version
+        remembered = self._bodies.get(uid)
+        if remembered and remembered[0] == version:
+            self._bodies.move_to_end(uid)
+            return decoded(remembered[1])
+        try:
+            body = await self.client.get(kind, namespace, name)
+        except NotFound:
+            return None
+        found = _live(body).metadata
+        self.note(kind, body)
+        self._bodies[found.uid] = found.resource_version, body
+        self._bodies.move_to_end(found.uid)
+        if len(self._bodies) > MOST_BODIES:
+            self._bodies.popitem(last=False)
+        return decoded(body)
+
+    async def list(self, kind: Kind, namespace: str = "", labels: str = "") -> list[Manifest]:
+        """All objects as they are now. `labels`: a label selector."""
+        return [decoded(bytes(raw)) async for page in self.client.pages(kind, namespace, labels) for raw in page.items]
+
+    # What is written
+
+    async def create(self, manifest: Manifest) -> Live:
+        """Raises AlreadyExists."""
+        return self._written(ref_of(manifest).kind, await self.client.create(manifest))
+
+    async def apply(self, manifest: Manifest) -> Live:
+        """Server-side apply. A `metadata.uid` in the manifest must be the object's: Conflict."""
+        return self._written(ref_of(manifest).kind, await self.client.apply(manifest))
+
+    async def patch(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        patch: Mapping[str, Any],
+        *,
+        subresource: str = "",
+        by: tuple[Kind, Key] | None = None,
+    ) -> Live:
+        """A JSON merge patch. `by`: who need not be told of it, for it is their own word."""
+        return self._written(kind, await self.client.patch(kind, namespace, name, patch, subresource), by)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, propagation: str = "Background") -> None:
+        """Deletes the object with this UID; that it is gone already is fine. Raises Conflict when it is another."""
+        try:
+            body = await self.client.delete(kind, namespace, name, uid, propagation)
+        except NotFound:
+            return
+        if kind in self.stores:
+            self._note_deleted(kind, Key(namespace, name), uid, body)
+
+    def _written(self, kind: Kind, body: bytes, by: tuple[Kind, Key] | None = None) -> Live:
+        if kind in self.stores:
+            self.note(kind, body, by)
+        return _live(body)
+
+    # What follows
+
+    def note(self, kind: Kind, body: bytes, by: tuple[Kind, Key] | None = None) -> None:
+        """Takes what the API server answered into what is known, where a watch would see it too."""
+        try:
+            item = self.decoders[kind](body)
+        except Broken as error:
+            # It was done all the same; the watch will tell, or fail to, once more.
+            log.warning("answer cannot be read", kind=kind.kind, error=str(error))
+            return
+        meta = item.live.metadata
+        if self._seen_by_watch(kind, meta):
+            change = self.stores[kind].put(item)
+            if change:
+                self.changed(change, by)
+
+    def changed(self, change: Change, by: tuple[Kind, Key] | None = None) -> None:
+        """Has everything looked at that a change concerns."""
+        if not self.listening:
+            return
+        for reader, keys in self._watched[change.kind].readers:
+            priority = _priority(change) if reader == change.kind else Priority.EVENT
+            for live in (change.old, change.new):
+                if live is None:
+                    continue
+                try:
+                    concerned = list(keys(self, live))
+                except Exception:
+                    # One strange object must not stop the news of all others.
+                    log.exception("cannot tell whom a change concerns", kind=change.kind.kind)
+                    continue
+                for key in concerned:
+                    if (reader, key) != by:
+                        self._enqueue(reader, key, priority)
+
+    def enqueue(self, kind: Kind, key: Key) -> None:
+        """Has an object looked at by the controller of its kind."""
+        self._enqueue(kind, key, Priority.EVENT)
+
+    def look_again(self, kind: Kind, key: Key, seconds: float) -> None:
+        """The same, in a while."""
+        self._later(kind, key, seconds)
+
+    def now(self) -> str:
+        """The time as Kubernetes writes it, to the second."""
+        return datetime.fromtimestamp(self.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def _seen_by_watch(self, kind: Kind, meta: Meta) -> bool:
+        in_scope = not self._namespaces or not kind.namespaced or meta.namespace in self._namespaces
+        return in_scope and matches(self._watched[kind].labels, meta.labels)
+
+    def _note_deleted(self, kind: Kind, key: Key, uid: str, body: bytes) -> None:
+        try:
+            gone = _ANSWER.decode(body).kind == "Status"
+        except msgspec.MsgspecError:
+            return
+        if not gone:
+            # It has finalizers: it stays until others are done with it.
+            self.note(kind, body)
+        elif change := self.stores[kind].bury(key, uid, FOR_EVER):
+            self.changed(change)
+
+
+def _live(body: bytes) -> Live:
+    try:
+        return _METADATA.decode(body)
+    except msgspec.MsgspecError as error:
+        raise TransportError(f"The answer is no object: {error}") from error
+
+
+def _priority(change: Change) -> Priority:
+    """Of an object's own change: new, about to go, or asked to be something else is what people wait for."""
+    if change.old is None or change.new is None:
+        return Priority.EDIT
+    old, new = change.old.metadata, change.new.metadata
+    edited = old.generation != new.generation or old.deletion_timestamp != new.deletion_timestamp
+    return Priority.EDIT if edited else Priority.EVENT

@@ -1,0 +1,97 @@
+"""Tells the truth in `status`, when it is not what status says already, and an Event for each turn of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from frappe_operator.kube.conditions import READY, RECONCILING, STALLED, conditions, phase
+from frappe_operator.kube.kinds import Kind, Manifest
+from frappe_operator.kube.live import Condition, Custom
+from frappe_operator.kube.stage import Verdict
+from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.errors import NotFound
+from frappe_operator.runtime.events import announce
+
+
+class _Conditions(Struct):
+    conditions: tuple[Condition, ...] = ()
+
+
+async def report(
+    cluster: Cluster, kind: Kind, owner: Custom, verdicts: Mapping[str, Verdict], extra: Mapping[str, Any]
+) -> None:
+    """Writes the verdicts as conditions, and `extra` beside them (None removes a field), if that is news.
+
+    `owner` is the object the verdicts are about: its generation is the one observed. Raises Conflict when it was
+    deleted and another has its name.
+    """
+    meta = owner.metadata
+    known = cluster.get(kind, meta.namespace, meta.name)
+    # Our own last write is newer than what the reconcile began with.
+    latest = known if isinstance(known, Custom) and known.metadata.uid == meta.uid else owner
+    before, previous = _status(latest), _previous(latest)
+    current = conditions(previous, verdicts, meta.generation, cluster.now())
+    status = {
+        **{name: value for name, value in extra.items() if value is not None or name in before},
+        "observedGeneration": meta.generation,
+        "phase": phase(current, owner.deleting),
+        "conditions": msgspec.to_builtins(current),
+    }
+    if _merged(before, status) == before:
+        return
+    patch = {"metadata": {"uid": meta.uid}, "status": status}
+    try:
+        await cluster.patch(kind, meta.namespace, meta.name, patch, subresource="status", by=(kind, meta.key))
+    except NotFound:
+        # Gone while we looked at it: there is nobody to tell.
+        return
+    await announce(cluster, kind, owner, _turns(previous, current))
+
+
+def _status(owner: Custom) -> Manifest:
+    try:
+        status: Manifest = msgspec.json.decode(owner.status, type=dict)
+    except msgspec.MsgspecError:
+        return {}
+    return status
+
+
+def _previous(owner: Custom) -> tuple[Condition, ...]:
+    try:
+        return msgspec.json.decode(owner.status, type=_Conditions).conditions
+    except msgspec.MsgspecError:
+        # Someone wrote nonsense there; ours replaces it.
+        return ()
+
+
+def _merged(before: Any, patch: Any) -> Any:
+    """What a merge patch makes of a value."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(before) if isinstance(before, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = _merged(result.get(name), value)
+    return result
+
+
+def _turns(previous: tuple[Condition, ...], current: list[Condition]) -> list[Condition]:
+    """The conditions that have turned: another status, or another reason. The computed ones only repeat others,
+    but for Ready, when it comes and when it goes."""
+    before = {condition.type: condition for condition in previous}
+    result = []
+    for condition in current:
+        old = before.get(condition.type)
+        if condition.type in (RECONCILING, STALLED) or (old is None and condition.status == "False"):
+            continue
+        if (
+            old is None
+            or old.status != condition.status
+            or (condition.type != READY and old.reason != condition.reason)
+        ):
+            result.append(condition)
+    return result

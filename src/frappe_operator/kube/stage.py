@@ -50,6 +50,7 @@ class Reason(StrEnum):
     VERSION_NOT_SUPPORTED = "VersionNotSupported"
     STORAGE_CLASS_NOT_FOUND = "StorageClassNotFound"
     REJECTED = "Rejected"
+    FORBIDDEN = "Forbidden"
     # Our own trouble.
     RECONCILE_ERROR = "ReconcileError"
     RUNNER_ERROR = "RunnerError"

@@ -8,13 +8,18 @@ from typing import Annotated
 
 import typer
 
-from sandbox import binaries, cluster, progress, slots, toolchain
+from sandbox import binaries, cluster, debian_packages, enclosure, node, progress, slots, toolchain
 from sandbox.cluster import Cluster, Tier, default_tier
 from sandbox.control_plane import KubectlError
 from sandbox.processes import Process, ProcessError
 from sandbox.state import BusyError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="A Kubernetes on this machine, for demo and tests.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A Kubernetes on this machine, for demo and tests.",
+)
 
 _EXPECTED = (
     BusyError,
@@ -22,6 +27,9 @@ _EXPECTED = (
     ProcessError,
     binaries.BuildError,
     cluster.DifferentClusterError,
+    debian_packages.PackageError,
+    enclosure.EnclosureError,
+    node.NodeError,
     slots.NoSlotError,
     toolchain.NoGoError,
 )
@@ -79,6 +87,8 @@ def status(state: State) -> None:
 def kubectl(context: typer.Context, state: State) -> None:
     """Run kubectl as the cluster's administrator. `--state` comes first."""
     found = Cluster(state, progress.plain())
+    if not found.kubeconfig.exists():
+        sys.exit(f"there is no cluster in {state}")
     program = binaries.Binaries.find(["kubectl"], progress.plain())["kubectl"]
     raise typer.Exit(subprocess.run([program, "--kubeconfig", found.kubeconfig, *context.args]).returncode)
 

@@ -1,22 +1,18 @@
 """A whole cluster: brought up in tiers, found again while it runs, taken down without a trace."""
 
 import hashlib
-import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from sandbox import control_plane, simulated_nodes
 from sandbox.binaries import KUBERNETES, Binaries
 from sandbox.control_plane import ControlPlane
+from sandbox.node import Node, obstacle
 from sandbox.processes import Process
 from sandbox.progress import Progress
 from sandbox.simulated_nodes import SimulatedNodes
 from sandbox.state import State
-
-if TYPE_CHECKING:
-    from sandbox.node import Node
 
 Tier = Literal["control-plane", "simulated", "node"]
 """An API server with its controllers; the same with nodes that only say that pods run; or with one that runs them."""
@@ -30,8 +26,8 @@ _PROGRAMS: dict[str, tuple[str, ...]] = {
 
 
 def default_tier() -> Tier:
-    """The most that this machine can do: a real node for root on Linux, else simulated ones."""
-    return "node" if platform.system() == "Linux" and os.geteuid() == 0 else "simulated"
+    """The most that this machine can do: a real node, or else simulated ones."""
+    return "simulated" if obstacle() else "node"
 
 
 class DifferentClusterError(Exception):
@@ -58,10 +54,8 @@ class Cluster:
         return ControlPlane(self.state, self._binaries(control_plane.PROGRAMS), self._progress)
 
     @property
-    def node(self) -> "Node":
+    def node(self) -> Node:
         """Its node, in the tier `node`."""
-        from sandbox.node import Node
-
         binaries = self._binaries(_PROGRAMS["node"])
         return Node(self.state, binaries, self.control, self._progress)
 

@@ -7,7 +7,6 @@ share what is in it: each makes a namespace of its own.
 import contextlib
 import fcntl
 import os
-import platform
 import shutil
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 from sandbox import slots
 from sandbox.cluster import Cluster, Tier
 from sandbox.identity import alive, describe
+from sandbox.node import obstacle
 from sandbox.progress import plain
 from sandbox.state import BusyError
 from sandbox.toolchain import NoGoError
@@ -38,10 +38,8 @@ def simulated_cluster(pytestconfig: pytest.Config) -> Cluster:
 @pytest.fixture(scope="session")
 def node_cluster(pytestconfig: pytest.Config) -> Cluster:
     """A cluster with a real node. Skips where there cannot be one."""
-    if platform.system() != "Linux":
-        pytest.skip("a real node needs Linux")
-    if os.geteuid() != 0:
-        pytest.skip("a real node needs root")
+    if why := obstacle():
+        pytest.skip(why)
     return _shared("node", pytestconfig)
 
 

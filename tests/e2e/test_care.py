@@ -1,10 +1,12 @@
 """What is kept: a stopped database is told, a changed spec arrives, a child that was tampered with is put right."""
 
 import json
+import os
+import signal
 
 import pytest
 
-from tests.e2e.town import Town
+from tests.e2e.town import Town, process_of
 
 BENCH, SITE, HOST = "orchard", "quince", "quince.example.com"
 
@@ -18,13 +20,12 @@ def a_site(town: Town) -> Town:
 
 
 def test_a_stopped_database_is_said_within_a_minute_and_its_return_as_well(a_site: Town) -> None:
-    signal = "kill -{} $(cat /run/mysqld/mysqld.pid)"
-    pod = f"{BENCH}-mariadb-0"
-    a_site.run("exec", pod, "--", "sh", "-c", signal.format("STOP"))
+    server = process_of(a_site.get("pod", f"{BENCH}-mariadb-0"), "mariadbd")
+    os.kill(server, signal.SIGSTOP)
     a_site.until(lambda: a_site.condition("fs", SITE)["reason"] == "DatabaseUnavailable", "the site to say so", 60)
     shown = a_site.run("get", "fs", SITE, "-o", "wide")
     assert f"MariaDB {BENCH}-mariadb of FrappeBench {BENCH} does not answer" in shown
-    a_site.run("exec", pod, "--", "sh", "-c", signal.format("CONT"))
+    os.kill(server, signal.SIGCONT)
     a_site.until_ready("frappesite", SITE)
     assert a_site.visitor(BENCH, HOST).get("/api/method/ping").status == 200
 

@@ -71,15 +71,16 @@ def test_no_worker_runs_the_other_sites_jobs(two_sites: Town) -> None:
             path = f"/api/method/standin.enqueue?queue={queue}&seconds=0&marker={site}-{queue}"
             assert visitor.get(path).status == 200
     for site, visitor in visitors.items():
-
-        def done(visitor: Visitor = visitor) -> list[dict[str, str]]:
-            found: list[dict[str, str]] = json.loads(visitor.get("/api/method/standin.jobs").body)["message"]
-            return found
-
-        two_sites.until(lambda done=done: len(done()) == 3, f"{site}'s three jobs to be done", 60)  # type: ignore[misc]
-        for job in done():
+        two_sites.until(lambda visitor=visitor: len(_jobs(visitor)) == 3, f"{site}'s three jobs to be done", 60)  # type: ignore[misc]
+        for job in _jobs(visitor):
             assert job["marker"].startswith(f"{site}-")
             assert job["worker"].startswith(f"{site}-worker-")
+
+
+def _jobs(visitor: Visitor) -> list[dict[str, str]]:
+    """What was asked for and done; the scheduler's own beat aside."""
+    done: list[dict[str, str]] = json.loads(visitor.get("/api/method/standin.jobs").body)["message"]
+    return [job for job in done if job["marker"] != "beat"]
 
 
 def test_a_site_has_the_apps_it_asks_for(two_sites: Town) -> None:

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from http.cookiejar import CookieJar
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -152,3 +153,17 @@ class Town(NamedTuple):
         deployment = f"deployment/{site}-gunicorn"
         text = self.run("exec", deployment, "--container=gunicorn", "--", "cat", f"/home/frappe/frappe-bench/{path}")
         return [json.loads(line) for line in text.splitlines()]
+
+
+def process_of(pod: dict[str, Any], program: str) -> int:
+    """The machine's number of a pod's process: from inside its own namespace a first process cannot be stopped."""
+    uid = pod["metadata"]["uid"]
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            groups = (process / "cgroup").read_text().replace("_", "-")
+            name = (process / "comm").read_text().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if uid in groups and name == program:
+            return int(process.name)
+    raise LookupError(f"{pod['metadata']['name']} runs no {program}")

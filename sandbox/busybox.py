@@ -1,9 +1,12 @@
 """A very small image: what a node needs to run pods at all, and enough of a system for tests of the node."""
 
+import contextlib
+import fcntl
 import hashlib
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from sandbox import debian_packages, oci
@@ -19,15 +22,24 @@ def build(progress: Progress) -> Path:
     key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
     folder = cache() / "images" / f"busybox-{key}"
     layout = folder / "layout.tar"
-    if not layout.exists():
+    with _alone(folder.parent / "busybox.lock"):
+        if layout.exists():
+            return layout
         with progress.step("An image of busybox"):
             layer = oci.layer(folder, _fill)
             path = ["PATH=/bin"]
-            pause = oci.Image(
-                [PAUSE], [layer], {"Env": path, "Entrypoint": ["/bin/tail", "-f", "/dev/null"], "User": "65534"}
-            )
-            oci.write_layout(layout, [pause, oci.Image([IMAGE], [layer], {"Env": path, "Cmd": ["sh"]})])
-    return layout
+            forever = {"Env": path, "Entrypoint": ["/bin/tail", "-f", "/dev/null"], "User": "65534"}
+            shell = {"Env": path, "Cmd": ["sh"]}
+            images = [oci.Image([PAUSE], [layer], forever), oci.Image([IMAGE], [layer], shell)]
+            return oci.write_layout(layout, images)
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _fill(tar: Path) -> None:

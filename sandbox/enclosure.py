@@ -16,6 +16,9 @@ INSIDE = Path("/run/node")
 
 READY = Path("/run/enclosure-ready")
 
+HIDDEN = (Path("/run"), Path("/var/log"))
+"""Folders of the machine that are empty ones inside: the cluster's state cannot lie there."""
+
 _START = 20.0
 
 

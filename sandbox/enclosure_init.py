@@ -5,9 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
-from sandbox.enclosure import INSIDE, READY
+from sandbox.enclosure import HIDDEN, INSIDE, READY
 
 # What the kubelet wants of the kernel is set for the whole machine, and survives it. Here it reads that all is as it
 # wants. (The panics would also reboot somebody's laptop.)
@@ -22,15 +23,17 @@ _TUNABLES = {
 
 
 def prepare(folder: Path) -> None:
-    """Hide the machine's own sockets, locks and logs, and show `folder` at a short path."""
+    """Hide what the machine, or another node on it, keeps where programs of ours insist on writing.
+
+    `folder` is shown at `INSIDE`.
+    """
     # Inside, mounts are to spread to the containers that ask for it; outside, none of them is seen.
     _run("mount", "--make-rshared", "/")
-    kept = os.open(folder, os.O_PATH)
-    for hidden in ("/run", "/var/log"):
+    for hidden in HIDDEN:
         _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", hidden)
     INSIDE.mkdir()
-    _run("mount", "--bind", f"/proc/self/fd/{kept}", INSIDE, pass_fds=[kept])
-    os.close(kept)
+    _run("mount", "--bind", folder, INSIDE)
+    _hide_below(Path("/var/lib"), ("cni", "containerd", "kubelet"))
     for name, value in _TUNABLES.items():
         pretended = Path("/run") / f"tunable-{name.replace('/', '-')}"
         pretended.write_text(f"{value}\n")
@@ -47,8 +50,21 @@ def bury_the_dead() -> None:
                 pass
 
 
-def _run(*argv: str | Path, pass_fds: list[int] | None = None) -> None:
-    subprocess.run(argv, check=True, pass_fds=pass_fds or [])
+def _hide_below(parent: Path, names: Collection[str]) -> None:
+    """Make the folders `names` in `parent` empty ones, also those that are not there and may not be left behind."""
+    aside = Path("/run/aside")
+    aside.mkdir()
+    _run("mount", "--rbind", parent, aside)
+    _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", parent)
+    for shown in aside.iterdir():
+        if shown.is_dir() and not shown.is_symlink() and shown.name not in names:
+            (parent / shown.name).mkdir()
+            _run("mount", "--rbind", shown, parent / shown.name)
+    _run("umount", "--recursive", aside)
+
+
+def _run(*argv: str | Path) -> None:
+    subprocess.run(argv, check=True)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ import platform
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from sandbox import busybox, cni_leftovers, debian_packages
+from sandbox import busybox, debian_packages
 from sandbox.binaries import Binaries
 from sandbox.cgroups import ControlGroup
 from sandbox.containerd import Containerd
 from sandbox.control_plane import ControlPlane
 from sandbox.dns import Dns
-from sandbox.enclosure import Enclosure
+from sandbox.enclosure import HIDDEN, Enclosure
 from sandbox.kubelet import Kubelet
 from sandbox.network import Network
 from sandbox.progress import Progress
@@ -48,6 +48,8 @@ class Node:
         """
         if why := obstacle():
             raise NodeError(why)
+        if any(self._state.root.is_relative_to(folder) for folder in HIDDEN):
+            raise NodeError(f"the cluster's folder {self._state.root} would be hidden from its node: choose another")
         debian_packages.install(self._progress)
         image = busybox.build(self._progress)
         with self._progress.step("containerd"):
@@ -75,7 +77,6 @@ class Node:
         self._network.down()
         self._enclosure.down()
         self._control_group.remove()
-        cni_leftovers.remove(self._state.addresses.bridge)
 
     def load_image(self, tar: Path) -> None:
         """Give the node the images of an OCI layout. Raises `EnclosureError` with what ctr said."""

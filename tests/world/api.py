@@ -186,6 +186,8 @@ class Api:
         if live is None:
             self._namespace_is_open(ref)
         self._admit(verb, ref, new)
+        if live is None and ref.kind == kinds.PVC:
+            self._give_class(new)
         self._fill(ref, new)
         was = _bare(live.obj) if live is not None else {}
         try:
@@ -328,6 +330,13 @@ class Api:
     def _class_of(self, claim: Manifest) -> Manifest | None:
         record = self.store.get(Ref(kinds.STORAGE_CLASS, "", claim["spec"].get("storageClassName", "")))
         return record.obj if record else None
+
+    def _give_class(self, claim: Manifest) -> None:
+        """The default StorageClass, for a claim that names none."""
+        for record in self.store.list(kinds.STORAGE_CLASS):
+            annotations = record.obj["metadata"].get("annotations", {})
+            if annotations.get("storageclass.kubernetes.io/is-default-class") == "true":
+                claim["spec"].setdefault("storageClassName", record.obj["metadata"]["name"])
 
     def _give_address(self, service: Manifest) -> None:
         spec = service["spec"]

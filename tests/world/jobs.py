@@ -1,0 +1,38 @@
+"""The Job controller: a pod until one succeeds, or too many have failed."""
+
+from frappe_operator.kube import kinds
+from frappe_operator.kube.kinds import Kind, Manifest, Ref
+from tests.world.simulator import MANAGER, Action, Rule, Simulator
+from tests.world.workloads import owner_of, pod
+
+
+def jobs(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:
+    """What the controller does next about a Job."""
+    spec, status = obj["spec"], obj.get("status", {})
+    finished = any(each["type"] in ("Complete", "Failed") for each in status.get("conditions", []))
+    if finished or "deletionTimestamp" in obj["metadata"] or spec["suspend"]:
+        return None
+    pods = [found for _, found in sim.dependents(obj["metadata"]["uid"], kinds.POD)]
+    phases = [found["status"].get("phase") for found in pods]
+    active = sum(phase not in ("Succeeded", "Failed") for phase in phases)
+    failed, succeeded = phases.count("Failed"), phases.count("Succeeded")
+    new: Manifest = {"startTime": status.get("startTime", sim.api.now())}
+    new |= {name: count for name, count in (("active", active), ("succeeded", succeeded), ("failed", failed)) if count}
+    if succeeded >= spec.get("completions", 1):
+        new["conditions"] = [_true("SuccessCriteriaMet", "CompletionsReached"), _true("Complete", "CompletionsReached")]
+        new["completionTime"] = sim.api.now()
+    elif failed > spec["backoffLimit"]:
+        new["conditions"] = [_true("FailureTarget", "BackoffLimitExceeded"), _true("Failed", "BackoffLimitExceeded")]
+    elif not active:
+        made = pod(f"{ref.name}-", owner_of(ref, obj), ref.namespace, spec["template"], {})
+        return Action("job", ref, "one more pod", lambda: sim.api.create(made, MANAGER))
+    if new != status:
+        return Action("job", ref, "count", lambda: sim.set_status(ref, new))
+    return None
+
+
+def _true(name: str, reason: str) -> Manifest:
+    return {"type": name, "status": "True", "reason": reason}
+
+
+RULES: list[tuple[Kind | None, Rule]] = [(kinds.JOB, jobs)]

@@ -1,0 +1,210 @@
+"""Nodes: pods are placed, started, and ended; the programs of Jobs run to whatever end is scripted."""
+
+from collections.abc import Callable
+from fnmatch import fnmatch
+from typing import Any, NamedTuple
+
+from frappe_operator.kube import kinds
+from frappe_operator.kube.kinds import Manifest, Ref
+from frappe_operator.kube.names import JOB_LABEL
+from tests.world.simulator import Action, Simulator, claims_of
+
+NODE = "node-1"
+FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 10.0, 300.0
+
+
+class Exit(NamedTuple):
+    """How a program ended."""
+
+    code: int = 0
+    message: str = ""
+    """Its termination message."""
+
+
+Program = Callable[[Manifest, int], Exit | None]
+"""Runs a Job's pod, for the n-th time (from 0); None: it does not end yet."""
+
+
+def succeeds(pod: Manifest, attempt: int) -> Exit | None:
+    """A program that is always well at once."""
+    return Exit()
+
+
+class Kubelet:
+    """Everything that happens on nodes."""
+
+    def __init__(self, program: Program = succeeds) -> None:
+        self.program = program
+        self.broken: set[str] = set()
+        """Patterns of names of pods that do not become ready, or stop being so."""
+        self._addresses = 0
+        self._again: dict[str, float] = {}
+        """By pod's uid, when its program is started again."""
+        self._running: set[str] = set()
+        """Uids of pods whose program has not ended."""
+
+    def let_end(self) -> None:
+        """Ask the programs that did not end whether they do now."""
+        self._running.clear()
+
+    def rule(self, sim: Simulator, ref: Ref, pod: Manifest) -> Action | None:
+        """What happens next to a pod."""
+        if "deletionTimestamp" in pod["metadata"]:
+            return Action("kubelet", ref, "ends", lambda: sim.api.finish(ref))
+        phase = pod["status"].get("phase")
+        if phase in ("Succeeded", "Failed"):
+            return None
+        if not pod["spec"].get("nodeName"):
+            return self._place(sim, ref, pod)
+        if phase == "Pending":
+            return self._start(sim, ref, pod)
+        if JOB_LABEL in pod["metadata"].get("labels", {}):
+            return self._run(sim, ref, pod)
+        status = self._serving(ref, pod)
+        if status != pod["status"]:
+            return Action("kubelet", ref, "readiness", lambda: sim.set_status(ref, status))
+        return None
+
+    def _place(self, sim: Simulator, ref: Ref, pod: Manifest) -> Action | None:
+        for name in claims_of(pod):
+            claim = sim.find(kinds.PVC, ref.namespace, name)
+            if claim is None or "deletionTimestamp" in claim["metadata"]:
+                return self._unplaceable(sim, ref, pod, f'persistentvolumeclaim "{name}" not found')
+            found = sim.find(kinds.STORAGE_CLASS, "", claim["spec"].get("storageClassName", ""))
+            late = found is not None and found["volumeBindingMode"] == "WaitForFirstConsumer"
+            if claim["status"]["phase"] != "Bound" and not late:
+                return self._unplaceable(sim, ref, pod, "pod has unbound immediate PersistentVolumeClaims")
+        placed = {"spec": {"nodeName": NODE}}
+        return Action("scheduler", ref, "place", lambda: sim.api.merge(ref, placed, "kube-scheduler"))
+
+    def _unplaceable(self, sim: Simulator, ref: Ref, pod: Manifest, why: str) -> Action | None:
+        condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
+        status = {"phase": "Pending", "conditions": [condition]}
+        if pod["status"] == status:
+            return None
+        return Action("scheduler", ref, why, lambda: sim.set_status(ref, status))
+
+    def _start(self, sim: Simulator, ref: Ref, pod: Manifest) -> Action | None:
+        missing = self._missing(sim, ref, pod)
+        if missing is not None:
+            waiting = {"waiting": {"reason": "ContainerCreating"}}
+            status = {"phase": "Pending", "conditions": _placed(False), "containerStatuses": _statuses(pod, waiting)}
+            if pod["status"] == status:
+                return None
+            return Action("kubelet", ref, f"waits for {missing}", lambda: sim.set_status(ref, status))
+        return Action("kubelet", ref, "start", lambda: self._started(sim, ref, pod))
+
+    def _missing(self, sim: Simulator, ref: Ref, pod: Manifest) -> str | None:
+        for name in claims_of(pod):
+            claim = sim.find(kinds.PVC, ref.namespace, name)
+            if claim is None or claim["status"]["phase"] != "Bound":
+                return f"claim {name}"
+        for kind, name, keys in _read_by(pod):
+            found = sim.find(kind, ref.namespace, name)
+            if found is None:
+                return f"{kind.kind} {name}"
+            absent = [key for key in keys if key not in {**found.get("data", {}), **found.get("binaryData", {})}]
+            if absent:
+                return f"key {absent[0]} of {kind.kind} {name}"
+        return None
+
+    def _started(self, sim: Simulator, ref: Ref, pod: Manifest) -> None:
+        self._addresses += 1
+        address = f"10.244.{self._addresses // 250}.{self._addresses % 250 + 1}"
+        begun = {**pod, "status": {**pod["status"], "podIP": address, "podIPs": [{"ip": address}]}}
+        if JOB_LABEL in pod["metadata"].get("labels", {}):
+            running = _statuses(pod, {"running": {"startedAt": sim.api.now()}})
+            status = {**_address(begun), "phase": "Running", "conditions": _placed(False)}
+            sim.set_status(ref, {**status, "containerStatuses": running})
+        else:
+            sim.set_status(ref, self._serving(ref, begun))
+
+    def _serving(self, ref: Ref, pod: Manifest) -> Manifest:
+        broken = any(fnmatch(ref.name, pattern) for pattern in self.broken)
+        state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}}
+        statuses = _statuses(pod, state if broken else {"running": {}}, ready=not broken)
+        return {
+            **_address(pod),
+            "phase": "Running",
+            "conditions": _placed(not broken),
+            "containerStatuses": statuses,
+            **_init_statuses(pod),
+        }
+
+    def _run(self, sim: Simulator, ref: Ref, pod: Manifest) -> Action | None:
+        uid, attempt = pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"]
+        if uid in self._running:
+            return None
+        again = self._again.get(uid, 0.0)
+        return Action("kubelet", ref, f"run {attempt}", lambda: self._ran(sim, ref, pod, attempt), at=again)
+
+    def _ran(self, sim: Simulator, ref: Ref, pod: Manifest, attempt: int) -> None:
+        ended = self.program(pod, attempt)
+        if ended is None:
+            self._running.add(pod["metadata"]["uid"])
+            return
+        terminated: Manifest = {"exitCode": ended.code, "reason": "Error" if ended.code else "Completed"}
+        if ended.message:
+            terminated["message"] = ended.message
+        status = {**pod["status"], **_init_statuses(pod)}
+        if ended.code and pod["spec"]["restartPolicy"] == "OnFailure":
+            wait = min(FIRST_BACKOFF_SECONDS * 2**attempt, LONGEST_BACKOFF_SECONDS)
+            self._again[pod["metadata"]["uid"]] = sim.now() + wait
+            waiting = {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}
+            containers = _statuses(pod, {"waiting": waiting}, restarts=attempt + 1, last={"terminated": terminated})
+        else:
+            status |= {"phase": "Failed" if ended.code else "Succeeded"}
+            containers = _statuses(pod, {"terminated": terminated}, restarts=attempt)
+        sim.set_status(ref, {**status, "containerStatuses": containers})
+
+
+def _read_by(pod: Manifest) -> list[tuple[Any, str, list[str]]]:
+    """Secrets and ConfigMaps without which a pod does not start, with the keys it must find there."""
+    found = []
+    for volume in pod["spec"].get("volumes", []):
+        sources = [volume, *volume.get("projected", {}).get("sources", [])]
+        for source in sources:
+            for field, kind, name in (("secret", kinds.SECRET, "secretName"), ("configMap", kinds.CONFIG_MAP, "name")):
+                what = source.get(field)
+                if what is not None and not what.get("optional"):
+                    keys = [item["key"] for item in what.get("items", [])]
+                    found.append((kind, what.get(name) or what["name"], keys))
+    for container in [*pod["spec"]["containers"], *pod["spec"].get("initContainers", [])]:
+        for env in container.get("env", []):
+            source = env.get("valueFrom", {})
+            for field, kind in (("secretKeyRef", kinds.SECRET), ("configMapKeyRef", kinds.CONFIG_MAP)):
+                if field in source and not source[field].get("optional"):
+                    found.append((kind, source[field]["name"], [source[field]["key"]]))
+    return found
+
+
+def _address(pod: Manifest) -> Manifest:
+    return {name: pod["status"][name] for name in ("podIP", "podIPs") if name in pod["status"]}
+
+
+def _placed(ready: bool) -> list[Manifest]:
+    return [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": str(ready)}]
+
+
+def _statuses(
+    pod: Manifest, state: Manifest, *, ready: bool = False, restarts: int = 0, last: Manifest | None = None
+) -> list[Manifest]:
+    return [
+        {
+            "name": container["name"],
+            "ready": ready,
+            "restartCount": restarts,
+            "state": state,
+            "lastState": last or {},
+        }
+        for container in pod["spec"]["containers"]
+    ]
+
+
+def _init_statuses(pod: Manifest) -> Manifest:
+    done = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+    ended = [
+        {"name": container["name"], "ready": True, "restartCount": 0, "state": done}
+        for container in pod["spec"].get("initContainers", [])
+    ]
+    return {"initContainerStatuses": ended} if ended else {}

@@ -50,6 +50,11 @@ CONDITION: Schema = {
     },
 }
 VALIDATIONS = "x-kubernetes-validations"
+NAME: Schema = {
+    "rule": "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+    "message": "metadata.name becomes part of the names of Services: begin with a lower case letter, then write lower "
+    "case letters, digits and -",
+}
 COMMON_STATUS: dict[str, Schema] = {
     "phase": {
         "type": "string",
@@ -123,10 +128,11 @@ def schema(kind: Kind) -> Schema:
         "kind": {"type": "string"},
         "metadata": {
             "type": "object",
-            "properties": {"name": {"type": "string", "maxLength": 63, "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}},
+            "properties": {"name": {"type": "string", "maxLength": 63}},
         },
         **result["properties"],
     }
+    result[VALIDATIONS] = [NAME]
     return result
 
 

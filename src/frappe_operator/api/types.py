@@ -52,7 +52,7 @@ Quantity = Annotated[
             "maxLength": 32,
             "x-kubernetes-validations": [
                 {
-                    "rule": r"type(self) == int || string(self).matches(r'^[0-9]+(\.[0-9]+)?(m|[kKMGTP]i?)?$')",
+                    "rule": r"type(self) == int || string(self).matches(r'^[0-9]+(\.[0-9]+)?(m|[kMGTP]|[KMGTP]i)?$')",
                     "message": "write an amount such as 5Gi, 512Mi, 500m or 2",
                 }
             ],

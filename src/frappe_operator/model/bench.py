@@ -12,10 +12,11 @@ from frappe_operator.api.types import ComponentReplicas, ComponentResources
 from frappe_operator.kube.kinds import BENCH, Manifest
 from frappe_operator.kube.live import Custom
 from frappe_operator.kube.names import child, digest
+from frappe_operator.kube.quantities import amount
 from frappe_operator.kube.stage import Blocked, Reason
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.settings import Images
-from frappe_operator.model.sizing import Size, replicas, resources
+from frappe_operator.model.sizing import DEFAULTS, Amounts, Size, replicas, resources
 
 RWO, RWX = "ReadWriteOnce", "ReadWriteMany"
 ACCESS_MODES_ANNOTATION = "vyogo.tech/access-modes"
@@ -232,6 +233,7 @@ def resolve(
     asked_mode = storage.access_mode if storage else None
     asked = spec.component_resources
     ingress = spec.ingress
+    max_memory = redis_memory((redis.max_memory if redis else None) or "256Mi")
     return Bench(
         owner=Owner.of(BENCH, live),
         apps=apps(spec),
@@ -241,13 +243,13 @@ def resolve(
         nginx_image=images.nginx,
         redis=Redis(
             image=(redis.image if redis else None) or images.redis,
-            max_memory=redis_memory((redis.max_memory if redis else None) or "256Mi"),
+            max_memory=max_memory,
             volume=Volume(
                 str((redis.storage_size if redis else None) or "1Gi"),
                 redis.storage_class_name if redis else None,
                 RWO,
             ),
-            resources=resources("redis", asked.redis if asked else None),
+            resources=resources("redis", asked.redis if asked else None, default=redis_defaults(max_memory)),
         ),
         common=Volume(
             str((storage.size if storage else None) or "10Gi"),
@@ -313,6 +315,13 @@ def redis_memory(text: str) -> str:
     """Bytes, from Kubernetes' spelling or Redis' own (where `mb` is 1024² and `m` is 1000²)."""
     number = text.rstrip("kKmMgGiIbB")
     return str(int(number) * UNITS[text[len(number) :].lower()])
+
+
+def redis_defaults(max_memory: str) -> Amounts:
+    """Resources of a Redis that is given none: room for what it may hold, and half as much for its own work."""
+    usual = DEFAULTS["redis"]
+    needed = str(int(max_memory) * 3 // 2)
+    return {**usual, "limits": {"memory": max(usual["limits"]["memory"], needed, key=amount)}}
 
 
 def missing_apps(bench: Bench) -> list[str]:

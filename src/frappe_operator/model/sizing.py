@@ -1,12 +1,14 @@
 """How many pods, and how large: the site's word, else the bench's, else ours."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from frappe_operator.api.types import Resources
 from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.quantities import amount
+from frappe_operator.kube.stage import Blocked, Reason
 
 
 class Size(Struct, frozen=True):
@@ -17,7 +19,10 @@ class Size(Struct, frozen=True):
     """`resources` of its main container."""
 
 
-DEFAULTS: dict[str, dict[str, dict[str, str]]] = {
+Amounts = Mapping[str, Mapping[str, str]]
+"""`requests` and `limits`, each by the name of what is counted."""
+
+DEFAULTS: dict[str, Amounts] = {
     "nginx": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
     "redis": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
     "mariadb": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}},
@@ -32,15 +37,47 @@ DEFAULTS: dict[str, dict[str, dict[str, str]]] = {
 CPU is not, because a throttled web server is slow for no one's benefit."""
 
 
-def resources(component: str, *asked: Resources | None) -> Manifest:
-    """`resources` of one component: `requests` and `limits` each from the first of `asked` that names them."""
-    result: Manifest = {}
-    for part in ("requests", "limits"):
-        named = (getattr(each, part) for each in asked if each is not None)
-        amounts: Mapping[str, Any] = next((each for each in named if each is not None), DEFAULTS[component][part])
-        if amounts:
-            result[part] = {name: str(amount) for name, amount in amounts.items()}
-    return result
+def resources(component: str, *asked: Resources | None, default: Amounts | None = None) -> Manifest:
+    """`resources` of one component: `requests` and `limits` each from the first of `asked` that names them, else ours.
+
+    What is ours gives way: a request to a limit that was asked for, a limit to a request. Raises Blocked when both
+    were asked for and do not go together. `default`: ours, where it is not the usual one.
+    """
+    ours = default or DEFAULTS[component]
+    requests, limits = _asked("requests", asked), _asked("limits", asked)
+    if requests is None:
+        requests = _bounded(ours["requests"], limits or {}, min)
+    elif limits is not None:
+        _check(component, requests, limits)
+    if limits is None:
+        limits = _bounded(ours["limits"], requests, max)
+    return {part: amounts for part, amounts in (("requests", requests), ("limits", limits)) if amounts}
+
+
+def _asked(part: str, asked: Iterable[Resources | None]) -> dict[str, str] | None:
+    named = (getattr(each, part) for each in asked if each is not None)
+    amounts = next((each for each in named if each is not None), None)
+    return None if amounts is None else {name: str(value) for name, value in amounts.items()}
+
+
+def _bounded(ours: Mapping[str, str], asked: Mapping[str, str], choose: Callable[..., str]) -> dict[str, str]:
+    return {name: choose(value, asked.get(name, value), key=amount) for name, value in ours.items()}
+
+
+def _check(component: str, requests: Mapping[str, str], limits: Mapping[str, str]) -> None:
+    for name, value in requests.items():
+        if name in limits and amount(value) > amount(limits[name]):
+            message = (
+                f"resources of {camel(component)}: the request of {value} {name} is above the limit of {limits[name]}: "
+                "lower the request or raise the limit"
+            )
+            raise Blocked(Reason.INVALID_SPEC, message)
+
+
+def camel(component: str) -> str:
+    """A component as the spec writes it: `workerDefault`."""
+    first, *rest = component.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def replicas(component: str, *asked: Any, default: int = 1) -> int:

@@ -38,7 +38,7 @@ LOOK_AGAIN_SECONDS = 2.0
 DELETED = "Deleted"
 
 
-class BenchName(Struct):
+class BenchName(Struct, frozen=True):
     name: str = ""
 
 

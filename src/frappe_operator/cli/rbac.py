@@ -17,7 +17,7 @@ ORDER = ("get", "list", "watch", "create", "update", "patch", "delete")
 WATCHED = ("list", "watch")
 OF_OUR_KINDS = {"status": ("patch",), "finalizers": ("update",)}
 """Subresources. Who may set an owner reference that blocks deletion must be allowed to update finalizers."""
-OF_THE_PROCESS = {EVENT: ("create", "patch")}
+OF_THE_PROCESS = {EVENT: ("create",)}
 IN_ITS_NAMESPACE = {LEASE: ("get", "create", "patch")}
 
 Rights = Mapping[tuple[Kind, str], Iterable[str]]

@@ -66,25 +66,34 @@ def bootstrap(root: Path, packages: Sequence[str], programs: Sequence[tuple[str,
     if not shutil.which("debootstrap"):
         run(["apt-get", "update"])
         run(["apt-get", "install", "--yes", "--no-install-recommends", "debootstrap"])
-    argv = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", SUITE, str(root)]
+    # What it mounts goes with its mount namespace, however it ends.
+    argv = [
+        "unshare",
+        "--mount",
+        "debootstrap",
+        "--variant=minbase",
+        f"--include={','.join(packages)}",
+        SUITE,
+        str(root),
+    ]
     # Without a mirror debootstrap takes Debian's own.
     run([*argv, *filter(None, [mirror()])], env={"DEBIAN_FRONTEND": "noninteractive"})
     for package, paths in programs:
         run(["chroot", root, "apt-get", "download", package], cwd=root)
         (archive,) = root.glob(f"{package}_*.deb")
-        members = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE)
-        run_tar = ["tar", "-x", "-C", str(root), *(f"./{path}" for path in paths)]
-        unpacked = subprocess.run(run_tar, stdin=members.stdout, capture_output=True, text=True, check=False)
-        if unpacked.returncode or members.wait():
-            raise BuildError(f"{package} could not be unpacked: {unpacked.stderr.strip()[-500:]}")
+        unpack = ["tar", "-x", "-C", str(root), *(f"./{path}" for path in paths)]
+        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as members:
+            done = subprocess.run(unpack, stdin=members.stdout, capture_output=True, text=True, check=False)
+        if done.returncode or members.returncode:
+            raise BuildError(f"{package} could not be unpacked: {done.stderr.strip()[-500:]}")
         archive.unlink()
     _trim(root)
 
 
-def mirror() -> str | None:
+def mirror(etc: Path = Path("/etc")) -> str | None:
     """The Debian mirror this machine's apt is configured for, None when it has none."""
-    release = _release()
-    for sources in sorted(Path("/etc/apt").glob("sources.list*")):
+    release = _release(etc)
+    for sources in sorted((etc / "apt").glob("sources.list*")):
         files = sorted(sources.iterdir()) if sources.is_dir() else [sources]
         for file in files:
             if file.suffix not in (".list", ".sources"):
@@ -97,8 +106,8 @@ def mirror() -> str | None:
     return None
 
 
-def _release() -> str:
-    for line in Path("/etc/os-release").read_text().splitlines():
+def _release(etc: Path) -> str:
+    for line in (etc / "os-release").read_text().splitlines():
         name, _, value = line.partition("=")
         if name == "VERSION_CODENAME":
             return value.strip('"')

@@ -8,6 +8,7 @@ configuration. MariaDB, Redis and nginx in them are the real ones.
 import contextlib
 import fcntl
 import hashlib
+import inspect
 import os
 import shutil
 import tarfile
@@ -15,8 +16,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from sandbox import debian, language_packages, oci, standin_bench
+from sandbox.binaries import cache
 from sandbox.progress import Progress, shown
 
 STANDIN = Path(__file__).parent.parent / "tests" / "standin"
@@ -26,8 +29,6 @@ OFFICIAL = "docker.io/frappe/erpnext:version-15"
 """What the stand-in stands in for."""
 
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-KEPT = 2
-"""How many layouts stay in the cache: the one in use, and the one before it."""
 
 # uid and gid are those of the official images, so that volumes and securityContexts mean the same.
 USERS = (("frappe", 1000, "/home/frappe"), ("mysql", 999, "/var/lib/mysql"), ("nginx", 101, "/nonexistent"))
@@ -51,10 +52,9 @@ RELEASES = (
 )
 
 
-def cache() -> Path:
-    """The folder that outlives checkouts: `$FRAPPE_SANDBOX_CACHE`, else one in the user's cache."""
-    chosen = os.environ.get("FRAPPE_SANDBOX_CACHE")
-    return (Path(chosen) if chosen else Path.home() / ".cache" / "frappe-operator-sandbox") / "images"
+def folder() -> Path:
+    """Where layers and layouts are kept."""
+    return cache() / "images"
 
 
 def official_available(pull: Callable[[str], bool]) -> bool:
@@ -69,17 +69,22 @@ def build(progress: Progress) -> list[Path]:
     """
     if os.geteuid():
         raise debian.BuildError("images are built as root: debootstrap makes device files and changes root")
-    with _alone(cache() / "lock"):
+    with _alone(folder() / "lock"):
         base = _base(progress)
         packages = _packages(progress)
         benches = [(release, _bench(release)) for release in RELEASES]
         images = [*_servers(base), *(_frappe(release, [base, packages, own]) for release, own in benches)]
-        return [_layout(images, progress)]
+        tar = _layout(images, progress)
+        for kind, used in (("debian-*", 1), ("packages-*", 1), ("bench-*", len(RELEASES)), ("layout-*.tar", 1)):
+            _forget(kind, 2 * used)
+        return [tar]
 
 
 def _base(progress: Progress) -> oci.Layer:
     recipe = RECIPE / "debian.txt"
-    folder = _keyed("debian", recipe.read_bytes(), _source(debian), repr((USERS, FOLDERS, PROGRAMS)).encode())
+    kept = _keyed(
+        "debian", recipe.read_bytes(), _source(debian), _source(_furnish), repr((USERS, FOLDERS, PROGRAMS)).encode()
+    )
 
     def fill(tar: Path) -> None:
         root = tar.parent / "root"
@@ -88,7 +93,7 @@ def _base(progress: Progress) -> oci.Layer:
         debian.pack(root, tar)
         shutil.rmtree(root)
 
-    return _layer(folder, fill, "Debian with MariaDB, Redis, nginx, Python and Node (a minute or two)", progress)
+    return _layer(kept, fill, "Debian with MariaDB, Redis, nginx, Python and Node (a minute or two)", progress)
 
 
 PROGRAMS = (
@@ -118,7 +123,7 @@ def _furnish(root: Path) -> None:
 
 
 def _packages(progress: Progress) -> oci.Layer:
-    folder = _keyed(
+    kept = _keyed(
         "packages",
         *((RECIPE / name).read_bytes() for name in ("requirements.txt", "package-lock.json")),
         _source(language_packages),
@@ -135,7 +140,7 @@ def _packages(progress: Progress) -> oci.Layer:
         _pack_owned(root, tar)
         shutil.rmtree(root)
 
-    return _layer(folder, fill, "Python and Node packages", progress)
+    return _layer(kept, fill, "Python and Node packages", progress)
 
 
 def _bench(release: Release) -> oci.Layer:
@@ -152,7 +157,7 @@ def _bench(release: Release) -> oci.Layer:
         def fill(tar: Path) -> None:
             _pack_owned(root, tar)
 
-        return oci.layer(_keyed("bench", digest.encode()), fill)
+        return oci.layer(_keyed("bench", digest.encode(), _source(_pack_owned)), fill)
 
 
 def _servers(base: oci.Layer) -> list[oci.Image]:
@@ -188,34 +193,40 @@ def _frappe(release: Release, layers: Sequence[oci.Layer]) -> oci.Image:
 
 def _layout(images: Sequence[oci.Image], progress: Progress) -> Path:
     key = hashlib.sha256(repr(images).encode() + _source(oci)).hexdigest()[:16]
-    target = cache() / f"layout-{key}.tar"
+    target = folder() / f"layout-{key}.tar"
     if target.exists():
         os.utime(target)
-    else:
-        with progress.step("Packing the images"):
-            oci.write_layout(target, images)
-    newest_first = sorted(cache().glob("layout-*.tar"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for old in newest_first[KEPT:]:
-        old.unlink()
-    return target
+        return target
+    with progress.step("Packing the images"):
+        return oci.write_layout(target, images)
 
 
-def _layer(folder: Path, fill: Callable[[Path], None], title: str, progress: Progress) -> oci.Layer:
-    if folder.exists():
-        return oci.layer(folder, fill)
+def _forget(kind: str, kept: int) -> None:
+    """Delete all but the latest used, and what a build that was killed has left: we hold the lock."""
+    latest_first = sorted(folder().glob(kind), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in [*latest_first[kept:], *folder().glob(f".{kind}-*")]:
+        if old.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.unlink()
+
+
+def _layer(kept: Path, fill: Callable[[Path], None], title: str, progress: Progress) -> oci.Layer:
+    if kept.exists():
+        return oci.layer(kept, fill)
     with progress.step(f"Building {title}"):
-        return oci.layer(folder, fill)
+        return oci.layer(kept, fill)
 
 
 def _keyed(name: str, *contents: bytes) -> Path:
     digest = hashlib.sha256(oci.architecture().encode())
     for content in contents:
         digest.update(hashlib.sha256(content).digest())
-    return cache() / f"{name}-{digest.hexdigest()[:16]}"
+    return folder() / f"{name}-{digest.hexdigest()[:16]}"
 
 
-def _source(module: object) -> bytes:
-    return Path(str(module.__file__)).read_bytes()  # type: ignore[attr-defined]
+def _source(code: ModuleType | Callable[..., object]) -> bytes:
+    return inspect.getsource(code).encode()
 
 
 def _digest_of(root: Path) -> str:

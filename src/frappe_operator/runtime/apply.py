@@ -21,6 +21,9 @@ log = structlog.get_logger(__name__)
 
 INPUTS = f"{GROUP}/inputs"
 """Annotation of a Job that stands for what it works on: an unfinished one whose inputs have changed starts again."""
+ABSENT: Manifest = {"resourceVersion": "1"}
+"""Metadata of an apply that may only create: no object ever has this resourceVersion, and where there is none, the
+server does not look at it."""
 REFUSED_AGAIN_SECONDS = 60.0
 """When to try again what the API server has refused: a quota or a policy may have changed, and nothing tells us."""
 LONGEST_MESSAGE = 1000
@@ -175,9 +178,13 @@ class _Children:
             try:
                 await self._cluster.create(child.manifest)
             except AlreadyExists:
-                return await self._unseen(child)
-            self.written.append(child.ref)
-            return None
+                live = await self._unseen(child)
+            else:
+                self.written.append(child.ref)
+                return None
+            if self._ours(child, live):
+                message = f"{child.ref} exists and is not seen: it needs the label {MANAGED_BY}={CONTROLLED_BY_US}"
+                return Verdict(False, Reason.WAITING, message)
         if live.deleting:
             return _going(child.ref)
         if not self._ours(child, live):
@@ -188,25 +195,24 @@ class _Children:
             return Verdict(False, Reason.JOB_RUNNING, f"{child.ref} starts again: what it works on has changed")
         return None
 
-    async def _unseen(self, child: _Child) -> Verdict:
-        """Something of that name exists that our watches do not show."""
+    async def _unseen(self, child: _Child) -> Live:
+        """What exists under that name, and is not in our view: the watch is behind, or its labels are not ours."""
         found = await self._cluster.metadata(*child.ref)
-        if found is not None and found.deleting:
-            self._cluster.look_again(self._kind, self._owner.metadata.key, REFUSED_AGAIN_SECONDS)
-            return _going(child.ref)
-        if found is None or self._ours(child, found):
-            # Our watch is behind by a moment; or someone took the labels off, and off our view.
-            raise Conflict(409, "Unseen", f"{child.ref} exists and is ours, but is not seen: are its labels gone?")
-        return self._conflict(child.ref)
+        if found is None:
+            raise Conflict(409, "Changed", f"{child.ref} was there a moment ago and is gone")
+        # Nothing will tell us when it goes or changes.
+        self._cluster.look_again(self._kind, self._owner.metadata.key, REFUSED_AGAIN_SECONDS)
+        return found
 
     async def _kept(self, child: _Child) -> Verdict | None:
         live = self._live(child.ref)
         if live is None:
-            found = await self._cluster.metadata(*child.ref)
-            if found is None:
-                await self._apply(child, None)
+            try:
+                await self._apply(child, ABSENT)
+            except Conflict:
+                live = await self._unseen(child)
+            else:
                 return None
-            live = found
         if live.deleting:
             return _going(child.ref)
         if not self._ours(child, live):
@@ -221,17 +227,14 @@ class _Children:
         if shrinking := _shrinking(child, body):
             return shrinking
         log.info("child put right", kind=child.ref.kind.kind, object=str(live.metadata.key), field=lacking)
-        await self._apply(child, live)
+        await self._apply(child, {"uid": live.metadata.uid})
         return None
 
-    async def _apply(self, child: _Child, live: Live | None) -> None:
-        """Applies; a `live` object only as long as it is that very one."""
-        manifest = child.manifest
-        if live is not None:
-            manifest = {**manifest, "metadata": {**manifest["metadata"], "uid": live.metadata.uid}}
+    async def _apply(self, child: _Child, guard: Manifest) -> None:
+        """Applies, if what exists is what `guard` says. Raises Conflict when it is not."""
+        manifest = {**child.manifest, "metadata": {**child.manifest["metadata"], **guard}}
         after = (await self._cluster.apply(manifest)).metadata
-        if live is None or after.resource_version != live.metadata.resource_version:
-            self.written.append(child.ref)
+        self.written.append(child.ref)
         # Where an admission policy insists on a value of its own, asking again would change nothing either.
         self._verified(child, after.resource_version)
 

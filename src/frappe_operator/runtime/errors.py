@@ -6,9 +6,24 @@ import msgspec
 from msgspec import Struct
 
 
+class _Cause(Struct):
+    field: str = ""
+
+
+class _Details(Struct):
+    causes: list[_Cause] | None = None
+
+
 class _Status(Struct):
     reason: str = ""
     message: str = ""
+    details: _Details | None = None
+
+    @property
+    def about_uid(self) -> bool:
+        """Whether the object is refused for being another than the one that was named."""
+        causes = self.details.causes if self.details else None
+        return any(cause.field == "metadata.uid" for cause in causes or ())
 
 
 class ApiError(Exception):
@@ -78,4 +93,7 @@ def error_from(status: int, headers: Mapping[str, str], body: bytes) -> ApiError
         said = _Status(message=body[:200].decode(errors="replace"))
     after = headers.get("Retry-After", "")
     made = AlreadyExists if said.reason == "AlreadyExists" else _BY_STATUS.get(status, ApiError)
+    if made is Invalid and said.about_uid:
+        # The server calls it an attempt to change the UID. We name one to say which object is meant.
+        status, made = 409, Conflict
     return made(status, said.reason, said.message, float(after) if after.isdigit() else None)

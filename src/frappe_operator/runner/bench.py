@@ -2,9 +2,11 @@
 
 import ast
 import importlib.metadata
+import json
 import re
+from pathlib import Path
 
-from . import child, paths
+from . import child, credentials, paths
 from .outcome import Blocked
 
 
@@ -49,8 +51,19 @@ def major(version: str) -> int:
     return int(match[1])
 
 
+def assets() -> Path:
+    """The image's built assets; older images keep them in `sites/`. Raises Blocked."""
+    for folder in (paths.BENCH / "assets", paths.SITES / "assets"):
+        if folder.is_dir():
+            return folder
+    raise Blocked("ImageInvalid", f"The image has no built assets in {paths.BENCH}: name an image of a built bench")
+
+
 def frappe(*arguments: str) -> child.Ended:
     """Runs one of Frappe's commands, as the bench CLI would."""
+    # Whatever Frappe may print of its configuration is known before.
+    for config in (*paths.SITES.glob("common_site_config.json"), *paths.SITES.glob("*/site_config.json")):
+        credentials.learn_config(json.loads(config.read_text(encoding="utf-8")))
     python = str(paths.BENCH / "env" / "bin" / "python")
     return child.follow([python, "-m", "frappe.utils.bench_helper", "frappe", *arguments], cwd=paths.SITES)
 

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from . import apps, creation, database, external, image, layout, report
-from .log import echo, say
+from .log import echo
 from .outcome import Blocked, Stopped, Terminated
 
 OK, TROUBLE, BLOCKED = 0, 1, 64
@@ -53,7 +53,7 @@ _SITE = _matching(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
 _KEY = r"[a-z0-9][a-z0-9.-]{0,62}"
 _APP = r"[A-Za-z_][A-Za-z0-9_]*"
 _ID = _matching(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,319}")
-_HOST = _matching(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}|[0-9a-fA-F:]+")
+_HOST = _matching(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,7 +125,6 @@ def main(argv: list[str]) -> int:
             echo(line)
         report.write(False, "RunnerError", f"{type(error).__name__}: {error}")
         return TROUBLE
-    say("Done")
     report.write(True, "Succeeded", f"{argv[0]} is done", facts=facts)
     return OK
 

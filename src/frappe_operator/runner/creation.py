@@ -72,6 +72,7 @@ def _claim(database: Connection, found: schema.Contents, owner: str) -> None:
     if found.objects:
         # new-site over a half-made database succeeds with a wrong site: rows doubled, an index too many.
         say(f"An earlier attempt was cut short: dropping the {len(found.objects)} tables it left")
+        schema.end_sessions(database)
         schema.clear(database, found.objects)
 
 

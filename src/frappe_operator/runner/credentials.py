@@ -3,7 +3,7 @@
 import json
 import re
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from . import paths
 from .outcome import Blocked
@@ -29,10 +29,12 @@ def learn(value: str) -> None:
 
 
 def learn_config(config: dict[str, Any]) -> None:
-    """Remembers what a site_config.json keeps secret."""
+    """Remembers what a site's or a bench's configuration keeps secret, passwords in addresses included."""
     for key, value in config.items():
         if isinstance(value, str) and re.search(r"password|secret|token|_key$", key):
             learn(value)
+        elif isinstance(value, str) and (match := re.match(r"\w+://[^/@]*:([^/@]+)@", value)):
+            learn(unquote(match[1]))
 
 
 def redacted(text: str) -> str:

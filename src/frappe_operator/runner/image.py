@@ -1,6 +1,5 @@
 """`inspect-image`: says what is in the bench's image, and publishes its built assets for the bench's proxy."""
 
-import fcntl
 import os
 import platform
 import shutil
@@ -12,6 +11,7 @@ from . import bench, durable, paths
 from .log import say
 
 MARKER = ".published"
+LOCK_SECONDS = 300
 
 
 def inspect(image_key: str, common: Path, keep: list[str], want_apps: list[str]) -> dict[str, Any]:
@@ -31,8 +31,7 @@ def inspect(image_key: str, common: Path, keep: list[str], want_apps: list[str])
 
 def _publish(assets: Path, key: str, keep: list[str]) -> None:
     assets.mkdir(parents=True, exist_ok=True)
-    with open(assets / ".lock", "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with durable.locked(assets / ".lock", LOCK_SECONDS):
         for other in assets.iterdir():
             # What starts with a dot was being made when its maker was killed: we hold the lock.
             if other.is_dir() and other.name not in (key, *keep):
@@ -41,7 +40,7 @@ def _publish(assets: Path, key: str, keep: list[str]) -> None:
         if (assets / key / MARKER).exists():
             say("The assets of this image are published already")
             return
-        source = next(path for path in (paths.BENCH / "assets", paths.SITES / "assets") if path.is_dir())
+        source = bench.assets()
         making = Path(tempfile.mkdtemp(prefix=".making-", dir=assets))
         making.chmod(0o755)
         copied = _copy(source, making, (os.path.realpath(source),))

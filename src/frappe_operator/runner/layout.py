@@ -62,11 +62,12 @@ def _assets(target: Path) -> None:
     """A link to the image's assets; older images keep them where the view hides them: then a copy."""
     temporary = target.with_name(".assets.new")
     _remove(temporary)
-    if (paths.BENCH / "assets").is_dir():
-        temporary.symlink_to(paths.BENCH / "assets")
-    else:
+    built = bench.assets()
+    if built.is_relative_to(paths.SITES):
         # Its links lead into apps/, which every container of the image has.
-        shutil.copytree(paths.SITES / "assets", temporary, symlinks=True)
+        shutil.copytree(built, temporary, symlinks=True)
+    else:
+        temporary.symlink_to(built)
     _remove(target)
     temporary.rename(target)
 

@@ -7,7 +7,7 @@ making and naming it is one step.
 from typing import NamedTuple
 
 from .credentials import Connection
-from .sql import identifier, literal, query, text
+from .sql import NO_SUCH_SESSION, Refused, identifier, literal, query, text
 
 MARK = "__frappe_operator_creating"
 SCRATCH = "__frappe_operator_check"
@@ -43,6 +43,20 @@ def mark(server: Connection, owner: str) -> None:
 def unmark(server: Connection) -> None:
     """Takes the mark away."""
     query(server, f"DROP TABLE IF EXISTS {identifier(MARK)};")
+
+
+def end_sessions(server: Connection) -> None:
+    """Cuts off whoever else works in the database as this user: a pod that was given up, but still runs."""
+    rows = query(
+        server,
+        "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID();",
+    )
+    for (session,) in rows:
+        try:
+            query(server, f"KILL CONNECTION {int(session)};")
+        except Refused as refusal:
+            if refusal.code != NO_SUCH_SESSION:
+                raise
 
 
 def clear(server: Connection, objects: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from .credentials import Connection
 from .log import say
 from .outcome import Blocked, Retry, Stopped
 
-ACCESS_DENIED, NO_DATABASE, NO_ACCESS_TO_DATABASE = 1045, 1049, 1044
+ACCESS_DENIED, NO_DATABASE, NO_ACCESS_TO_DATABASE, NO_SUCH_SESSION = 1045, 1049, 1044, 1094
 UNREACHABLE = {1040, 1053, 1158, 1159, 1160, 1161, 1205, 1927, *range(2000, 2100)}
 """Errors of a server that is away, starting, stopping, full or busy; every error of the client's own."""
 
@@ -74,13 +74,16 @@ def text(hexadecimal: str) -> str:
 def wait(server: Connection, patience: int) -> None:
     """Returns as soon as the server takes this user's login. Raises Retry after `patience` seconds, or Refused."""
     deadline = time.monotonic() + patience
+    said = ""
     while True:
         try:
             query(server, "SELECT 1;")
         except Retry as trouble:
             if time.monotonic() >= deadline:
                 raise
-            say(f"{trouble.message}; asking again")
+            if trouble.message != said:
+                say(f"{trouble.message}; asking again for up to {patience} seconds")
+                said = trouble.message
             # There is nothing to wait on: a server that is away does not say when it is back.
             time.sleep(1)
         else:

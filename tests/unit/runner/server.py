@@ -28,30 +28,36 @@ class Server:
             pod.environment["FAKE_MARIADB"] = str(self.state)
         pod.secret("database-admin", host="127.0.0.1", port=str(self.port), username="root", password=ROOT_PASSWORD)
 
-    def sql(self, statements: str, database: str = "") -> list[list[str]]:
-        """Runs statements as root."""
+    def start(self, statements: str, database: str = "", password: str = ROOT_PASSWORD) -> "subprocess.Popen[str]":
+        """Begins to run statements: as root, or with another password as the user named like the database."""
+        user = "root" if password == ROOT_PASSWORD else database
+        quoted = password.replace("\\", "\\\\").replace('"', '\\"')
+        text = f'[client]\nhost="127.0.0.1"\nport={self.port}\nuser="{user}"\npassword="{quoted}"\n'
         options = os.memfd_create("options")
         os.fchmod(options, 0o600)
-        password = ROOT_PASSWORD.replace("\\", "\\\\").replace('"', '\\"')
-        text = f'[client]\nhost="127.0.0.1"\nport={self.port}\nuser="root"\npassword="{password}"\n'
         os.write(options, (text + (f'database="{database}"\n' if database else "")).encode())
-        done = subprocess.run(
-            [
-                *self.client,
-                f"--defaults-extra-file=/dev/fd/{options}",
-                "--batch",
-                "--skip-column-names",
-                "--protocol=tcp",
-            ],
-            input=statements,
+        more = ["--batch", "--skip-column-names", "--protocol=tcp", "--unbuffered"]
+        process = subprocess.Popen(
+            [*self.client, f"--defaults-extra-file=/dev/fd/{options}", *more],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            capture_output=True,
             pass_fds=[options],
             env={**os.environ, "FAKE_MARIADB": str(self.state)},
         )
         os.close(options)
-        assert done.returncode == 0, done.stderr
-        return [line.split("\t") for line in done.stdout.splitlines()]
+        assert process.stdin is not None
+        process.stdin.write(statements + "\n")
+        process.stdin.flush()
+        return process
+
+    def sql(self, statements: str, database: str = "") -> list[list[str]]:
+        """Runs statements as root."""
+        process = self.start(statements, database)
+        said, trouble = process.communicate()
+        assert process.returncode == 0, trouble
+        return [line.split("\t") for line in said.splitlines()]
 
     def tables(self, database: str) -> set[str]:
         rows = self.sql(

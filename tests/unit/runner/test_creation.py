@@ -77,6 +77,20 @@ def test_two_at_once_make_one_site(pod: Pod, server: Server, database: str) -> N
     assert_it_is_a_whole_site(pod, server, database)
 
 
+def test_a_given_up_pod_that_still_works_in_the_database_is_cut_off(pod: Pod, server: Server, database: str) -> None:
+    if server.state is not None:
+        pytest.skip("the fake knows no sessions")
+    pod.environment["FRAPPE_FAILS"] = "half-way:exit"
+    pod.run(*CREATE)
+    orphan = server.start("LOCK TABLES tabUser WRITE; SELECT 'locked'; SELECT SLEEP(600);", database, "user-canary")
+    assert orphan.stdout is not None
+    assert orphan.stdout.readline() == "locked\n"
+    assert pod.run(*CREATE).code == 0
+    orphan.communicate()
+    assert orphan.returncode != 0
+    assert_it_is_a_whole_site(pod, server, database)
+
+
 def test_a_database_with_data_is_not_touched_when_the_volume_is_new(pod: Pod, server: Server, database: str) -> None:
     server.sql("CREATE TABLE tabInvoice (id INT);", database)
     ended = pod.run(*CREATE)
@@ -160,6 +174,7 @@ def test_why_it_failed_is_said_in_frappe_s_last_words(pod: Pod, server: Server, 
 
 
 def test_what_frappe_says_is_passed_on_without_secrets(pod: Pod, server: Server, database: str) -> None:
+    (pod.bench / "sites" / "common_site_config.json").write_text('{"redis_cache": "redis://:r%2Fp%40ss@cache:6379/0"}')
     ended = pod.run(*CREATE)
     assert "root of all evil: *** and ***" in ended.said
     assert "[====] 100%" in ended.said

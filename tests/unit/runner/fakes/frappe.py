@@ -33,6 +33,8 @@ def new_site(site, arguments):
     assert {"--force", "--no-setup-db", f"--db-name={config['db_name']}"} <= set(arguments), arguments
     assert config["admin_password"], "the admin password is asked for late, and nobody answers"
     print(f"Making a site; root of all evil: {config['db_password']} and {config['admin_password']}", flush=True)
+    if os.path.exists("common_site_config.json"):
+        print("Redis is", Path("common_site_config.json").read_text(), flush=True)
     sys.stderr.write("Updating DocTypes : [    ] 1%\rUpdating DocTypes : [====] 100%\n")
     fail("before-tables")
     # --force over a half-made database succeeds, with a wrong site.

@@ -185,7 +185,7 @@ def _cached(name: str, module: Module) -> Path | None:
 
 def _build_all(modules: Sequence[Module], missing: Mapping[str, list[str]], progress: Progress) -> dict[str, Path]:
     # The toolchain is found first, so that two builds do not both fetch it.
-    go = toolchain.go(cache())
+    go = toolchain.go(cache(), progress)
     with ThreadPoolExecutor(len(modules)) as pool:
         builds = [
             pool.submit(contextvars.copy_context().run, _build, module, missing[module.name], go, progress)

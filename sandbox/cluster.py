@@ -1,5 +1,6 @@
 """A whole cluster: brought up in tiers, found again while it runs, taken down without a trace."""
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,16 +49,15 @@ class Cluster:
         running = all(Process(self.state, name).running for name in self.state.processes)
         return facts["tier"] if facts and self.state.complete and running else None
 
-    @property
+    @functools.cached_property
     def control(self) -> ControlPlane:
         """Its control plane."""
         return ControlPlane(self.state, self._binaries(control_plane.PROGRAMS), self._progress)
 
-    @property
+    @functools.cached_property
     def node(self) -> Node:
         """Its node, in the tier `node`."""
-        binaries = self._binaries(_PROGRAMS["node"])
-        return Node(self.state, binaries, self.control, self._progress)
+        return Node(self.state, self._binaries(_PROGRAMS["node"]), self.control, self._progress)
 
     @property
     def url(self) -> str:

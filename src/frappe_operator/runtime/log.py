@@ -1,0 +1,40 @@
+"""How the process logs: one line an event on standard error, as JSON for machines or plainly for people."""
+
+import logging
+import sys
+from typing import Literal
+
+import orjson
+import structlog
+
+Format = Literal["json", "human"]
+Level = Literal["debug", "info", "warning", "error"]
+
+
+def configure(form: Format, level: Level) -> None:
+    """Sets up logging for the whole process, the libraries' own included."""
+    number = getattr(logging, level.upper())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+    ]
+    last: list[structlog.typing.Processor] = (
+        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(_json)]
+        if form == "json"
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # Of libraries only what is wrong: aiohttp and asyncio tell the rest to nobody in particular.
+    logging.basicConfig(
+        stream=sys.stderr, level=max(number, logging.WARNING), format="%(levelname)s %(name)s: %(message)s"
+    )
+
+
+def _json(event: object, **_: object) -> str:
+    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()

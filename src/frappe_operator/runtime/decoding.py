@@ -53,7 +53,7 @@ def decoder(projection: type[Live], *, metadata_only: bool = False) -> Decode:
 
 
 def _digest(parts: dict[str, Raw]) -> int:
-    return hash(tuple((name, hash(memoryview(raw))) for name, raw in parts.items() if name not in NOT_COMPARED))
+    return hash(tuple((name, hash(bytes(raw))) for name, raw in parts.items() if name not in NOT_COMPARED))
 
 
 def _metadata_digest(meta: Meta) -> int:

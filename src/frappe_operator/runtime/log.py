@@ -10,6 +10,9 @@ import structlog
 Format = Literal["json", "human"]
 Level = Literal["debug", "info", "warning", "error"]
 
+# Without the values of local variables: a password may be among them.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure(form: Format, level: Level) -> None:
     """Sets up logging for the whole process, the libraries' own included."""
@@ -20,9 +23,11 @@ def configure(form: Format, level: Level) -> None:
         structlog.processors.TimeStamper(fmt="iso"),
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(_json)]
+        [_TRACEBACKS, structlog.processors.JSONRenderer(_json)]
         if form == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     )
     structlog.configure(
         processors=[*shared, *last],

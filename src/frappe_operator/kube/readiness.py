@@ -6,7 +6,6 @@ from typing import NamedTuple
 from frappe_operator.kube.live import Claim, Job, StorageClass, Workload
 from frappe_operator.kube.stage import Lives, Reason, Verdict
 
-DONE = Verdict(True, Reason.READY, "Done.")
 CREATING = Verdict(False, Reason.PROVISIONING, "Being created.")
 
 
@@ -21,7 +20,7 @@ class Report(NamedTuple):
 
 def exist(lives: Lives) -> Verdict:
     """Everything is there; nothing more can be said of it."""
-    return CREATING if None in lives else DONE
+    return CREATING if None in lives else Verdict(True, Reason.READY, "All of it exists.")
 
 
 def workloads_available(lives: Lives) -> Verdict:
@@ -53,10 +52,12 @@ def jobs_succeeded(reports: Mapping[str, Report]) -> Callable[[Lives], Verdict]:
     def ready(lives: Lives) -> Verdict:
         if None in lives:
             return CREATING
-        for live in lives:
-            if isinstance(live, Job) and not succeeded(live):
-                return _unfinished(live, reports.get(live.metadata.name))
-        return Verdict(True, Reason.SUCCEEDED, "Done.")
+        jobs = [live for live in lives if isinstance(live, Job)]
+        for job in jobs:
+            if not succeeded(job):
+                return _unfinished(job, reports.get(job.metadata.name))
+        names = ", ".join(job.metadata.name for job in jobs)
+        return Verdict(True, Reason.SUCCEEDED, f"Job {names} has succeeded.")
 
     return ready
 

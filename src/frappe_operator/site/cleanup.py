@@ -20,7 +20,7 @@ from frappe_operator.kube.kinds import (
     Key,
     Kind,
 )
-from frappe_operator.kube.live import CONTROLLED_BY_US, Custom, Job
+from frappe_operator.kube.live import CONTROLLED_BY_US, Custom, Job, Pod
 from frappe_operator.kube.names import JOB_LABEL, MANAGED_BY, OURS, SITE_FINALIZER, SITE_LABEL
 from frappe_operator.kube.readiness import jobs_succeeded, succeeded
 from frappe_operator.kube.stage import Reason, Stage, Verdict
@@ -118,7 +118,8 @@ async def _drop(cluster: Cluster, live: Custom, bench: str) -> Verdict:
         return gone
     image = Image(facts.reference, pull_secrets=bench_model.pull_secrets(bench_live))
     job = database.drop(Owner.of(SITE, live, bench), image, bench_names, names.connection)
-    pods = cluster.select(POD, report_model.SITE_INDEX, f"{key.namespace}/{key.name}")
+    found = cluster.select(POD, report_model.SITE_INDEX, f"{key.namespace}/{key.name}")
+    pods = [pod for pod in found if isinstance(pod, Pod)]
     stage = Stage(DELETED, [], jobs_succeeded(report_model.reports(pods)), once=[job])
     return (await apply(cluster, SITE, live, [stage], prune=())).verdicts[DELETED]
 

@@ -86,16 +86,19 @@ def routed(site: Site, seen: Seen, answers: Answers | None, asked: bool) -> Call
             owner = f"FrappeSite {key.name}" if key.namespace == site.owner.namespace else "another FrappeSite"
             message = f"{host} belongs to {owner}, which is older: choose another domain or alias"
             return Verdict(False, Reason.HOST_TAKEN, message, blocked=True)
-        verdict = exist(lives)
-        if not verdict.ok or not asked:
-            return verdict
+        there = exist(lives)
+        if not there.ok:
+            return there
+        known = Verdict(True, Reason.READY, f"Every proxy knows {', '.join(site.domain.hosts)}.")
+        if not asked:
+            return known
         if answers is None or not answers.proxies:
             return Verdict(False, Reason.ROUTE_NOT_SERVED, f"No proxy of FrappeBench {site.bench.bench} answers yet")
         for where, answer in answers.proxies.items():
             if answer.body.strip() != site.site_name:
                 message = f"Proxy {where.split()[0]} does not know {where.split()[1]} yet"
                 return Verdict(False, Reason.ROUTE_NOT_SERVED, message)
-        return Verdict(True, Reason.READY, f"{', '.join(site.domain.hosts)}: known to every proxy.")
+        return known
 
     return ready
 

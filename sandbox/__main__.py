@@ -66,6 +66,9 @@ def down(state: State) -> None:
 @app.command()
 def status(state: State) -> None:
     """Say what runs. Ends with 1 unless all of the cluster is up."""
+    for other in slots.clusters():
+        if other != state.absolute():
+            typer.echo(f"(another cluster lies in {other})")
     found = Cluster(state, progress.plain())
     facts = found.state.facts
     if not facts:

@@ -97,9 +97,7 @@ class State:
         Raises `slots.NoSlotError` when the machine has none left.
         """
         slot = slots.take(self.root)
-        first_service = IPv4Address("10.96.0.0") + slot * (1 << 14)
-        first_pod = IPv4Address("10.244.0.0") + slot * (1 << 10)
-        return Addresses(slot, pods=IPv4Network((first_pod, 22)), services=IPv4Network((first_service, 18)))
+        return Addresses(slot, pods=slots.pods(slot), services=slots.services(slot))
 
     def port(self, name: str) -> int:
         """The TCP port for the purpose `name`, on loopback: chosen at the first call and kept until `forget`."""
@@ -149,6 +147,7 @@ class State:
             raise StillInUseError(f"still mounted: {', '.join(map(str, mounts))}")
         if self.processes:
             raise StillInUseError(f"not stopped: {', '.join(self.processes)}")
+        slots.give_back(self.root)
         if self.root.exists():
             for path in self.root.iterdir():
                 if path.name in ("logs", "lock"):
@@ -157,7 +156,6 @@ class State:
                     shutil.rmtree(path)
                 else:
                     path.unlink()
-        slots.give_back(self.root)
 
     def _mounts(self) -> list[Path]:
         table = Path("/proc/self/mountinfo")

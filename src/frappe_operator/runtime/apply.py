@@ -16,6 +16,7 @@ from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.compare import difference, quantity
 from frappe_operator.runtime.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid
 from frappe_operator.runtime.ownership import leftover
+from frappe_operator.runtime.refusals import Refusal
 
 log = structlog.get_logger(__name__)
 
@@ -24,8 +25,12 @@ INPUTS = f"{GROUP}/inputs"
 ABSENT: Manifest = {"resourceVersion": "1"}
 """Metadata of an apply that may only create: no object ever has this resourceVersion, and where there is none, the
 server does not look at it."""
-REFUSED_AGAIN_SECONDS = 60.0
-"""When to try again what the API server has refused: a quota or a policy may have changed, and nothing tells us."""
+UNSEEN_AGAIN_SECONDS = 60.0
+"""When to look again at what is in the way and not in our view: nothing tells us when it goes."""
+FORBIDDEN_SECONDS = 60.0
+"""How long a refusal stands while nothing changes: a quota is often made room in."""
+INVALID_SECONDS = 600.0
+"""The same, of what breaks a rule: only another admission policy would make a difference."""
 LONGEST_MESSAGE = 1000
 
 
@@ -128,8 +133,9 @@ class _Children:
         elif "ownerReferences" not in metadata:
             metadata["ownerReferences"] = [self._reference()]
         whole = {**_with_data(manifest), "metadata": metadata}
-        # What is made once may hold something random: it is never compared.
-        return _Child(ref, whole, 0 if once else hash(msgspec.json.encode(whole)), once, kept)
+        # A generated Secret is another one at each pass.
+        told = metadata if once and ref.kind == SECRET else whole
+        return _Child(ref, whole, hash(msgspec.json.encode(told)), once, kept)
 
     def _reference(self) -> Manifest:
         return {
@@ -156,33 +162,38 @@ class _Children:
 
     async def _tried(self, child: _Child) -> Verdict | None:
         """A verdict when the child cannot be what it should be; None when it is."""
+        item = self._cluster.item(child.ref)
+        question = (child.digest, item.digest if item else 0)
+        if refusal := self._cluster.refusals.standing(child.ref, question, self._cluster.clock()):
+            self._look_again(refusal.seconds)
+            return refusal.verdict
         try:
             return await self._once(child) if child.once else await self._kept(child)
-        except (Invalid, Forbidden) as error:
-            return self._refused(child, error)
         except ApiError as error:
-            if error.status == 400:
-                return self._refused(child, error)
-            self.failure = self.failure or error
-            return Verdict(False, Reason.RECONCILE_ERROR, f"{child.ref} could not be written")
-
-    def _refused(self, child: _Child, error: ApiError) -> Verdict:
-        self._cluster.look_again(self._kind, self._owner.metadata.key, REFUSED_AGAIN_SECONDS)
-        reason = Reason.FORBIDDEN if isinstance(error, Forbidden) else Reason.REJECTED
-        # The server may quote the value it does not like.
-        said = error.reason if child.ref.kind == SECRET else error.message
-        return Verdict(False, reason, f"{child.ref}: {said}"[:LONGEST_MESSAGE], blocked=True)
+            if not isinstance(error, Invalid | Forbidden) and error.status != 400:
+                self.failure = self.failure or error
+                return Verdict(False, Reason.RECONCILE_ERROR, f"{child.ref} could not be written")
+            reason = Reason.FORBIDDEN if isinstance(error, Forbidden) else Reason.REJECTED
+            # The server may quote the value it does not like.
+            said = error.reason if child.ref.kind == SECRET else error.message
+            verdict = Verdict(False, reason, f"{child.ref}: {said}"[:LONGEST_MESSAGE], blocked=True)
+            refusal = Refusal(question, verdict, FORBIDDEN_SECONDS if reason is Reason.FORBIDDEN else INVALID_SECONDS)
+            self._cluster.refusals.remember(child.ref, refusal, self._cluster.clock())
+            self._look_again(refusal.seconds)
+            return verdict
 
     async def _once(self, child: _Child) -> Verdict | None:
         live = self._live(child.ref)
         if live is None:
-            try:
-                await self._cluster.create(child.manifest)
-            except AlreadyExists:
-                live = await self._unseen(child)
-            else:
-                self.written.append(child.ref)
-                return None
+            live = await self._in_the_way(child)
+            if live is None:
+                try:
+                    await self._cluster.create(child.manifest)
+                except AlreadyExists:
+                    live = await self._unseen(child)
+                else:
+                    self.written.append(child.ref)
+                    return None
             if self._ours(child, live):
                 message = f"{child.ref} exists and is not seen: it needs the label {MANAGED_BY}={CONTROLLED_BY_US}"
                 return Verdict(False, Reason.WAITING, message)
@@ -201,12 +212,26 @@ class _Children:
         found = await self._cluster.metadata(*child.ref)
         if found is None:
             raise Conflict(409, "Changed", f"{child.ref} was there a moment ago and is gone")
-        # Nothing will tell us when it goes or changes.
-        self._cluster.look_again(self._kind, self._owner.metadata.key, REFUSED_AGAIN_SECONDS)
+        self._cluster.refusals.unseen.add(child.ref)
+        self._look_again(UNSEEN_AGAIN_SECONDS)
         return found
 
+    async def _in_the_way(self, child: _Child) -> Live | None:
+        """What was found before under that name and was not in our view. It is looked for before anything is sent."""
+        if child.ref not in self._cluster.refusals.unseen:
+            return None
+        found = await self._cluster.metadata(*child.ref)
+        if found is None:
+            self._cluster.refusals.unseen.discard(child.ref)
+        else:
+            self._look_again(UNSEEN_AGAIN_SECONDS)
+        return found
+
+    def _look_again(self, seconds: float) -> None:
+        self._cluster.look_again(self._kind, self._owner.metadata.key, seconds)
+
     async def _kept(self, child: _Child) -> Verdict | None:
-        live = self._live(child.ref)
+        live = self._live(child.ref) or await self._in_the_way(child)
         if live is None:
             try:
                 await self._apply(child, ABSENT)
@@ -257,7 +282,6 @@ class _Children:
         return controller is not None and controller.uid == self._owner.metadata.uid
 
     def _conflict(self, ref: Ref) -> Verdict:
-        self._cluster.look_again(self._kind, self._owner.metadata.key, REFUSED_AGAIN_SECONDS)
         mine = f"{self._kind.kind} {self._owner.metadata.name}"
         message = f"{ref} exists and does not belong to {mine}: delete or rename it, or give {mine} another name"
         return Verdict(False, Reason.NAME_CONFLICT, message, blocked=True)

@@ -20,6 +20,7 @@ from frappe_operator.runtime.decoding import Broken, Decode, Item, decoder
 from frappe_operator.runtime.errors import NotFound
 from frappe_operator.runtime.event_budget import Budget
 from frappe_operator.runtime.queue import Priority
+from frappe_operator.runtime.refusals import Refusals
 from frappe_operator.runtime.selector import matches
 from frappe_operator.runtime.store import FOR_EVER, Change, Store
 from frappe_operator.runtime.transport import TransportError
@@ -70,6 +71,7 @@ class Cluster:
         }
         self._bodies: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
         self.event_budget = Budget()
+        self.refusals = Refusals()
         self.listening = False
         """Whether changes have anything looked at: not before everything is known for the first time."""
 

@@ -184,10 +184,14 @@ class Informer:
         ) as stream:
             self._heard()
             opened, self._until = self.heard, self.heard + WATCH_SECONDS + GRACE_SECONDS
-            async for lines in _lines(stream, self._patience):
-                self._heard()
-                for line in lines:
-                    self._event(line)
+            try:
+                async for lines in _lines(stream, self._patience):
+                    self._heard()
+                    for line in lines:
+                        self._event(line)
+            except TimeoutError:
+                if not first:
+                    log.info("watch is silent, opening another", kind=self.kind)
         if self._seen is not None:
             raise TransportError("the stream ended before it had told all that exists")
         if asyncio.get_running_loop().time() - opened < SHORTEST_SECONDS:
@@ -313,7 +317,7 @@ _ONLY_UID = msgspec.json.Decoder(_OnlyUid)
 async def _lines(stream: StreamResponse, until: Callable[[], float]) -> AsyncIterator[list[bytes]]:
     """The stream's whole lines, as many at once as have come. Ends with the stream; a line that was cut is dropped.
 
-    `until`: loop time when to stop waiting for more, asked anew each time.
+    `until`: loop time until which more must have come, asked anew each time. Raises TimeoutError when none has.
     """
     chunks = aiter(stream)
     rest = b""
@@ -322,9 +326,6 @@ async def _lines(stream: StreamResponse, until: Callable[[], float]) -> AsyncIte
             async with asyncio.timeout_at(until()):
                 chunk = await anext(chunks)
         except StopAsyncIteration:
-            return
-        except TimeoutError:
-            log.debug("watch is silent")
             return
         lines = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
         rest = lines.pop()

@@ -196,7 +196,7 @@ class Api:
             raise _overlapping(overlap) from None
         if live is None and ref.kind == kinds.SERVICE:
             self._give_address(new)
-        rules.check(ref, _copy(live.obj) if live else None, new)
+        rules.check(ref, live.obj if live else None, new)
         if live is not None and ref.kind == kinds.PVC:
             rules.expandable(ref, live.obj, new, self._class_of(new))
         if live is not None and new == was and managers == live.managers:
@@ -383,10 +383,8 @@ def _copy(obj: Manifest) -> Manifest:
 
 def _bare(obj: Manifest) -> Manifest:
     """A copy that may be changed, less what the server alone keeps."""
-    bare = _copy(obj)
-    for name in ("managedFields", "resourceVersion"):
-        bare["metadata"].pop(name, None)
-    return bare
+    metadata = {k: v for k, v in obj["metadata"].items() if k not in {"managedFields", "resourceVersion"}}
+    return _copy({**obj, "metadata": metadata})
 
 
 def _set(obj: Manifest, name: str, value: Any) -> None:

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -52,6 +52,29 @@ class Asked(NamedTuple):
         if self.method == "PATCH":
             return "apply" if "apply-patch" in self.headers.get("Content-Type", "") else "patch"
         return {"POST": "create", "PUT": "update", "DELETE": "delete"}[self.method]
+
+
+def take_apart(
+    kinds: Iterable[Kind], method: str, path: str, query: Query, headers: Headers, body: bytes | None
+) -> Asked | None:
+    """What a request asks for; None when it is about none of these kinds."""
+    parts = [unquote(part) for part in path.strip("/").split("/")]
+    if parts[0] == "api" and len(parts) > 2:
+        group, version, rest = "", parts[1], parts[2:]
+    elif parts[0] == "apis" and len(parts) > 3:
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        return None
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in {"status", "finalize"}:
+        namespace, rest = rest[1], rest[2:]
+    for kind in kinds:
+        if (kind.group, kind.version, kind.plural) == (group, version, rest[0]):
+            name, subresource = [*rest[1:], "", ""][:2]
+            if method == "POST" and not name and body:
+                name = json.loads(body).get("metadata", {}).get("name", "")
+            return Asked(method, kind, namespace, name, subresource, query, headers, body)
+    return None
 
 
 class Written(NamedTuple):
@@ -111,7 +134,7 @@ class ApiServer:
             known = self._discovery(path)
             if known is not None:
                 return _response(200, known)
-            asked = self._take_apart(method, path, query, headers, body)
+            asked = take_apart(self.api.kinds, method, path, query, headers, body)
             if asked is None:
                 return NOTHING_HERE
             self.requests.append(asked)
@@ -257,7 +280,7 @@ class ApiServer:
     async def _stream(self, path: str, query: Query, headers: Headers) -> AsyncIterator[StreamResponse]:
         await self.pause()
         try:
-            asked = self._take_apart("GET", path, query, headers, None)
+            asked = take_apart(self.api.kinds, "GET", path, query, headers, None)
             if asked is None:
                 yield Stream(404, NOTHING_HERE.headers, _once(NOTHING_HERE.body))
                 return
@@ -358,23 +381,6 @@ class ApiServer:
         return orjson.dumps({"type": "BOOKMARK", "object": obj}) + b"\n"
 
     # --- paths
-
-    def _take_apart(self, method: str, path: str, query: Query, headers: Headers, body: bytes | None) -> Asked | None:
-        parts = [unquote(part) for part in path.strip("/").split("/")]
-        if parts[0] == "api" and len(parts) > 2:
-            group, version, rest = "", parts[1], parts[2:]
-        elif parts[0] == "apis" and len(parts) > 3:
-            group, version, rest = parts[1], parts[2], parts[3:]
-        else:
-            return None
-        namespace = ""
-        if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in {"status", "finalize"}:
-            namespace, rest = rest[1], rest[2:]
-        for kind in self.api.kinds:
-            if (kind.group, kind.version, kind.plural) == (group, version, rest[0]):
-                name, subresource = [*rest[1:], "", ""][:2]
-                return Asked(method, kind, namespace, name, subresource, query, headers, body)
-        return None
 
     def _discovery(self, path: str) -> Manifest | None:
         parts = path.strip("/").split("/")

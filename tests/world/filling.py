@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from frappe_operator.kube.kinds import Manifest
@@ -26,6 +27,7 @@ ZEROES = {
 """Fields that are dropped when they hold their zero."""
 
 
+@cache
 def quantity(text: str | int | float) -> str:
     """A quantity as the API server stores it: `1000m` is `1`, `0.5Gi` is `512Mi`. ValueError when it is none."""
     written = str(text)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from frappe_operator.kube.kinds import Manifest
@@ -113,6 +114,7 @@ def rendered(managers: Managers, api_version: str, times: Mapping[Who, str]) -> 
     ]
 
 
+@lru_cache(maxsize=4096)
 def _tree(owned: frozenset[Path]) -> Manifest:
     root: Manifest = {}
     for path in owned:
@@ -124,6 +126,7 @@ def _tree(owned: frozenset[Path]) -> Manifest:
     return root
 
 
+@lru_cache(maxsize=4096)
 def _word(part: Element) -> str:
     if isinstance(part, Item):
         return "k:" + json.dumps(dict(part.keys), separators=(",", ":"))

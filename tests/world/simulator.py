@@ -12,10 +12,12 @@ from typing import NamedTuple
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
 from tests.world.api import Api
+from tests.world.refusals import Refused
 from tests.world.store import Change
 
 MANAGER = "kube-controller-manager"
 BETWEEN_ACTIONS_SECONDS = 0.05
+RETRY_SECONDS = 1.0
 
 
 class Action(NamedTuple):
@@ -49,6 +51,8 @@ class Simulator:
         self._rules = list(rules)
         self._pending: dict[Ref, Action] = {}
         self._dirty: dict[Ref, None] = {}
+        self._not_before: dict[Ref, float] = {}
+        """When to try again what was refused."""
         self._dependents: dict[str, dict[Ref, None]] = {}
         self._changed: asyncio.Event | None = None
         api.store.listeners.append(self._notice)
@@ -94,7 +98,8 @@ class Simulator:
                 if kind is None or kind == ref.kind:
                     action = rule(self, ref, record.obj)
                     if action is not None and action.controller not in self.off:
-                        self._pending[ref] = action
+                        at = max(action.at, self._not_before.get(ref, 0.0))
+                        self._pending[ref] = action._replace(at=at)
                         break
         return list(self._pending.values())
 
@@ -103,7 +108,11 @@ class Simulator:
         self.done.append(str(action))
         # Whatever it does or fails to do, its object is looked at again.
         self._dirty[action.ref] = None
-        action.do()
+        try:
+            action.do()
+        except Refused as refused:
+            self.done[-1] += f": {refused.message}"
+            self._not_before[action.ref] = self.now() + RETRY_SECONDS
 
     def step(self) -> bool:
         """Do one action whose time has come, any of them; False when there is none."""

@@ -1,0 +1,14 @@
+"""Worlds end with the test that began them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.world.harness import OPEN
+
+
+@pytest.fixture(autouse=True)
+def _ended() -> Iterator[None]:
+    yield
+    for world in list(OPEN):
+        world.end()

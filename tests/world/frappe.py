@@ -1,0 +1,230 @@
+"""What runs inside the pods, as far as the operator can tell from outside: the runner's commands and their lasting
+effects on volumes and databases, the proxies' maps, and the answers over HTTP.
+
+The effects live where the real ones do, on volumes: they outlast pods, Jobs, and the operator.
+"""
+
+import asyncio
+import json
+from fnmatch import fnmatch
+from typing import Any, NamedTuple
+
+from frappe_operator.kube import kinds
+from frappe_operator.kube.kinds import Manifest, Ref
+from frappe_operator.kube.names import BENCH_LABEL, COMPONENT_LABEL, JOB_LABEL, SITE_LABEL
+from frappe_operator.runtime.fetch import Answer
+from tests.world.api import Api
+from tests.world.kubelet import Exit
+from tests.world.simulator import Action, Simulator
+from tests.world.workloads import ready
+
+VERSIONS = {"frappe": "15.50.0", "erpnext": "15.48.0", "hrms": "15.30.0"}
+
+
+class Effect(NamedTuple):
+    """Something that must happen once: what, and to which volume or database."""
+
+    what: str
+    where: str
+
+
+class Disk(dict[str, Any]):
+    """What is on one volume."""
+
+
+class Frappe:
+    """Programs in pods, and what they left behind."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.versions = dict(VERSIONS)
+        self.ledger: list[Effect] = []
+        """Every lasting effect, in order."""
+        self.disks: dict[str, Disk] = {}
+        """By the uid of the claim."""
+        self.script: dict[str, list[Exit | None]] = {}
+        """By pattern of the Job's name: how its next runs end, instead of well. The effect happens only when well."""
+        self.silent: set[str] = set()
+        """Sites that do not answer, by name of the FrappeSite."""
+        self._maps: dict[str, Manifest] = {}
+        """By uid of a proxy's pod: the map it has loaded."""
+
+    # --- Jobs
+
+    def program(self, pod: Manifest, attempt: int) -> Exit | None:
+        """Runs the command of a Job's pod."""
+        job = pod["metadata"]["labels"][JOB_LABEL]
+        for pattern, ends in self.script.items():
+            if ends and fnmatch(job, pattern):
+                end = ends.pop(0)
+                if end is None:
+                    # It hangs until its script says something else.
+                    ends.insert(0, None)
+                    return None
+                if end.code:
+                    return end
+        command, *flags = pod["spec"]["containers"][0]["args"]
+        values = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
+        return _said(*getattr(self, command.replace("-", "_"))(pod, values))
+
+    def inspect_image(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        """Publishes assets, and says what is in the image."""
+        disk = self._disk(pod, "common")
+        disk.setdefault("assets", set()).add(flags["image-key"])
+        self.ledger.append(Effect("looked into image", flags["image-key"]))
+        return True, "inspect-image is done", {"frappeVersion": "15.50.0", "python": "3.11", "apps": self.versions}
+
+    def prepare_database(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        """Makes the database in the server whose Secret is mounted, once."""
+        server, connection = self._server(pod), self._secret(pod, "secret-database")
+        if server is None:
+            return False, "MariaDB does not answer", {}
+        databases = server.setdefault("databases", {})
+        if connection["database"] not in databases:
+            databases[connection["database"]] = {"password": connection["password"]}
+            self.ledger.append(Effect("made database", connection["database"]))
+        databases[connection["database"]]["password"] = connection["password"]
+        return True, "prepare-database is done", {}
+
+    def drop_database(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        server, connection = self._server(pod), self._secret(pod, "secret-database")
+        if server is None:
+            return False, "MariaDB does not answer", {}
+        if server.setdefault("databases", {}).pop(connection["database"], None) is not None:
+            self.ledger.append(Effect("dropped database", connection["database"]))
+        return True, "drop-database is done", {}
+
+    def check_database(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        return True, "check-database is done", {}
+
+    def create_site(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        """Makes the site once: the mark is on its volume."""
+        disk, site = self._disk(pod, "files"), flags["site"]
+        if site not in disk.setdefault("sites", {}):
+            disk["sites"][site] = {"apps": ["frappe"], "bench_id": flags["bench-id"]}
+            self.ledger.append(Effect("created site", site))
+        return True, "create-site is done", {}
+
+    def install_apps(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        site = self._disk(pod, "files").get("sites", {}).get(flags["site"])
+        if site is None:
+            return False, "There is no site", {}
+        for app in filter(None, flags["apps"].split(",")):
+            if app not in site["apps"]:
+                site["apps"].append(app)
+                self.ledger.append(Effect(f"installed {app}", flags["site"]))
+        return True, "install-apps is done", {"apps": {app: self.versions[app] for app in site["apps"]}}
+
+    # --- volumes and databases
+
+    def databases(self) -> set[str]:
+        """Names of all databases in all servers."""
+        return {name for disk in self.disks.values() for name in disk.get("databases", {})}
+
+    def sites(self) -> set[str]:
+        """Names of all sites on all volumes that still exist."""
+        uids = {record.obj["metadata"]["uid"] for record in self.api.store.list(kinds.PVC)}
+        return {name for uid, disk in self.disks.items() if uid in uids for name in disk.get("sites", {})}
+
+    def _disk(self, pod: Manifest, volume: str) -> Disk:
+        claim = next(each for each in pod["spec"]["volumes"] if each["name"] == volume)["persistentVolumeClaim"][
+            "claimName"
+        ]
+        return self._volume(pod["metadata"]["namespace"], claim)
+
+    def _volume(self, namespace: str, claim: str) -> Disk:
+        uid = self.api.get(Ref(kinds.PVC, namespace, claim)).obj["metadata"]["uid"]
+        return self.disks.setdefault(uid, Disk())
+
+    def _secret(self, pod: Manifest, volume: str) -> dict[str, str]:
+        import base64
+
+        source = next(each for each in pod["spec"]["volumes"] if each["name"] == volume)["secret"]["secretName"]
+        data = self.api.get(Ref(kinds.SECRET, pod["metadata"]["namespace"], source)).obj["data"]
+        return {name: base64.b64decode(value).decode() for name, value in data.items()}
+
+    def _server(self, pod: Manifest) -> Disk | None:
+        """The volume of the MariaDB that the pod's connection names, while that server answers."""
+        service = self._secret(pod, "secret-database")["host"].split(".")[0]
+        server = self.api.store.get(Ref(kinds.POD, pod["metadata"]["namespace"], f"{service}-0"))
+        if server is None or not ready(server.obj):
+            return None
+        claims = [each for each in server.obj["spec"]["volumes"] if "persistentVolumeClaim" in each]
+        return self._volume(pod["metadata"]["namespace"], claims[0]["persistentVolumeClaim"]["claimName"])
+
+    # --- proxies and HTTP
+
+    def maps(self, sim: Simulator, ref: Ref, pod: Manifest) -> Action | None:
+        """A kubelet brings a changed map to a proxy, which loads it."""
+        if not _is_proxy(pod) or not ready(pod):
+            return None
+        current = self._current_map(pod)
+        if current == self._maps.get(pod["metadata"]["uid"]):
+            return None
+        return Action("kubelet", ref, "new map", lambda: self._maps.update({pod["metadata"]["uid"]: current}))
+
+    def _current_map(self, pod: Manifest) -> Manifest:
+        volume = next(each for each in pod["spec"]["volumes"] if "configMap" in each)
+        record = self.api.store.get(Ref(kinds.CONFIG_MAP, pod["metadata"]["namespace"], volume["configMap"]["name"]))
+        return dict(record.obj.get("data", {})) if record else {}
+
+    async def fetch(self, url: str, host: str) -> Answer:
+        """What answers over HTTP, inside the cluster."""
+        await asyncio.sleep(0.01)
+        address, path = url.removeprefix("http://").split("/", 1)
+        ip = address.rsplit(":", 1)[0]
+        proxies = [
+            record.obj for record in self.api.store.list(kinds.POD) if _is_proxy(record.obj) and ready(record.obj)
+        ]
+        asked = [pod for pod in proxies if pod["status"]["podIP"] == ip] or self._behind(ip, proxies)
+        if not asked:
+            return Answer(0, f"Cannot connect to host {address}")
+        proxy = asked[0]
+        site = _looked_up(self._maps.get(proxy["metadata"]["uid"], {}).get("sites.map", ""), host)
+        if path == "healthz":
+            return Answer(200, f"{site or '-'}\n")
+        if not site:
+            return Answer(404, "")
+        return self._ping(proxy["metadata"]["namespace"], site)
+
+    def _behind(self, ip: str, pods: list[Manifest]) -> list[Manifest]:
+        services = [record.obj for record in self.api.store.list(kinds.SERVICE)]
+        selectors = [each["spec"]["selector"] for each in services if each["spec"].get("clusterIP") == ip]
+        return [
+            pod for pod in pods for wanted in selectors if wanted.items() <= pod["metadata"].get("labels", {}).items()
+        ]
+
+    def _ping(self, namespace: str, site: str) -> Answer:
+        """Gunicorn's answer: it needs its pod, the site's files, and the database."""
+        for record in self.api.store.list(kinds.POD, namespace):
+            pod = record.obj
+            labels = pod["metadata"].get("labels", {})
+            if labels.get(COMPONENT_LABEL) != "gunicorn" or not ready(pod):
+                continue
+            if site not in self._disk(pod, "files").get("sites", {}) or labels[SITE_LABEL] in self.silent:
+                continue
+            database = f"{labels[BENCH_LABEL]}-mariadb-0"
+            server = self.api.store.get(Ref(kinds.POD, namespace, database))
+            if server is not None and not ready(server.obj):
+                return Answer(500, "Internal Server Error")
+            return Answer(200, '{"message":"pong"}')
+        return Answer(502, "Bad Gateway")
+
+
+def _said(ok: bool, message: str, facts: Manifest) -> Exit:
+    reason = "Succeeded" if ok else "DatabaseUnavailable"
+    report = {"ok": ok, "reason": reason, "message": message, "blocked": False, **facts}
+    return Exit(0 if ok else 1, json.dumps(report))
+
+
+def _is_proxy(pod: Manifest) -> bool:
+    labels = pod["metadata"].get("labels", {})
+    return bool(labels.get(COMPONENT_LABEL) == "nginx" and BENCH_LABEL in labels)
+
+
+def _looked_up(text: str, host: str) -> str:
+    for line in text.splitlines():
+        name, value = line.rstrip(";").split()
+        if name == host:
+            return value
+    return ""

@@ -1,0 +1,348 @@
+"""A world: a cluster, the operator in it, and time that passes at once. Tests are sentences about it."""
+
+import asyncio
+import fnmatch
+import random
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from frappe_operator.kube import kinds
+from frappe_operator.kube.kinds import Kind, Manifest, Ref
+from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.names import MANAGED_BY
+from frappe_operator.runtime.controller import Controller
+from frappe_operator.runtime.engine import Engine
+from frappe_operator.runtime.transport import Headers, Query, Response, Transport
+from tests.world.api import REPLICA_SET, START, Api
+from tests.world.apiserver import ApiServer, Written
+from tests.world.clock import VirtualLoop
+from tests.world.controllers import controllers as cluster_controllers
+from tests.world.faults import Fault, Faults, WatchFault
+from tests.world.frappe import Frappe
+from tests.world.kubelet import Kubelet
+from tests.world.volumes import storage_class
+
+LATENCY_SECONDS = 0.004
+RESTART_SECONDS = 1.0
+SIMULATED = (kinds.POD, REPLICA_SET)
+"""Kinds that the cluster makes; their labels are the operator's."""
+
+OPEN: list["World"] = []
+"""Worlds that a test has begun and nobody has ended yet."""
+
+
+class NotSettled(AssertionError):
+    """Something still happens after a long time."""
+
+
+class Process:
+    """One life of the operator: its requests end with it, wherever they are."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self.dead = False
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        headers: Headers | None = None,
+        body: bytes | None = None,
+        timeout: float,  # noqa: ASYNC109 - see Transport
+    ) -> Response:
+        await self._alive()
+        answer = await self._inner.request(method, path, query=query, headers=headers, body=body, timeout=timeout)
+        await self._alive()
+        return answer
+
+    def stream(self, path: str, **more: Any) -> Any:
+        return self._inner.stream(path, **more)
+
+    async def _alive(self) -> None:
+        if self.dead:
+            await asyncio.get_running_loop().create_future()
+
+
+ProductOf = Callable[["World"], Sequence[Controller]]
+
+
+def product(world: "World") -> Sequence[Controller]:
+    """The operator's own controllers."""
+    from frappe_operator.bench import controller as bench
+    from frappe_operator.model.settings import Images
+    from frappe_operator.site import controller as site
+
+    return [
+        bench.controller(Images(), world.token),
+        site.controller(Images(), world.token, world.frappe.fetch),
+    ]
+
+
+class World:
+    """A cluster with these objects in it, and the operator running.
+
+    `controllers` makes the operator's controllers, at every start of its process. `plan`: what goes wrong.
+    `seed` decides latencies and the order in which the cluster's controllers act.
+    """
+
+    def __init__(
+        self,
+        *objects: Manifest,
+        controllers: ProductOf = product,
+        plan: Iterable[Fault | WatchFault] = (),
+        seed: int = 0,
+        crds: Iterable[Manifest] = (),
+        storage: Sequence[Manifest] = (storage_class(),),
+        more_kinds: Iterable[Kind] = (),
+    ) -> None:
+        self.loop = VirtualLoop()
+        self.random = random.Random(seed)
+        self.api = Api(self.loop.time, more_kinds, crds)
+        self.server = ApiServer(self.api, self._latency)
+        self.frappe = Frappe(self.api)
+        self.kubelet = Kubelet(self.frappe.program)
+        self.sim = cluster_controllers(self.api, self.kubelet, seed, [(kinds.POD, self.frappe.maps)])
+        self.faults = Faults(self.server, self.api.kinds, plan, self.crash)
+        self.starts = 0
+        """How often the operator's process was started."""
+        self._controllers = controllers
+        self._process: Process | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._tokens = 0
+        self._last = 0.0
+        self.api.store.listeners.append(lambda *_: self._touch())
+        OPEN.append(self)
+        self._namespace("default")
+        self.add(*storage, *objects)
+        self._cluster = self.loop.create_task(self.sim.run())
+        self._life = self.loop.create_task(self._live())
+        self._ended = asyncio.Event()
+
+    # --- what people and tests do
+
+    def add(self, *objects: Manifest) -> None:
+        """Create objects, as `kubectl create` does; namespaces come by themselves."""
+        for obj in objects:
+            metadata = obj["metadata"]
+            if self._kind(obj).namespaced:
+                obj = {**obj, "metadata": {"namespace": "default", **metadata}}
+                self._namespace(obj["metadata"]["namespace"])
+            self.api.create(obj, "kubectl")
+
+    def edit(self, kind: Kind, name: str, patch: Manifest, namespace: str = "default", subresource: str = "") -> None:
+        """Change an object by hand, with a merge patch."""
+        self.api.merge(Ref(kind, namespace, name), patch, "kubectl", subresource)
+
+    def delete(self, kind: Kind, name: str, namespace: str = "default", propagation: str = "Background") -> None:
+        """Delete an object by hand."""
+        self.api.delete(Ref(kind, namespace, name), propagation=propagation)
+
+    def crash(self) -> None:
+        """The operator's process dies here and now; another is started a second later, knowing nothing."""
+        if self._process is not None:
+            self._process.dead = True
+        if self._task is not None:
+            self.loop.call_soon(self._task.cancel)
+
+    def run(self, seconds: float) -> None:
+        """Let virtual seconds pass."""
+        self.loop.drive(asyncio.sleep(seconds))
+        self._look_for_death()
+
+    def changed(self) -> None:
+        """Something was scripted anew: programs that hang, pods that break."""
+        self.kubelet.let_end()
+        self.sim.look_again()
+        self._touch()
+
+    # --- what there is
+
+    def get(self, kind: Kind, name: str, namespace: str = "default") -> Manifest | None:
+        """An object as it is stored. Not to be changed."""
+        return self.sim.find(kind, namespace, name)
+
+    def all(self, kind: Kind, pattern: str = "*") -> list[Manifest]:
+        """The objects of a kind whose names match."""
+        found = [record.obj for record in self.api.store.list(kind)]
+        return [obj for obj in found if fnmatch.fnmatch(obj["metadata"]["name"], pattern)]
+
+    def condition(self, type_: str, name: str = "", kind: Kind | None = None) -> "Said":
+        """A condition of the one custom resource there is, or of the one named."""
+        found = [
+            obj
+            for each in ([kind] if kind else [kinds.SITE, kinds.BENCH])
+            for obj in self.all(each)
+            if name in ("", obj["metadata"]["name"])
+        ]
+        assert found, f"there is no {name or 'site or bench'}"
+        for condition in found[0].get("status", {}).get("conditions", []):
+            if condition["type"] == type_:
+                return Said(condition["status"], condition["reason"], condition["message"])
+        return Said("", "", f"{found[0]['metadata']['name']} has no condition {type_}")
+
+    def children(self, owner: str = "") -> list[Ref]:
+        """Everything the operator has made, or what of it one object controls."""
+        found = []
+        for ref in self.api.store.refs():
+            metadata = self.api.get(ref).obj["metadata"]
+            ours = metadata.get("labels", {}).get(MANAGED_BY) == CONTROLLED_BY_US and ref.kind not in SIMULATED
+            owners = [each["name"] for each in metadata.get("ownerReferences", []) if each.get("controller")]
+            if ours and (not owner or owner in owners):
+                found.append(ref)
+        return sorted(found)
+
+    @property
+    def writes(self) -> list[Written]:
+        """Every write request that reached the server, but for the leader's Lease."""
+        return [write for write in self.server.writes if write.ref.kind != kinds.LEASE]
+
+    def picture(self) -> dict[str, Manifest]:
+        """What the ends of two runs are compared by: everything but times, numbers of the server's, and random."""
+        shown = {}
+        for ref in self.api.store.refs():
+            if ref.kind not in (*SIMULATED, kinds.EVENT, kinds.LEASE):
+                shown[f"{ref.namespace}/{ref}"] = _seen_twice(self.api.get(ref).obj)
+        return dict(sorted(shown.items()))
+
+    def token(self) -> str:
+        """A new password."""
+        self._tokens += 1
+        return f"token-{self._tokens:04d}-canary"
+
+    # --- settling
+
+    def settle(self, quiet: float = 90.0, within: float = 7200.0) -> None:
+        """Let time pass until nothing has happened for `quiet` virtual seconds.
+
+        Raises NotSettled when something still happens after `within`.
+        """
+        self._touch()
+        ends = self.loop.time() + within
+        while True:
+            written = max((write.time for write in self.writes if write.code < 400), default=0.0)
+            wait = max(self._last + quiet, written + quiet, self._next_action()) - self.loop.time()
+            if wait <= 0:
+                return
+            if self.loop.time() > ends:
+                raise NotSettled(f"after {within} s: {self._recent()}")
+            self.run(min(wait, quiet) + 0.001)
+
+    def quiet(self, seconds: float) -> None:
+        """Assert that the operator writes nothing for so many virtual seconds."""
+        before = len(self.writes)
+        self.run(seconds)
+        wrote = [f"{write.verb} {write.ref} {write.subresource}".strip() for write in self.writes[before:]]
+        assert not wrote, f"written to a settled world: {wrote}"
+
+    def end(self) -> None:
+        """Stop everything."""
+        if self in OPEN:
+            OPEN.remove(self)
+        self.loop.finish()
+
+    # --- inside
+
+    async def _live(self) -> None:
+        """The operator's process, and whoever starts it again."""
+        while True:
+            self.starts += 1
+            self._process = Process(self.faults)
+            self._task = asyncio.create_task(self._operate(self._process))
+            try:
+                await self._task
+            except asyncio.CancelledError:
+                current = asyncio.current_task()
+                if current is not None and current.cancelling():
+                    self._process.dead = True
+                    self._task.cancel()
+                    raise
+            self._process.dead = True
+            await asyncio.sleep(RESTART_SECONDS)
+
+    async def _operate(self, transport: Process) -> None:
+        engine = Engine(
+            transport,
+            self._controllers(self),
+            strict=True,
+            clock=lambda: START.timestamp() + self.loop.time(),
+            jitter=self.random.random,
+        )
+        leading = asyncio.Event()
+        leading.set()
+        await engine.run(leading)
+
+    def _look_for_death(self) -> None:
+        for task in (self._life, self._cluster):
+            if task.done():
+                task.result()
+                raise AssertionError("the operator ended by itself")
+
+    async def _latency(self) -> None:
+        await asyncio.sleep(self.random.uniform(0, LATENCY_SECONDS))
+
+    def _touch(self) -> None:
+        self._last = self.loop.time()
+
+    def _next_action(self) -> float:
+        return max((action.at for action in self.sim.actions()), default=0.0)
+
+    def _recent(self) -> str:
+        lines = [f"{write.time:.1f} {write.verb} {write.ref} {write.code}" for write in self.writes[-12:]]
+        return "\n".join([*lines, *self.sim.done[-8:], *self.faults.happened[-5:]])
+
+    def _namespace(self, name: str) -> None:
+        if self.sim.find(kinds.NAMESPACE, "", name) is None:
+            self.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, "kubectl")
+
+    def _kind(self, obj: Manifest) -> Kind:
+        found = [kind for kind in self.api.kinds if (kind.api_version, kind.kind) == (obj["apiVersion"], obj["kind"])]
+        return found[0]
+
+
+class Said(NamedTuple):
+    """What a condition says."""
+
+    status: str
+    reason: str
+    message: str
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "True"
+
+
+def settle(world: World, quiet: float = 90.0) -> None:
+    """Let the operator and the cluster do what they do until nothing happens any more."""
+    world.settle(quiet)
+
+
+VOLATILE = {
+    "clusterIP",
+    "clusterIPs",
+    "completionTime",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "generation",
+    "lastTransitionTime",
+    "managedFields",
+    "observedGeneration",
+    "resourceVersion",
+    "startTime",
+    "uid",
+    "volumeName",
+}
+
+
+def _seen_twice(value: Any, secret: bool = False) -> Any:
+    if isinstance(value, dict):
+        secret = secret or value.get("kind") == "Secret"
+        return {
+            name: (sorted(inner) if secret and name == "data" else _seen_twice(inner, secret))
+            for name, inner in sorted(value.items())
+            if name not in VOLATILE and not name.endswith("controller-uid")
+        }
+    if isinstance(value, list):
+        return [_seen_twice(item, secret) for item in value]
+    return value

@@ -1,0 +1,89 @@
+"""A small product on the kernel, to try the world with: a Toy wants a ConfigMap, a Secret, a Job, a Deployment."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, SECRET, Key, Kind, Manifest
+from frappe_operator.kube.live import Custom, Job, Live, Workload
+from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OURS
+from frappe_operator.kube.readiness import exist, jobs_succeeded, workloads_available
+from frappe_operator.kube.stage import Stage
+from frappe_operator.runtime.apply import apply
+from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.controller import Controller, Watch, owned_by
+from frappe_operator.runtime.finalizers import ensure_finalizer, remove_finalizer
+from frappe_operator.runtime.report import report
+from tests.world.harness import World
+from tests.world.kubelet import succeeds
+
+TOY = Kind("toys.example.com", "v1", "Toy", "toys")
+FINALIZER = "toys.example.com/put-away"
+
+
+def a_toy(name: str = "bear", **spec: Any) -> Manifest:
+    return {"apiVersion": TOY.api_version, "kind": "Toy", "metadata": {"name": name}, "spec": {"size": 1, **spec}}
+
+
+def _child(kind: Kind, owner: Live, part: str, **body: Any) -> Manifest:
+    labels = {MANAGED_BY: "frappe-operator", INSTANCE: owner.metadata.name, "part": part}
+    metadata = {"namespace": owner.metadata.namespace, "name": f"{owner.metadata.name}-{part}", "labels": labels}
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **body}
+
+
+def _pod(labels: dict[str, str], image: str, **more: Any) -> Manifest:
+    limits = {"limits": {"cpu": "1000m", "memory": "0.5Gi"}}
+    container = {"name": "main", "image": image, "resources": limits, "args": ["nothing"]}
+    return {"metadata": {"labels": labels}, "spec": {"containers": [container], **more}}
+
+
+def stages(owner: Custom, size: int, token: Callable[[], str]) -> list[Stage]:
+    """A toy's life, in order."""
+    name = owner.metadata.name
+    selector = {INSTANCE: name, "part": "shelf"}
+    ours = {MANAGED_BY: "frappe-operator"}
+    shelf = {
+        "replicas": size,
+        "selector": {"matchLabels": selector},
+        "template": _pod({**selector, **ours}, f"shelf:{size}"),
+    }
+    once = {"template": _pod(ours, "sew:1", restartPolicy="OnFailure"), "backoffLimit": 9}
+    return [
+        Stage("Named", [_child(CONFIG_MAP, owner, "label", data={"size": str(size)})], exist),
+        Stage("Locked", [], exist, once=[_child(SECRET, owner, "key", stringData={"key": token()})]),
+        Stage("Sewn", [], jobs_succeeded({}), once=[_child(JOB, owner, "sew", spec=once)]),
+        Stage("Shelved", [_child(DEPLOYMENT, owner, "shelf", spec=shelf)], workloads_available),
+    ]
+
+
+def toys(world: World) -> Sequence[Controller]:
+    """The controller of Toys."""
+
+    async def reconcile(cluster: Cluster, key: Key) -> float | None:
+        live = cluster.get(TOY, key.namespace, key.name)
+        if not isinstance(live, Custom):
+            return None
+        if live.deleting:
+            await remove_finalizer(cluster, TOY, live, FINALIZER)
+            return None
+        await ensure_finalizer(cluster, TOY, live, FINALIZER)
+        size = msgspec.json.decode(live.spec)["size"]
+        done = await apply(cluster, TOY, live, stages(live, size, world.token), prune=(CONFIG_MAP, DEPLOYMENT))
+        await report(cluster, TOY, live, done.verdicts, {"size": size})
+        return None
+
+    watches = [
+        Watch(CONFIG_MAP, Live, owned_by(TOY), labels=OURS, metadata_only=True),
+        Watch(SECRET, Live, owned_by(TOY), labels=OURS, metadata_only=True),
+        Watch(JOB, Job, owned_by(TOY), labels=OURS),
+        Watch(DEPLOYMENT, Workload, owned_by(TOY), labels=OURS),
+    ]
+    return [Controller(TOY, reconcile, watches)]
+
+
+def a_world(*objects: Manifest, **more: Any) -> World:
+    """A world in which toys are kept."""
+    world = World(*(objects or (a_toy(),)), controllers=toys, more_kinds=[TOY], **more)
+    world.kubelet.program = succeeds
+    return world

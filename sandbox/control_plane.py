@@ -17,8 +17,8 @@ from sandbox.state import State
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 
-_START = 60.0
-"""Seconds a process may take until it answers; it takes a tenth of that on an idle machine."""
+_START = 180.0
+"""Seconds a process may take until it answers: a few on an idle machine, a minute on one that is overrun."""
 
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",

@@ -15,7 +15,7 @@ NODES = ("simulated-1", "simulated-2")
 
 _STAGES = sorted((Path(__file__).parent / "stages").glob("*.yaml"))
 _ANNOTATION, _VALUE = "kwok.x-k8s.io/node", "fake"
-_START = 60.0
+_START = 180.0
 _STORAGE_CLASS = {
     "apiVersion": "storage.k8s.io/v1",
     "kind": "StorageClass",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import slots
+from sandbox.__main__ import main
 from sandbox.cluster import Cluster, DifferentClusterError
 from sandbox.deadline import until
 from sandbox.identity import alive
@@ -107,23 +108,25 @@ def test_a_cluster_that_cannot_come_up_says_why_and_leaves_only_its_logs(root: P
     assert (root / "logs" / "kwok.log").exists()
 
 
-def test_the_command_line_tells_what_is_up_and_what_is_not(root: Path):
-    def sandbox(*args: str) -> subprocess.CompletedProcess[str]:
-        state = ["--state", str(root)]
-        return subprocess.run(
-            [sys.executable, "-m", "sandbox", args[0], *state, *args[1:]], capture_output=True, text=True
-        )
+def test_the_command_line_tells_what_is_up_and_what_is_not(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    def sandbox(command: str, *args: str) -> tuple[object, str]:
+        """How it ended, and all it said."""
+        monkeypatch.setattr(sys, "argv", ["sandbox", command, "--state", str(root), *args])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, "".join(capfd.readouterr())
 
-    assert sandbox("status").returncode == 1
-    assert sandbox("up", "--tier", "control-plane").returncode == 0
-    status = sandbox("status")
-    assert status.returncode == 0
-    assert f"export KUBECONFIG={root / 'kubeconfig'}" in status.stdout
-    assert "kube-apiserver" in status.stdout
-    assert sandbox("kubectl", "get", "namespace", "default", "-o", "name").stdout == "namespace/default\n"
-    refused = sandbox("up", "--tier", "simulated")
-    assert refused.returncode == 1
-    assert "take it down first" in refused.stderr
-    assert "Traceback" not in refused.stderr
-    assert sandbox("down").returncode == 0
-    assert "no cluster" in sandbox("down").stderr
+    assert sandbox("kubectl", "get", "nodes")[0] == f"there is no cluster in {root}"
+    assert sandbox("status")[0] == 1
+    assert sandbox("up", "--tier", "control-plane")[0] == 0
+    code, said = sandbox("status")
+    assert code == 0
+    assert f"export KUBECONFIG={root / 'kubeconfig'}" in said
+    assert "kube-apiserver" in said
+    assert sandbox("kubectl", "get", "namespace", "default", "-o", "name") == (0, "namespace/default\n")
+    assert sandbox("kubectl", "get", "namespace", "absent")[0] == 1
+    assert "take it down first" in str(sandbox("up", "--tier", "simulated")[0])
+    assert sandbox("down")[0] == 0
+    assert "no cluster" in sandbox("down")[1]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from frappe_operator.kube.kinds import Manifest, Ref
@@ -24,7 +25,8 @@ def check(ref: Ref, live: Manifest | None, new: Manifest) -> None:
     _metadata(ref, live, new)
     template = _template(new)
     if template is not None:
-        _pod(ref, template["spec"], "spec.template.spec")
+        claimed = {claim["metadata"]["name"] for claim in new["spec"].get("volumeClaimTemplates", [])}
+        _pod(ref, template["spec"], "spec.template.spec", claimed)
         _labels(ref, template["metadata"].get("labels", {}), "spec.template.metadata.labels")
     if ref.kind.kind in RULES:
         RULES[ref.kind.kind](ref, live, new)
@@ -91,11 +93,11 @@ def _labels(ref: Ref, labels: Manifest, field: str) -> None:
             )
 
 
-def _pod(ref: Ref, spec: Manifest, field: str) -> None:
+def _pod(ref: Ref, spec: Manifest, field: str, claimed: AbstractSet[str] = frozenset()) -> None:
     containers = spec.get("containers", [])
     if not containers:
         raise invalid(ref, f"{field}.containers", "Required value")
-    volumes = _unique(ref, spec.get("volumes", []), f"{field}.volumes")
+    volumes = _unique(ref, spec.get("volumes", []), f"{field}.volumes") | claimed
     _unique(ref, [*containers, *spec.get("initContainers", [])], f"{field}.containers")
     for container in [*containers, *spec.get("initContainers", [])]:
         here = f"{field}.containers[{container['name']}]"

@@ -98,6 +98,9 @@ def _unbound(claim: Claim, classes: Mapping[str, StorageClass]) -> Verdict | Non
     if not wanted:
         message = f"PersistentVolumeClaim {name}: the cluster has no default StorageClass: name one (storageClassName)"
         return Verdict(False, Reason.STORAGE_CLASS_NOT_FOUND, message, blocked=True)
+    if not classes:
+        # There are none, or we may not see them: the pod that is kept waiting will say so.
+        return None
     if wanted not in classes:
         message = f"PersistentVolumeClaim {name}: there is no StorageClass {wanted}: create it, or delete the claim"
         return Verdict(False, Reason.STORAGE_CLASS_NOT_FOUND, message, blocked=True)

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 import frappe_operator
+from frappe_operator.model.settings import Images
+from frappe_operator.runtime.log import Format, Level
+from frappe_operator.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from frappe_operator.cli.source import Document
@@ -27,6 +30,106 @@ Namespace = Annotated[
 ]
 
 
+DEFAULT_SETTINGS, DEFAULT_IMAGES = Settings(), Images()
+ENVIRONMENT = "FRAPPE_OPERATOR_"
+"""Every option of `run` may stand in the environment instead."""
+
+
+@app.command(short_help="Run the operator.")
+def run(
+    kubeconfig: Annotated[
+        str,
+        typer.Option(
+            envvar=f"{ENVIRONMENT}KUBECONFIG",
+            metavar="FILE",
+            help="How to reach the cluster. Default: $KUBECONFIG, the pod's service account, or ~/.kube/config.",
+        ),
+    ] = DEFAULT_SETTINGS.kubeconfig,
+    namespace: Annotated[
+        str,
+        typer.Option(
+            envvar=f"{ENVIRONMENT}NAMESPACE",
+            metavar="NAME",
+            help="Namespace of the Lease by which operators take turns. Default: the account's own.",
+        ),
+    ] = DEFAULT_SETTINGS.lease_namespace,
+    watch_namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--watch-namespace",
+            envvar=f"{ENVIRONMENT}WATCH_NAMESPACES",
+            metavar="NAME",
+            help="A namespace to look after; may be given several times. Default: all.",
+        ),
+    ] = None,
+    lease_name: Annotated[
+        str, typer.Option(envvar=f"{ENVIRONMENT}LEASE_NAME", metavar="NAME", help="Name of that Lease.")
+    ] = DEFAULT_SETTINGS.lease_name,
+    health_address: Annotated[
+        str,
+        typer.Option(
+            envvar=f"{ENVIRONMENT}HEALTH_ADDRESS",
+            metavar="IP",
+            help="Where /healthz, /readyz and /metrics are served. In a pod: 0.0.0.0 or ::",
+        ),
+    ] = DEFAULT_SETTINGS.health_address,
+    health_port: Annotated[
+        int, typer.Option(envvar=f"{ENVIRONMENT}HEALTH_PORT", min=0, max=65535, metavar="PORT", help="0: any free one.")
+    ] = DEFAULT_SETTINGS.health_port,
+    log_format: Annotated[
+        Format, typer.Option(envvar=f"{ENVIRONMENT}LOG_FORMAT", help="For machines or for people.")
+    ] = DEFAULT_SETTINGS.log_format,
+    log_level: Annotated[
+        Level, typer.Option(envvar=f"{ENVIRONMENT}LOG_LEVEL", help="The least that is logged.")
+    ] = DEFAULT_SETTINGS.log_level,
+    workers: Annotated[
+        int,
+        typer.Option(
+            envvar=f"{ENVIRONMENT}WORKERS",
+            min=1,
+            metavar="COUNT",
+            help="Objects of one kind that are looked at at once.",
+        ),
+    ] = DEFAULT_SETTINGS.workers,
+    frappe_image: Annotated[
+        str,
+        typer.Option(envvar=f"{ENVIRONMENT}FRAPPE_IMAGE", metavar="IMAGE", help="Of benches that name none; no tag."),
+    ] = DEFAULT_IMAGES.frappe,
+    mariadb_image: Annotated[
+        str, typer.Option(envvar=f"{ENVIRONMENT}MARIADB_IMAGE", metavar="IMAGE", help="Of benches that name none.")
+    ] = DEFAULT_IMAGES.mariadb,
+    redis_image: Annotated[
+        str, typer.Option(envvar=f"{ENVIRONMENT}REDIS_IMAGE", metavar="IMAGE", help="Of benches that name none.")
+    ] = DEFAULT_IMAGES.redis,
+    nginx_image: Annotated[
+        str, typer.Option(envvar=f"{ENVIRONMENT}NGINX_IMAGE", metavar="IMAGE", help="Of every bench's proxy.")
+    ] = DEFAULT_IMAGES.nginx,
+) -> None:
+    """Run the operator until it is told to go (SIGTERM).
+
+    Several may run: one works, the others stand by. Exit code 1 when another has taken over.
+    """
+    from frappe_operator.cli.run import run as run_operator
+    from frappe_operator.runtime.kubeconfig import AccessError
+
+    settings = Settings(
+        kubeconfig=kubeconfig,
+        namespaces=tuple(watch_namespace or ()),
+        lease_namespace=namespace,
+        lease_name=lease_name,
+        health_address=health_address,
+        health_port=health_port,
+        log_format=log_format,
+        log_level=log_level,
+        workers=workers,
+    )
+    images = Images(frappe=frappe_image, mariadb=mariadb_image, redis=redis_image, nginx=nginx_image)
+    try:
+        raise typer.Exit(run_operator(settings, images))
+    except AccessError as error:
+        _fail(str(error))
+
+
 @app.command(short_help="Print what the operator would create for FILE…, without a cluster.")
 def render(files: Files, namespace: Namespace = "default") -> None:
     """Print what the operator would create for the benches and sites in FILE…, without a cluster.
@@ -38,7 +141,6 @@ def render(files: Files, namespace: Namespace = "default") -> None:
     from frappe_operator.cli.render import BenchNotDeclared
     from frappe_operator.cli.render import render as documents
     from frappe_operator.kube.stage import Blocked
-    from frappe_operator.model.settings import Images
 
     declared = Declared(_read(files), namespace, Images())
     try:

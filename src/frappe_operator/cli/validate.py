@@ -87,7 +87,11 @@ def _no_such_kind(document: Document) -> Problem:
 
 
 def _said_by_operator(declared: Declared, each: Object) -> Iterator[Problem]:
-    yield from _declared_twice(declared, each)
+    first = declared.find(each.kind, each.live.metadata.namespace, each.live.metadata.name)
+    if first is not None and first is not each:
+        message = f"declared twice, first at {first.document.file}:{first.document.line(())}: keep one"
+        yield Problem(("metadata", "name"), message)
+        return
     try:
         if each.kind is BENCH:
             runner_bench.major(declared.facts(each.live).frappe_version)
@@ -105,13 +109,6 @@ def _place(document: Document, message: str) -> tuple[str, ...]:
     """The field a message begins with, where it begins with one."""
     field = tuple(message.split()[0].rstrip(":").split("."))
     return ("spec", *field) if ("spec", *field) in document.lines else ("spec",)
-
-
-def _declared_twice(declared: Declared, each: Object) -> Iterator[Problem]:
-    first = declared.find(each.kind, each.live.metadata.namespace, each.live.metadata.name)
-    if first is not None and first is not each:
-        message = f"declared twice, first at {first.document.file}:{first.document.line(())}: keep one"
-        yield Problem(("metadata", "name"), message)
 
 
 def _hosts_taken(declared: Declared, each: Object) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 """A bench as decided: every default chosen, every None gone."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -293,6 +294,10 @@ def apps(spec: FrappeBenchSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(["frappe", *names]))
 
 
+APP = re.compile("[a-z][a-z0-9_]{0,63}")
+"""As the typed form spells them."""
+
+
 def _apps_json(text: str) -> list[str]:
     wanted = 'a JSON list of app names, such as ["erpnext", "hrms"], or of objects with a "name"'
     try:
@@ -302,7 +307,7 @@ def _apps_json(text: str) -> list[str]:
     names = (
         [each.get("name") if isinstance(each, dict) else each for each in listed] if isinstance(listed, list) else []
     )
-    if not isinstance(listed, list) or not all(isinstance(name, str) and name.isidentifier() for name in names):
+    if not isinstance(listed, list) or not all(isinstance(name, str) and APP.fullmatch(name) for name in names):
         raise Blocked(Reason.INVALID_SPEC, f"appsJSON does not name apps: write {wanted}")
     return [str(name) for name in names]
 

@@ -1,0 +1,34 @@
+"""The operator as a process: its controllers, and what they need of the machine it runs on."""
+
+import asyncio
+import secrets
+
+import aiohttp
+
+from frappe_operator.bench import controller as bench
+from frappe_operator.model.settings import Images
+from frappe_operator.runtime import operator
+from frappe_operator.runtime.fetch import http_fetch
+from frappe_operator.runtime.settings import Settings
+from frappe_operator.site import controller as site
+
+TOKEN_BYTES = 24
+"""Of randomness in a password. It is written in letters that stand for themselves in URLs and in configuration."""
+
+
+def run(settings: Settings, images: Images) -> int:
+    """Runs until it is told to go. Returns the exit code."""
+    return asyncio.run(_run(settings, images))
+
+
+async def _run(settings: Settings, images: Images) -> int:
+    # Each site has its own host name and is asked rarely: nothing is gained by keeping connections or cookies.
+    connector = aiohttp.TCPConnector(force_close=True, limit=64)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        controllers = [bench.controller(images, token), site.controller(images, token, http_fetch(session))]
+        return await operator.run(settings, controllers)
+
+
+def token() -> str:
+    """A new password."""
+    return secrets.token_hex(TOKEN_BYTES)

@@ -1,0 +1,58 @@
+"""Specs as users write them, with names that are nobody's product names."""
+
+from typing import Any
+
+import msgspec
+
+from frappe_operator.kube.kinds import BENCH, SITE, Kind
+from frappe_operator.kube.live import Custom, Meta
+from frappe_operator.model import bench as bench_model
+from frappe_operator.model import site as site_model
+from frappe_operator.model.bench import Bench, Facts, Upstream
+from frappe_operator.model.settings import Images
+from frappe_operator.model.site import Connection, Site
+
+NAMESPACE = "harbour"
+IMAGES = Images(
+    frappe="frappe.example.net/erpnext",
+    mariadb="mariadb.example.net/mariadb:1",
+    redis="redis.example.net/redis:2",
+    nginx="nginx.example.net/nginx:3",
+)
+REFERENCE = f"{IMAGES.frappe}:version-15"
+FACTS = Facts(REFERENCE, "15.51.1", "3.11.6", {"frappe": "15.51.1", "erpnext": "15.50.0", "hrms": "15.1.0"})
+
+
+def live(name: str, spec: dict[str, Any], *, kind: Kind, uid: str = "") -> Custom:
+    """An object as the cluster has it."""
+    meta = Meta(name=name, namespace=NAMESPACE, uid=uid or f"uid-of-{kind.kind}-{name}", generation=1)
+    return Custom(meta, msgspec.Raw(msgspec.json.encode(spec)))
+
+
+def a_bench(name: str = "pier", *, facts: Facts | None = FACTS, **spec: Any) -> Bench:
+    """A bench as decided, its MariaDB wanted and one host routed."""
+    asked = live(name, {"frappeVersion": "version-15", **spec}, kind=BENCH)
+    return bench_model.resolve(
+        asked,
+        IMAGES,
+        facts=facts,
+        access_mode=bench_model.RWO,
+        mariadb_wanted=True,
+        upstreams=(Upstream("pearl.example.net", "pearl-gunicorn", "pearl.example.net"),),
+    )
+
+
+def a_site(
+    name: str = "pearl",
+    *,
+    bench: Bench | None = None,
+    connection: Connection | None = None,
+    retained: str = "",
+    uid: str = "",
+    **spec: Any,
+) -> Site:
+    """A site as decided."""
+    asked = live(name, {"benchRef": {"name": "pier"}, "siteName": "pearl.example.net", **spec}, kind=SITE, uid=uid)
+    return site_model.resolve(
+        asked, site_model.parse(asked), bench or a_bench(), retained_database=retained, connection=connection
+    )

@@ -1,0 +1,26 @@
+"""How objects are addressed."""
+
+import pytest
+
+from frappe_operator.kube.kinds import ALL, BENCH, POD, SITE, STORAGE_CLASS, ref_of
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (POD.path(), "/api/v1/pods"),
+        (POD.path("harbour"), "/api/v1/namespaces/harbour/pods"),
+        (SITE.path("harbour", "pearl"), "/apis/vyogo.tech/v1alpha1/namespaces/harbour/frappesites/pearl"),
+        (SITE.path("a", "b", "status"), "/apis/vyogo.tech/v1alpha1/namespaces/a/frappesites/b/status"),
+        (STORAGE_CLASS.path("ignored", "fast"), "/apis/storage.k8s.io/v1/storageclasses/fast"),
+    ],
+)
+def test_a_kind_knows_its_paths(path: str, expected: str) -> None:
+    assert path == expected
+
+
+def test_a_manifest_says_which_object_it_is() -> None:
+    ref = ref_of({"apiVersion": BENCH.api_version, "kind": "FrappeBench", "metadata": {"namespace": "a", "name": "b"}})
+    assert (ref.kind, ref.namespace, ref.name) == (BENCH, "a", "b")
+    assert str(ref) == "FrappeBench b"
+    assert len(ALL) == len({(kind.group, kind.plural) for kind in ALL.values()})

@@ -1,0 +1,129 @@
+"""What a bench's spec comes to."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frappe_operator.api.frappebench import App, FrappeBenchSpec, ImageConfig
+from frappe_operator.kube.kinds import BENCH
+from frappe_operator.kube.stage import Blocked, Reason
+from frappe_operator.model import bench as model
+from frappe_operator.model.bench import RWO, RWX, apps, image, redis_memory
+from tests.unit.asked import FACTS, IMAGES, REFERENCE, a_bench, live
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[]", ("frappe",)),
+        ('["erpnext", "hrms"]', ("frappe", "erpnext", "hrms")),
+        ('["hrms", "frappe", "hrms"]', ("frappe", "hrms")),
+        ('[{"name": "crm", "url": "https://example.net/crm", "branch": "main"}, "hrms"]', ("frappe", "crm", "hrms")),
+    ],
+)
+def test_apps_json_names_apps_in_order_each_once_frappe_first(text: str, named: tuple[str, ...]) -> None:
+    assert apps(FrappeBenchSpec(frappe_version="v15", apps_json=text)) == named
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "null", '"crm"', "{}", "[1]", "[{}]", '[["crm"]]', '["a b"]', '["--force"]', '["../crm"]']
+)
+def test_other_apps_json_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(Blocked, match=r'appsJSON .*\["erpnext", "hrms"\]') as blocked:
+        apps(FrappeBenchSpec(frappe_version="v15", apps_json=text or " "))
+    assert blocked.value.verdict.reason == Reason.INVALID_SPEC
+
+
+@given(st.text(max_size=60))
+def test_no_apps_json_whatever_leads_to_anything_but_names_or_a_sentence(text: str) -> None:
+    try:
+        found = apps(FrappeBenchSpec(frappe_version="v15", apps_json=text))
+    except Blocked:
+        return
+    assert found[0] == "frappe"
+    assert all(name.isidentifier() for name in found)
+
+
+def test_typed_apps_are_the_same() -> None:
+    spec = FrappeBenchSpec(frappe_version="v15", apps=[App(name="crm"), App(name="hrms", source="image")])
+    assert apps(spec) == ("frappe", "crm", "hrms")
+
+
+@pytest.mark.parametrize(
+    ("config", "reference"),
+    [
+        (None, REFERENCE),
+        (ImageConfig(tag="t"), f"{IMAGES.frappe}:t"),
+        (ImageConfig(repository="r.net/erp"), "r.net/erp:version-15"),
+        (ImageConfig(tag="t", digest="sha256:" + "0" * 64), f"{IMAGES.frappe}@sha256:" + "0" * 64),
+    ],
+)
+def test_the_image_is_what_image_config_says_with_the_version_as_tag(
+    config: ImageConfig | None, reference: str
+) -> None:
+    assert image(FrappeBenchSpec(frappe_version="version-15", image_config=config), IMAGES).reference == reference
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("256Mi", 256 * 1024**2), ("4gb", 4 * 1024**3), ("4g", 4 * 1000**3), ("1G", 1000**3), ("512mb", 512 * 1024**2)],
+)
+def test_memory_may_be_spelled_as_kubernetes_or_as_redis_does(text: str, size: int) -> None:
+    assert redis_memory(text) == str(size)
+
+
+@given(st.from_regex(r"[1-9][0-9]{0,9}([kKmMgG]i?[bB]?)?", fullmatch=True))
+def test_every_memory_the_schema_takes_is_a_number_of_bytes(text: str) -> None:
+    assert int(redis_memory(text)) >= 1
+
+
+def test_redis_gets_room_for_its_memory_unless_a_limit_is_given() -> None:
+    assert a_bench().redis.resources["limits"] == {"memory": "512Mi"}
+    large = a_bench(redisConfig={"maxMemory": "4gb"}).redis
+    assert int(large.resources["limits"]["memory"]) > int(large.max_memory)
+    given = a_bench(redisConfig={"maxMemory": "4gb"}, componentResources={"redis": {"limits": {"memory": "9Gi"}}})
+    assert given.redis.resources["limits"] == {"memory": "9Gi"}
+
+
+@pytest.mark.parametrize(
+    ("provisioner", "annotation", "mode"),
+    [
+        ("efs.csi.aws.com", "", RWX),
+        ("ebs.csi.aws.com", "", RWO),
+        ("ebs.csi.aws.com", "ReadWriteOnce,ReadWriteMany", RWX),
+        ("efs.csi.aws.com", "ReadWriteOnce", RWO),
+    ],
+)
+def test_a_class_can_do_what_it_says_else_what_its_provisioner_is_known_for(
+    provisioner: str, annotation: str, mode: str
+) -> None:
+    assert model.access_modes(provisioner, annotation) == mode
+
+
+def test_sites_run_the_image_that_was_looked_into_until_the_new_one_was() -> None:
+    bench = a_bench(frappeVersion="version-16")
+    assert bench.image.reference.endswith("version-16")
+    assert bench.running_image is not None
+    assert bench.running_image.reference == REFERENCE
+    assert a_bench(facts=None).running_image is None
+
+
+def test_what_is_no_spec_is_blocked_in_words_and_asked_for_softly_elsewhere() -> None:
+    broken = live("wreck", {"frappeVersion": 15}, kind=BENCH)
+    with pytest.raises(Blocked, match="frappeVersion"):
+        model.parse(broken)
+    assert model.suffix(broken) is None
+    assert model.pull_secrets(broken) == ()
+
+
+def test_missing_apps_are_those_the_image_was_found_not_to_hold() -> None:
+    assert model.missing_apps(a_bench(appsJSON='["crm", "hrms"]')) == ["crm"]
+    assert model.missing_apps(a_bench(appsJSON='["crm"]', facts=None)) == []
+
+
+def test_facts_survive_their_config_map_and_rubbish_is_none() -> None:
+    from msgspec import json
+
+    assert model.facts_from({"facts": json.encode(FACTS).decode()}) == FACTS
+    assert model.facts_from({}) is None
+    assert model.facts_from({"facts": "{"}) is None

@@ -1,0 +1,100 @@
+"""Which hosts a site answers on, and whose a host is."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frappe_operator.api.frappesite import BenchReference, FrappeSiteSpec
+from frappe_operator.kube.kinds import BENCH, SITE, Key, Kind
+from frappe_operator.kube.live import Custom, Live
+from frappe_operator.model import domain
+from frappe_operator.model.domain import Claim, Register, normalise, resolve, winner
+from tests.unit.asked import NAMESPACE, live
+
+
+def asked(**spec: Any) -> FrappeSiteSpec:
+    return FrappeSiteSpec(**{"bench_ref": BenchReference(name="pier"), "site_name": "pearl", **spec})
+
+
+@pytest.mark.parametrize(
+    ("spec", "suffix", "host", "source"),
+    [
+        ({}, None, "pearl", "sitename-default"),
+        ({}, ".ships.net", "pearl.ships.net", "bench-suffix"),
+        ({"domain": "Gull.Example.NET."}, ".ships.net", "gull.example.net", "explicit"),
+        ({"site_name": "a.b"}, ".c.d", "a.b.c.d", "bench-suffix"),
+    ],
+)
+def test_the_domain_comes_from_the_site_else_the_benchs_suffix_else_the_name(
+    spec: dict[str, Any], suffix: str | None, host: str, source: str
+) -> None:
+    found = resolve(asked(**spec), suffix)
+    assert (found.host, found.source) == (host, source)
+
+
+def test_aliases_are_normalised_and_each_host_is_named_once() -> None:
+    found = resolve(asked(domain="a.net", aliases=["B.net", "b.NET.", "A.net", "c.net"]), None)
+    assert found.hosts == ("a.net", "b.net", "c.net")
+
+
+@given(st.from_regex(r"[A-Za-z0-9.-]{1,40}", fullmatch=True))
+def test_one_host_has_one_spelling(host: str) -> None:
+    assert normalise(normalise(host)) == normalise(host) == normalise(host.upper()) == normalise(host + ".")
+
+
+def test_the_older_claim_wins_and_then_the_lesser_name() -> None:
+    old, young = Claim("2026-01-01T00:00:00Z", Key("b", "x")), Claim("2026-01-02T00:00:00Z", Key("a", "x"))
+    assert winner([young, old]) == old.key
+    assert winner([Claim("t", Key("b", "x")), Claim("t", Key("a", "y"))]) == Key("a", "y")
+    assert winner([]) is None
+
+
+@given(st.permutations([Claim(str(age % 3), Key("n", str(age))) for age in range(6)]))
+def test_the_winner_does_not_depend_on_who_is_asked_first(claims: list[Claim]) -> None:
+    assert winner(claims) == Key("n", "0")
+
+
+class Known:
+    """A cache of a few objects."""
+
+    def __init__(self, *sites: Custom, suffix: str | None = None) -> None:
+        config = {"domainConfig": {"suffix": suffix}} if suffix else {}
+        self.bench = live("pier", {"frappeVersion": "version-15", **config}, kind=BENCH)
+        self.sites = sites
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Live | None:
+        return self.bench if (kind, namespace, name) == (BENCH, NAMESPACE, "pier") else None
+
+    def select(self, kind: Kind, index: str, value: str) -> list[Live]:
+        return [site for site in self.sites if value in domain.INDICES[index](site)]
+
+
+def a_site(name: str, created: str, **spec: Any) -> Custom:
+    result = live(name, {"benchRef": {"name": "pier"}, "siteName": name, **spec}, kind=SITE)
+    result.metadata.creation_timestamp = created
+    return result
+
+
+def test_a_host_that_comes_about_in_two_ways_is_one_host() -> None:
+    by_suffix = a_site("pearl", "2026-01-01T00:00:00Z")
+    by_domain = a_site("gull", "2026-01-02T00:00:00Z", domain="PEARL.ships.net")
+    by_alias = a_site("heron", "2025-01-01T00:00:00Z", aliases=["pearl.ships.net."])
+    assert Register(Known(by_suffix, by_domain, suffix=".ships.net")).holder("pearl.ships.net") == (NAMESPACE, "pearl")
+    register = Register(Known(by_suffix, by_domain, by_alias, suffix=".ships.net"))
+    assert register.holder("pearl.ships.net") == (NAMESPACE, "heron")
+    assert {site.metadata.name for site in register.claimants("pearl.ships.net")} == {"pearl", "gull", "heron"}
+
+
+def test_a_site_name_claims_nothing_where_a_suffix_or_domain_stands_instead() -> None:
+    known = Known(a_site("pearl", "1"), a_site("gull", "2", domain="other.net"), suffix=".ships.net")
+    assert Register(known).holder("pearl") is None
+    assert Register(known).holder("gull.ships.net") is None
+
+
+def test_what_is_no_site_claims_nothing() -> None:
+    broken = live("wreck", {"siteName": 5}, kind=SITE)
+    register = Register(Known(broken))
+    assert register.domain(broken) is None
+    assert [index(broken) for index in domain.INDICES.values()] == [[], [], []]

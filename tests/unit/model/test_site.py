@@ -1,0 +1,148 @@
+"""What a site's spec comes to."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frappe_operator.kube.kinds import SITE
+from frappe_operator.kube.stage import Blocked, Reason, Waiting
+from frappe_operator.model.site import (
+    Connection,
+    connection_from,
+    database_name,
+    is_our_database,
+    needs_mariadb,
+)
+from tests.unit.asked import FACTS, a_bench, a_site, live
+
+NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
+UIDS = st.uuids().map(str)
+MINE = Connection("tides", "db.example.net", "3307", "sea", "sea", "9")
+
+
+@given(NAMES, NAMES, UIDS)
+def test_a_database_name_serves_as_a_user_name_and_needs_no_quotes(namespace: str, name: str, uid: str) -> None:
+    made = database_name(namespace, name, uid)
+    assert re.fullmatch(r"_[0-9a-f_]{1,31}", made)
+    assert is_our_database(made, namespace, name)
+
+
+@given(NAMES, NAMES, UIDS, NAMES, NAMES, UIDS)
+def test_two_sites_never_share_a_database(
+    namespace: str, name: str, uid: str, other_namespace: str, other_name: str, other_uid: str
+) -> None:
+    made, other = database_name(namespace, name, uid), database_name(other_namespace, other_name, other_uid)
+    if (namespace, name) != (other_namespace, other_name):
+        assert made != other
+        assert not is_our_database(made, other_namespace, other_name)
+        assert database_name(other_namespace, other_name, uid) != made
+    elif uid != other_uid:
+        assert made != other
+
+
+@given(NAMES, NAMES, UIDS, st.text(max_size=40))
+def test_no_text_that_a_tenant_writes_names_a_database_of_another(
+    namespace: str, name: str, uid: str, text: str
+) -> None:
+    made = database_name(namespace, name, uid)
+    assert not is_our_database(made, f"{namespace}x", name)
+    assert not is_our_database(made, namespace, f"{name}x")
+    assert not is_our_database(made + text, namespace, name) or not text
+
+
+@given(NAMES, NAMES)
+def test_a_namespace_and_a_name_cannot_be_moved_into_one_another(namespace: str, name: str) -> None:
+    assert database_name(f"{namespace}-{name}", "x", "u") != database_name(namespace, f"{name}-x", "u")
+
+
+def test_a_retained_database_is_taken_up_only_by_the_site_it_was_given_to() -> None:
+    first = a_site(uid="one").database.name
+    assert a_site(uid="two", retained=first).database.name == first
+    with pytest.raises(Blocked, match="was never this site's") as blocked:
+        a_site(retained=database_name("elsewhere", "pearl", "one"))
+    assert blocked.value.verdict.reason == Reason.NAME_CONFLICT
+
+
+def test_a_database_of_ours_is_in_the_benchs_mariadb_and_its_user_is_called_like_it() -> None:
+    database = a_site().database
+    assert database.built_in
+    assert database.host == "pier-mariadb.harbour.svc"
+    assert database.username == database.name
+    assert database.secret == "pearl-db-connection"
+
+
+def test_an_external_database_is_used_as_it_is() -> None:
+    database = a_site(connection=MINE).database
+    assert not database.built_in
+    assert (database.secret, database.name, database.host, database.revision) == ("tides", "sea", "db.example.net", "9")
+
+
+def test_frappe_15_wants_user_and_database_to_be_called_the_same_and_16_does_not() -> None:
+    other = Connection("tides", "db.example.net", "3307", "sea", "captain", "9")
+    with pytest.raises(Blocked, match="create a MariaDB user named like the database") as blocked:
+        a_site(connection=other)
+    assert blocked.value.verdict.reason == Reason.SECRET_INVALID
+    sixteen = a_bench(facts=type(FACTS)(FACTS.reference, "16.0.1", "3.14.0", FACTS.apps))
+    assert a_site(connection=other, bench=sixteen).database.username == "captain"
+
+
+def test_a_connection_secret_says_what_it_lacks_and_never_its_password() -> None:
+    with pytest.raises(Blocked, match="Secret tides does not exist: create it with the keys host, port"):
+        connection_from("tides", None, "1")
+    with pytest.raises(Blocked, match="Secret tides lacks database, username"):
+        connection_from("tides", {"host": "h", "port": "1", "username": "", "password": "canary"}, "1")
+    whole = {"host": "h", "port": "1", "database": "d", "username": "u", "password": "canary"}
+    assert "canary" not in repr(connection_from("tides", whole, "1"))
+
+
+def test_a_site_lives_beside_its_bench() -> None:
+    assert a_site(benchRef={"name": "pier", "namespace": "harbour"}).owner.bench == "pier"
+    with pytest.raises(Blocked, match=r"benchRef\.namespace is elsewhere"):
+        a_site(benchRef={"name": "pier", "namespace": "elsewhere"})
+
+
+def test_apps_are_the_benchs_unless_the_site_names_its_own() -> None:
+    bench = a_bench(appsJSON='["erpnext", "hrms"]')
+    assert a_site(bench=bench).apps == ("frappe", "erpnext", "hrms")
+    assert a_site(bench=bench, apps=["hrms"]).apps == ("frappe", "hrms")
+    assert a_site(bench=bench, apps=[]).apps == ("frappe",)
+    with pytest.raises(Blocked, match="crm is not in the bench's image") as blocked:
+        a_site(bench=bench, apps=["crm"])
+    assert blocked.value.verdict.reason == Reason.APP_NOT_IN_IMAGE
+
+
+def test_nothing_is_decided_before_the_image_is_known() -> None:
+    with pytest.raises(Waiting, match="has not looked into its image yet"):
+        a_site(bench=a_bench(facts=None))
+
+
+def test_the_scheduler_is_one_and_other_counts_are_the_sites_else_the_benchs_else_one() -> None:
+    bench = a_bench(componentReplicas={"gunicorn": 3, "workerLong": 2})
+    sizes = a_site(bench=bench, componentReplicas={"gunicorn": 5, "workerShort": 0}).sizes
+    assert {name: size.replicas for name, size in sizes.items()} == {
+        "gunicorn": 5,
+        "socketio": 1,
+        "scheduler": 1,
+        "worker_default": 1,
+        "worker_long": 2,
+        "worker_short": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "wanted"),
+    [
+        (None, True),
+        ({}, True),
+        ({"mode": "shared"}, True),
+        ({"mode": "external", "connectionSecretRef": {"name": "t"}}, False),
+    ],
+)
+def test_the_benchs_mariadb_is_wanted_by_sites_that_do_not_bring_their_own(
+    config: dict[str, object] | None, wanted: bool
+) -> None:
+    spec = {"benchRef": {"name": "pier"}, "siteName": "a", **({"dbConfig": config} if config is not None else {})}
+    assert needs_mariadb(live("pearl", spec, kind=SITE)) is wanted
+    assert not needs_mariadb(live("wreck", {}, kind=SITE))

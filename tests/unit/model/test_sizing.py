@@ -1,0 +1,48 @@
+"""How large the pods are."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frappe_operator.api.types import Resources
+from frappe_operator.kube.quantities import amount
+from frappe_operator.kube.stage import Blocked
+from frappe_operator.model.sizing import DEFAULTS, resources
+
+AMOUNTS = st.dictionaries(
+    st.sampled_from(["cpu", "memory"]),
+    st.from_regex(r"[0-9]{1,4}(\.[0-9]{1,2})?(m|[kMGTP]|[KMGTP]i)?", fullmatch=True) | st.integers(0, 99),
+)
+ASKED = st.none() | st.builds(Resources, requests=st.none() | AMOUNTS, limits=st.none() | AMOUNTS)
+
+
+def test_each_part_comes_from_the_first_that_names_it() -> None:
+    site, bench = Resources(requests={"cpu": 1}), Resources(requests={"cpu": "9"}, limits={"memory": "7Gi"})
+    assert resources("gunicorn", site, None, bench) == {"requests": {"cpu": "1"}, "limits": {"memory": "7Gi"}}
+    assert resources("gunicorn", None) == DEFAULTS["gunicorn"]
+
+
+def test_what_is_ours_gives_way_to_what_was_asked_for() -> None:
+    assert resources("worker_long", Resources(requests={"memory": "2Gi"}))["limits"] == {"memory": "2Gi"}
+    assert resources("worker_long", Resources(limits={"memory": "50Mi"}))["requests"]["memory"] == "50Mi"
+
+
+def test_nothing_can_be_asked_for_expressly() -> None:
+    assert resources("gunicorn", Resources(requests={}, limits={})) == {}
+
+
+def test_a_request_above_its_limit_says_whose_and_what_to_do() -> None:
+    asked = Resources(requests={"memory": "2Gi"}, limits={"memory": "1Gi"})
+    with pytest.raises(Blocked, match="workerDefault: the request of 2Gi memory is above the limit of 1Gi: lower"):
+        resources("worker_default", asked)
+
+
+@given(st.sampled_from(sorted(DEFAULTS)), ASKED, ASKED)
+def test_no_request_is_ever_above_its_limit(component: str, site: Resources | None, bench: Resources | None) -> None:
+    try:
+        decided = resources(component, site, bench)
+    except Blocked:
+        return
+    limits = decided.get("limits", {})
+    for name, value in decided.get("requests", {}).items():
+        assert name not in limits or amount(value) <= amount(limits[name])

@@ -1,5 +1,6 @@
 """containerd, which runs the node's containers and keeps its images."""
 
+import subprocess
 from pathlib import Path
 
 from sandbox.binaries import Binaries
@@ -76,11 +77,17 @@ class Containerd:
 
     def images(self) -> list[str]:
         """The names of the images it has, without those that are digests."""
-        return [name for name in self._ctr("images", "list", "-q").split() if "@" not in name and ":" in name]
+        names = self._ctr("images", "list", "-q").split()
+        return [name for name in names if not name.startswith("sha256:") and "@" not in name]
 
     def pull(self, name: str) -> None:
-        """Fetch an image through the machine's own network, the node having none. Raises `EnclosureError`."""
-        self._ctr("images", "pull", "--local", name)
+        """Fetch an image through the machine's network. Raises `EnclosureError` with what ctr said."""
+        # So ctr runs outside, finds the socket by a process that sees it, and fetches by itself.
+        socket = f"/proc/{self._enclosure.pid}/root{SOCKET}"
+        words = ("--address", socket, "--namespace", "k8s.io", "images", "pull", "--local", name)
+        done = subprocess.run([self._binaries["ctr"], *words], capture_output=True, text=True)
+        if done.returncode:
+            raise EnclosureError(f"{name} cannot be pulled: {done.stderr.strip().splitlines()[-1]}")
 
     def _ctr(self, *words: str | Path) -> str:
         return self._enclosure.run(self._binaries["ctr"], "--address", SOCKET, "--namespace", "k8s.io", *words)

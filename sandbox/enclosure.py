@@ -23,7 +23,7 @@ _START = 20.0
 
 
 class EnclosureError(Exception):
-    """A program run inside failed; the message is what it said."""
+    """A program that the node needs failed; the message is what it said."""
 
 
 class Enclosure:

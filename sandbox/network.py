@@ -10,6 +10,7 @@ import sys
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from sandbox.deadline import until
 from sandbox.enclosure import Enclosure, EnclosureError
 from sandbox.processes import Process
 from sandbox.state import State
@@ -65,8 +66,14 @@ class Network:
             _ip("route", "add", str(there), "via", str(self.node), "dev", self._device)
 
     def _cut(self) -> None:
-        if (Path("/sys/class/net") / self._device).exists():
-            _ip("link", "delete", self._device)
+        # The kernel takes it away by itself when the node's network goes; which of the two comes first is not known.
+        until(self._is_cut, 10, f"the device {self._device} to be gone")
+
+    def _is_cut(self) -> bool:
+        device = Path("/sys/class/net") / self._device
+        if device.exists():
+            subprocess.run(["ip", "link", "delete", self._device], capture_output=True)
+        return not device.exists()
 
     def _open_door(self) -> None:
         self._door.start(

@@ -12,7 +12,7 @@ from sandbox.cgroups import ControlGroup
 from sandbox.containerd import Containerd
 from sandbox.control_plane import ControlPlane
 from sandbox.dns import Dns
-from sandbox.enclosure import HIDDEN, Enclosure
+from sandbox.enclosure import HIDDEN, Enclosure, EnclosureError
 from sandbox.kubelet import Kubelet
 from sandbox.network import Network
 from sandbox.progress import Progress
@@ -64,7 +64,7 @@ class Node:
             self._kubelet.start_proxy(node)
             self._dns.start(node)
             self._control.kubectl("apply", "-f", "-", input=json.dumps(self._api_slice(node)))
-            self._volumes.up("WaitForFirstConsumer")
+            self._volumes.up()
             self._kubelet.wait()
             self._dns.wait()
 
@@ -81,6 +81,16 @@ class Node:
     def load_image(self, tar: Path) -> None:
         """Give the node the images of an OCI layout. Raises `EnclosureError` with what ctr said."""
         self._containerd.load(tar)
+
+    def pull(self, name: str) -> bool:
+        """Fetch an image by its full name from its registry, through the machine's network: the node's own leads
+        nowhere. False if that cannot be, for one because the machine cannot reach the registry."""
+        try:
+            self._containerd.pull(name)
+        except EnclosureError as refused:
+            self._progress.note(str(refused))
+            return False
+        return True
 
     def images(self) -> list[str]:
         """The names of the images that pods can be started from."""

@@ -1,4 +1,4 @@
-"""Answers claims for storage with folders of this machine, in a real node's cluster and in a simulated one."""
+"""Answers claims for storage with folders of this machine."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import aiohttp
 import yaml
@@ -24,9 +24,6 @@ from sandbox.state import State
 CLASS = "standard"
 """The cluster's default StorageClass."""
 PROVISIONER = "sandbox.vyogo.tech/folders"
-
-Binding = Literal["WaitForFirstConsumer", "Immediate"]
-"""Whether a claim gets its volume when a pod wants it, or at once."""
 
 _PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 _ASKED_OF = "volume.kubernetes.io/storage-provisioner"
@@ -53,10 +50,10 @@ class Volumes:
         """Where the volumes' folders lie, each named as its PersistentVolume."""
         return self._state.folder("volumes")
 
-    def up(self, binding: Binding) -> None:
+    def up(self) -> None:
         """Make the default StorageClass and start answering claims. Returns at once: claims wait for it."""
         with self._progress.step("Volumes"):
-            self._control.kubectl("apply", "-f", "-", input=json.dumps(storage_class(binding)))
+            self._control.kubectl("apply", "-f", "-", input=json.dumps(storage_class()))
             self._process.start(
                 [
                     *(sys.executable, "-m", "sandbox.volumes"),
@@ -71,14 +68,14 @@ class Volumes:
         self._process.stop()
 
 
-def storage_class(binding: Binding) -> Object:
+def storage_class() -> Object:
     """The StorageClass whose claims are answered here."""
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
         "metadata": {"name": CLASS, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
         "provisioner": PROVISIONER,
-        "volumeBindingMode": binding,
+        "volumeBindingMode": "WaitForFirstConsumer",
         "reclaimPolicy": "Delete",
         "allowVolumeExpansion": True,
     }

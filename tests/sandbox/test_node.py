@@ -1,0 +1,309 @@
+"""On a real node pods run, find each other and keep what they write; and the machine is as it was when it is gone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import busybox
+from sandbox.cluster import Cluster
+from sandbox.deadline import until
+from sandbox.identity import alive, describe
+from sandbox.node import NodeError, obstacle
+from sandbox.processes import Process
+from sandbox.progress import plain
+from sandbox.state import State
+from tests.sandbox.registry import registry
+
+pytestmark = pytest.mark.node
+
+CONTAINER = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+
+
+def kubectl_for(cluster: Cluster, namespace: str) -> Callable[..., str]:
+    def kubectl(*args: str, objects: str | None = None) -> str:
+        return cluster.kubectl("--namespace", namespace, *args, input=objects)
+
+    return kubectl
+
+
+@pytest.fixture
+def kubectl(node_cluster: Cluster) -> Iterator[Callable[..., str]]:
+    """kubectl in a namespace of the test's own, which refuses pods that ask for anything."""
+    name = f"node-{time.monotonic_ns()}"
+    node_cluster.kubectl("create", "namespace", name)
+    node_cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    yield kubectl_for(node_cluster, name)
+    node_cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def pod(name: str, script: str, *, user: int = 1000, **volumes: dict[str, object]) -> dict[str, Any]:
+    """A pod that runs a shell script; each of `volumes` is mounted at the root under its name."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "securityContext": {"runAsUser": user, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "terminationGracePeriodSeconds": 0,
+            "restartPolicy": "Never",
+            "containers": [
+                {
+                    "name": "main",
+                    "image": busybox.IMAGE,
+                    "command": ["sh", "-ec", script],
+                    "securityContext": CONTAINER,
+                    "volumeMounts": [{"name": volume, "mountPath": f"/{volume}"} for volume in volumes],
+                }
+            ],
+            "volumes": [{"name": name, **source} for name, source in volumes.items()],
+        },
+    }
+
+
+def service(name: str, app: str) -> dict[str, Any]:
+    spec = {"selector": {"app": app}, "ports": [{"port": 80, "targetPort": 8080}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+
+
+def claim(name: str, mode: str, **spec: object) -> dict[str, Any]:
+    asked = {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}, **spec}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": asked}
+
+
+def claimed(name: str) -> dict[str, object]:
+    return {"persistentVolumeClaim": {"claimName": name}}
+
+
+def apply(kubectl: Callable[..., str], *objects: dict[str, Any]) -> None:
+    items = {"apiVersion": "v1", "kind": "List", "items": objects}
+    kubectl("apply", "--filename", "-", objects=json.dumps(items))
+
+
+def succeeded(kubectl: Callable[..., str], name: str) -> str:
+    """What a pod said in its life, which has ended well."""
+    phase = "jsonpath={.status.phase}"
+    ended = ("Succeeded", "Failed")
+    until(lambda: kubectl("get", "pod", name, "--output", phase) in ended, 60, f"pod {name} to end")
+    said = kubectl("logs", name)
+    assert kubectl("get", "pod", name, "--output", phase) == "Succeeded", said
+    return said
+
+
+def test_a_service_is_found_by_name_from_pods_and_by_address_from_the_machine(kubectl):
+    web = pod("web", "echo here I am >/tmp/index.html; exec httpd -f -p 8080 -h /tmp", tmp={"emptyDir": {}})
+    apply(kubectl, web, service("greeting", app="web"))
+    kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
+    apply(kubectl, pod("visitor", "until wget -qO- http://greeting/; do :; done"))
+    assert succeeded(kubectl, "visitor") == "here I am\n"
+    # The way back is the hard one: the pod that answers is the one that asked.
+    assert kubectl("exec", "web", "--", "wget", "-qO-", "http://greeting/") == "here I am\n"
+
+    address = kubectl("get", "service", "greeting", "--output", "jsonpath={.spec.clusterIP}")
+    with urllib.request.urlopen(f"http://{address}/", timeout=5) as answer:
+        assert answer.read() == b"here I am\n"
+
+
+def test_pods_reach_the_api_server_and_no_other_names_than_the_clusters(kubectl):
+    script = "nc -w 5 kubernetes.default 443 </dev/null && echo open; nslookup example.org || echo unknown"
+    apply(kubectl, pod("visitor", script))
+    said = succeeded(kubectl, "visitor")
+    assert said.startswith("open\n")
+    assert "NXDOMAIN" in said
+    assert said.endswith("unknown\n")
+
+
+def test_a_claim_is_shared_by_pods_of_two_users_grows_and_goes_with_all_it_holds(kubectl, node_cluster: Cluster):
+    apply(kubectl, claim("files", "ReadWriteMany"), pod("one", "echo hello >/files/of-one", files=claimed("files")))
+    succeeded(kubectl, "one")
+    apply(kubectl, pod("other", "cat /files/of-one; mkdir /files/of-other", user=999, files=claimed("files")))
+    assert succeeded(kubectl, "other") == "hello\n"
+
+    volume = kubectl("get", "pvc", "files", "--output", "jsonpath={.spec.volumeName}")
+    folder = node_cluster.state.root / "volumes" / volume
+    assert {path.name: path.stat().st_uid for path in folder.iterdir()} == {"of-one": 1000, "of-other": 999}
+
+    kubectl("patch", "pvc", "files", "--patch", '{"spec": {"resources": {"requests": {"storage": "3Gi"}}}}')
+    capacity = "jsonpath={.status.capacity.storage}"
+    until(lambda: kubectl("get", "pvc", "files", "--output", capacity) == "3Gi", 10, "the claim to grow")
+    assert kubectl("get", "pv", volume, "--output", "jsonpath={.spec.capacity.storage}") == "3Gi"
+
+    kubectl("delete", "pod,pvc", "--all")
+    kubectl("wait", "--for=delete", f"pv/{volume}", "--timeout=30s")
+    assert not folder.exists()
+
+
+def test_a_claim_waits_for_its_pod_and_gets_the_access_it_asks_for(kubectl):
+    modes = ("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod")
+    apply(kubectl, *(claim(mode.lower(), mode) for mode in modes))
+    assert kubectl("get", "pvc", "--output", "jsonpath={.items[*].status.phase}") == "Pending Pending Pending"
+    volumes = {mode.lower(): claimed(mode.lower()) for mode in modes}
+    apply(kubectl, pod("user", "true", **volumes))
+    succeeded(kubectl, "user")
+    granted = kubectl("get", "pvc", "--output", "jsonpath={.items[*].status.accessModes[0]}")
+    assert granted.split() == ["ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"]
+
+
+def test_a_volume_of_a_class_that_retains_stays_when_its_claim_goes(kubectl, node_cluster: Cluster):
+    retaining = json.loads(kubectl("get", "storageclass", "standard", "--output", "json"))
+    retaining["metadata"] = {"name": "retaining"}
+    apply(kubectl, {**retaining, "reclaimPolicy": "Retain"})
+    writer = pod("writer", "echo kept >/files/kept", files=claimed("files"))
+    apply(kubectl, claim("files", "ReadWriteOnce", storageClassName="retaining"), writer)
+    succeeded(kubectl, "writer")
+    volume = kubectl("get", "pvc", "files", "--output", "jsonpath={.spec.volumeName}")
+    kubectl("delete", "pod,pvc", "--all")
+    kubectl("wait", f"pv/{volume}", "--for=jsonpath={.status.phase}=Released", "--timeout=30s")
+    assert (node_cluster.state.root / "volumes" / volume / "kept").read_text() == "kept\n"
+    kubectl("delete", f"pv/{volume}", "storageclass/retaining")
+
+
+def test_a_changed_configmap_reaches_a_running_pod(kubectl):
+    words = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "words"}, "data": {"word": "old"}}
+    reader = pod("reader", "until grep new /words/word; do sleep 0.1; done", words={"configMap": {"name": "words"}})
+    apply(kubectl, words, reader)
+    kubectl("wait", "--for=condition=Ready", "pod/reader", "--timeout=60s")
+    apply(kubectl, {**words, "data": {"word": "new"}})
+    assert succeeded(kubectl, "reader") == "new\n"
+
+
+def test_a_job_that_fails_says_so_in_its_termination_message(kubectl):
+    doomed = pod("doomed", "echo no such site >/dev/termination-log; exit 7")
+    apply(kubectl, doomed)
+    kubectl("wait", "pod/doomed", "--for=jsonpath={.status.phase}=Failed", "--timeout=60s")
+    ended = json.loads(kubectl("get", "pod", "doomed", "--output", "json"))["status"]["containerStatuses"][0]["state"]
+    assert (ended["terminated"]["exitCode"], ended["terminated"]["message"]) == (7, "no such site\n")
+
+
+def test_an_image_is_pulled_where_the_machine_reaches_its_registry(node_cluster: Cluster):
+    with registry(busybox.build(plain())) as address:
+        assert node_cluster.node.pull(f"{address}/some/image:1")
+    assert f"{address}/some/image:1" in node_cluster.node.images()
+    assert not node_cluster.node.pull(f"{address}/some/image:2")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    if why := obstacle():
+        pytest.skip(why)
+    yield tmp_path / "cluster"
+    Cluster(tmp_path / "cluster", plain()).down()
+
+
+def output(*argv: str) -> list[str]:
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def traces(cluster: Cluster, device: str) -> dict[str, list[str]]:
+    """All that a node with this network device can leave on the machine, besides processes."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    files = [path for folder in ("/run", "/var/lib", "/etc/cni") for path in Path(folder).glob("*")]
+    return {
+        "mounts": [line for line in mounts if str(cluster.state.root) in line],
+        "devices": [line for line in output("ip", "-oneline", "link") if device in line],
+        "routes": [line for line in output("ip", "route") if device in line],
+        "control groups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{device}")],
+        "folders": [str(path) for path in files if path.name in ("cni", "containerd", "kubelet", "netns", "nri")],
+        "rules": [
+            line for line in output("iptables-save") if line.startswith("-A") and ("KUBE" in line or "CNI" in line)
+        ],
+        "files": [path.name for path in cluster.state.root.glob("*") if path.name not in ("logs", "lock")],
+    }
+
+
+def nothing(before: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What `traces` is of a node that left none, on a machine that may have had folders and rules of others."""
+    return {"mounts": [], "devices": [], "routes": [], "control groups": [], "files": []} | {
+        key: before[key] for key in ("folders", "rules")
+    }
+
+
+def processes_of(cluster: Cluster) -> list[str]:
+    """Everything that runs for a cluster: what it started, and all in its node, containers among it."""
+    device = cluster.state.addresses.bridge
+    found = [(cluster.state.pid_file(name)).read_text() for name in cluster.state.processes]
+    for groups in Path("/proc").glob("[0-9]*/cgroup"):
+        try:
+            if f"/{device}/" in groups.read_text():
+                found.append(describe(int(groups.parent.name)))
+        except OSError:
+            continue
+    return found
+
+
+def run_a_pod(cluster: Cluster) -> None:
+    kubectl = kubectl_for(cluster, "default")
+    apply(kubectl, claim("files", "ReadWriteOnce"), pod("sleeper", "sleep 1000", files=claimed("files")))
+    kubectl("wait", "--for=condition=Ready", "pod/sleeper", "--timeout=60s")
+
+
+def test_the_machine_is_as_it_was_when_a_node_with_pods_is_gone(root: Path, node_cluster: Cluster):
+    cluster = Cluster(root, plain())
+    tunables = [Path("/proc/sys") / name for name in ("kernel/panic", "vm/overcommit_memory", "net/ipv4/ip_forward")]
+    before, settings = traces(cluster, "-none-"), [path.read_text() for path in tunables]
+    cluster.up("node")
+    run_a_pod(cluster)
+    device, running = cluster.state.addresses.bridge, processes_of(cluster)
+    assert any("(sleep)" in process for process in running)
+    assert traces(cluster, device)["devices"]
+    # A second node beside the first one of this run: neither sees the other.
+    assert node_cluster.state.addresses.bridge != device
+    assert [path.read_text() for path in tunables] == settings
+    assert traces(cluster, device)["mounts"] == []
+
+    assert cluster.down()
+    assert traces(cluster, device) == nothing(before)
+    assert not any(alive(process) for process in running)
+    assert node_cluster.kubectl("get", "--raw", "/readyz") == "ok"
+    assert node_cluster.node.images()
+
+
+def test_a_node_of_which_everything_was_killed_leaves_nothing_either(root: Path):
+    cluster = Cluster(root, plain())
+    before = traces(cluster, "-none-")
+    cluster.up("node")
+    run_a_pod(cluster)
+    device, running = cluster.state.addresses.bridge, processes_of(cluster)
+    kubelet = Process(cluster.state, "kubelet").pid
+    assert kubelet is not None
+    os.kill(kubelet, signal.SIGKILL)
+    until(lambda: cluster.up_as is None, 5, "the cluster to be seen as broken")
+    for process in running:
+        if pid := alive(process):
+            os.kill(pid, signal.SIGKILL)
+    assert cluster.down()
+    assert traces(cluster, device) == nothing(before)
+    assert not any(alive(process) for process in running)
+
+
+@pytest.mark.parametrize("process", ["enclosure", "kubelet"])
+def test_what_a_killed_up_has_left_of_a_node_is_mended_by_the_next(root: Path, process: str):
+    script = "import sys, pathlib; from sandbox.cluster import Cluster; from sandbox.progress import plain\n"
+    script += "Cluster(pathlib.Path(sys.argv[1]), plain()).up('node')"
+    cluster = Cluster(root, plain())
+    pid_file = root / "processes" / f"{process}.pid"
+    with subprocess.Popen([sys.executable, "-c", script, root], stderr=subprocess.DEVNULL) as killed:
+        until(lambda: pid_file.exists() and bool(alive(pid_file.read_text())), 60, f"{process} to be started")
+        killed.send_signal(signal.SIGKILL)
+    left = processes_of(cluster)
+    cluster.up("node")
+    assert not any(alive(process) for process in left)
+    run_a_pod(cluster)
+
+
+def test_a_folder_that_the_node_could_not_see_is_refused():
+    state = State(Path(f"/run/frappe-operator-sandbox-{os.getpid()}"))
+    try:
+        with pytest.raises(NodeError, match=obstacle() or "choose another"):
+            Cluster(state.root, plain()).node.up()
+    finally:
+        state.forget()
+        state.root.rmdir()

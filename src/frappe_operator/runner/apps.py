@@ -28,7 +28,7 @@ def install(site: str, wanted: list[str]) -> dict[str, Any]:
                 installed = _installed(site, present)
                 # What counts is what the site says: some refusals of Frappe's exit with 0.
                 if app not in installed:
-                    raise Retry("InstallationFailed", f"install-app {app} ended with {ended.code}: {ended.last_words}")
+                    raise Retry("InstallationFailed", f"install-app {app} {ended.how}")
     say(f"The site has {', '.join(installed)}")
     return {"apps": {app: bench.version(app) for app in installed}}
 
@@ -36,6 +36,6 @@ def install(site: str, wanted: list[str]) -> dict[str, Any]:
 def _installed(site: str, present: list[str]) -> list[str]:
     ended = bench.frappe("--site", site, "list-apps")
     if ended.code != 0:
-        raise Retry("InstallationFailed", f"list-apps ended with {ended.code}: {ended.last_words}")
+        raise Retry("InstallationFailed", f"list-apps {ended.how}")
     first_words = [line.split()[0] for line in ended.out.splitlines() if line.strip()]
     return [app for app in present if app in first_words]

@@ -1,5 +1,6 @@
 """Starting other programs: always an argument list, their output without secrets, our end their end."""
 
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,13 @@ class Ended(NamedTuple):
         """The last line it wrote: usually why it failed."""
         lines = [line for line in f"{self.out}\n{self.err}".splitlines() if line.strip()]
         return lines[-1].strip() if lines else "it said nothing"
+
+    @property
+    def how(self) -> str:
+        """How it ended badly, with its last words."""
+        if self.code == -signal.SIGKILL:
+            return f"was killed, most likely because the memory limit was reached: {self.last_words}"
+        return f"ended with {self.code}: {self.last_words}"
 
 
 def ask(argv: Sequence[str], stdin: str, *, timeout: float, pass_fds: Sequence[int] = ()) -> Ended:

@@ -87,7 +87,7 @@ def _make(site: str, directory: Path, database: Connection, config: dict[str, An
     try:
         ended = bench.frappe("new-site", site, "--force", "--no-setup-db", *name)
         if ended.code != 0:
-            raise Retry("CreationFailed", f"new-site ended with {ended.code}: {ended.last_words}")
+            raise Retry("CreationFailed", f"new-site {ended.how}")
         if "frappe" not in schema.installed_apps(database):
             raise Retry("CreationFailed", "new-site ended well, but the database names no installed app")
     except (Exception, Terminated):
@@ -98,7 +98,7 @@ def _make(site: str, directory: Path, database: Connection, config: dict[str, An
     say("Enabling the scheduler: new-site leaves it disabled")
     ended = bench.frappe("--site", site, "enable-scheduler")
     if ended.code != 0:
-        raise Retry("CreationFailed", f"enable-scheduler ended with {ended.code}: {ended.last_words}")
+        raise Retry("CreationFailed", f"enable-scheduler {ended.how}")
 
 
 def _mark_made(directory: Path, site: str, owner: str, database: Connection, frappe_version: str) -> None:

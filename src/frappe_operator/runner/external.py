@@ -11,9 +11,7 @@ from .outcome import Blocked
 from .schema import SCRATCH, contents
 from .sql import identifier, literal, query
 
-_TIDY = f"""
-DROP VIEW IF EXISTS {SCRATCH}_view; DROP SEQUENCE IF EXISTS {SCRATCH}_number; DROP TABLE IF EXISTS {SCRATCH};
-"""
+_TIDY = f"DROP VIEW IF EXISTS {SCRATCH}_view; DROP SEQUENCE IF EXISTS {SCRATCH}_number; DROP TABLE IF EXISTS {SCRATCH};"
 _PRIVILEGES = {
     "DROP": _TIDY,
     "CREATE": f"CREATE TABLE {SCRATCH} (id INT); CREATE SEQUENCE {SCRATCH}_number NOCACHE NOCYCLE;",
@@ -27,7 +25,7 @@ _PRIVILEGES = {
     "CREATE VIEW": f"CREATE VIEW {SCRATCH}_view AS SELECT id FROM {SCRATCH};",  # noqa: S608
     "DELETE": f"DELETE FROM {SCRATCH}; {_TIDY}",  # noqa: S608
 }
-"""What Frappe will need, each with statements that need it, in an order in which each finds what it works on."""
+"""What Frappe will need, each with a line of statements that need it; in their order each finds what it works on."""
 
 
 def check(frappe_version: str, owner: str, patience: int) -> dict[str, Any]:
@@ -87,15 +85,17 @@ def _charset(site: Connection) -> None:
 
 def _privileges(site: Connection) -> None:
     """Does what Frappe will do: what SHOW GRANTS says is not to be believed, nor to be printed."""
-    for privilege, statements in _PRIVILEGES.items():
-        try:
-            query(site, statements)
-        except sql.Refused as refusal:
-            raise Blocked(
-                "DatabaseRefused",
-                f"User {site.username} lacks {privilege} on the database {site.database}, or it cannot be used. "
-                f"{refusal}. GRANT ALL PRIVILEGES ON {identifier(site.database)}.* TO {literal(site.username)}@'%'",
-            ) from refusal
+    try:
+        query(site, "\n".join(_PRIVILEGES.values()))
+    except sql.Refused as refusal:
+        if not refusal.line:
+            raise
+        raise Blocked(
+            "DatabaseRefused",
+            f"User {site.username} lacks {list(_PRIVILEGES)[refusal.line - 1]} on the database {site.database}, or it "
+            f"cannot be used. {refusal}. GRANT ALL PRIVILEGES ON {identifier(site.database)}.* TO "
+            f"{literal(site.username)}@'%'",
+        ) from refusal
 
 
 def _is_home(site: Connection, owner: str) -> bool:

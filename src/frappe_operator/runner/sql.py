@@ -25,9 +25,11 @@ _PREAMBLE = "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION', lock_wait_timeout 
 class Refused(Stopped):
     """The server was there and said no. Where that is not expected, it ends the command and is tried again."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, line: int) -> None:
         super().__init__("DatabaseRefused", f"MariaDB says: {message} (error {code})")
         self.code = code
+        self.line = line
+        """Line of the refused statement, from 1; 0 when the login was refused."""
 
 
 def identifier(name: str) -> str:
@@ -60,10 +62,10 @@ def query(server: Connection, statements: str) -> list[list[str]]:
         os.close(options)
     if ended.code == 0:
         return [line.split("\t") for line in ended.out.splitlines()]
-    error = re.search(r"ERROR (\d+)[^:]*: (.*)", ended.err)
+    error = re.search(r"ERROR (\d+) \(\w+\)(?: at line (\d+))?: (.*)", ended.err)
     if error is None or int(error[1]) in UNREACHABLE:
-        raise _unavailable(server, error[2] if error else ended.last_words)
-    raise Refused(int(error[1]), error[2])
+        raise _unavailable(server, error[3] if error else ended.last_words)
+    raise Refused(int(error[1]), error[3], int(error[2]) - _PREAMBLE.count("\n") if error[2] else 0)
 
 
 def text(hexadecimal: str) -> str:

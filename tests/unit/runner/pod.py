@@ -92,7 +92,7 @@ class Pod:
         return self.end(self.start(*arguments, kill_at=kill_at))
 
     def end(self, process: "subprocess.Popen[str]") -> Ended:
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=180)
         log = self.root / "termination-log"
         text = log.read_text() if log.exists() else "{}"
         assert len(text) <= 4096

@@ -70,7 +70,7 @@ def test_killed_at_any_moment_it_ends_as_one_whole_site(pod: Pod, server: Server
 
 def test_two_at_once_make_one_site(pod: Pod, server: Server, database: str) -> None:
     both = [pod.start(*CREATE), pod.start(*CREATE)]
-    assert [process.wait(60) for process in both] == [0, 0]
+    assert [process.wait(180) for process in both] == [0, 0]
     for process in both:
         process.communicate()
     assert outcomes(pod) == ["started", "created"]
@@ -171,6 +171,13 @@ def test_why_it_failed_is_said_in_frappe_s_last_words(pod: Pod, server: Server, 
     ended = pod.run(*CREATE)
     assert (ended.code, ended.reason) == (1, "CreationFailed")
     assert "it went wrong at half-way" in ended.message
+
+
+def test_running_out_of_memory_is_called_by_its_name(pod: Pod, server: Server, database: str) -> None:
+    pod.environment["FRAPPE_FAILS"] = "half-way:oom"
+    ended = pod.run(*CREATE)
+    assert (ended.code, ended.reason) == (1, "CreationFailed")
+    assert "memory limit" in ended.message
 
 
 def test_what_frappe_says_is_passed_on_without_secrets(pod: Pod, server: Server, database: str) -> None:

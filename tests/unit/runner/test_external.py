@@ -18,7 +18,7 @@ def test_an_empty_database_is_taken_and_left_empty(pod: Pod, server: Server, dat
 
 
 def test_killed_at_any_moment_it_ends_well_and_leaves_nothing(pod: Pod, server: Server, database: str) -> None:
-    assert len(pod.killed_everywhere(*CHECK)) > 10
+    assert pod.killed_everywhere(*CHECK)
     assert server.tables(database) == set()
 
 

@@ -1,8 +1,8 @@
 """The image's `env/bin/python -m frappe.utils.bench_helper frappe …`, as far as the runner uses it.
 
 What it does to the database it does through the `mariadb` client, with what site_config.json says: a fake server or
-a real one. `$FRAPPE_FAILS` names a step at which it fails, and how (`STEP:exit`, `:kill` it and its starter, `:hang`,
-`:lie`); with a file `failed-before` beside the fake it does so only once.
+a real one. `$FRAPPE_FAILS` names a step at which it fails, and how (`STEP:exit`, `:kill` it and its starter,
+`:oom` it alone, `:hang`, `:lie`); with a file `failed-before` beside the fake it does so only once.
 """
 
 import json
@@ -78,6 +78,8 @@ def fail(step):
         sys.exit("Traceback: it went wrong at " + step)
     if how == "kill":
         os.killpg(0, signal.SIGKILL)
+    if how == "oom":
+        os.kill(os.getpid(), signal.SIGKILL)
     if how == "hang":
         signal.signal(signal.SIGTERM, lambda *_: ((HERE / "told-to-end").touch(), os._exit(143)))
         print("hanging", flush=True)

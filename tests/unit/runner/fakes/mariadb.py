@@ -24,7 +24,7 @@ def main():
     for line in lines:
         key, _, value = line.partition("=")
         options[key] = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
-    sql = re.sub(r"^SET SESSION .*;$", "", sys.stdin.read(), flags=re.M)
+    sql = sys.stdin.read()
     if not os.path.exists(os.environ["FAKE_MARIADB"]):
         raise Error(f"2003 (HY000): Can't connect to server on '{options['host']}' (111)")
     with open(os.environ["FAKE_MARIADB"], "r+") as file:
@@ -32,9 +32,10 @@ def main():
         state = json.load(file)
         session = Session(state, options)
         try:
-            for statement in re.split(r";\s*", sql.strip()):
-                if statement:
-                    session.run(" ".join(statement.split()))
+            for session.line, line in enumerate(sql.splitlines(), 1):
+                for statement in re.split(r";\s*", line):
+                    if statement:
+                        session.run(statement)
         finally:
             file.seek(0)
             file.truncate()
@@ -61,17 +62,19 @@ class Session:
     def run(self, statement):
         for privilege in self.account.get("lacks", []):
             if statement.startswith(privilege.removesuffix("S")):
-                raise Error(f"1142 (42000) at line 2: {privilege} command denied to user '{self.user}'@'10.0.0.9'")
+                raise Error(
+                    f"1142 (42000) at line {self.line}: {privilege} command denied to user '{self.user}'@'10.0.0.9'"
+                )
         for pattern, action in GRAMMAR:
             if match := re.fullmatch(pattern, statement):
                 for row in action(self, *match.groups()) or ():
                     print("\t".join(row))
                 return
-        raise Error(f"1064 (42000) at line 1: the fake does not know this statement: {statement}")
+        raise Error(f"1064 (42000) at line {self.line}: the fake does not know this statement: {statement}")
 
     def make(self, kind, name, comment):
         if name in self.here["objects"]:
-            raise Error(f"1050 (42S01) at line 2: Table '{name}' already exists")
+            raise Error(f"1050 (42S01) at line {self.line}: Table '{name}' already exists")
         self.here["objects"][name] = [kind, comment or ""]
 
     def tables(self):
@@ -86,7 +89,7 @@ class Session:
 
     def installed(self):
         if "tabDefaultValue" not in self.here["objects"]:
-            raise Error("1146 (42S02) at line 2: Table 'tabDefaultValue' doesn't exist")
+            raise Error(f"1146 (42S02) at line {self.line}: Table 'tabDefaultValue' doesn't exist")
         return [[self.here["apps"].encode().hex()]] if self.here["apps"] else []
 
 
@@ -96,6 +99,7 @@ def unescaped(text):
 
 TYPES = {"TABLE": "BASE TABLE", "VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}
 GRAMMAR = [
+    (r"SET SESSION .*", lambda s: None),
     (r"SELECT 1", lambda s: [["1"]]),
     (r"SELECT ID FROM information_schema.PROCESSLIST.*", lambda s: []),
     (r"SELECT VERSION\(\)", lambda s: [[s.state["version"]]]),

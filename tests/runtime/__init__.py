@@ -1,0 +1,1 @@
+"""The kernel, part by part: time that passes at once, servers that misbehave."""

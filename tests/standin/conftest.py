@@ -26,6 +26,7 @@ MARIADBD = (
     "--character-set-server=utf8mb4",
     "--collation-server=utf8mb4_unicode_ci",
     "--skip-character-set-client-handshake",
+    "--innodb-flush-method=nosync",
     "--innodb-flush-log-at-trx-commit=0",
 )
 

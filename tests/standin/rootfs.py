@@ -16,7 +16,7 @@ from typing import IO
 BENCH = "/home/frappe/frappe-bench"
 FRAPPE = 1000
 SERVER = 999
-DEADLINE = 60
+DEADLINE = 180
 """Seconds anything may take before a test says that it never happened."""
 
 # As the first of its own process namespace a program ignores SIGTERM here where it does so in a container.

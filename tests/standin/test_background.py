@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.standin.bench_under_test import Bench
-from tests.standin.rootfs import BENCH, Running, eventually, free_port
+from tests.standin.rootfs import BENCH, DEADLINE, Running, eventually, free_port
 from tests.standin.web import Client
 
 
@@ -73,7 +73,7 @@ def test_told_to_end_a_worker_first_finishes_its_job(bench: Bench, tmp_path: Pat
             wip = f"rq:wip:{bench.common['bench_id']}:short"
             eventually(lambda: redis(bench, "ZCARD", wip) == ["1"], "the job is begun")
             worker.terminate()
-            assert worker.ended_within(20) == 0
+            assert worker.ended_within(DEADLINE) == 0
     assert done(bench, database, "slow") == ["short"]
 
 

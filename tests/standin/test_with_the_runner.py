@@ -1,0 +1,116 @@
+"""The operator's own program in the stand-in's image: what it makes of a Frappe that dies under it."""
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from frappe_operator import runner
+from tests.standin.bench_under_test import PYTHON, Bench
+from tests.standin.rootfs import BENCH
+
+SITE = "shop.example"
+
+
+@dataclass
+class Pod:
+    """A pod of the site: the view that `layout` made, the Secrets, the runner."""
+
+    bench: Bench
+    database: str
+
+    def run(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run one of the runner's commands."""
+        places = {
+            "BENCH": self.bench.view,
+            "SECRETS": f"{self.bench.view}/secrets",
+            "TERMINATION_LOG": f"{self.bench.view}/logs/report",
+        }
+        return self.bench.rootfs.run([PYTHON, "/opt/frappe-operator", *words], env={**places, **(env or {})})
+
+    def create(self, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return self.run("create-site", f"--site={SITE}", "--owner=shop/shop", "--bench-id=shop", env=env)
+
+    def report(self) -> dict[str, object]:
+        read: dict[str, object] = json.loads(self.bench.rootfs.inside(f"{self.bench.view}/logs/report").read_text())
+        return read
+
+    def contents(self) -> tuple[str, dict[str, str]]:
+        """The shape of the database, and how many rows each table has."""
+        server = ["--host=127.0.0.1", f"--port={self.bench.database_port}", "--user=chief"]
+        dump = ["mariadb-dump", "--no-defaults", "--no-data", "--skip-comments", *server, self.database]
+        shape = self.bench.rootfs.run(dump, env={"MYSQL_PWD": self.bench.root_password})
+        assert shape.returncode == 0, shape.stderr
+        names = [row[0] for row in self.bench.root_sql("SHOW TABLES", database=self.database)]
+        counts = [f"SELECT '{name}', COUNT(*) FROM `{name}`" for name in names]  # noqa: S608
+        rows = self.bench.root_sql(" UNION ".join(counts), database=self.database)
+        # The view names its maker.
+        return shape.stdout.replace(self.database, "site"), dict(rows)
+
+
+def a_pod(bench: Bench) -> Pod:
+    inside = bench.rootfs.inside
+    bench.rootfs.folder("/opt/frappe-operator")
+    for name, text in runner.files().items():
+        (inside("/opt/frappe-operator") / name).write_text(text)
+    for part in ("apps", "env", "assets"):
+        (inside(bench.view) / part).symlink_to(f"{BENCH}/{part}")
+    name = bench.database()
+    address = {"host": "127.0.0.1", "port": str(bench.database_port)}
+    for group, values in (
+        ("database", {**address, "database": name, "username": name, "password": name}),
+        ("admin", {"password": "open"}),
+    ):
+        folder = bench.rootfs.folder(f"{bench.view}/secrets/{group}")
+        for key, value in values.items():
+            (folder / key).write_text(value)
+    bench.rootfs.folder(f"{bench.sites}/{SITE}")
+    return Pod(bench, name)
+
+
+@pytest.fixture
+def pod(bench: Bench) -> Pod:
+    return a_pod(bench)
+
+
+@pytest.fixture(scope="module")
+def whole_site(make_bench: Callable[..., Bench]) -> tuple[str, dict[str, str]]:
+    """What a site that was made in one go looks like."""
+    pod = a_pod(make_bench())
+    done = pod.create()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return pod.contents()
+
+
+@pytest.mark.parametrize("step", ["after-config", "after-framework", "after-tables", "after-documents", "after-apps"])
+def test_wherever_frappe_is_killed_the_next_run_makes_the_same_site(
+    pod: Pod, whole_site: tuple[str, dict[str, str]], step: str
+):
+    killed = pod.create(env={"STANDIN_FAIL": f"new-site:{step}:kill"})
+    assert killed.returncode == 1, killed.stdout + killed.stderr
+    done = pod.create()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert pod.contents() == whole_site
+
+
+def test_apps_are_installed_after_a_killed_attempt(pod: Pod):
+    assert pod.create().returncode == 0
+    words = ("install-apps", f"--site={SITE}", "--apps=frappe,hrms")
+    assert pod.run(*words, env={"STANDIN_FAIL": "install-app:after-tables:kill"}).returncode == 1
+    done = pod.run(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert pod.report()["apps"] == {"frappe": "15.51.1", "erpnext": "15.49.2", "hrms": "15.33.0"}
+
+
+def test_the_image_is_read_and_its_assets_are_published(pod: Pod):
+    pod.bench.rootfs.folder(f"{pod.bench.view}/common")
+    done = pod.run("inspect-image", "--image-key=one", f"--common={pod.bench.view}/common", "--want-apps=hrms,crm")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = pod.report()
+    assert (report["frappeVersion"], report["missing"]) == ("15.51.1", ["crm"])
+    published = pod.bench.rootfs.inside(f"{pod.bench.view}/common/assets/one")
+    for url in json.loads((published / "assets.json").read_text()).values():
+        assert (published / url.removeprefix("/assets/")).is_file()
+    assert not list(published.rglob("node_modules"))

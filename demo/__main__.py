@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from sandbox import images
 from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl, Operator
 from sandbox.progress import Progress, shown
+from sandbox.state import State
 
 ANSWER_SECONDS = 30
 
@@ -39,10 +39,10 @@ def main() -> int:
     stay = sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")
     # A demo that is ended from outside takes everything down as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="frappe-demo-") as folder:
+    with contextlib.ExitStack() as stack:
         with shown() as progress:
-            place = stack.enter_context(_place(Path(folder), progress))
-            operator = Operator(place.kubectl, Path(folder))
+            place = stack.enter_context(_place(progress))
+            operator = Operator(place.kubectl, State(folder()))
             with progress.step("Operator: kinds, rights, process"):
                 operator.install()
                 operator.start()
@@ -59,8 +59,14 @@ def main() -> int:
     return 0
 
 
+def folder() -> Path:
+    """Always the same one: the next demo finds, and clears away, what a killed one has left."""
+    states = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return states / "frappe-operator-demo"
+
+
 @contextlib.contextmanager
-def _place(folder: Path, progress: Progress) -> Iterator[Place]:
+def _place(progress: Progress) -> Iterator[Place]:
     """The cluster of `KUBECONFIG`, else one of our own: with a real node where that is possible."""
     if given := os.environ.get("KUBECONFIG"):
         program = shutil.which("kubectl")
@@ -69,7 +75,9 @@ def _place(folder: Path, progress: Progress) -> Iterator[Place]:
         yield Place(Kubectl(program, Path(given)), True, "the image your cluster pulls: frappe/erpnext:version-15")
         return
     real = sys.platform == "linux" and os.geteuid() == 0
-    cluster = Cluster(folder / "cluster", progress)
+    cluster = Cluster(folder(), progress)
+    if cluster.up_as:
+        sys.exit(f"a demo is running already: export KUBECONFIG={cluster.kubeconfig}")
     try:
         cluster.up("node" if real else "simulated")
         if real:
@@ -77,9 +85,7 @@ def _place(folder: Path, progress: Progress) -> Iterator[Place]:
                 for tar in images.build(progress):
                     cluster.node.load_image(tar)
         image = "a stand-in for Frappe 15, built here; MariaDB, Redis and nginx are the real ones"
-        yield Place(
-            Kubectl.of(cluster), real, image if real else "none: pods are simulated"
-        )
+        yield Place(Kubectl.of(cluster), real, image if real else "none: pods are simulated")
     finally:
         with progress.step("Taking the cluster down"):
             cluster.down()

@@ -13,7 +13,9 @@ import yaml
 from sandbox.binaries import Binaries
 from sandbox.cluster import Cluster
 from sandbox.deadline import until
+from sandbox.processes import Process
 from sandbox.progress import plain
+from sandbox.state import State
 
 NAMESPACE = "frappe-operator"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
@@ -56,13 +58,15 @@ class Kubectl:
 class Operator:
     """The operator as a process on this machine. May be killed and started again; is the same one each time."""
 
-    def __init__(self, kubectl: Kubectl, folder: Path, *options: str) -> None:
-        """`folder` keeps its kubeconfig and its log. `options` go to `frappe-operator run`."""
+    def __init__(self, kubectl: Kubectl, state: State, *options: str) -> None:
+        """`state`: the folder for its process, log and kubeconfig; a cluster's own ends it with the cluster.
+
+        `options` go to `frappe-operator run`.
+        """
         self._kubectl = kubectl
         self._options = options
-        self._process: subprocess.Popen[bytes] | None = None
-        self.kubeconfig = folder / "operator.kubeconfig"
-        self.log = folder / "operator.log"
+        self._process = Process(state, "frappe-operator")
+        self.kubeconfig = state.folder("kubeconfigs") / "frappe-operator"
 
     def install(self) -> None:
         """Kinds, namespace and rights, as the operator itself prints them."""
@@ -83,40 +87,27 @@ class Operator:
 
     def start(self) -> None:
         """Starts the process; it becomes ready by itself."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                _command("run", f"--kubeconfig={self.kubeconfig}", f"--namespace={NAMESPACE}", *self._options),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                # A terminal's Ctrl-C is for the one who started us.
-                start_new_session=True,
-            )
+        options = [f"--kubeconfig={self.kubeconfig}", f"--namespace={NAMESPACE}", "--health-port=0", *self._options]
+        self._process.start(_command("run", *options))
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._process.running
 
     @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+    def log(self) -> Path:
+        """What it has said, over all its starts."""
+        return self._process.log
 
     def kill(self) -> None:
         """As a power cut would."""
-        self._end(signal.SIGKILL)
+        if (pid := self._process.pid) is not None:
+            os.kill(pid, signal.SIGKILL)
+            until(lambda: not self.running, STOP_SECONDS, "the operator to end")
 
     def stop(self) -> None:
         """As Kubernetes would."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, number: signal.Signals) -> None:
-        if self._process is None:
-            return
-        if self.running:
-            os.kill(self._process.pid, number)
-        until(lambda: not self.running, STOP_SECONDS, "the operator to end")
-        self._process = None
+        self._process.stop(STOP_SECONDS)
 
     def _write_kubeconfig(self) -> None:
         token = self._kubectl("create", "token", "frappe-operator", f"--namespace={NAMESPACE}", "--duration=24h")

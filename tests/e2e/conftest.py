@@ -13,10 +13,10 @@ from tests.e2e.town import Town
 
 
 @pytest.fixture(scope="session")
-def operator(node_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def operator(node_cluster: Cluster) -> Iterator[Operator]:
     for tar in images.build(plain()):
         node_cluster.node.load_image(tar)
-    operator = Operator(Kubectl.of(node_cluster), tmp_path_factory.mktemp("operator"))
+    operator = Operator(Kubectl.of(node_cluster), node_cluster.state)
     operator.install()
     operator.start()
     yield operator

@@ -17,7 +17,7 @@ BENCH = {"frappeVersion": "version-15"}
 SITE = {"benchRef": {"name": "harbour"}, "siteName": "shop.example.com"}
 EXTERNAL = {"mode": "external", "connectionSecretRef": {"name": "mine"}}
 
-REFUSED = {
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "misspelt field": ("FrappeSite", {**SITE, "domian": "x"}, 'unknown field "spec.domian"'),
     "upper case site": ("FrappeSite", {**SITE, "siteName": "Shop"}, "write a host name in lower case"),
     "reserved site": ("FrappeSite", {**SITE, "siteName": "assets"}, "a name Frappe uses itself"),
@@ -36,7 +36,7 @@ REFUSED = {
     "digest": ("FrappeBench", {**BENCH, "imageConfig": {"digest": "abc"}}, "write sha256: and 64 hexadecimal digits"),
 }
 
-CHANGED = {
+CHANGED: dict[str, tuple[dict[str, Any], str]] = {
     "siteName": ({"siteName": "other.example.com"}, "use domain and aliases to answer on another host name"),
     "benchRef": ({"benchRef": {"name": "pier"}}, "benchRef cannot change once the site exists"),
     "mode": ({"dbConfig": EXTERNAL}, "dbConfig.mode cannot change once the site exists"),

@@ -1,0 +1,58 @@
+"""Everything that is ever built, for benches and sites of many shapes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from frappe_operator.cli import render, source
+from frappe_operator.cli.declared import Declared
+from frappe_operator.components import database
+from frappe_operator.kube.kinds import BENCH, SITE, Manifest
+from tests.unit.asked import IMAGES, a_bench, a_site
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+CANARY = render.GENERATED
+"""Stands for every password that is generated while these are built."""
+
+
+class World(NamedTuple):
+    """What a few objects come to."""
+
+    name: str
+    manifests: list[Manifest]
+
+    def of(self, *kinds: str) -> list[Manifest]:
+        return [each for each in self.manifests if each["kind"] in kinds]
+
+    def workloads(self) -> Iterator[tuple[str, Manifest]]:
+        """Every pod template, with whose it is."""
+        for each in self.of("Deployment", "StatefulSet", "Job"):
+            yield each["metadata"]["name"], each["spec"]["template"]
+
+
+def build(path: Path) -> World:
+    declared = Declared(source.read(str(path)), "default", IMAGES)
+    stages = [
+        *(stage for bench in declared.of(BENCH) for stage in render.bench_children(declared, bench)),
+        *(stage for site in declared.of(SITE) for stage in render.site_children(declared, site)),
+    ]
+    children = [child for stage in stages for child in (*stage.children, *stage.once)]
+    return World(path.parent.name, [*children, farewell()] if path.parent.name == "minimal" else children)
+
+
+def farewell() -> Manifest:
+    """What is made only when a site goes."""
+    site, bench = a_site(), a_bench()
+    assert bench.running_image is not None
+    return database.drop(site.owner, bench.running_image, bench.names, site.database.secret)
+
+
+WORLDS = [build(path) for path in sorted(GOLDEN.glob("*/input.yaml"))]
+
+
+@pytest.fixture(params=WORLDS, ids=lambda world: world.name)
+def world(request: pytest.FixtureRequest) -> World:
+    found: World = request.param
+    return found

@@ -1,0 +1,151 @@
+"""What shapes the pods of a site (see the reference on how Frappe behaves)."""
+
+from typing import Any
+
+import pytest
+
+from frappe_operator.components import background, creation, database, frappe, gunicorn, ingress, proxy, redis, socketio
+from frappe_operator.kube.kinds import Manifest
+from frappe_operator.model.site import Connection
+from tests.unit.asked import a_bench, a_site
+
+SITE = a_site()
+
+
+def deployments(*manifests: Manifest) -> dict[str, Manifest]:
+    return {each["metadata"]["name"]: each["spec"] for each in manifests if each["kind"] == "Deployment"}
+
+
+def pod(spec: Manifest) -> dict[str, Any]:
+    found: dict[str, Any] = spec["template"]["spec"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "queues", "grace"),
+    [
+        ("pearl-worker-default", "default,short,long", 1560),
+        ("pearl-worker-long", "long", 1560),
+        ("pearl-worker-short", "short", 360),
+    ],
+)
+def test_a_worker_listens_to_its_queues_and_may_finish_its_job(name: str, queues: str, grace: int) -> None:
+    spec = deployments(*background.build(SITE))[name]
+    assert pod(spec)["containers"][0]["command"][-3:] == ["worker", "--queue", queues]
+    assert pod(spec)["terminationGracePeriodSeconds"] == grace
+
+
+def test_there_is_never_a_second_scheduler_and_its_end_is_not_waited_for() -> None:
+    spec = deployments(*background.build(a_site(componentReplicas={"gunicorn": 9})))["pearl-scheduler"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert pod(spec)["terminationGracePeriodSeconds"] == 5
+    assert pod(deployments(*socketio.build(SITE))["pearl-socketio"])["terminationGracePeriodSeconds"] == 5
+
+
+def test_every_pod_of_frappes_sees_one_site_only_by_its_own_directory() -> None:
+    specs = deployments(*background.build(SITE), *socketio.build(SITE), *gunicorn.build(SITE))
+    assert len(specs) == 6
+    for spec in specs.values():
+        assert [container["name"] for container in pod(spec)["initContainers"]] == ["layout"]
+        for container in pod(spec)["containers"]:
+            mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+            assert mounts[frappe.SITES]["name"] == "sites"
+            assert mounts[f"{frappe.SITES}/pearl.example.net"]["subPath"] == "pearl.example.net"
+        volumes = {volume["name"]: volume for volume in pod(spec)["volumes"]}
+        assert volumes["sites"] == {"name": "sites", "emptyDir": {}}
+        assert volumes["files"]["persistentVolumeClaim"] == {"claimName": "pearl-files"}
+
+
+def test_gunicorn_is_reached_through_its_front_door_only() -> None:
+    web = deployments(*gunicorn.build(SITE))["pearl-gunicorn"]
+    server, door = pod(web)["containers"]
+    assert "--bind=127.0.0.1:8000" in server["command"]
+    assert "ports" not in server
+    assert door["ports"] == [{"name": "http", "containerPort": 8080}]
+    service = next(each for each in gunicorn.build(SITE) if each["kind"] == "Service")
+    assert {port["port"]: port["targetPort"] for port in service["spec"]["ports"]} == {8080: "http", 8000: "http"}
+
+
+def test_the_front_door_says_which_site_it_is_whatever_a_client_claims() -> None:
+    conf = gunicorn.conf(SITE)
+    named = [line.split()[-1] for line in conf.splitlines() if "proxy_set_header X-Frappe-Site-Name" in line]
+    assert sorted(named) == ["alive.invalid;", "pearl.example.net;", "pearl.example.net;"]
+    assert "$http_x_frappe_site_name" not in conf.lower()
+
+
+def test_the_bench_proxy_forgets_what_a_client_claims_and_knows_its_hosts() -> None:
+    (config,) = proxy.config(a_bench())
+    assert "proxy_set_header X-Frappe-Site-Name '';" in config["data"]["nginx.conf"]
+    assert config["data"]["hosts.map"] == "pearl.example.net pearl-gunicorn;\n"
+    assert config["data"]["sites.map"] == "pearl.example.net pearl.example.net;\n"
+
+
+def test_assets_of_the_image_before_are_served_beside_those_of_this_one() -> None:
+    bench = a_bench()
+    assert bench.facts is not None
+    before = type(bench.facts)(
+        **{**{name: getattr(bench.facts, name) for name in bench.facts.__struct_fields__}, "previous_key": "0ld"}
+    )
+    (config,) = proxy.config(a_bench(facts=before))
+    assert f"try_files /{before.key}/$asset /0ld/$asset @site;" in config["data"]["nginx.conf"]
+
+
+def test_the_queue_is_kept_and_never_evicted_and_the_cache_is_neither() -> None:
+    servers = {
+        each["metadata"]["name"]: each["spec"] for each in redis.build(a_bench()) if each["kind"] == "StatefulSet"
+    }
+    queue, cache = servers["pier-redis-queue"], servers["pier-redis-cache"]
+    assert "volumeClaimTemplates" in queue
+    assert "volumeClaimTemplates" not in cache
+    assert "noeviction" in pod(queue)["containers"][0]["command"]
+    assert "allkeys-lru" in pod(cache)["containers"][0]["command"]
+
+
+def test_only_the_job_that_makes_the_database_holds_root() -> None:
+    jobs = [*database.jobs(SITE), *creation.create(SITE), *creation.install(SITE)]
+    holders = [
+        job["metadata"]["name"]
+        for job in jobs
+        for volume in pod(job["spec"])["volumes"]
+        if volume.get("secret", {}).get("secretName") == "pier-mariadb-root"
+    ]
+    assert holders == ["pearl-database"]
+
+
+def test_a_database_of_the_users_is_looked_at_and_not_made() -> None:
+    site = a_site(connection=Connection("tides", "db.example.net", "3307", "sea", "sea", "9"))
+    assert database.connection(site, "password") == []
+    (job,) = database.jobs(site)
+    assert pod(job["spec"])["containers"][0]["args"][0] == "check-database"
+
+
+def test_a_changed_list_of_apps_is_another_job_and_the_same_list_the_same() -> None:
+    bench = a_bench(appsJSON='["erpnext", "hrms"]')
+    one, again, other = (
+        creation.install(a_site(bench=bench, apps=apps))[0]["metadata"]["name"]
+        for apps in (["erpnext"], ["erpnext"], ["erpnext", "hrms"])
+    )
+    assert one == again != other
+
+
+def test_every_host_has_its_rule_and_no_host_two() -> None:
+    site = a_site(domain="a.net", aliases=["b.net", "A.NET"], ingressClassName="inner")
+    (found,) = ingress.build(site)
+    assert [rule["host"] for rule in found["spec"]["rules"]] == ["a.net", "b.net"]
+    assert found["spec"]["ingressClassName"] == "inner"
+    assert ingress.build(a_site(bench=a_bench(ingress={"type": "None"}))) == []
+
+
+def test_a_volume_for_one_node_keeps_its_pods_together_and_another_does_not() -> None:
+    assert "podAffinity" in frappe.affinity(SITE)["affinity"]
+    assert frappe.affinity(a_site(storage={"accessMode": "ReadWriteMany"})) == {}
+
+
+def test_user_text_is_never_an_option_of_its_own() -> None:
+    """Values stand behind `--flag=`: one that begins with a dash is still a value."""
+    jobs = [*database.jobs(SITE), *creation.create(SITE), *creation.install(SITE)]
+    for job in jobs:
+        for container in (*pod(job["spec"])["initContainers"], *pod(job["spec"])["containers"]):
+            command, *options = container["args"]
+            assert not command.startswith("-")
+            assert all(option.startswith("--") and "=" in option for option in options)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from base64 import b32encode
+from collections.abc import Sequence
 from pathlib import Path
 
 FOLDERS = ("sites", "logs", "config/pids", "assets")
@@ -18,6 +19,10 @@ def furnish(bench: Path, inside: str, version: str, fail: str) -> None:
         (bench / folder).mkdir(parents=True, exist_ok=True)
     init = bench / "apps/frappe/frappe/__init__.py"
     init.write_text(re.sub(r'__version__ = ".*"', f'__version__ = "{version}"', init.read_text()))
+    for patch in sorted((bench / "apps/frappe/frappe/patches").glob("v*.sql")):
+        # v15_52_what_it_does.sql came with 15.52: an older release does not have it yet.
+        if _numbers(patch.name.removeprefix("v").split("_")) > _numbers(version.split(".")):
+            patch.unlink()
     apps = ["frappe", *sorted(path.name for path in (bench / "apps").iterdir() if path.name != "frappe")]
     packages = bench / "env/lib/python3.11/site-packages"
     packages.mkdir(parents=True, exist_ok=True)
@@ -33,6 +38,10 @@ def furnish(bench: Path, inside: str, version: str, fail: str) -> None:
     (bench / "sites/common_site_config.json").write_text("{}")
     if fail:
         (bench / "standin-fail.json").write_text(json.dumps(fail))
+
+
+def _numbers(words: Sequence[str]) -> tuple[int, ...]:
+    return tuple(int(word) for word in words[:2])
 
 
 def _build(public: Path, app: str, version: str) -> dict[str, str]:

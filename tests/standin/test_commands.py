@@ -46,6 +46,14 @@ def test_apps_have_versions_once_the_site_was_migrated(shop: Bench):
     assert shop.command("migrate", site=SITE).returncode == 0
 
 
+def test_a_patch_runs_once(bench: Bench):
+    name = bench.made(SITE)
+    bench.root_sql("DELETE FROM `tabPatch Log`", database=name)
+    patch = "Executing frappe.patches.v15_50_note_is_public"
+    assert patch in bench.command("migrate", site=SITE).stdout
+    assert patch not in bench.command("migrate", site=SITE).stdout
+
+
 def test_a_migration_needs_redis_and_leaves_a_part_when_it_fails(shop: Bench):
     away = {"FRAPPE_REDIS_CACHE": "redis://127.0.0.1:1/0"}
     assert shop.command("migrate", site=SITE, env=away).returncode == 1

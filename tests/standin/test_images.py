@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import shutil
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from sandbox import debian, images
+from sandbox import debian, images, standin_bench
 from sandbox.progress import plain
 from tests.standin.rootfs import Rootfs
 
@@ -50,6 +51,22 @@ def test_two_versions_share_all_but_their_last_layer(contents: dict[str, bytes])
         layers[one["annotations"]["io.containerd.image.name"]] = [layer["digest"] for layer in manifest["layers"]]
     first, second = layers["docker.io/frappe/erpnext:version-15"], layers["docker.io/frappe/erpnext:version-15-b"]
     assert (first[:-1], first[-1] == second[-1]) == (second[:-1], False)
+
+
+def test_a_later_release_has_other_assets_and_one_patch_more(tmp_path: Path):
+    built = {}
+    for version in ("15.51.1", "15.52.0"):
+        bench = tmp_path / version
+        shutil.copytree(images.STANDIN / "bench", bench)
+        standin_bench.furnish(bench, f"/{images.BENCH}", version, "")
+        patches = {path.name for path in (bench / "apps/frappe/frappe/patches").iterdir()}
+        assets = json.loads((bench / "assets/assets.json").read_text())
+        built[version] = (patches, assets)
+    (patches, assets), (later_patches, later_assets) = built.values()
+    assert later_patches - patches == {"v15_52_note_has_a_colour.sql"}
+    assert patches < later_patches
+    assert assets.keys() == later_assets.keys()
+    assert not set(assets.values()) & set(later_assets.values())
 
 
 def test_built_again_it_is_the_same_file(layout: Path):

@@ -1,0 +1,1 @@
+ALTER TABLE `tabNote` ADD COLUMN IF NOT EXISTS `colour` varchar(140);

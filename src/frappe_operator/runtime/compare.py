@@ -71,9 +71,9 @@ def keys_of(path: Path, items: Sequence[Any]) -> tuple[str, ...] | None:
     return KEYED.get(name)
 
 
-def key(item: Any, fields: tuple[str, ...]) -> tuple[Any, ...]:
+def key(item: Mapping[str, Any], fields: tuple[str, ...]) -> tuple[str, ...]:
     """What tells an entry apart."""
-    return tuple(item.get(field, DEFAULTS.get(field)) for field in fields) if isinstance(item, Mapping) else (item,)
+    return tuple(str(item.get(field, DEFAULTS.get(field))) for field in fields)
 
 
 def _difference(desired: Any, live: Any, path: Path) -> Path | None:
@@ -104,9 +104,9 @@ def _in_list(desired: Sequence[Any], live: Any, path: Path) -> Path | None:
     if path[-1:] and path[-1] in SETS:
         return None if all(item in live for item in desired) else path
     fields = keys_of(path, desired)
-    if fields is None:
+    by_key = _by_key(live, fields) if fields else None
+    if fields is None or by_key is None or _by_key(desired, fields) is None:
         return _in_order(desired, live, path)
-    by_key = {key(item, fields): item for item in live}
     for item in desired:
         name = key(item, fields)
         if name not in by_key:
@@ -115,6 +115,14 @@ def _in_list(desired: Sequence[Any], live: Any, path: Path) -> Path | None:
         if found is not None:
             return found
     return None
+
+
+def _by_key(items: Sequence[Any], fields: tuple[str, ...]) -> dict[tuple[str, ...], Any] | None:
+    """The entries by what tells them apart; None when that does not."""
+    if not all(isinstance(item, Mapping) and isinstance(item.get(fields[0]), str | int) for item in items):
+        return None
+    found = {key(item, fields): item for item in items}
+    return found if len(found) == len(items) else None
 
 
 def _in_order(desired: Sequence[Any], live: list[Any], path: Path) -> Path | None:
@@ -146,5 +154,5 @@ def _is_quantity(path: Path) -> bool:
     return path[-1:] != () and (path[-1] in QUANTITY or (len(path) > 1 and path[-2] in QUANTITIES))
 
 
-def _shown(name: tuple[Any, ...]) -> str:
-    return f"[{'/'.join(str(part) for part in name)}]"
+def _shown(name: tuple[str, ...]) -> str:
+    return f"[{'/'.join(name)}]"

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import subprocess
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -118,4 +119,6 @@ def obstacle() -> str | None:
         return "a real node needs Linux: its pods are containers"
     if os.geteuid():
         return "a real node needs root: to make containers, networks and mounts"
+    if subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "true"], capture_output=True).returncode:
+        return "a real node needs namespaces, and root is not let make any here"
     return None

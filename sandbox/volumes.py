@@ -34,6 +34,7 @@ _WATCH_SECONDS = 240
 _BACKOFF_SECONDS = 1.0
 
 Object = dict[str, Any]
+Look = Callable[[Object], Awaitable[None]]
 
 
 class Volumes:
@@ -186,18 +187,19 @@ class Api:
                 answer.raise_for_status()
             return dict(await answer.json())
 
-    async def follow(self, path: str, look: Callable[[Object], Awaitable[None]]) -> None:
+    async def follow(self, path: str, look: Look) -> None:
         """`look` at each object there is and at each that changes. After any trouble, look at all of them again."""
         while True:
             try:
                 listed = await self.call("GET", path)
-                for found in listed["items"]:
-                    await look(found)
-                async for changed in self._changes(path, listed["metadata"]["resourceVersion"]):
-                    await look(changed)
+                # One that cannot be helped keeps nobody else from being looked at.
+                if all([await _looked(look, found) for found in listed["items"]]):
+                    async for changed in self._changes(path, listed["metadata"]["resourceVersion"]):
+                        await look(changed)
+                    continue
             except (aiohttp.ClientError, TimeoutError, OSError) as trouble:
                 logging.warning("%s: %s; looking at everything again", path, trouble)
-                await asyncio.sleep(_BACKOFF_SECONDS)
+            await asyncio.sleep(_BACKOFF_SECONDS)
 
     async def _changes(self, path: str, since: str) -> AsyncIterator[Object]:
         asked = {"watch": "1", "resourceVersion": since, "timeoutSeconds": str(_WATCH_SECONDS)}
@@ -224,6 +226,15 @@ def connect(kubeconfig: Path) -> aiohttp.ClientSession:
         pem.flush()
         trust.load_cert_chain(pem.name)
     return aiohttp.ClientSession(cluster["server"], connector=aiohttp.TCPConnector(ssl=trust))
+
+
+async def _looked(look: Look, found: Object) -> bool:
+    try:
+        await look(found)
+    except (aiohttp.ClientResponseError, OSError) as trouble:
+        logging.warning("%s: %s", found["metadata"]["name"], trouble)
+        return False
+    return True
 
 
 def _name(claim: Object) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import busybox
+from sandbox import busybox, volumes
 from sandbox.cluster import Cluster
 from sandbox.deadline import until
 from sandbox.identity import alive, describe
@@ -45,8 +45,8 @@ def kubectl(node_cluster: Cluster) -> Iterator[Callable[..., str]]:
     node_cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
-def pod(name: str, script: str, *, user: int = 1000, **volumes: dict[str, object]) -> dict[str, Any]:
-    """A pod that runs a shell script; each of `volumes` is mounted at the root under its name."""
+def pod(name: str, script: str, *, user: int = 1000, **mounted: dict[str, object]) -> dict[str, Any]:
+    """A pod that runs a shell script; each of `mounted` is mounted at the root under its name."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -61,10 +61,10 @@ def pod(name: str, script: str, *, user: int = 1000, **volumes: dict[str, object
                     "image": busybox.IMAGE,
                     "command": ["sh", "-ec", script],
                     "securityContext": CONTAINER,
-                    "volumeMounts": [{"name": volume, "mountPath": f"/{volume}"} for volume in volumes],
+                    "volumeMounts": [{"name": volume, "mountPath": f"/{volume}"} for volume in mounted],
                 }
             ],
-            "volumes": [{"name": name, **source} for name, source in volumes.items()],
+            "volumes": [{"name": name, **source} for name, source in mounted.items()],
         },
     }
 
@@ -145,8 +145,7 @@ def test_a_claim_waits_for_its_pod_and_gets_the_access_it_asks_for(kubectl):
     modes = ("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod")
     apply(kubectl, *(claim(mode.lower(), mode) for mode in modes))
     assert kubectl("get", "pvc", "--output", "jsonpath={.items[*].status.phase}") == "Pending Pending Pending"
-    volumes = {mode.lower(): claimed(mode.lower()) for mode in modes}
-    apply(kubectl, pod("user", "true", **volumes))
+    apply(kubectl, pod("user", "true", **{mode.lower(): claimed(mode.lower()) for mode in modes}))
     succeeded(kubectl, "user")
     granted = kubectl("get", "pvc", "--output", "jsonpath={.items[*].status.accessModes[0]}")
     assert granted.split() == ["ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"]
@@ -164,6 +163,13 @@ def test_a_volume_of_a_class_that_retains_stays_when_its_claim_goes(kubectl, nod
     kubectl("wait", f"pv/{volume}", "--for=jsonpath={.status.phase}=Released", "--timeout=30s")
     assert (node_cluster.state.root / "volumes" / volume / "kept").read_text() == "kept\n"
     kubectl("delete", f"pv/{volume}", "storageclass/retaining")
+
+
+def test_a_claim_that_cannot_be_answered_keeps_no_other_waiting(kubectl):
+    doomed = claim("a-doomed-one", "ReadWriteOnce", storageClassName="gone")
+    doomed["metadata"]["annotations"] = {"volume.kubernetes.io/storage-provisioner": volumes.PROVISIONER}
+    apply(kubectl, doomed, claim("files", "ReadWriteOnce"), pod("user", "touch /files/mine", files=claimed("files")))
+    succeeded(kubectl, "user")
 
 
 def test_a_changed_configmap_reaches_a_running_pod(kubectl):

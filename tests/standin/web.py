@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +13,7 @@ from urllib.parse import urlencode
 @dataclass
 class Answer:
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     cookies: list[str]
     body: bytes
 

@@ -201,11 +201,18 @@ class _Children:
             return _going(child.ref)
         if not self._ours(child, live):
             return self._conflict(child.ref)
-        if _outdated(child, live):
-            log.info("job starts again, its inputs have changed", job=child.ref.name, namespace=child.ref.namespace)
-            await self._cluster.delete(child.ref.kind, child.ref.namespace, child.ref.name, live.metadata.uid)
-            return Verdict(False, Reason.JOB_RUNNING, f"{child.ref} starts again: what it works on has changed")
-        return None
+        return await self._restart(child) if _outdated(child, live) else None
+
+    async def _restart(self, child: _Child) -> Verdict | None:
+        """Deletes a Job whose inputs have changed, as long as it has not succeeded meanwhile; then it is made again."""
+        body = await self._cluster.read(*child.ref)
+        live = self._live(child.ref)
+        if body is None or live is None or not _outdated(child, live):
+            return None
+        meta = live.metadata
+        log.info("job starts again, its inputs have changed", job=meta.name, namespace=meta.namespace)
+        await self._cluster.delete(*child.ref, meta.uid, version=meta.resource_version)
+        return Verdict(False, Reason.JOB_RUNNING, f"{child.ref} starts again: what it works on has changed")
 
     async def _unseen(self, child: _Child) -> Live:
         """What exists under that name, and is not in our view: the watch is behind, or its labels are not ours."""

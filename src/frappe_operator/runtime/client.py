@@ -121,9 +121,15 @@ class Client:
         headers, body = {"Content-Type": MERGE}, msgspec.json.encode(patch)
         return await self._ask("patch", kind, "PATCH", path, query=query, headers=headers, body=body)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, propagation: str = "Background") -> bytes:
-        """Deletes exactly the object with this UID. Raises NotFound, or Conflict when it is another."""
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, uid: str, *, version: str = "", propagation: str = "Background"
+    ) -> bytes:
+        """Deletes exactly the object with this UID, and this resourceVersion if one is given.
+
+        Raises NotFound, or Conflict when it is another.
+        """
+        preconditions = {"uid": uid, **({"resourceVersion": version} if version else {})}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         body = msgspec.json.encode({**options, "propagationPolicy": propagation})
         return await self._ask("delete", kind, "DELETE", kind.path(namespace, name), body=body)
 

@@ -168,10 +168,15 @@ class Cluster:
         """A JSON merge patch. `by`: who need not be told of it, for it is their own word."""
         return self._written(kind, await self.client.patch(kind, namespace, name, patch, subresource), by)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, propagation: str = "Background") -> None:
-        """Deletes the object with this UID; that it is gone already is fine. Raises Conflict when it is another."""
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, uid: str, *, version: str = "", propagation: str = "Background"
+    ) -> None:
+        """Deletes the object with this UID, and this resourceVersion if one is given; that it is gone already is fine.
+
+        Raises Conflict when it is another.
+        """
         try:
-            body = await self.client.delete(kind, namespace, name, uid, propagation)
+            body = await self.client.delete(kind, namespace, name, uid, version=version, propagation=propagation)
         except NotFound:
             return
         if kind in self.stores:

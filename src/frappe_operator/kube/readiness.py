@@ -30,8 +30,8 @@ def workloads_available(lives: Lives) -> Verdict:
     for live in lives:
         if isinstance(live, Workload) and not available(live):
             ready, wanted = live.status.ready_replicas, live.spec.replicas
-            message = f"{live.metadata.name}: {ready} of {wanted} pods are ready"
-            return Verdict(False, Reason.PODS_NOT_READY, message)
+            trouble = f"{ready} of {wanted} pods are ready" if ready < wanted else "the new pods are not ready yet"
+            return Verdict(False, Reason.PODS_NOT_READY, f"{live.metadata.name}: {trouble}")
     return Verdict(True, Reason.READY, "All pods are ready.")
 
 
@@ -42,7 +42,9 @@ def available(live: Workload) -> bool:
         status.observed_generation >= live.metadata.generation
         and status.ready_replicas >= wanted
         and status.available_replicas >= wanted
-        and (status.updated_replicas >= wanted)
+        and status.updated_replicas >= wanted
+        # Pods of the template before, which serve until the new ones can.
+        and status.replicas <= status.updated_replicas
     )
 
 

@@ -12,7 +12,6 @@ from frappe_operator.components import (
     storage,
 )
 from frappe_operator.kube.readiness import (
-    available,
     claims_usable,
     exist,
     jobs_succeeded,
@@ -69,7 +68,7 @@ def server_ready(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
         name = site.bench.mariadb
         if seen.mariadb is None:
             return Verdict(False, Reason.PROVISIONING, f"MariaDB {name} is being created")
-        if not available(seen.mariadb):
+        if seen.mariadb.status.ready_replicas < 1:
             message = f"MariaDB {name} of FrappeBench {site.bench.bench} does not answer: see its pod {name}-0"
             return Verdict(False, Reason.DATABASE_UNAVAILABLE, message)
         return Verdict(True, Reason.READY, "MariaDB answers.")

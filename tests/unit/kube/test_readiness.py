@@ -29,7 +29,7 @@ from frappe_operator.kube.stage import Reason
 def a_workload(*, generation: int = 2, wanted: int = 2, **status: int) -> Workload:
     up = {"observed_generation": 2, "updated_replicas": 2, "ready_replicas": 2, "available_replicas": 2, **status}
     meta = Meta(name="pearl-gunicorn", generation=generation)
-    return Workload(meta, ReplicaSpec(wanted), Replicas(replicas=wanted, **up))
+    return Workload(meta, ReplicaSpec(wanted), Replicas(**{"replicas": wanted, **up}))
 
 
 def a_job(*conditions: str) -> Job:
@@ -59,6 +59,7 @@ def test_what_does_not_exist_is_being_created() -> None:
         {"updated_replicas": 1},
         {"ready_replicas": 1},
         {"available_replicas": 1},
+        {"replicas": 3},
     ],
 )
 def test_a_workload_is_up_when_every_pod_of_its_newest_template_is(behind: dict[str, int]) -> None:

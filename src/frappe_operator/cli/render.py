@@ -43,11 +43,10 @@ def bench_children(declared: Declared, bench: Object) -> list[Stage]:
 
 def site_children(declared: Declared, site: Object) -> list[Stage]:
     """The stages of a site."""
-    meta, reference = site.live.metadata, parse(site.live).bench_ref
-    if declared.find(BENCH, reference.namespace or meta.namespace, reference.name) is None:
-        raise BenchNotDeclared(
-            f"FrappeBench {reference.name}, on which FrappeSite {meta.name} runs, is in none of the files"
-        )
+    meta, bench = site.live.metadata, parse(site.live).bench_ref.name
+    if declared.find(BENCH, meta.namespace, bench) is None:
+        message = f"FrappeBench {bench}, on which FrappeSite {meta.name} runs, is in none of the files"
+        raise BenchNotDeclared(f"{message} (namespace {meta.namespace})")
     seen = asyncio.run(site_observe.observe(declared, site.live, declared.images))
     decided = site_observe.resolve(seen)
     return site_stages(decided, seen, None, False, lambda: GENERATED)

@@ -108,11 +108,19 @@ class Connection(Struct, frozen=True):
 
 
 def parse(live: Custom) -> FrappeSiteSpec:
-    """The spec as asked. Raises Blocked when it is not one."""
+    """The spec as asked. Raises Blocked when it is not one, or points out of its namespace."""
     try:
-        return msgspec.json.decode(live.spec, type=FrappeSiteSpec)
+        spec = msgspec.json.decode(live.spec, type=FrappeSiteSpec)
     except msgspec.MsgspecError as error:
         raise Blocked(Reason.INVALID_SPEC, f"spec: {error}") from error
+    elsewhere = spec.bench_ref.namespace
+    if elsewhere not in (None, live.metadata.namespace):
+        raise Blocked(
+            Reason.INVALID_SPEC,
+            f"benchRef.namespace is {elsewhere}, but a site lives beside its bench: "
+            f"remove it, or create the FrappeSite in {elsewhere}",
+        )
+    return spec
 
 
 def needs_mariadb(live: Live) -> bool:
@@ -152,14 +160,6 @@ def resolve(
     `retained_database`: the name an earlier site of this name left behind. `connection`: the user's own database.
     Raises Blocked when the user must change something, Waiting while the bench's image is not known.
     """
-    meta = live.metadata
-    bench_ref = spec.bench_ref
-    if bench_ref.namespace not in (None, meta.namespace):
-        raise Blocked(
-            Reason.INVALID_SPEC,
-            f"benchRef.namespace is {bench_ref.namespace}, but a site lives beside its bench: "
-            f"remove it, or create the FrappeSite in {bench_ref.namespace}",
-        )
     image = bench.running_image
     if image is None or bench.facts is None:
         raise Waiting(Reason.BENCH_NOT_READY, f"FrappeBench {bench.owner.name} has not looked into its image yet")

@@ -1,0 +1,152 @@
+"""What `validate` says, with the line it says it of."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.unit.cli.conftest import Run
+
+BENCH = """\
+apiVersion: vyogo.tech/v1alpha1
+kind: FrappeBench
+metadata:
+  name: pier
+spec:
+  frappeVersion: version-15
+"""
+SITE = """\
+apiVersion: vyogo.tech/v1alpha1
+kind: FrappeSite
+metadata:
+  name: pearl
+spec:
+  benchRef:
+    name: pier
+  siteName: pearl.example.net
+"""
+SECRET = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: tides}
+stringData: {host: db, port: 3306, database: sea, username: captain, password: swordfish}
+"""
+EXTERNAL = "  dbConfig: {mode: external, connectionSecretRef: {name: tides}}\n"
+
+Write = Callable[[str], str]
+
+
+def test_what_is_fine_is_counted(run: Run, file: Write) -> None:
+    assert run("validate", file(f"{BENCH}---\n{SITE}")) == (0, "2 objects are valid\n")
+    assert run("validate", file(BENCH)) == (0, "1 object is valid\n")
+    assert run("validate", "-", given=BENCH) == (0, "1 object is valid\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        (SITE + "  domian: x\n", 9, 'spec.domian: unknown field "spec.domian" (did you mean domain?)'),
+        (SITE.replace("siteName", "sitename"), 8, 'unknown field "spec.sitename" (did you mean siteName?)'),
+        (SITE.replace("siteName", "sitename"), 5, "spec.siteName: Required value (Frappe's name of the site"),
+        (
+            SITE.replace("pearl.example.net", "Pearl"),
+            8,
+            "spec.siteName: Invalid value: write a host name in lower case",
+        ),
+        (SITE.replace("pearl.example.net", "assets"), 5, "spec: Invalid value: siteName is a name Frappe uses itself"),
+        (SITE.replace("name: pier", "name: 5"), 7, 'must be of type string: "integer" (put it in quotes: "5")'),
+        (SITE + "  deletionPolicy: Keep\n", 9, 'Unsupported value: "Keep": supported values: "Delete", "Retain"'),
+        (SITE + "  dbConfig:\n    mode: external\n", 9, "connectionSecretRef goes with mode: external"),
+        (SITE + "  aliases: [a.net, b.net, a.net]\n", 9, 'spec.aliases[2]: Duplicate value: "a.net"'),
+        (SITE + "  componentReplicas: {socketio: 2}\n", 9, "should be less than or equal to 1"),
+        (SITE + "  storage:\n    size: 5 GB\n", 10, "spec.storage.size: Invalid value: write an amount such as 5Gi"),
+        (SITE.replace("name: pearl", "name: 1pearl"), 1, "begin with a lower case letter"),
+        (
+            SITE.replace("  name: pearl\n", "  labels: {a: 1}\n  name: pearl\n"),
+            4,
+            'metadata.labels.a: Invalid value: "integer"',
+        ),
+        (SITE.replace("FrappeSite", "FrapeSite"), 2, 'no matches for kind "FrapeSite"'),
+        (SITE.replace("kind: FrappeSite\n", ""), 1, "Object 'Kind' is missing"),
+        (BENCH + "  appsJSON: '[erpnext]'\n", 7, "spec.appsJSON: appsJSON is not JSON"),
+        (BENCH + "  appsJSON: '[]'\n  apps: []\n", 5, "apps and appsJSON say the same thing in two ways"),
+        (BENCH.replace("version-15", "version-14"), 6, "Frappe 14 is too old: use an image with Frappe 15 or newer"),
+        (
+            BENCH + "  componentResources: {nginx: {requests: {cpu: 2}, limits: {cpu: 1}}}\n",
+            5,
+            "resources of nginx: the request",
+        ),
+        ("- a\n- b\n", 1, "not an object: write apiVersion, kind, metadata and spec"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line_and_what_to_write(
+    run: Run, file: Write, text: str, line: int, words: str
+) -> None:
+    path = file(text)
+    code, said = run("validate", path)
+    assert code == 1
+    assert any(each.startswith(f"{path}:{line}: ") and words in each for each in said.splitlines()), said
+    assert "valid\n" not in said
+
+
+def test_a_site_that_points_out_of_its_namespace_is_told_to_come_home(run: Run, file: Write) -> None:
+    bench = BENCH.replace("  name: pier", "  name: pier\n  namespace: elsewhere")
+    site = SITE.replace("    name: pier", "    name: pier\n    namespace: elsewhere")
+    path = file(f"{bench}---\n{site}")
+    code, said = run("validate", path)
+    assert code == 1
+    assert f"{path}:16: spec.benchRef.namespace: benchRef.namespace is elsewhere, but a site lives beside" in said
+    code, said = run("validate", path, "--namespace", "elsewhere")
+    assert (code, said) == (0, "2 objects are valid\n")
+
+
+def test_a_site_alone_is_valid_as_far_as_can_be_told(run: Run, file: Write) -> None:
+    code, said = run("validate", file(SITE))
+    assert code == 0
+    assert "FrappeBench pier, on which FrappeSite pearl runs, is in none of the files" in said
+    assert "(namespace default)" in said
+    assert said.endswith("1 object is valid\n")
+
+
+def test_a_connection_secret_among_the_files_is_looked_into_but_never_shown(run: Run, file: Write) -> None:
+    path = file(f"{BENCH}---\n{SECRET}---\n{SITE}{EXTERNAL}")
+    code, said = run("validate", path)
+    assert code == 1
+    assert f"{path}:17: spec: Secret tides: Frappe 15 logs in with the database's name" in said
+    assert "swordfish" not in said
+    code, said = run("validate", file(f"{BENCH}---\n{SECRET.replace('captain', 'sea')}---\n{SITE}{EXTERNAL}"))
+    assert (code, said) == (0, "note: not checked because of other kinds: 1\n2 objects are valid\n")
+    assert run("validate", file(f"{BENCH}---\n{SITE}{EXTERNAL}"))[0] == 0, "it may be in the cluster"
+
+
+def test_one_host_for_two_sites_is_said_of_both(run: Run, file: Write) -> None:
+    other = (
+        SITE.replace("name: pearl\n", "name: gull\n").replace("pearl.example.net", "gull")
+        + "  domain: Pearl.Example.Net.\n"
+    )
+    path = file(f"{BENCH}---\n{SITE}---\n{other}")
+    code, said = run("validate", path)
+    assert code == 1
+    assert f"{path}:15: spec.siteName: pearl.example.net is also FrappeSite gull's" in said
+    assert f"{path}:25: spec.domain: pearl.example.net is also FrappeSite pearl's" in said
+
+
+def test_an_object_declared_twice_is_said_of_the_second(run: Run, file: Write) -> None:
+    path = file(f"{BENCH}---\n{BENCH}")
+    assert run("validate", path) == (1, f"{path}:11: metadata.name: declared twice, first at {path}:1: keep one\n")
+
+
+def test_everything_is_said_at_once(run: Run, file: Write) -> None:
+    wrong = (
+        SITE.replace("pearl.example.net", "Pearl")
+        + "  domian: x\n  deletionPolicy: keep\n  dbConfig: {mode: external}\n"
+    )
+    code, said = run("validate", file(wrong))
+    lines = [int(each.split(":")[1]) for each in said.splitlines()]
+    assert (code, lines) == (1, [8, 9, 10, 11])
+
+
+def test_what_cannot_be_read_is_an_error_and_no_traceback(run: Run, file: Write) -> None:
+    path = file("a: [")
+    code, said = run("validate", path)
+    assert code == 1
+    assert said.startswith(f"error: {path}:")

@@ -73,6 +73,6 @@ def test_the_live_tree_keeps_what_was_below_a_failure():
 
 
 def test_times_read_as_a_person_would_say_them(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(progress.time, "monotonic", lambda: 185.0)
+    monkeypatch.setattr("sandbox.progress.time.monotonic", lambda: 185.0)
     assert progress.seconds(180.5) == "4.5 s"
     assert progress.seconds(0.0) == "3 m 05 s"

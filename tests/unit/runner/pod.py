@@ -106,7 +106,7 @@ class Pod:
 
     def killed_everywhere(self, *arguments: str) -> "list[int]":
         """Runs a command again and again, killed one step later each time, until it comes to its end."""
-        deaths = []
+        deaths: list[int] = []
         while self.run(*arguments, kill_at=len(deaths) + 1).code == -signal.SIGKILL:
             deaths.append(len(deaths) + 1)
             assert len(deaths) < 500

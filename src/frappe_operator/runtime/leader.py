@@ -82,6 +82,7 @@ class Leader:
                 await asyncio.sleep(pause)
         await self._hold()
         self.leading.clear()
+        self._safe_until = 0.0
         log.error("no longer the leader", lease=self._name)
 
     async def release(self) -> None:
@@ -100,7 +101,9 @@ class Leader:
         lease = await self._read()
         now = asyncio.get_running_loop().time()
         if lease is None:
-            self._took(now, await self._make())
+            # Deleted by hand: whoever held it may not have noticed yet.
+            if self._observed is None or now - self._observed_at >= LEASE_SECONDS:
+                self._took(now, await self._make())
             return
         if self._observed is None or self._observed.metadata.resource_version != lease.metadata.resource_version:
             self._observed, self._observed_at = lease, now

@@ -10,18 +10,19 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from demo import objects
 from demo.objects import BENCH, HOST, NAMESPACE, SITE
 from demo.story import follow
 from sandbox import images
-from sandbox.cluster import Cluster
+from sandbox.cluster import Cluster, Tier, default_tier
 from sandbox.installation import Kubectl, Operator
 from sandbox.progress import Progress, shown
 from sandbox.state import State
 
 ANSWER_SECONDS = 30
+STAGES = sorted((Path(__file__).parent / "stages").glob("*.yaml"))
 
 
 class Place(NamedTuple):
@@ -74,21 +75,27 @@ def _place(progress: Progress) -> Iterator[Place]:
             sys.exit("KUBECONFIG is set, but kubectl is not on PATH: install it, or unset KUBECONFIG")
         yield Place(Kubectl(program, Path(given)), True, "the image your cluster pulls: frappe/erpnext:version-15")
         return
-    real = sys.platform == "linux" and os.geteuid() == 0
+    tier = cast("Tier", os.environ.get("TIER")) or default_tier()
     cluster = Cluster(folder(), progress)
     if cluster.up_as:
         sys.exit(f"a demo is running already: export KUBECONFIG={cluster.kubeconfig}")
     try:
-        cluster.up("node" if real else "simulated")
-        if real:
-            with progress.step("Images"):
-                for tar in images.build(progress):
-                    cluster.node.load_image(tar)
-        image = "a stand-in for Frappe 15, built here; MariaDB, Redis and nginx are the real ones"
-        yield Place(Kubectl.of(cluster), real, image if real else "none: pods are simulated")
+        cluster.up(tier, STAGES if tier == "simulated" else ())
+        image = _images(cluster, progress) if tier == "node" else "nothing: pods are simulated"
+        yield Place(Kubectl.of(cluster), tier == "node", image)
     finally:
         with progress.step("Taking the cluster down"):
             cluster.down()
+
+
+def _images(cluster: Cluster, progress: Progress) -> str:
+    """Brings the images to the node, and says which they are."""
+    with progress.step("Images"):
+        if images.official_available(cluster.node.pull):
+            return f"the official image {images.OFFICIAL}"
+        for tar in images.build(progress):
+            cluster.node.load_image(tar)
+    return "a stand-in for Frappe 15, built here; MariaDB, Redis and nginx are the real ones"
 
 
 @contextlib.contextmanager
@@ -142,7 +149,7 @@ def _tell(place: Place) -> None:
     get = f"kubectl get secret {SITE}-admin --namespace={NAMESPACE}"
     print(f"\nWhat plays Frappe: {place.image}.")
     if not place.pods:
-        print("Not shown, for want of root on Linux: pods, files, databases, and the site's answer.")
+        print("Not shown, for want of a real node (root on Linux): pods, files, databases, and the site's answer.")
     print(f"Its password:  {get} -o jsonpath='{{.data.password}}' | base64 -d")
     print(f"export KUBECONFIG={place.kubectl.kubeconfig}")
     print(place.kubectl("get", "frappebench,frappesite", f"--namespace={NAMESPACE}"), flush=True)

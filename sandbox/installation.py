@@ -12,6 +12,7 @@ import yaml
 
 from sandbox.binaries import Binaries
 from sandbox.cluster import Cluster
+from sandbox.control_plane import KubectlError
 from sandbox.deadline import until
 from sandbox.processes import Process
 from sandbox.progress import plain
@@ -35,8 +36,10 @@ class Kubectl:
         return cls(Binaries.find(["kubectl"], plain())["kubectl"], cluster.kubeconfig)
 
     def __call__(self, *arguments: str, given: str | None = None) -> str:
-        """What kubectl prints. Raises CalledProcessError, with its words in `stderr`."""
-        done = subprocess.run(self.argv(*arguments), input=given, capture_output=True, text=True, check=True)
+        """What kubectl prints. Raises KubectlError with its words."""
+        done = subprocess.run(self.argv(*arguments), input=given, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise KubectlError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
     def argv(self, *arguments: str) -> list[str]:

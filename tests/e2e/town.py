@@ -1,7 +1,6 @@
 """What the end-to-end tests see of the cluster: objects, conditions, pods, and answers over HTTP."""
 
 import json
-import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from sandbox.control_plane import KubectlError
 from sandbox.deadline import until
 from sandbox.installation import RESTRICTED, Kubectl, Operator
 
@@ -92,13 +92,13 @@ class Town(NamedTuple):
         """An object, None when there is none."""
         try:
             return self.get(*arguments)
-        except subprocess.CalledProcessError as error:
-            if "NotFound" in error.stderr:
+        except KubectlError as error:
+            if "NotFound" in str(error):
                 return None
             raise
 
     def run(self, *arguments: str, given: str | None = None) -> str:
-        return self.kubectl(*arguments, f"--namespace={self.namespace}", given=given)
+        return self.kubectl(f"--namespace={self.namespace}", *arguments, given=given)
 
     def condition(self, kind: str, name: str, type_: str = "Ready") -> dict[str, str]:
         """A condition, with empty fields while there is none."""

@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
-NODES ?= 2
+WORKERS ?= 3
 
 .PHONY: help setup demo test lint fast up down status golden manifests lock
 
@@ -16,7 +16,7 @@ demo: setup ## Real cluster, operator, bench and site: ends with the site's answ
 	@$(PYTHON) -m demo
 
 test: lint ## Every check and test this machine can run.
-	$(PYTHON) -m pytest -n $(NODES) --dist loadgroup
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: setup ## Format, style, types, and the doors between the rooms.
 	.venv/bin/ruff format --check .
@@ -25,7 +25,7 @@ lint: setup ## Format, style, types, and the doors between the rooms.
 	.venv/bin/lint-imports
 
 fast: setup ## The tests that need no cluster: seconds.
-	$(PYTHON) -m pytest -q -n $(NODES) tests/unit tests/golden tests/world tests/runtime
+	$(PYTHON) -m pytest -q -n $(WORKERS) tests/unit tests/golden tests/world tests/runtime
 
 golden: setup ## Writes the golden files anew; read the difference before you commit it.
 	$(PYTHON) -m pytest -q tests/golden --update-golden

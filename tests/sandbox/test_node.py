@@ -23,7 +23,8 @@ from sandbox.progress import plain
 from sandbox.state import State
 from tests.sandbox.registry import registry
 
-pytestmark = pytest.mark.node
+# In one worker with the end-to-end tests: they share two cores.
+pytestmark = [pytest.mark.node, pytest.mark.xdist_group("node")]
 
 CONTAINER = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 

@@ -1,0 +1,40 @@
+"""A whole operator process that does almost nothing: it keeps a ConfigMap for each FrappeBench, and says so.
+
+python -m tests.cluster.counting_operator KUBECONFIG NAMESPACE PORT
+"""
+
+import asyncio
+import sys
+
+from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, Key
+from frappe_operator.kube.live import Custom, Live
+from frappe_operator.kube.names import MANAGED_BY, OURS
+from frappe_operator.kube.readiness import exist
+from frappe_operator.kube.stage import Stage
+from frappe_operator.runtime.apply import apply
+from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.controller import Controller, Watch, owned_by
+from frappe_operator.runtime.operator import run
+from frappe_operator.runtime.report import report
+from frappe_operator.runtime.settings import Settings
+
+
+async def reconcile(cluster: Cluster, key: Key) -> float | None:
+    live = cluster.get(BENCH, key.namespace, key.name)
+    if not isinstance(live, Custom):
+        return None
+    metadata = {"namespace": key.namespace, "name": f"{key.name}-count", "labels": {MANAGED_BY: "frappe-operator"}}
+    child = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"kept": "yes"}}
+    done = await apply(cluster, BENCH, live, [Stage("StorageReady", [child], exist)])
+    await report(cluster, BENCH, live, done.verdicts, {})
+    print(f"reconciled {key}", flush=True)
+    return None
+
+
+if __name__ == "__main__":
+    kubeconfig, namespace, port = sys.argv[1:]
+    settings = Settings(
+        kubeconfig=kubeconfig, namespaces=(namespace,), lease_namespace=namespace, health_port=int(port)
+    )
+    watches = [Watch(CONFIG_MAP, Live, owned_by(BENCH), labels=OURS, metadata_only=True)]
+    sys.exit(asyncio.run(run(settings, [Controller(BENCH, reconcile, watches)])))

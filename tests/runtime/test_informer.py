@@ -137,8 +137,8 @@ async def test_events_may_be_cut_into_chunks_anywhere() -> None:
 def test_too_old_means_reading_all_again_and_telling_differences_only(gone: Sequence[Step] | Response) -> None:
     @virtual
     async def run() -> None:
-        first = [added("a", 3), added("b", 4), added("c", 5), told_all(5), CUT]
-        again = [added("a", 3), modified("b", 8, status={"replicas": 7}), added("d", 9), told_all(9), HANG]
+        first: list[Step] = [added("a", 3), added("b", 4), added("c", 5), told_all(5), CUT]
+        again: list[Step] = [added("a", 3), modified("b", 8, status={"replicas": 7}), added("d", 9), told_all(9), HANG]
         seen = await watching(first, gone, again).after(10)
         assert seen.changes[:3] == ["+a", "+b", "+c"]
         assert sorted(seen.changes[3:]) == ["+d", "-c", "~b"]

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
 from frappe_operator.kube.kinds import LEASE, Manifest, Ref
 from frappe_operator.runtime.client import Client
 from frappe_operator.runtime.leader import LEASE_SECONDS, RENEW_SECONDS, SAFE_SECONDS, Fence, Leader, NotLeading
-from frappe_operator.runtime.transport import Headers, Query, Response, TransportError
+from frappe_operator.runtime.transport import Headers, Query, Response, StreamResponse, TransportError
 from tests.runtime.bed import a_config
 from tests.runtime.virtual import virtual
 from tests.world.api import START, Api
@@ -40,8 +40,10 @@ class Line:
             raise TransportError("cut")
         return await self._server.request(method, path, query=query, headers=headers, body=body, timeout=timeout)
 
-    def stream(self, *_: object, **__: object) -> None:  # type: ignore[empty-body]
-        ...
+    def stream(
+        self, path: str, *, query: Query | None = None, headers: Headers | None = None, timeout: float
+    ) -> AbstractAsyncContextManager[StreamResponse]:
+        return self._server.stream(path, query=query, headers=headers, timeout=timeout)
 
 
 class Candidate:

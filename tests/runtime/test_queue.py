@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -258,23 +259,23 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_whatever_happens_no_key_is_lost_and_none_has_two_workers(steps: list[tuple[str, object, object]]) -> None:
+def test_whatever_happens_no_key_is_lost_and_none_has_two_workers(steps: list[tuple[str, Any, Any]]) -> None:
     async def run() -> None:
         queue = a_queue(workers=3)
         wanted: set[Key] = set()
         working: list[Key] = []
         for what, first, second in steps:
             if what == "add":
-                queue.add(first, second)  # type: ignore[arg-type]
-                wanted.add(first)  # type: ignore[arg-type]
+                queue.add(first, second)
+                wanted.add(first)
             elif what == "later":
-                queue.add_after(first, second)  # type: ignore[arg-type]
-                wanted.add(first)  # type: ignore[arg-type]
+                queue.add_after(first, second)
+                wanted.add(first)
             elif what == "fail":
-                queue.retry(first)  # type: ignore[arg-type]
-                wanted.add(first)  # type: ignore[arg-type]
+                queue.retry(first)
+                wanted.add(first)
             elif what == "pass":
-                await asyncio.sleep(first)  # type: ignore[arg-type]
+                await asyncio.sleep(first)
             elif working and second:
                 queue.done(working.pop(0))
             elif len(working) < 3 and len(queue):

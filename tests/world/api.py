@@ -188,7 +188,10 @@ class Api:
         self._admit(verb, ref, new)
         if live is None and ref.kind == kinds.PVC:
             self._give_class(new)
-        self._fill(ref, new)
+        if subresource == "status" and ref.kind not in self.schemas:
+            filling.tidy(new.get("status"), "status")
+        else:
+            self._fill(ref, new)
         was = _bare(live.obj) if live is not None else {}
         try:
             managers = after(was, new, live.managers if live else {}, who, self._shape(ref.kind), mine, force)
@@ -196,7 +199,8 @@ class Api:
             raise _overlapping(overlap) from None
         if live is None and ref.kind == kinds.SERVICE:
             self._give_address(new)
-        rules.check(ref, live.obj if live else None, new)
+        if not subresource:
+            rules.check(ref, live.obj if live else None, new)
         if live is not None and ref.kind == kinds.PVC:
             rules.expandable(ref, live.obj, new, self._class_of(new))
         if live is not None and new == was and managers == live.managers:

@@ -20,6 +20,7 @@ from tests.world.controllers import controllers as cluster_controllers
 from tests.world.faults import Fault, Faults, WatchFault
 from tests.world.frappe import Frappe
 from tests.world.kubelet import Kubelet
+from tests.world.store import Change
 from tests.world.volumes import storage_class
 
 LATENCY_SECONDS = 0.004
@@ -112,7 +113,9 @@ class World:
         self._task: asyncio.Task[None] | None = None
         self._tokens = 0
         self._last = 0.0
-        self.api.store.listeners.append(lambda *_: self._touch())
+        self.lies: list[str] = []
+        """Times a status said something that was not so."""
+        self.api.store.listeners.append(self._notice)
         OPEN.append(self)
         self._namespace("default")
         self.add(*storage, *objects)
@@ -162,6 +165,10 @@ class World:
     def get(self, kind: Kind, name: str, namespace: str = "default") -> Manifest | None:
         """An object as it is stored. Not to be changed."""
         return self.sim.find(kind, namespace, name)
+
+    def get_existing(self, ref: Ref) -> Manifest:
+        """The same; raises when there is none."""
+        return self.api.get(ref).obj
 
     def all(self, kind: Kind, pattern: str = "*") -> list[Manifest]:
         """The objects of a kind whose names match."""
@@ -224,6 +231,7 @@ class World:
             written = max((write.time for write in self.writes if write.code < 400), default=0.0)
             wait = max(self._last + quiet, written + quiet, self._next_action()) - self.loop.time()
             if wait <= 0:
+                assert not self.lies, self.lies
                 return
             if self.loop.time() > ends:
                 raise NotSettled(f"after {within} s: {self._recent()}")
@@ -282,6 +290,11 @@ class World:
     async def _latency(self) -> None:
         await asyncio.sleep(self.random.uniform(0, LATENCY_SECONDS))
 
+    def _notice(self, ref: Ref, change: Change) -> None:
+        self._touch()
+        if ref.kind in (kinds.SITE, kinds.BENCH):
+            self.lies += [f"{self.loop.time():.2f} {ref}: {lie}" for lie in _lies(change.record.obj)]
+
     def _touch(self) -> None:
         self._last = self.loop.time()
 
@@ -311,6 +324,23 @@ class Said(NamedTuple):
     @property
     def ok(self) -> bool:
         return self.status == "True"
+
+
+def _lies(obj: Manifest) -> Iterable[str]:
+    """What an object's status says that cannot be so."""
+    status = obj.get("status", {})
+    conditions = {each["type"]: each for each in status.get("conditions", [])}
+    for name, each in conditions.items():
+        if each.get("observedGeneration", 0) > obj["metadata"]["generation"]:
+            yield f"{name} speaks of a generation that is still to come"
+    ready = conditions.pop("Ready", None)
+    if ready is None or ready["status"] != "True":
+        return
+    for name, each in conditions.items():
+        if name not in ("Reconciling", "Stalled") and each["status"] != "True":
+            yield f"Ready, while {name} is not"
+        if each.get("observedGeneration") != ready.get("observedGeneration"):
+            yield f"Ready is of another generation than {name}"
 
 
 def settle(world: World, quiet: float = 90.0) -> None:

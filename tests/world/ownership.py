@@ -84,7 +84,10 @@ def after(
 
     Raises `Overlap` when others own what changes and `force` is not given.
     """
-    was, now = _owned(live, shape), _owned(new, shape)
+    # What is the same as a whole need not be taken apart.
+    differing = [name for name in {**live, **new} if live.get(name) != new.get(name)]
+    was = _owned({name: live[name] for name in differing if name in live}, shape)
+    now = _owned({name: new[name] for name in differing if name in new}, shape)
     changed = {path for path, leaf in now.items() if path not in was or was[path] != leaf}
     removed = was.keys() - now.keys()
     others = {other: owned for other, owned in managers.items() if other != who}

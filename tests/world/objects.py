@@ -1,0 +1,30 @@
+"""A bench and its sites, as tests begin with them."""
+
+from typing import Any
+
+from frappe_operator.api import crd
+from frappe_operator.kube.kinds import BENCH, SITE, Manifest
+from tests.world.harness import World
+
+
+def a_bench(name: str = "forge", **spec: Any) -> Manifest:
+    return {
+        "apiVersion": BENCH.api_version,
+        "kind": "FrappeBench",
+        "metadata": {"name": name},
+        "spec": {"frappeVersion": "version-15", "appsJSON": '["erpnext"]', **spec},
+    }
+
+
+def a_site(name: str = "acme", bench: str = "forge", **spec: Any) -> Manifest:
+    return {
+        "apiVersion": SITE.api_version,
+        "kind": "FrappeSite",
+        "metadata": {"name": name},
+        "spec": {"benchRef": {"name": bench}, "siteName": f"{name}.example.com", **spec},
+    }
+
+
+def a_world(*objects: Manifest, **more: Any) -> World:
+    """A world with a bench and a site, or with these objects."""
+    return World(*(objects or (a_bench(), a_site())), crds=crd.definitions(), **more)

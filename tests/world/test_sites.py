@@ -1,0 +1,359 @@
+"""Benches and sites, from two objects to a site that answers, and whatever people do to them after."""
+
+import json
+
+import pytest
+
+from frappe_operator.kube.kinds import (
+    BENCH,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    INGRESS,
+    JOB,
+    NAMESPACE,
+    POD,
+    PVC,
+    SECRET,
+    SERVICE,
+    SITE,
+    STATEFUL_SET,
+    Kind,
+    Manifest,
+    Ref,
+)
+from tests.world.frappe import Effect
+from tests.world.harness import World, settle
+from tests.world.kubelet import Exit
+from tests.world.objects import a_bench, a_site, a_world
+from tests.world.volumes import storage_class
+
+DATA = (PVC, SECRET)
+"""Kinds of children that hold what cannot be made again."""
+
+
+def fetched(world: World, host: str) -> int:
+    """The status with which the bench's proxy answers a ping for a host."""
+    service = world.get_existing(Ref(SERVICE, "default", "forge-nginx"))
+    url = f"http://{service['spec']['clusterIP']}:8080/api/method/ping"
+    return int(world.loop.drive(world.frappe.fetch(url, host)).status)
+
+
+def test_a_bench_and_a_site_become_ready_and_then_nothing_is_written() -> None:
+    world = a_world()
+    settle(world)
+    assert world.condition("Ready", "forge", BENCH).ok
+    assert world.condition("Ready", "acme", SITE).ok
+    assert fetched(world, "acme.example.com") == 200
+    assert fetched(world, "other.example.com") == 404
+    world.quiet(600)
+
+
+def test_volumes_that_wait_for_a_pod_hold_nothing_up() -> None:
+    world = a_world(storage=[storage_class(volumeBindingMode="WaitForFirstConsumer")])
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+
+
+def test_a_restart_writes_nothing_to_a_settled_world() -> None:
+    world = a_world()
+    settle(world)
+    world.crash()
+    world.quiet(600)
+    assert world.starts == 2
+
+
+def test_each_of_three_sites_answers_on_its_own_host() -> None:
+    world = a_world(a_bench(), a_site("acme"), a_site("bolt"), a_site("cask"))
+    settle(world)
+    for name in ("acme", "bolt", "cask"):
+        assert world.condition("Ready", name, SITE).ok
+        assert fetched(world, f"{name}.example.com") == 200
+    assert len(world.frappe.databases()) == 3
+    world.quiet(600)
+
+
+def test_the_order_in_which_objects_are_made_does_not_matter() -> None:
+    first = a_world(a_bench(), a_site())
+    settle(first)
+    later = a_world(a_site())
+    settle(later)
+    assert later.condition("Ready").reason == "BenchNotFound"
+    assert later.children() == []
+    later.add(a_bench())
+    settle(later)
+    assert later.condition("Ready", "acme", SITE).ok
+    assert {str(ref) for ref in later.children()} == {str(ref) for ref in first.children()}
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_every_order_of_things_ends_in_the_same_world(seed: int) -> None:
+    reference, world = a_world(), a_world(seed=seed)
+    settle(reference)
+    settle(world)
+    assert world.picture() == reference.picture()
+    assert sorted(world.frappe.ledger) == sorted(reference.frappe.ledger)
+
+
+def test_deleted_children_come_back() -> None:
+    world = a_world()
+    settle(world)
+    before = world.picture()
+    lost = [ref for ref in world.children() if ref.kind not in (*DATA, JOB)]
+    assert len(lost) > 15
+    for ref in lost:
+        world.delete(ref.kind, ref.name)
+    settle(world)
+    assert world.picture() == before
+    assert world.frappe.ledger.count(Effect("created site", "acme.example.com")) == 1
+    world.quiet(600)
+
+
+def test_edited_children_are_put_right() -> None:
+    world = a_world()
+    settle(world)
+    before = world.picture()
+    for ref in world.children():
+        if ref.kind == DEPLOYMENT:
+            pod = {"terminationGracePeriodSeconds": 1, "securityContext": {"runAsUser": 0}}
+            world.edit(DEPLOYMENT, ref.name, {"spec": {"replicas": 7, "template": {"spec": pod}}})
+        elif ref.kind == CONFIG_MAP:
+            data = world.get_existing(ref)["data"]
+            world.edit(CONFIG_MAP, ref.name, {"data": {next(iter(data)): "nonsense"}})
+        elif ref.kind == INGRESS:
+            world.edit(INGRESS, ref.name, {"spec": {"rules": [{"host": "evil.example.com"}]}})
+        if ref.kind not in (JOB, *DATA):
+            world.edit(ref.kind, ref.name, {"metadata": {"labels": {"app.kubernetes.io/name": "other"}}})
+    settle(world, quiet=200)
+    assert world.picture() == before
+    world.quiet(600)
+
+
+def test_what_others_add_to_children_stays() -> None:
+    world = a_world()
+    settle(world)
+    sidecar = {"name": "mesh", "image": "mesh:1"}
+    front = world.get_existing(Ref(DEPLOYMENT, "default", "acme-gunicorn"))
+    containers = [*front["spec"]["template"]["spec"]["containers"], sidecar]
+    change = {"spec": {"template": {"spec": {"containers": containers}}}}
+    world.edit(DEPLOYMENT, "acme-gunicorn", {**change, "metadata": {"annotations": {"example.com/note": "mine"}}})
+    settle(world)
+    front = world.get_existing(Ref(DEPLOYMENT, "default", "acme-gunicorn"))
+    assert front["metadata"]["annotations"]["example.com/note"] == "mine"
+    assert [each["name"] for each in front["spec"]["template"]["spec"]["containers"]][-1] == "mesh"
+    world.quiet(600)
+
+
+def test_a_site_that_is_kept_is_taken_up_again() -> None:
+    world = a_world()
+    settle(world)
+    disks, secret = set(world.frappe.disks), world.get(SECRET, "acme-admin")
+    world.delete(SITE, "acme")
+    settle(world)
+    assert world.all(SITE) == []
+    assert [ref for ref in world.children() if ref.name.startswith("acme") and ref.kind not in DATA] == []
+    assert world.frappe.sites() == {"acme.example.com"}
+    world.add(a_site())
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+    assert set(world.frappe.disks) == disks
+    assert world.get_existing(Ref(SECRET, "default", "acme-admin"))["data"] == (secret or {})["data"]
+    assert world.frappe.ledger.count(Effect("created site", "acme.example.com")) == 1
+    assert len(world.frappe.databases()) == 1
+    assert fetched(world, "acme.example.com") == 200
+
+
+def test_a_site_that_is_to_be_deleted_leaves_nothing() -> None:
+    world = a_world(a_bench(), a_site("acme", deletionPolicy="Delete"), a_site("bolt"))
+    settle(world)
+    world.delete(SITE, "acme")
+    settle(world)
+    assert [ref for ref in world.children() if ref.name.startswith("acme")] == []
+    assert world.frappe.sites() == {"bolt.example.com"}
+    assert len(world.frappe.databases()) == 1
+    assert fetched(world, "bolt.example.com") == 200
+    assert fetched(world, "acme.example.com") == 404
+    world.quiet(600)
+
+
+@pytest.mark.parametrize("policy", ["Retain", "Delete"])
+def test_a_site_goes_although_its_bench_is_gone(policy: str) -> None:
+    world = a_world(a_site("acme", deletionPolicy=policy))
+    settle(world)
+    world.delete(SITE, "acme")
+    settle(world)
+    assert world.all(SITE) == []
+
+
+def test_a_site_that_is_kept_goes_although_its_database_is_dead() -> None:
+    world = a_world()
+    settle(world)
+    world.kubelet.broken = {"forge-mariadb-*"}
+    world.changed()
+    world.delete(SITE, "acme")
+    settle(world)
+    assert world.all(SITE) == []
+
+
+def test_a_bench_with_sites_stays_until_they_are_gone() -> None:
+    world = a_world()
+    settle(world)
+    world.delete(BENCH, "forge")
+    settle(world)
+    said = world.condition("Ready", "forge", BENCH)
+    assert said.reason == "SitesRemain"
+    assert "acme" in said.message
+    assert fetched(world, "acme.example.com") == 200
+    world.delete(SITE, "acme")
+    settle(world)
+    assert world.all(BENCH) == []
+
+
+def test_a_namespace_goes_with_everything_in_it() -> None:
+    bench, site = a_bench(), a_site()
+    for obj in (bench, site):
+        obj["metadata"]["namespace"] = "tenant"
+    world = a_world(bench, site)
+    settle(world)
+    world.delete(NAMESPACE, "tenant", "")
+    settle(world, quiet=400)
+    assert world.get(NAMESPACE, "tenant", "") is None
+
+
+def test_a_dead_database_is_said_in_words_and_mended_without_a_hand() -> None:
+    world = a_world()
+    settle(world)
+    world.kubelet.broken = {"forge-mariadb-*"}
+    world.changed()
+    settle(world)
+    said = world.condition("Ready", "acme", SITE)
+    assert (said.status, said.reason) == ("False", "DatabaseUnavailable")
+    assert "forge-mariadb" in said.message
+    world.kubelet.broken = set()
+    world.changed()
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+    assert world.frappe.ledger.count(Effect("created site", "acme.example.com")) == 1
+
+
+def test_a_site_that_does_not_answer_is_not_ready_until_it_does() -> None:
+    world = a_world()
+    world.frappe.silent = {"acme"}
+    world.run(300)
+    said = world.condition("Ready", "acme", SITE)
+    assert (said.status, said.reason) == ("False", "NotAnswering")
+    world.frappe.silent = set()
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+
+
+def test_a_creation_that_fails_says_why_and_goes_on_by_itself() -> None:
+    world = a_world()
+    why = json.dumps({"ok": False, "reason": "CreationFailed", "message": "out of memory", "blocked": False})
+    world.frappe.script = {"acme-create": [Exit(1, why), Exit(1, why)]}
+    world.run(12)
+    said = world.condition("SiteCreated", "acme", SITE)
+    assert said.reason == "JobRetrying"
+    assert "out of memory" in said.message
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+
+
+def test_a_creation_that_is_refused_stops_and_says_what_to_do() -> None:
+    world = a_world()
+    why = json.dumps({"ok": False, "reason": "DatabaseNotEmpty", "message": "drop the tables", "blocked": True})
+    world.frappe.script = {"acme-create": [Exit(64, why)] * 3}
+    world.run(60)
+    said = world.condition("Ready", "acme", SITE)
+    assert (said.status, said.reason) == ("False", "DatabaseNotEmpty")
+    assert "drop the tables" in said.message
+    assert world.condition("Stalled", "acme", SITE).ok
+
+
+def test_the_older_of_two_sites_has_the_host() -> None:
+    world = a_world(a_bench(), a_site("acme"))
+    settle(world)
+    world.add(a_site("bolt", domain="ACME.example.com."))
+    settle(world)
+    assert world.condition("Ready", "bolt", SITE).reason == "HostTaken"
+    assert world.get(INGRESS, "bolt") is None
+    assert fetched(world, "acme.example.com") == 200
+    world.delete(SITE, "acme")
+    settle(world)
+    assert world.condition("Routed", "bolt", SITE).ok
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(SECRET, "acme-admin"), (CONFIG_MAP, "forge-nginx"), (PVC, "acme-files"), (JOB, "acme-create")],
+)
+def test_what_was_there_before_is_neither_taken_nor_changed(kind: Kind, name: str) -> None:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "a", "image": "b"}]}
+    bodies: dict[Kind, Manifest] = {
+        SECRET: {"stringData": {"password": "known"}},
+        CONFIG_MAP: {"data": {"x": "y"}},
+        PVC: {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}},
+        JOB: {"spec": {"suspend": True, "template": {"spec": pod}}},
+    }
+    planted = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}, **bodies[kind]}
+    world = a_world(planted, a_bench(), a_site())
+    owner, before = name.split("-")[0], world.get(kind, name)
+    world.run(600)
+    after = world.get(kind, name)
+    assert after is not None
+    assert before is not None
+    assert after.get("data") == before.get("data")
+    assert after["metadata"].get("ownerReferences") is None
+    said = world.condition("Ready", "forge", BENCH) if owner == "forge" else world.condition("Ready", "acme", SITE)
+    assert (said.status, said.reason) == ("False", "NameConflict")
+
+
+def test_a_changed_spec_reaches_the_children_and_going_back_restores_them() -> None:
+    world = a_world()
+    settle(world)
+    before = world.picture()
+    world.edit(SITE, "acme", {"spec": {"componentReplicas": {"gunicorn": 3}, "domain": "shop.example.com"}})
+    settle(world)
+    front = world.get_existing(Ref(DEPLOYMENT, "default", "acme-gunicorn"))
+    assert front["status"]["readyReplicas"] == 3
+    assert fetched(world, "shop.example.com") == 200
+    assert fetched(world, "acme.example.com") == 404
+    world.edit(SITE, "acme", {"spec": {"componentReplicas": None, "domain": None}})
+    settle(world)
+    assert world.picture() == before
+
+
+def test_a_new_image_is_looked_into_and_rolled_out() -> None:
+    world = a_world()
+    settle(world)
+    world.edit(BENCH, "forge", {"spec": {"imageConfig": {"repository": "example.com/erp", "tag": "v15.60.0"}}})
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+    images = {
+        container["image"]
+        for pod in world.all(POD, "acme-*")
+        if pod["status"]["phase"] == "Running"
+        for container in pod["spec"]["containers"]
+    }
+    assert images == {"example.com/erp:v15.60.0"}
+    assert world.frappe.ledger.count(Effect("created site", "acme.example.com")) == 1
+    world.quiet(600)
+
+
+def test_passwords_are_nowhere_but_in_secrets() -> None:
+    world = a_world()
+    settle(world)
+    shown = [
+        str(ref)
+        for ref in world.api.store.refs()
+        if ref.kind != SECRET and "canary" in json.dumps(world.api.get(ref).obj)
+    ]
+    assert shown == []
+
+
+def test_one_site_that_fails_holds_no_other_up() -> None:
+    world = a_world(a_bench(), a_site("acme"), a_site("bolt"))
+    world.frappe.script = {"acme-create": [None]}
+    settle(world)
+    assert not world.condition("Ready", "acme", SITE).ok
+    assert world.condition("Ready", "bolt", SITE).ok
+    assert world.get(STATEFUL_SET, "forge-mariadb") is not None

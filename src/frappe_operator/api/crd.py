@@ -54,6 +54,7 @@ NAME: Schema = {
     "rule": "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
     "message": "metadata.name becomes part of the names of Services: begin with a lower case letter, then write lower "
     "case letters, digits and -",
+    "fieldPath": ".metadata.name",
 }
 COMMON_STATUS: dict[str, Schema] = {
     "phase": {

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from frappe_operator.cli.schema import Schema
+from frappe_operator.cli.schema import Schema, quoted
 from frappe_operator.cli.source import Problem, Where
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ def problems(value: Any, schema: Schema, unsound: Collection[Where], where: Wher
     """
     for rule in schema.get(VALIDATIONS, []):
         if "oldSelf" not in rule["rule"] and where not in unsound and not _kept(rule["rule"], value, bool(unsound)):
-            yield Problem(where, f"Invalid value: {rule['message']}")
+            shown = "" if isinstance(value, dict | list) else f"{quoted(value)}: "
+            place = tuple(rule.get("fieldPath", "").split(".")[1:])
+            yield Problem((*where, *place), f"Invalid value: {shown}{rule['message']}")
     if isinstance(value, dict) and where not in unsound:
         for name, item in value.items():
             inner = schema.get("properties", {}).get(name) or schema.get("additionalProperties")

@@ -84,7 +84,7 @@ def _items(value: list[Any], schema: Schema, where: Where) -> Iterator[Problem]:
     for index, item in enumerate(value):
         identity = {key: item[key] for key in keys if key in item} if kind == "map" and isinstance(item, dict) else item
         if kind in ("map", "set") and seen.count(identity) == 1:
-            yield Problem((*where, index), f"Duplicate value: {_quoted(identity)}", "keep one")
+            yield Problem((*where, index), f"Duplicate value: {quoted(identity)}", "keep one")
         seen.append(identity)
 
 
@@ -95,19 +95,19 @@ def _wrong_type(value: Any, schema: Schema, where: Where) -> Problem | None:
         return None
     message = f'Invalid value: "{found}": {spell(where)} in body must be of type {wanted}: "{found}"'
     quotable = "string" in wanted and found in ("integer", "number", "boolean")
-    return Problem(where, message, f"put it in quotes: {_quoted(_quoted(value))}" if quotable else _hint(schema))
+    return Problem(where, message, f"put it in quotes: {quoted(quoted(value))}" if quotable else _hint(schema))
 
 
 def _limits(value: Any, schema: Schema, where: Where) -> Iterator[Problem]:
     place, hint = spell(where), _hint(schema)
     if "enum" in schema and value not in schema["enum"]:
-        supported = ", ".join(_quoted(each) for each in sorted(schema["enum"]))
-        yield Problem(where, f"Unsupported value: {_quoted(value)}: supported values: {supported}")
+        supported = ", ".join(quoted(each) for each in sorted(schema["enum"]))
+        yield Problem(where, f"Unsupported value: {quoted(value)}: supported values: {supported}")
     if isinstance(value, str):
         if len(value.encode()) > schema.get("maxLength", len(value.encode())):
             yield Problem(where, f"Too long: may not be more than {schema['maxLength']} bytes", hint)
         if "pattern" in schema and not re.search(schema["pattern"], value):
-            message = f"Invalid value: {_quoted(value)}: {place} in body should match '{schema['pattern']}'"
+            message = f"Invalid value: {quoted(value)}: {place} in body should match '{schema['pattern']}'"
             yield Problem(where, message, hint)
     if _type(value) == "integer":
         if value < schema.get("minimum", value):
@@ -139,14 +139,15 @@ def _type(value: Any) -> str:
             return "object"
 
 
-def _quoted(value: Any) -> str:
+def quoted(value: Any) -> str:
+    """A value as the API server quotes it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _hint(schema: Schema) -> str:
     """What belongs there, as its description says it."""
     said = schema.get("description", "")
-    return f"{said} For example: {_quoted(schema['example'])}" if "example" in schema else said
+    return f"{said} For example: {quoted(schema['example'])}" if "example" in schema else said
 
 
 def _nearest(name: str, known: Schema) -> str:

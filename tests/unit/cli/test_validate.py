@@ -50,7 +50,7 @@ def test_what_is_fine_is_counted(run: Run, file: Write) -> None:
         (
             SITE.replace("pearl.example.net", "Pearl"),
             8,
-            "spec.siteName: Invalid value: write a host name in lower case",
+            'spec.siteName: Invalid value: "Pearl": write a host name in lower case',
         ),
         (SITE.replace("pearl.example.net", "assets"), 5, "spec: Invalid value: siteName is a name Frappe uses itself"),
         (SITE.replace("name: pier", "name: 5"), 7, 'must be of type string: "integer" (put it in quotes: "5")'),
@@ -58,8 +58,12 @@ def test_what_is_fine_is_counted(run: Run, file: Write) -> None:
         (SITE + "  dbConfig:\n    mode: external\n", 9, "connectionSecretRef goes with mode: external"),
         (SITE + "  aliases: [a.net, b.net, a.net]\n", 9, 'spec.aliases[2]: Duplicate value: "a.net"'),
         (SITE + "  componentReplicas: {socketio: 2}\n", 9, "should be less than or equal to 1"),
-        (SITE + "  storage:\n    size: 5 GB\n", 10, "spec.storage.size: Invalid value: write an amount such as 5Gi"),
-        (SITE.replace("name: pearl", "name: 1pearl"), 1, "begin with a lower case letter"),
+        (
+            SITE + "  storage:\n    size: 5 GB\n",
+            10,
+            'spec.storage.size: Invalid value: "5 GB": write an amount such as 5Gi',
+        ),
+        (SITE.replace("name: pearl", "name: 1pearl"), 4, "metadata.name: Invalid value: metadata.name becomes part of"),
         (
             SITE.replace("  name: pearl\n", "  labels: {a: 1}\n  name: pearl\n"),
             4,

@@ -1,0 +1,185 @@
+"""Writes what is derived from the code: the pages of the two kinds, and the generated manifests in deploy/."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from frappe_operator.api import crd
+from frappe_operator.cli import rbac, render, source, text
+from frappe_operator.cli.declared import Declared, Object
+from frappe_operator.kube.kinds import BENCH, SITE, Kind
+from frappe_operator.kube.stage import Stage
+from frappe_operator.model.settings import Images
+
+ROOT = Path(__file__).parent.parent
+NOTICE = "Written by `make manifests`; what it says is in src/frappe_operator."
+Schema = dict[str, Any]
+
+CONDITIONS: dict[Kind, dict[str, str]] = {
+    BENCH: {
+        "StorageReady": "The common storage can be mounted.",
+        "ImageReady": "The image was run once: its apps and versions are known, its built assets are published.",
+        "CacheReady": "Both Redis servers are up: the cache, and the queue.",
+        "DatabaseReady": "The bench's MariaDB is up, or no site uses it.",
+        "ProxyReady": "The proxy is up.",
+    },
+    SITE: {
+        "BenchReady": "The bench has what the site needs: storage, cache, proxy.",
+        "StorageReady": "The volume for the site's files can be mounted.",
+        "DatabaseReady": "Database and user exist, or yours was checked; the server answers.",
+        "SiteCreated": "The site was created, once.",
+        "AppsInstalled": "The apps are installed.",
+        "WorkloadsReady": "All pods are ready: web, realtime, scheduler, workers.",
+        "Routed": "Every host is the site's, and every proxy knows it.",
+        "Serving": "Frappe has answered a ping that came the way a visitor does.",
+    },
+}
+COMMON_CONDITIONS = {
+    "Ready": "All of the above. Its reason and message are those of the first that is not so.",
+    "Reconciling": "Something is still coming; waiting helps.",
+    "Stalled": "Somebody must act; the message says what to do.",
+}
+EXAMPLES = {BENCH: "sizes.yaml", SITE: "two-sites.yaml"}
+
+
+def files() -> dict[Path, str]:
+    """What every derived file has to contain."""
+    comment = f"# {NOTICE}\n"
+    return {
+        ROOT / "deploy" / "crds.yaml": comment + text.stream(crd.definitions()),
+        ROOT / "deploy" / "rbac.yaml": comment + text.stream(rbac.manifests(rbac.NAME)),
+        ROOT / "docs" / "frappebench.md": page(BENCH),
+        ROOT / "docs" / "frappesite.md": page(SITE),
+    }
+
+
+def page(kind: Kind) -> str:
+    """The reference page of a kind."""
+    schema = crd.schema(kind)
+    spec, status = schema["properties"]["spec"], schema["properties"]["status"]
+    sections = [
+        f"# {kind.kind}",
+        f"<!-- {NOTICE} -->",
+        schema["description"],
+        f"`{kind.api_version}`, namespaced, short name `{crd.SHORT_NAMES[kind]}`, category `frappe`.",
+        "## Example",
+        f"From [examples/{EXAMPLES[kind]}](../examples/{EXAMPLES[kind]}):",
+        f"```yaml\n{_example(kind)}```",
+        "## Spec",
+        "Unknown fields are refused. A field that is not given takes the default named here; defaults are decided when "
+        "the object is looked at and never written into it.",
+        _fields(spec),
+        *_rules(spec),
+        "## Status",
+        _fields(status),
+        "## Conditions",
+        "In the order in which they come true. A condition that is not true holds back only children that do not exist "
+        "yet: what exists is always kept right.",
+        _table(("type", "true when"), [(f"`{name}`", said) for name, said in conditions(kind).items()]),
+        "## Children",
+        "Names longer than a label may be are cut, and told apart by a fingerprint. Volumes of StatefulSets stay, as "
+        "Kubernetes leaves them.",
+        _children(kind),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def conditions(kind: Kind) -> dict[str, str]:
+    """Every condition of a kind, and what it means."""
+    return {**CONDITIONS[kind], **COMMON_CONDITIONS}
+
+
+def stages(kind: Kind) -> tuple[Object, list[Stage]]:
+    """The stages of an object with the least that can be said, and that object."""
+    declared = Declared(source.read(str(ROOT / "examples" / "minimal.yaml")), "default", Images())
+    (found,) = declared.of(kind)
+    build = render.bench_children if kind is BENCH else render.site_children
+    return found, build(declared, found)
+
+
+def _example(kind: Kind) -> str:
+    documents = source.read(str(ROOT / "examples" / EXAMPLES[kind]))
+    last = [document.value for document in documents if document.value["kind"] == kind.kind][-1]
+    return text.document(last).removeprefix("---\n")
+
+
+def _fields(schema: Schema) -> str:
+    return _table(("field", "type", "meaning"), list(_rows(schema, "")))
+
+
+def _rows(schema: Schema, before: str) -> Iterator[tuple[str, str, str]]:
+    for name, inner in schema["properties"].items():
+        needed = " **required**" if name in schema.get("required", []) else ""
+        said = inner.get("description", "") + _limits(inner)
+        yield f"`{before}{name}`{needed}", _type(inner), said
+        child, suffix = (inner["items"], "[]") if "items" in inner else (inner, "")
+        # The conditions have a section of their own.
+        if "properties" in child and name != "conditions":
+            yield from _rows(child, f"{before}{name}{suffix}.")
+
+
+def _type(schema: Schema) -> str:
+    if "x-kubernetes-int-or-string" in schema:
+        return "quantity"
+    if "additionalProperties" in schema:
+        return f"map of {_type(schema['additionalProperties'])}"
+    if "items" in schema:
+        return f"list of {_type(schema['items'])}"
+    return str(schema["type"])
+
+
+def _limits(schema: Schema) -> str:
+    said = []
+    if "enum" in schema:
+        said.append("One of " + ", ".join(f"`{value}`" for value in schema["enum"]) + ".")
+    if "maximum" in schema:
+        said.append(f"From {schema['minimum']} to {schema['maximum']}.")
+    if "maxItems" in schema:
+        said.append(f"At most {schema['maxItems']}.")
+    if isinstance(schema.get("example"), str):
+        said.append(f"For example `{schema['example']}`.")
+    return "".join(f" {each}" for each in said)
+
+
+def _rules(schema: Schema) -> Iterator[str]:
+    """What the API server refuses, by what it says."""
+    fields: dict[str, list[str]] = {}
+    for field, message in _rules_of(schema, "spec"):
+        fields.setdefault(message, []).append(f"`{field}`")
+    yield "What the API server refuses beside unknown fields and wrong types, and what it says:"
+    yield _table(("message", "of"), [(message, ", ".join(places)) for message, places in fields.items()])
+
+
+def _rules_of(schema: Schema, where: str) -> Iterator[tuple[str, str]]:
+    for rule in schema.get(crd.VALIDATIONS, []):
+        yield f"`{where}`", rule["message"]
+    for name, inner in schema.get("properties", {}).items():
+        yield from _rules_of(inner, f"{where}.{name}")
+    if "items" in schema:
+        yield from _rules_of(schema["items"], f"{where}[]")
+
+
+def _children(kind: Kind) -> str:
+    owner, found = stages(kind)
+    placeholder = "<bench>" if kind is BENCH else "<site>"
+    name = owner.live.metadata.name
+    rows = []
+    for stage in found:
+        for child in (*stage.children, *stage.once):
+            called = re.sub("-[0-9a-f]{8,}$", "-<hash>", child["metadata"]["name"].replace(name, placeholder))
+            kept = "ownerReferences" in child["metadata"]
+            rows.append(
+                (f"`{called}`", child["kind"], stage.condition, "stays with the data" if kept else "goes with it")
+            )
+    return _table(("name", "kind", "for", f"when the {kind.kind} goes"), rows)
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    for path, content in files().items():
+        path.write_text(content, encoding="utf-8")

@@ -1,0 +1,128 @@
+"""`validate` says everything that the real API server says, in its words: one reads the same before and after."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from frappe_operator.api import crd
+from frappe_operator.cli import rules, schema
+from frappe_operator.cli.source import spell
+from frappe_operator.kube.kinds import BENCH, SITE
+from frappe_operator.runtime.http import HttpTransport
+from frappe_operator.runtime.kubeconfig import find
+from sandbox.cluster import Cluster
+from sandbox.installation import Kubectl
+
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("control-plane")]
+
+WRONG_BENCHES: list[Any] = [
+    {},
+    {"frappeVersion": 15},
+    {"frappeVersion": ""},
+    {"frappeVersion": "v" * 129},
+    {"frappeVersion": True},
+    {"frappeVersion": None},
+    {"frappeVersion": "v15", "apps": [{"name": "crm"}, {"name": "crm"}]},
+    {"frappeVersion": "v15", "apps": [{}, {"name": "Crm"}, {"name": "crm", "source": "git"}]},
+    {"frappeVersion": "v15", "apps": [], "appsJSON": "[]"},
+    {"frappeVersion": "v15", "apps": ["crm"]},
+    {"frappeVersion": "v15", "componentReplicas": {"nginx": -1, "gunicorn": 1001, "socketio": 1.5}},
+    {"frappeVersion": "v15", "componentReplicas": {"nginx": "2", "scheduler": 2, "schedular": 1}},
+    {"frappeVersion": "v15", "componentResources": {"redis": {"requests": {"cpu": 1.5, "memory": "1 Gi", "x": [1]}}}},
+    {"frappeVersion": "v15", "componentResources": {"nginx": {"limits": {str(n): n for n in range(9)}}}},
+    {"frappeVersion": "v15", "imageConfig": {"pullSecrets": [{"name": "A"}, {}], "digest": "abc", "tag": None}},
+    {"frappeVersion": "v15", "imageConfig": "frappe", "storage": []},
+    {"frappeVersion": "v15", "redisConfig": {"maxMemory": "many", "maxmemory": "1gb"}},
+    {"frappeVersion": "v15", "storage": {"size": {}, "accessMode": "RWX"}, "ingress": {"type": "none"}},
+    {"frappeVersion": "v15", "domainConfig": {"suffix": "example.net", "autoDetect": True}},
+]
+FINE = {"benchRef": {"name": "pier"}, "siteName": "pearl.example.net"}
+WRONG_SITES: list[Any] = [
+    None,
+    "nothing",
+    {"benchRef": {}, "siteName": "Pearl"},
+    {"benchRef": {"name": "a" * 254}, "siteName": "a" * 64},
+    {**FINE, "siteName": "assets", "aliases": ["a.net", "b.net", "a.net", "a.net"]},
+    {**FINE, "domain": "https://pearl", "aliases": [f"{n}.net" for n in range(33)]},
+    {**FINE, "apps": ["crm", "crm", 5, "CRM"]},
+    {**FINE, "apps": "crm"},
+    {**FINE, "dbConfig": {"mode": "external"}},
+    {**FINE, "dbConfig": {"mode": "dedicated", "storageSize": "1Gi"}},
+    {**FINE, "dbConfig": {"connectionSecretRef": {"name": "tides", "namespace": "harbour"}, "provider": "mysql"}},
+    {**FINE, "deletionPolicy": "retain", "domian": "x", "storage": {"size": -1}},
+    {**FINE, "storage": {"size": "5GB", "storageClassName": "a b"}, "ingressClassName": ["inner"]},
+    {**FINE, "benchRef": {"name": "pier", "namespace": "Elsewhere"}},
+]
+ONLY_THEIRS = re.compile(
+    # About how they work, not about the object.
+    "some validation rules were not checked|Checked value must be of type|an array of list-type map"
+    # What a number of the wrong type would be worth as one of the right type.
+    r"|Invalid value: \d+\.\d+: .* should be (less|greater)"
+)
+
+
+def an_object(kind: str, spec: Any, name: str = "pearl") -> dict[str, Any]:
+    return {"apiVersion": SITE.api_version, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+CASES = [
+    *(an_object("FrappeBench", spec) for spec in WRONG_BENCHES),
+    *(an_object("FrappeSite", spec) for spec in WRONG_SITES),
+    an_object("FrappeSite", FINE, name="1pearl"),
+    an_object("FrappeSite", FINE, name="pearl.white"),
+    an_object("FrappeSite", FINE, name="p" * 64),
+    {**an_object("FrappeSite", FINE), "specs": {}, "metadata": {"name": "pearl", "label": {}}},
+]
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(control_plane: Cluster) -> Path:
+    kubectl = Kubectl.of(control_plane)
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=yaml.safe_dump_all(crd.definitions()))
+    kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    return control_plane.kubeconfig
+
+
+@pytest.fixture
+async def server(kubeconfig: Path) -> AsyncIterator[HttpTransport]:
+    async with HttpTransport(find(str(kubeconfig))) as transport:
+        yield transport
+
+
+async def said_by(server: HttpTransport, manifest: dict[str, Any]) -> set[tuple[str, str]]:
+    """Place and message of everything the API server finds in a new object."""
+    kind = BENCH if manifest["kind"] == "FrappeBench" else SITE
+    answer = await server.request(
+        "POST",
+        kind.path("default"),
+        query={"dryRun": "All", "fieldValidation": "Strict"},
+        headers={"Content-Type": "application/json"},
+        body=json.dumps(manifest).encode(),
+        timeout=30,
+    )
+    status = json.loads(answer.body)
+    assert answer.status in (400, 422), status
+    if answer.status == 400:
+        return {
+            (place, f'unknown field "{place}"') for place in re.findall('unknown field "([^"]+)"', status["message"])
+        }
+    return {(cause["field"], cause["message"]) for cause in status["details"]["causes"]}
+
+
+def said_by_validate(manifest: dict[str, Any]) -> set[tuple[str, str]]:
+    structure = schema.of(BENCH if manifest["kind"] == "FrappeBench" else SITE)
+    wrong = list(schema.problems(manifest, structure))
+    found = [*wrong, *rules.problems(manifest, structure, {each.where for each in wrong})]
+    return {(spell(each.where), each.message) for each in found}
+
+
+@pytest.mark.parametrize("manifest", CASES, ids=lambda manifest: json.dumps(manifest.get("spec"))[:60])
+async def test_what_the_api_server_says_is_said_before(server: HttpTransport, manifest: dict[str, Any]) -> None:
+    theirs = {each for each in await said_by(server, manifest) if not ONLY_THEIRS.search(each[1])}
+    assert theirs
+    assert theirs - said_by_validate(manifest) == set()

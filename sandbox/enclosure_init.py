@@ -27,8 +27,6 @@ def prepare(folder: Path) -> None:
 
     `folder` is shown at `INSIDE`.
     """
-    # Inside, mounts are to spread to the containers that ask for it; outside, none of them is seen.
-    _run("mount", "--make-rshared", "/")
     for hidden in HIDDEN:
         _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", hidden)
     INSIDE.mkdir()
@@ -38,6 +36,8 @@ def prepare(folder: Path) -> None:
         pretended = Path("/run") / f"tunable-{name.replace('/', '-')}"
         pretended.write_text(f"{value}\n")
         _run("mount", "--bind", pretended, Path("/proc/sys") / name)
+    # From now on mounts spread to the containers that ask for it. (Before, one folder's would to its double aside.)
+    _run("mount", "--make-rshared", "/")
     _run("ip", "link", "set", "lo", "up")
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
 

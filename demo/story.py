@@ -55,6 +55,6 @@ def _tell(progress: Progress, told: dict[tuple[str, str], str], name: str) -> Ca
             text = f"{'✔' if each['status'] == 'True' else '·'} {each['type']}: {each['message']}"
             if each["type"] not in COMPUTED and told.get((name, each["type"])) != text:
                 told[name, each["type"]] = text
-                progress.note(text)
+                progress.note(text, about=each["type"])
 
     return tell

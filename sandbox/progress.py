@@ -27,8 +27,8 @@ class Progress(Protocol):
         (`contextvars.copy_context().run`).
         """
 
-    def note(self, text: str) -> None:
-        """Say one thing about the step in progress."""
+    def note(self, text: str, about: str = "") -> None:
+        """Say one thing about the step in progress. It takes the place of what was said `about` the same before."""
 
 
 def plain(out: TextIO | None = None) -> Progress:
@@ -75,7 +75,7 @@ class _Lines:
         _depth.reset(token)
         self.note(f"{title}: done in {seconds(began)}")
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, about: str = "") -> None:
         with self._lock:
             print("  " * _depth.get() + text, file=self._out, flush=True)
 
@@ -86,7 +86,7 @@ class _Step:
         self.began = time.monotonic()
         self.end: str | None = None
         self.failed = False
-        self.last_note = ""
+        self.notes: dict[str, str] = {}
         self.steps: list[_Step] = []
         self.spinner = Spinner("dots")
 
@@ -98,8 +98,8 @@ class _Step:
             label.append("✘ " if self.failed else "✔ ", "red" if self.failed else "green")
         label.append(self.title)
         label.append(f"  {self.end or seconds(self.began)}", "dim")
-        if self.last_note and (self.end is None or self.failed):
-            label.append(f"\n{self.last_note}", "dim")
+        if self.notes and (self.end is None or self.failed):
+            label.append("\n" + "\n".join(self.notes.values()), "dim")
         branch = tree.add(label)
         # A finished step is one line: what was below it is of interest only if it failed.
         if self.end is None or self.failed:
@@ -142,10 +142,10 @@ class _Live:
             step.end = seconds(step.began)
             _open_step.reset(token)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, about: str = "") -> None:
         step = _open_step.get()
         if step:
-            step.last_note = text
+            step.notes[about] = text
         else:
             with self._lock:
                 self._top.append(Text(text))

@@ -23,7 +23,9 @@ def test_five_minutes_without_a_write(town: Town, node_cluster: Cluster) -> None
 
     def writes() -> Counter[str]:
         return Counter(
-            f"{entry['verb']} {entry['objectRef']['resource']}" for entry in _since(log, start) if _is_write(entry)
+            f"{entry['verb']} {entry['objectRef']['resource']}"
+            for entry in _since(log, start)
+            if _is_write(entry, town.namespace)
         )
 
     try:
@@ -48,5 +50,5 @@ def _since(log: Path, start: int) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file if line.endswith(b"\n")]
 
 
-def _is_write(entry: dict[str, Any]) -> bool:
+def _is_write(entry: dict[str, Any], namespace: str) -> bool:
     return entry["user"]["username"] == USER and entry["verb"] in WRITES and entry["objectRef"]["resource"] != "leases"

@@ -194,11 +194,14 @@ class Api:
             self._fill(ref, new)
         was = _bare(live.obj) if live is not None else {}
         try:
-            managers = after(was, new, live.managers if live else {}, who, self._shape(ref.kind), mine, force)
+            held, shape = live.managers if live else {}, self._shape(ref.kind)
+            managers = after(was, new, held, who, shape, mine, force, self._hidden(ref.kind, subresource))
         except Overlap as overlap:
             raise _overlapping(overlap) from None
         if live is None and ref.kind == kinds.SERVICE:
             self._give_address(new)
+        if live is None and ref.kind == kinds.JOB:
+            filling.identify(new)
         if not subresource:
             rules.check(ref, live.obj if live else None, new)
         if live is not None and ref.kind == kinds.PVC:
@@ -366,6 +369,12 @@ class Api:
 
     def _has_status(self, kind: Kind) -> bool:
         return kind.kind not in WITHOUT_STATUS
+
+    def _hidden(self, kind: Kind, subresource: str) -> Callable[[str], bool]:
+        if subresource == "status":
+            return lambda name: name != "status"
+        has_status = self._has_status(kind)
+        return lambda name: has_status and name == "status"
 
     def _uid(self) -> str:
         self._born += 1

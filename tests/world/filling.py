@@ -181,7 +181,7 @@ def _stateful_set(obj: Manifest) -> None:
     strategy = spec["updateStrategy"]
     _default(strategy, type="RollingUpdate")
     if strategy["type"] == "RollingUpdate":
-        strategy["rollingUpdate"] = {"partition": 0} | (strategy.get("rollingUpdate") or {})
+        strategy["rollingUpdate"] = {"partition": 0, "maxUnavailable": 1} | (strategy.get("rollingUpdate") or {})
     spec["persistentVolumeClaimRetentionPolicy"] = {"whenDeleted": "Retain", "whenScaled": "Retain"} | spec.get(
         "persistentVolumeClaimRetentionPolicy", {}
     )
@@ -203,7 +203,7 @@ def _replica_set(obj: Manifest) -> None:
 
 
 def _job(obj: Manifest) -> None:
-    spec, uid = obj["spec"], obj["metadata"].get("uid")
+    spec = obj["spec"]
     _default(
         spec,
         backoffLimit=6,
@@ -216,15 +216,18 @@ def _job(obj: Manifest) -> None:
         _default(spec, completions=1)
     _default(spec, parallelism=1)
     _pod_template(spec["template"], restart="")
-    if uid and not spec["manualSelector"]:
-        # What the server adds when the Job is made: its pods are told apart by the Job's uid.
-        labels = spec["template"]["metadata"].setdefault("labels", {})
-        for name, value in (("controller-uid", uid), ("job-name", obj["metadata"]["name"])):
-            labels[name] = labels[f"batch.kubernetes.io/{name}"] = value
-        spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-        # Go leaves the field out when it holds its zero; it is a pointer, so only when it was never set.
-        spec["manualSelector"] = False
     obj.setdefault("status", {})
+
+
+def identify(job: Manifest) -> None:
+    """What a new Job gets besides, and nobody owns: its pods are told apart by its uid."""
+    spec, uid = job["spec"], job["metadata"]["uid"]
+    if spec["manualSelector"]:
+        return
+    labels = spec["template"]["metadata"].setdefault("labels", {})
+    for name, value in (("controller-uid", uid), ("job-name", job["metadata"]["name"])):
+        labels[name] = labels[f"batch.kubernetes.io/{name}"] = value
+    spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
 
 
 def _service(obj: Manifest) -> None:

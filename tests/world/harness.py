@@ -210,7 +210,7 @@ class World:
         shown = {}
         for ref in self.api.store.refs():
             if ref.kind not in (*SIMULATED, kinds.EVENT, kinds.LEASE):
-                shown[f"{ref.namespace}/{ref}"] = _seen_twice(self.api.get(ref).obj)
+                shown[f"{ref.namespace}/{ref}"] = seen_twice(self.api.get(ref).obj)
         return dict(sorted(shown.items()))
 
     def token(self) -> str:
@@ -365,14 +365,15 @@ VOLATILE = {
 }
 
 
-def _seen_twice(value: Any, secret: bool = False) -> Any:
+def seen_twice(value: Any, secret: bool = False) -> Any:
+    """A value without what differs between two runs that went the same way."""
     if isinstance(value, dict):
         secret = secret or value.get("kind") == "Secret"
         return {
-            name: (sorted(inner) if secret and name == "data" else _seen_twice(inner, secret))
+            name: (sorted(inner) if secret and name == "data" else seen_twice(inner, secret))
             for name, inner in sorted(value.items())
             if name not in VOLATILE and not name.endswith("controller-uid")
         }
     if isinstance(value, list):
-        return [_seen_twice(item, secret) for item in value]
+        return [seen_twice(item, secret) for item in value]
     return value

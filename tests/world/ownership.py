@@ -1,7 +1,7 @@
 """Who owns which field: the managers of an object, and what applying and updating does to them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -79,13 +79,15 @@ def after(
     shape: Shape,
     mine: frozenset[Path] | None,
     force: bool,
+    hidden: Callable[[str], bool] = lambda name: False,
 ) -> Managers:
     """The managers once `live` has become `new`. `mine` is what an apply names; None for any other write.
+    `hidden`: top-level fields that this write cannot reach, and so nobody comes to own by it.
 
     Raises `Overlap` when others own what changes and `force` is not given.
     """
     # What is the same as a whole need not be taken apart.
-    differing = [name for name in {**live, **new} if live.get(name) != new.get(name)]
+    differing = [name for name in {**live, **new} if live.get(name) != new.get(name) and not hidden(name)]
     was = _owned({name: live[name] for name in differing if name in live}, shape)
     now = _owned({name: new[name] for name in differing if name in new}, shape)
     changed = {path for path, leaf in now.items() if path not in was or was[path] != leaf}

@@ -209,16 +209,27 @@ def output(*argv: str) -> list[str]:
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
+WRITTEN = (
+    "run/containerd/**/*",
+    "run/netns/*",
+    "var/lib/cni/**/*",
+    "var/lib/containerd/*",
+    "var/lib/kubelet/*",
+    "etc/cni/*",
+)
+"""Where containerd, kubelets and network plugins write on machines that are theirs."""
+
+
 def traces(cluster: Cluster, device: str) -> dict[str, list[str]]:
     """All that a node with this network device can leave on the machine, besides processes."""
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    files = [path for folder in ("/run", "/var/lib", "/etc/cni") for path in Path(folder).glob("*")]
+    written = [path for pattern in WRITTEN for path in Path("/").glob(pattern)]
     return {
         "mounts": [line for line in mounts if str(cluster.state.root) in line],
         "devices": [line for line in output("ip", "-oneline", "link") if device in line],
         "routes": [line for line in output("ip", "route") if device in line],
         "control groups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{device}")],
-        "folders": [str(path) for path in files if path.name in ("cni", "containerd", "kubelet", "netns", "nri")],
+        "folders": [f"{path} {path.lstat().st_mtime_ns}" for path in written],
         "rules": [
             line for line in output("iptables-save") if line.startswith("-A") and ("KUBE" in line or "CNI" in line)
         ],
@@ -264,7 +275,8 @@ def test_the_machine_is_as_it_was_when_a_node_with_pods_is_gone(root: Path, node
     # A second node beside the first one of this run: neither sees the other.
     assert node_cluster.state.addresses.bridge != device
     assert [path.read_text() for path in tunables] == settings
-    assert traces(cluster, device)["mounts"] == []
+    during = traces(cluster, device)
+    assert (during["mounts"], during["folders"], during["rules"]) == ([], before["folders"], before["rules"])
 
     assert cluster.down()
     assert traces(cluster, device) == nothing(before)

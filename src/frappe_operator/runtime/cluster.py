@@ -4,7 +4,7 @@ Every answer to a write goes into what is known, so that nobody decides anything
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from msgspec import Struct
 from frappe_operator.kube.kinds import Key, Kind, Manifest, Ref, ref_of
 from frappe_operator.kube.live import Live, Meta
 from frappe_operator.runtime.client import Client, decoded
-from frappe_operator.runtime.controller import Watched
+from frappe_operator.runtime.controller import Keys, Watched
 from frappe_operator.runtime.decoding import Broken, Decode, Item, decoder
 from frappe_operator.runtime.errors import NotFound
 from frappe_operator.runtime.event_budget import Budget
@@ -209,18 +209,21 @@ class Cluster:
             return
         for reader, keys in self._watched[change.kind].readers:
             priority = _priority(change) if reader == change.kind else Priority.EVENT
+            concerned: dict[Key, None] = {}
             for live in (change.old, change.new):
-                if live is None:
-                    continue
-                try:
-                    concerned = list(keys(self, live))
-                except Exception:
-                    # One strange object must not stop the news of all others.
-                    log.exception("cannot tell whom a change concerns", kind=change.kind.kind)
-                    continue
-                for key in concerned:
-                    if (reader, key) != by:
-                        self._enqueue(reader, key, priority)
+                if live is not None:
+                    concerned.update(dict.fromkeys(self._concerned(keys, change.kind, live)))
+            for key in concerned:
+                if (reader, key) != by:
+                    self._enqueue(reader, key, priority)
+
+    def _concerned(self, keys: Keys, kind: Kind, live: Live) -> Sequence[Key]:
+        try:
+            return list(keys(self, live))
+        except Exception:
+            # One strange object must not stop the news of all others.
+            log.exception("cannot tell whom a change concerns", kind=kind.kind, object=str(live.metadata.key))
+            return []
 
     def enqueue(self, kind: Kind, key: Key) -> None:
         """Has an object looked at by the controller of its kind."""

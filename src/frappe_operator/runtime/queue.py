@@ -19,6 +19,8 @@ SHORTEST_RETRY_SECONDS = 1.0
 """A failing key is not looked at more often, whatever happens around it."""
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 300.0
+REST_SECONDS = 0.1
+"""Between two looks at a key, when the second was asked for during the first, and nobody waits for it."""
 UNFAIR_EVERY = 8
 """Every so many turns the least urgent key that waits is taken, so that none waits for ever."""
 
@@ -155,8 +157,11 @@ class Queue:
             self._busy[key.namespace] = busy
         else:
             del self._busy[key.namespace]
-        if again is not None:
-            self.add(key, again)
+        if again is Priority.EDIT:
+            self._enter(key, again)
+        elif again is not None:
+            # What one pass does comes back as a burst of events: one look at all of them is enough.
+            self.add_after(key, SHORTEST_RETRY_SECONDS if key in self._failures else REST_SECONDS)
         self._wake()
 
     def _next(self) -> Key | None:

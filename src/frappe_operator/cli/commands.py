@@ -59,7 +59,7 @@ def run(
             "--watch-namespace",
             envvar=f"{ENVIRONMENT}WATCH_NAMESPACES",
             metavar="NAME",
-            help="A namespace to look after; may be given several times. Default: all.",
+            help="A namespace to look after; may be given several times, in the environment with spaces. Default: all.",
         ),
     ] = None,
     lease_name: Annotated[

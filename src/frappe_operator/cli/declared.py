@@ -77,9 +77,9 @@ class Declared:
             # Frappe 15 wants username and database to be equal.
             said = {key: "<database>" if key == "username" else f"<{key}>" for key in SECRET_KEYS}
             return {"metadata": {"resourceVersion": "0"}, "data": {key: _base64(value) for key, value in said.items()}}
-        value = found.document.value
-        plain = {key: _base64(str(text)) for key, text in (value.get("stringData") or {}).items()}
-        return {"metadata": {"resourceVersion": "0"}, "data": {**(value.get("data") or {}), **plain}}
+        encoded = {key: text for key, text in _part(found.document, "data").items() if _is_base64(text)}
+        plain = {key: _base64(str(text)) for key, text in _part(found.document, "stringData").items()}
+        return {"metadata": {"resourceVersion": "0"}, "data": {**encoded, **plain}}
 
     def facts(self, bench: Custom) -> Facts:
         """What the image of a bench is assumed to hold. Raises Blocked when the bench's spec is none."""
@@ -101,18 +101,31 @@ def frappe_version(text: str) -> str:
 
 def kind_of(document: Document) -> Kind | None:
     """The kind of an object, None for one the operator has never heard of."""
-    return ALL.get((document.value.get("apiVersion", ""), document.value.get("kind", "")))
+    return ALL.get((str(document.value.get("apiVersion")), str(document.value.get("kind"))))
 
 
 def live(document: Document, namespace: str) -> Custom:
     """An object as it would be just after it was created."""
-    value: dict[str, Any] = document.value
-    meta = value.get("metadata") or {}
+    meta = _part(document, "metadata")
     where, name = str(meta.get("namespace") or namespace), str(meta.get("name") or "")
     # A cluster gives each object its own; here the same files must always render the same.
-    uid = digest(f"{value.get('kind')}/{where}/{name}", 32)
-    spec = msgspec.Raw(msgspec.json.encode(value.get("spec") or {}))
+    uid = digest(f"{document.value.get('kind')}/{where}/{name}", 32)
+    spec = msgspec.Raw(msgspec.json.encode(document.value.get("spec") or {}))
     return Custom(Meta(name=name, namespace=where, uid=uid), spec)
+
+
+def _part(document: Document, name: str) -> dict[str, Any]:
+    """A map in an object that nobody has checked."""
+    part = document.value.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _is_base64(text: Any) -> bool:
+    try:
+        base64.b64decode(str(text), validate=True).decode()
+    except ValueError:
+        return False
+    return True
 
 
 def _base64(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-AMBIGUOUS = re.compile(r"[yYnN]|[-+.]?[0-9][0-9_.:eE+-]*")
+AMBIGUOUS = re.compile(r"[yYnN]|[-+]?\.?[0-9][0-9_.:eE+-]*|0o[0-7]+")
 """Words that some reader of YAML takes for a boolean, a number or a time although PyYAML does not."""
 
 
@@ -21,7 +21,9 @@ class Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: Dumper, text: str) -> yaml.Node:
-    style = "|" if "\n" in text else '"' if AMBIGUOUS.fullmatch(text) else None
+    # Some characters that nobody sees end a line for some readers of YAML.
+    unseen = not all(character.isprintable() or character in "\n\t" for character in text)
+    style = '"' if unseen or AMBIGUOUS.fullmatch(text) else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

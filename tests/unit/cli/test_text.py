@@ -1,7 +1,7 @@
 """What is printed can be read: by people, and by every reader of YAML."""
 
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from frappe_operator.cli import text
@@ -12,6 +12,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_siz
 )
 
 
+@example({"a": "\x85", "b": "\u2028\n", "c": "\tx\n"})
 @given(st.dictionaries(st.sampled_from("abc"), WORDS | st.integers() | st.booleans() | st.lists(WORDS)))
 def test_what_is_printed_is_read_as_it_was(value: dict[str, object]) -> None:
     printed = text.document(value)

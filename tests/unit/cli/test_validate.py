@@ -154,3 +154,18 @@ def test_what_cannot_be_read_is_an_error_and_no_traceback(run: Run, file: Write)
     code, said = run("validate", path)
     assert code == 1
     assert said.startswith(f"error: {path}:")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "apiVersion: {}\nkind: []\n",
+        "apiVersion: v1\nkind: Secret\nmetadata: [tides]\n",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: tides}\nstringData: []\ndata: {host: '=', port: 5}\n",
+        "apiVersion: v1\nkind: Secret\n",
+        "? [a, b]\n: c\n1: 2\n",
+    ],
+)
+def test_nothing_in_other_objects_is_relied_upon(run: Run, file: Write, other: str) -> None:
+    _, said = run("validate", file(f"{other}---\n{BENCH}---\n{SITE}{EXTERNAL}"))
+    assert said

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,9 @@ def kubectl(node_cluster: Cluster) -> Iterator[Callable[..., str]]:
     node_cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
-def pod(name: str, script: str, *, user: int = 1000, **mounted: dict[str, object]) -> dict[str, Any]:
+def pod(
+    name: str, script: str, mounted: Mapping[str, Mapping[str, object]] | None = None, user: int = 1000
+) -> dict[str, Any]:
     """A pod that runs a shell script; each of `mounted` is mounted at the root under its name."""
     return {
         "apiVersion": "v1",
@@ -62,10 +64,10 @@ def pod(name: str, script: str, *, user: int = 1000, **mounted: dict[str, object
                     "image": busybox.IMAGE,
                     "command": ["sh", "-ec", script],
                     "securityContext": CONTAINER,
-                    "volumeMounts": [{"name": volume, "mountPath": f"/{volume}"} for volume in mounted],
+                    "volumeMounts": [{"name": volume, "mountPath": f"/{volume}"} for volume in mounted or {}],
                 }
             ],
-            "volumes": [{"name": name, **source} for name, source in mounted.items()],
+            "volumes": [{"name": name, **source} for name, source in (mounted or {}).items()],
         },
     }
 
@@ -100,7 +102,7 @@ def succeeded(kubectl: Callable[..., str], name: str) -> str:
 
 
 def test_a_service_is_found_by_name_from_pods_and_by_address_from_the_machine(kubectl):
-    web = pod("web", "echo here I am >/tmp/index.html; exec httpd -f -p 8080 -h /tmp", tmp={"emptyDir": {}})
+    web = pod("web", "echo here I am >/tmp/index.html; exec httpd -f -p 8080 -h /tmp", {"tmp": {"emptyDir": {}}})
     apply(kubectl, web, service("greeting", app="web"))
     kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
     apply(kubectl, pod("visitor", "until wget -qO- http://greeting/; do :; done"))
@@ -123,9 +125,11 @@ def test_pods_reach_the_api_server_and_no_other_names_than_the_clusters(kubectl)
 
 
 def test_a_claim_is_shared_by_pods_of_two_users_grows_and_goes_with_all_it_holds(kubectl, node_cluster: Cluster):
-    apply(kubectl, claim("files", "ReadWriteMany"), pod("one", "echo hello >/files/of-one", files=claimed("files")))
+    apply(
+        kubectl, claim("files", "ReadWriteMany"), pod("one", "echo hello >/files/of-one", {"files": claimed("files")})
+    )
     succeeded(kubectl, "one")
-    apply(kubectl, pod("other", "cat /files/of-one; mkdir /files/of-other", user=999, files=claimed("files")))
+    apply(kubectl, pod("other", "cat /files/of-one; mkdir /files/of-other", {"files": claimed("files")}, user=999))
     assert succeeded(kubectl, "other") == "hello\n"
 
     volume = kubectl("get", "pvc", "files", "--output", "jsonpath={.spec.volumeName}")
@@ -146,7 +150,7 @@ def test_a_claim_waits_for_its_pod_and_gets_the_access_it_asks_for(kubectl):
     modes = ("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod")
     apply(kubectl, *(claim(mode.lower(), mode) for mode in modes))
     assert kubectl("get", "pvc", "--output", "jsonpath={.items[*].status.phase}") == "Pending Pending Pending"
-    apply(kubectl, pod("user", "true", **{mode.lower(): claimed(mode.lower()) for mode in modes}))
+    apply(kubectl, pod("user", "true", {mode.lower(): claimed(mode.lower()) for mode in modes}))
     succeeded(kubectl, "user")
     granted = kubectl("get", "pvc", "--output", "jsonpath={.items[*].status.accessModes[0]}")
     assert granted.split() == ["ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"]
@@ -156,7 +160,7 @@ def test_a_volume_of_a_class_that_retains_stays_when_its_claim_goes(kubectl, nod
     retaining = json.loads(kubectl("get", "storageclass", "standard", "--output", "json"))
     retaining["metadata"] = {"name": "retaining"}
     apply(kubectl, {**retaining, "reclaimPolicy": "Retain"})
-    writer = pod("writer", "echo kept >/files/kept", files=claimed("files"))
+    writer = pod("writer", "echo kept >/files/kept", {"files": claimed("files")})
     apply(kubectl, claim("files", "ReadWriteOnce", storageClassName="retaining"), writer)
     succeeded(kubectl, "writer")
     volume = kubectl("get", "pvc", "files", "--output", "jsonpath={.spec.volumeName}")
@@ -169,13 +173,17 @@ def test_a_volume_of_a_class_that_retains_stays_when_its_claim_goes(kubectl, nod
 def test_a_claim_that_cannot_be_answered_keeps_no_other_waiting(kubectl):
     doomed = claim("a-doomed-one", "ReadWriteOnce", storageClassName="gone")
     doomed["metadata"]["annotations"] = {"volume.kubernetes.io/storage-provisioner": volumes.PROVISIONER}
-    apply(kubectl, doomed, claim("files", "ReadWriteOnce"), pod("user", "touch /files/mine", files=claimed("files")))
+    apply(
+        kubectl, doomed, claim("files", "ReadWriteOnce"), pod("user", "touch /files/mine", {"files": claimed("files")})
+    )
     succeeded(kubectl, "user")
 
 
 def test_a_changed_configmap_reaches_a_running_pod(kubectl):
     words = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "words"}, "data": {"word": "old"}}
-    reader = pod("reader", "until grep new /words/word; do sleep 0.1; done", words={"configMap": {"name": "words"}})
+    reader = pod(
+        "reader", "until grep new /words/word; do sleep 0.1; done", {"words": {"configMap": {"name": "words"}}}
+    )
     apply(kubectl, words, reader)
     kubectl("wait", "--for=condition=Ready", "pod/reader", "--timeout=60s")
     apply(kubectl, {**words, "data": {"word": "new"}})
@@ -259,7 +267,7 @@ def processes_of(cluster: Cluster) -> list[str]:
 
 def run_a_pod(cluster: Cluster) -> None:
     kubectl = kubectl_for(cluster, "default")
-    apply(kubectl, claim("files", "ReadWriteOnce"), pod("sleeper", "sleep 1000", files=claimed("files")))
+    apply(kubectl, claim("files", "ReadWriteOnce"), pod("sleeper", "sleep 1000", {"files": claimed("files")}))
     kubectl("wait", "--for=condition=Ready", "pod/sleeper", "--timeout=60s")
 
 

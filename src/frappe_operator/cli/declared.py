@@ -18,7 +18,7 @@ from frappe_operator.model.settings import Images
 from frappe_operator.model.site import SECRET_KEYS
 
 NEWEST = "16"
-"""The version assumed where frappeVersion has no number in it, such as `develop`."""
+"""The version assumed where frappeVersion does not tell, such as `develop` or `build-7`."""
 
 
 class Object(NamedTuple):
@@ -95,8 +95,8 @@ class Declared:
 
 def frappe_version(text: str) -> str:
     """The version that frappeVersion speaks of: 15 for `version-15`, 15.51.1 for `v15.51.1`."""
-    found = re.search(r"(?<![0-9.])[0-9]+(\.[0-9]+)*", text)
-    return found[0] if found else NEWEST
+    found = re.match(r"(?:version-|v)?([0-9]+(?:\.[0-9]+)*)(?![0-9A-Za-z._])", text)
+    return found[1] if found else NEWEST
 
 
 def kind_of(document: Document) -> Kind | None:

@@ -5,6 +5,7 @@ The effects live where the real ones do, on volumes: they outlast pods, Jobs, an
 """
 
 import asyncio
+import base64
 import json
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
@@ -65,7 +66,15 @@ class Frappe:
                     return end
         command, *flags = pod["spec"]["containers"][0]["args"]
         values = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
-        return _said(*getattr(self, command.replace("-", "_"))(pod, values))
+        commands = {
+            "inspect-image": self.inspect_image,
+            "prepare-database": self.prepare_database,
+            "drop-database": self.drop_database,
+            "check-database": self.check_database,
+            "create-site": self.create_site,
+            "install-apps": self.install_apps,
+        }
+        return _said(*commands[command](pod, values))
 
     def inspect_image(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         """Publishes assets, and says what is in the image."""
@@ -137,8 +146,6 @@ class Frappe:
         return self.disks.setdefault(uid, Disk())
 
     def _secret(self, pod: Manifest, volume: str) -> dict[str, str]:
-        import base64
-
         source = next(each for each in pod["spec"]["volumes"] if each["name"] == volume)["secret"]["secretName"]
         data = self.api.get(Ref(kinds.SECRET, pod["metadata"]["namespace"], source)).obj["data"]
         return {name: base64.b64decode(value).decode() for name, value in data.items()}

@@ -6,13 +6,16 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from frappe_operator.bench import controller as bench
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
 from frappe_operator.kube.live import CONTROLLED_BY_US
 from frappe_operator.kube.names import MANAGED_BY
+from frappe_operator.model.settings import Images
 from frappe_operator.runtime.controller import Controller
 from frappe_operator.runtime.engine import Engine
 from frappe_operator.runtime.transport import Headers, Query, Response, Transport
+from frappe_operator.site import controller as site
 from tests.world.api import REPLICA_SET, START, Api
 from tests.world.apiserver import ApiServer, Written
 from tests.world.clock import VirtualLoop
@@ -71,10 +74,6 @@ ProductOf = Callable[["World"], Sequence[Controller]]
 
 def product(world: "World") -> Sequence[Controller]:
     """The operator's own controllers."""
-    from frappe_operator.bench import controller as bench
-    from frappe_operator.model.settings import Images
-    from frappe_operator.site import controller as site
-
     return [
         bench.controller(Images(), world.token),
         site.controller(Images(), world.token, world.frappe.fetch),

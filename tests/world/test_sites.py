@@ -48,6 +48,15 @@ def test_a_bench_and_a_site_become_ready_and_then_nothing_is_written() -> None:
     world.quiet(600)
 
 
+def test_an_image_job_whose_word_was_lost_is_made_again_but_not_at_once() -> None:
+    world = a_world()
+    world.frappe.script["forge-image-*"] = [Exit(0, ""), Exit(0, "")]
+    settle(world, 120)
+    assert world.condition("Ready", "forge", BENCH).ok
+    again = [write for write in world.writes if write.verb == "delete" and write.ref.kind == JOB]
+    assert len(again) == 2
+
+
 def test_volumes_that_wait_for_a_pod_hold_nothing_up() -> None:
     world = a_world(storage=[storage_class(volumeBindingMode="WaitForFirstConsumer")])
     settle(world)
@@ -282,6 +291,17 @@ def test_the_older_of_two_sites_has_the_host() -> None:
     assert world.condition("Routed", "bolt", SITE).ok
 
 
+def test_a_site_that_asks_for_the_host_of_another_loses_its_own_route() -> None:
+    world = a_world(a_bench(), a_site("acme"), a_site("bolt"))
+    settle(world)
+    world.edit(SITE, "bolt", {"spec": {"domain": "acme.example.com"}})
+    settle(world)
+    assert world.condition("Routed", "bolt", SITE).reason == "HostTaken"
+    assert world.get(INGRESS, "bolt") is None
+    assert fetched(world, "bolt.example.com") == 404
+    assert fetched(world, "acme.example.com") == 200
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [(SECRET, "acme-admin"), (CONFIG_MAP, "forge-nginx"), (PVC, "acme-files"), (JOB, "acme-create")],
@@ -335,7 +355,20 @@ def test_a_new_image_is_looked_into_and_rolled_out() -> None:
         for container in pod["spec"]["containers"]
     }
     assert images == {"example.com/erp:v15.60.0"}
+    assert len(world.all(JOB, "forge-image-*")) == 1
     assert world.frappe.ledger.count(Effect("created site", "acme.example.com")) == 1
+    world.quiet(600)
+
+
+def test_what_the_spec_no_longer_says_goes_from_the_pods() -> None:
+    world = a_world(a_bench(imageConfig={"pullSecrets": [{"name": "registry"}]}), a_site())
+    settle(world)
+    front = world.get_existing(Ref(DEPLOYMENT, "default", "acme-gunicorn"))
+    assert front["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+    world.edit(BENCH, "forge", {"spec": {"imageConfig": None}})
+    settle(world)
+    front = world.get_existing(Ref(DEPLOYMENT, "default", "acme-gunicorn"))
+    assert "imagePullSecrets" not in front["spec"]["template"]["spec"]
     world.quiet(600)
 
 

@@ -83,6 +83,19 @@ def test_a_changed_spec_reaches_the_children() -> None:
     assert ready(world)
 
 
+def test_what_is_no_longer_wanted_of_a_child_goes() -> None:
+    world = a_world(a_toy(note="fragile"))
+    settle(world)
+    label = world.get_existing(Ref(CONFIG_MAP, "default", "bear-label"))
+    assert label["data"] == {"size": "1", "note": "fragile"}
+    world.edit(CONFIG_MAP, "bear-label", {"data": {"color": "blue"}})
+    world.edit(TOY, "bear", {"spec": {"note": None}})
+    settle(world)
+    label = world.get_existing(Ref(CONFIG_MAP, "default", "bear-label"))
+    assert label["data"] == {"size": "1", "color": "blue"}
+    world.quiet(600)
+
+
 def test_a_deleted_toy_takes_its_children_along() -> None:
     world = a_world()
     settle(world)

@@ -38,9 +38,11 @@ def _pod(labels: dict[str, str], image: str, **more: Any) -> Manifest:
     return {"metadata": {"labels": labels}, "spec": {"containers": [container], **more}}
 
 
-def stages(owner: Custom, size: int, token: Callable[[], str]) -> list[Stage]:
+def stages(owner: Custom, token: Callable[[], str]) -> list[Stage]:
     """A toy's life, in order."""
-    name = owner.metadata.name
+    name, spec = owner.metadata.name, msgspec.json.decode(owner.spec)
+    size = spec["size"]
+    label = {"size": str(size), **({"note": spec["note"]} if "note" in spec else {})}
     selector = {INSTANCE: name, "part": "shelf"}
     ours = {MANAGED_BY: "frappe-operator"}
     shelf = {
@@ -50,7 +52,7 @@ def stages(owner: Custom, size: int, token: Callable[[], str]) -> list[Stage]:
     }
     once = {"template": _pod(ours, "sew:1", restartPolicy="OnFailure"), "backoffLimit": 9}
     return [
-        Stage("Named", [_child(CONFIG_MAP, owner, "label", data={"size": str(size)})], exist),
+        Stage("Named", [_child(CONFIG_MAP, owner, "label", data=label)], exist),
         Stage("Locked", [], exist, once=[_child(SECRET, owner, "key", stringData={"key": token()})]),
         Stage("Sewn", [], jobs_succeeded({}), once=[_child(JOB, owner, "sew", spec=once)]),
         Stage("Shelved", [_child(DEPLOYMENT, owner, "shelf", spec=shelf)], workloads_available),
@@ -68,9 +70,8 @@ def toys(world: World) -> Sequence[Controller]:
             await remove_finalizer(cluster, TOY, live, FINALIZER)
             return None
         await ensure_finalizer(cluster, TOY, live, FINALIZER)
-        size = msgspec.json.decode(live.spec)["size"]
-        done = await apply(cluster, TOY, live, stages(live, size, world.token), prune=(CONFIG_MAP, DEPLOYMENT))
-        await report(cluster, TOY, live, done.verdicts, {"size": size})
+        done = await apply(cluster, TOY, live, stages(live, world.token), prune=(CONFIG_MAP, DEPLOYMENT))
+        await report(cluster, TOY, live, done.verdicts, {})
         return None
 
     watches = [

@@ -1,6 +1,7 @@
 """The reconcile of a FrappeBench: observe, resolve, apply, report."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from frappe_operator.bench.cleanup import cleanup
 from frappe_operator.bench.observe import observe, resolve
@@ -50,6 +51,9 @@ NEEDS = {
 }
 """What a bench's reconcile may do, beside watching: the source of the operator's RBAC."""
 
+LOST_SECONDS = 30.0
+"""How long after its end a Job's report is waited for."""
+
 HOSTS_ANNOTATION = "vyogo.tech/hosts"
 
 
@@ -65,16 +69,13 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
             return None
         await ensure_finalizer(cluster, BENCH, live, BENCH_FINALIZER)
         seen = await observe(cluster, live, images)
-        if seen.report_lost is not None:
-            # Its pod went before anyone read what it said. Looking again costs seconds and changes nothing.
-            await cluster.delete(JOB, key.namespace, seen.report_lost.metadata.name, seen.report_lost.metadata.uid)
-            return None
+        again = await look_once_more(cluster, seen.report_lost) if seen.report_lost else None
         bench = resolve(seen, images)
         done = await apply(cluster, BENCH, live, stages(bench, seen, token), prune=PRUNE)
         if any(ref.kind is CONFIG_MAP and ref.name == bench.names.nginx for ref in done.written):
             await nudge_proxies(cluster, key)
         await report(cluster, BENCH, live, done.verdicts, status(bench, seen))
-        return None
+        return again
 
     return Controller(
         BENCH,
@@ -92,6 +93,20 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
             Watch(POD, Pod, bench_of_pod, labels=JOB_PODS, indices=report_model.INDICES),
         ],
     )
+
+
+async def look_once_more(cluster: Cluster, job: Job) -> float | None:
+    """Has the image looked into again when the Job's pod went before anyone read what it said.
+
+    Not at once: the pod's last word may still be on its way, and an image that never says anything must not be asked
+    without a pause. Returns the seconds to wait. Looking again takes seconds itself and changes nothing.
+    """
+    done = max(each.last_transition_time for each in job.status.conditions if each.type == "Complete")
+    wait = datetime.fromisoformat(done or job.metadata.creation_timestamp).timestamp() + LOST_SECONDS - cluster.clock()
+    if wait > 0:
+        return wait
+    await cluster.delete(JOB, job.metadata.namespace, job.metadata.name, job.metadata.uid)
+    return None
 
 
 async def nudge_proxies(cluster: Cluster, key: Key) -> None:

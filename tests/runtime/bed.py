@@ -146,16 +146,18 @@ async def _at_once() -> None:
 
 
 @asynccontextmanager
-async def a_bed(*, leading: bool = False) -> AsyncIterator[Bed]:
-    """A bed whose engine knows everything. `leading`: and looks at what changes."""
+async def a_bed(*, leading: bool = False, after: Bed | None = None) -> AsyncIterator[Bed]:
+    """A bed whose engine knows everything. `leading`: and looks at what changes. `after`: the operator's next life."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
-    api = Api(loop.time, [TOY])
-    server = ApiServer(api, _at_once)
-    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NS}})
-    api.create(
-        {"apiVersion": TOY.api_version, "kind": "Toy", "metadata": {"name": OWNER.name, "namespace": NS}, "spec": {}}
-    )
+    if after is None:
+        api = Api(loop.time, [TOY])
+        server = ApiServer(api, _at_once)
+        api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NS}})
+        toy = {"apiVersion": TOY.api_version, "kind": "Toy", "metadata": {"name": OWNER.name, "namespace": NS}}
+        api.create({**toy, "spec": {}})
+    else:
+        api, server = after.api, after.server
     bed = Bed(api, server)
     if leading:
         bed.leading.set()

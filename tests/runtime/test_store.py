@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from frappe_operator.kube.kinds import DEPLOYMENT, Key, Manifest
 from frappe_operator.kube.live import Live, Workload
 from frappe_operator.runtime.decoding import Item, decoder
+from frappe_operator.runtime.room import Room
 from frappe_operator.runtime.store import FOR_EVER, Change, Store
 from tests.runtime.scripted import an_object
 
@@ -207,3 +209,58 @@ def test_in_whatever_order_and_however_often_things_arrive_the_end_is_the_last_o
     item = store.get(A)
     assert item is not None
     assert (item.version, item.live.metadata.uid) == (12, "two")
+
+
+OURS = {"managedFields": [{"manager": "frappe-operator", "operation": "Apply"}]}
+ROOMY = 10_000
+
+
+def a_body(name: str, version: int, **more: Any) -> bytes:
+    return json.dumps(an_object(name, version, **more), separators=(",", ":")).encode()
+
+
+def put(store: Store, body: bytes) -> Item:
+    item = decode(body)
+    store.put(item, body)
+    return item
+
+
+def test_bodies_of_our_children_wait_to_be_compared() -> None:
+    store = Store(DEPLOYMENT, room=Room(ROOMY))
+    ours, theirs = put(store, a_body("a", 1, metadata=OURS)), put(store, a_body("b", 1))
+    assert ours.body == a_body("a", 1, metadata=OURS)
+    assert theirs.body is None
+
+
+def test_bodies_that_do_not_fit_are_not_kept_and_room_is_made_again() -> None:
+    body = a_body("a", 1, metadata=OURS)
+    store = Store(DEPLOYMENT, room=Room(len(body)))
+    first = put(store, body)
+    assert put(store, a_body("b", 2, metadata=OURS)).body is None
+    store.release(first)
+    assert first.body is None
+    assert put(store, a_body("c", 3, metadata=OURS)).body is not None
+    store.bury(Key("ns", "c"), "uid-c", 4)
+    assert put(store, a_body("d", 5, metadata=OURS)).body is not None
+
+
+def test_a_body_waits_through_changes_that_are_not_compared() -> None:
+    store = Store(DEPLOYMENT, room=Room(ROOMY))
+    put(store, a_body("a", 1, metadata=OURS))
+    later = put(store, a_body("a", 2, metadata=OURS, status={"replicas": 1}))
+    assert later.body == a_body("a", 1, metadata=OURS)
+    edited = put(store, a_body("a", 3, metadata=OURS, spec={"replicas": 2}))
+    assert edited.body == a_body("a", 3, metadata=OURS, spec={"replicas": 2})
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 9), st.integers(0, 2), st.booleans()), max_size=30))
+def test_room_is_never_lost(steps: list[tuple[str, int, int, bool]]) -> None:
+    room = Room(ROOMY)
+    store = Store(DEPLOYMENT, room=room)
+    for name, version, replicas, gone in steps:
+        if gone:
+            store.bury(Key("ns", name), f"uid-{name}", version)
+        else:
+            put(store, a_body(name, version, metadata=OURS, spec={"replicas": replicas}))
+    kept = sum(len(item.body) for key in "ab" if (item := store.get(Key("ns", key))) and item.body)
+    assert room.left == ROOMY - kept

@@ -12,6 +12,7 @@ from frappe_operator.kube.kinds import GROUP, PVC, SECRET, Kind, Manifest, Ref, 
 from frappe_operator.kube.live import CONTROLLED_BY_US, Job, Live
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY
 from frappe_operator.kube.stage import Reason, Stage, Verdict
+from frappe_operator.runtime.client import decoded
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.compare import difference, quantity
 from frappe_operator.runtime.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid
@@ -250,7 +251,7 @@ class _Children:
             return _going(child.ref)
         if not self._ours(child, live):
             return self._conflict(child.ref)
-        body = await self._cluster.read(*child.ref)
+        body = await self._body(child.ref)
         if body is None or body["metadata"]["uid"] != live.metadata.uid:
             raise Conflict(409, "Changed", f"{child.ref} is not the object it was a moment ago")
         lacking = difference(child.manifest, body) or leftover(child.manifest, body)
@@ -262,6 +263,15 @@ class _Children:
         log.info("child put right", kind=child.ref.kind.kind, object=str(live.metadata.key), field=lacking)
         await self._apply(child, {"uid": live.metadata.uid})
         return None
+
+    async def _body(self, ref: Ref) -> Manifest | None:
+        item = self._cluster.item(ref)
+        if item is not None and item.body is not None:
+            # As it came through the watch. Its version may have moved on since, in nothing that is compared.
+            body = decoded(item.body)
+            body["metadata"]["resourceVersion"] = item.live.metadata.resource_version
+            return body
+        return await self._cluster.read(*ref)
 
     async def _apply(self, child: _Child, guard: Manifest) -> None:
         """Applies, if what exists is what `guard` says. Raises Conflict when it is not."""
@@ -276,6 +286,7 @@ class _Children:
         item = self._cluster.item(child.ref)
         if item is not None and item.live.metadata.resource_version == version:
             item.verified = hash((child.digest, item.digest))
+            self._cluster.stores[child.ref.kind].release(item)
 
     def _ours(self, child: _Child, live: Live) -> bool:
         if not child.kept:

@@ -21,6 +21,7 @@ from frappe_operator.runtime.errors import NotFound
 from frappe_operator.runtime.event_budget import Budget
 from frappe_operator.runtime.queue import Priority
 from frappe_operator.runtime.refusals import Refusals
+from frappe_operator.runtime.room import Room
 from frappe_operator.runtime.selector import matches
 from frappe_operator.runtime.store import FOR_EVER, Change, Store
 from frappe_operator.runtime.transport import TransportError
@@ -65,7 +66,10 @@ class Cluster:
         self._namespaces = namespaces
         self._enqueue = enqueue
         self._later = later
-        self.stores = {kind: Store(kind, each.indices) for kind, each in watched.items()}
+        room = Room()
+        self.stores = {
+            kind: Store(kind, each.indices, None if each.metadata_only else room) for kind, each in watched.items()
+        }
         self.decoders: dict[Kind, Decode] = {
             kind: decoder(each.projection, metadata_only=each.metadata_only) for kind, each in watched.items()
         }
@@ -199,7 +203,7 @@ class Cluster:
             return
         meta = item.live.metadata
         if self._seen_by_watch(kind, meta):
-            change = self.stores[kind].put(item)
+            change = self.stores[kind].put(item, body)
             if change:
                 self.changed(change, by)
 

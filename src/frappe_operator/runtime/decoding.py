@@ -21,6 +21,8 @@ class Item(Struct, gc=False):
     """The resourceVersion; higher is newer."""
     verified: int = 0
     """Of the digest, and of what was wanted, when the two were last found to agree."""
+    body: bytes | None = None
+    """The whole object, while it is one of ours that was not verified yet, and there is room."""
 
 
 class Broken(Exception):

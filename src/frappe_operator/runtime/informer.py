@@ -256,7 +256,7 @@ class Informer:
             self.broken += 1
             log.warning("object cannot be read", kind=self.kind, error=str(error))
             return self._uid(data)
-        change = self.store.put(item)
+        change = self.store.put(item, data)
         self._advance(item.version)
         if change:
             self._changed(change)

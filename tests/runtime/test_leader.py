@@ -23,6 +23,8 @@ class Line:
         self._server = server
         self.cut = False
         self.hangs = False
+        self.deaf = 0
+        """Answers that will be lost, after the server has done what was asked."""
 
     async def request(
         self,
@@ -38,7 +40,11 @@ class Line:
             await asyncio.sleep(timeout)
         if self.cut or self.hangs:
             raise TransportError("cut")
-        return await self._server.request(method, path, query=query, headers=headers, body=body, timeout=timeout)
+        answer = await self._server.request(method, path, query=query, headers=headers, body=body, timeout=timeout)
+        if self.deaf:
+            self.deaf -= 1
+            raise TransportError("lost")
+        return answer
 
     def stream(
         self, path: str, *, query: Query | None = None, headers: Headers | None = None, timeout: float
@@ -258,3 +264,21 @@ async def test_a_server_that_is_away_at_the_beginning_is_waited_for() -> None:
         await asyncio.sleep(30)
         one.line.cut = False
         await one.led(2)
+
+
+@virtual
+async def test_an_answer_that_never_comes_holds_a_candidate_up_for_moments_only() -> None:
+    async with an_election() as (make, _):
+        one = make("one")
+        one.line.hangs = True
+        await asyncio.sleep(3)
+        one.line.hangs = False
+        await one.led(3)
+
+
+@virtual
+async def test_an_answer_that_is_lost_still_makes_a_leader() -> None:
+    async with an_election() as (make, _):
+        one = make("one")
+        one.line.deaf = 2
+        await one.led(3)

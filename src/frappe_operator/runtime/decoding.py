@@ -1,13 +1,17 @@
 """From an object's bytes to what is kept of it."""
 
 from collections.abc import Callable
+from functools import lru_cache
+from sys import intern
 from typing import get_type_hints
 
 import msgspec
 from msgspec import Raw, Struct
 
-from frappe_operator.kube.live import Live, Meta
+from frappe_operator.kube.live import Live, Meta, Owner
 
+NOT_READ = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision"})
+"""Annotations of other programs that are on thousands of objects."""
 NOT_COMPARED = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
@@ -49,9 +53,28 @@ def decoder(projection: type[Live], *, metadata_only: bool = False) -> Decode:
             rest = version if metadata_only else _digest(parts.decode(data))
         except (msgspec.MsgspecError, ValueError, UnicodeDecodeError) as error:
             raise Broken(str(error)) from error
-        return Item(live, hash((rest, _metadata_digest(live.metadata))), version)
+        digest = hash((rest, _metadata_digest(live.metadata)))
+        _slim(live.metadata)
+        return Item(live, digest, version)
 
     return decode
+
+
+def _slim(meta: Meta) -> None:
+    """Lets go of what nobody reads, and has one copy of the words that thousands of objects share."""
+    meta.namespace = intern(meta.namespace)
+    if meta.labels:
+        meta.labels = {name: intern(value) for name, value in meta.labels.items()}
+    if meta.annotations:
+        meta.annotations = {n: text for n, text in meta.annotations.items() if n not in NOT_READ} or None
+    if meta.owner_references:
+        meta.owner_references = _shared(meta.owner_references)
+
+
+@lru_cache(maxsize=4096)
+def _shared(owners: tuple[Owner, ...]) -> tuple[Owner, ...]:
+    """Children of one owner come one after the other: they all refer to it by the same words."""
+    return owners
 
 
 def _digest(parts: dict[str, Raw]) -> int:

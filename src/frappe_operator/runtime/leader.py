@@ -26,6 +26,8 @@ LEASE_SECONDS = 5
 SAFE_SECONDS = 4.0
 """How long its holder relies on it."""
 RENEW_SECONDS = 1.5
+PATIENCE_SECONDS = 2.0
+"""How long a candidate waits for an answer before it asks again."""
 TRY_SECONDS = 0.5
 """How often a candidate looks."""
 
@@ -74,9 +76,10 @@ class Leader:
         while not self.leading.is_set():
             pause = TRY_SECONDS
             try:
-                await self._try_to_take()
-            except (ApiError, TransportError) as error:
-                log.info("lease not reached", error=str(error))
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._try_to_take()
+            except (ApiError, TransportError, TimeoutError) as error:
+                log.info("lease not reached", error=str(error) or type(error).__name__)
                 pause = max(pause, (error.retry_after or 0.0) if isinstance(error, ApiError) else 0.0)
             if not self.leading.is_set():
                 await asyncio.sleep(pause)
@@ -109,7 +112,9 @@ class Leader:
             self._observed, self._observed_at = lease, now
         spec = lease.spec
         good_for = spec.lease_duration_seconds or LEASE_SECONDS
-        if spec.holder_identity and now - self._observed_at < good_for:
+        # Our own name there is ours: an earlier answer was lost.
+        another = spec.holder_identity not in (None, "", self._identity)
+        if another and now - self._observed_at < good_for:
             return
         taken = {
             "holderIdentity": self._identity,

@@ -148,6 +148,29 @@ async def test_one_event_for_each_turn() -> None:
 
 
 @virtual
+async def test_what_the_user_must_do_is_an_event_from_the_beginning() -> None:
+    async with a_bed() as bed:
+        await looked(bed, raising(Blocked(Reason.INVALID_SPEC, "Write it so.")))
+        assert events(bed) == [("Ready", "Warning", "InvalidSpec")]
+
+
+@virtual
+async def test_what_the_user_must_do_is_an_event_while_things_are_under_way() -> None:
+    async with a_bed() as bed:
+        await say(bed, One=NO)
+        await looked(bed, raising(Blocked(Reason.INVALID_SPEC, "Write it so.")), times=2)
+        assert events(bed) == [("Ready", "Warning", "InvalidSpec")]
+
+
+@virtual
+async def test_what_a_stage_says_is_not_said_twice() -> None:
+    async with a_bed() as bed:
+        await say(bed, One=NO)
+        await say(bed, One=STUCK)
+        assert events(bed) == [("One", "Warning", "NameConflict")]
+
+
+@virtual
 async def test_an_object_that_flaps_does_not_flood_the_server() -> None:
     async with a_bed() as bed:
         for _ in range(50):

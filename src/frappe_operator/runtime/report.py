@@ -80,18 +80,25 @@ def _merged(before: Any, patch: Any) -> Any:
 
 
 def _turns(previous: tuple[Condition, ...], current: list[Condition]) -> list[Condition]:
-    """The conditions that have turned: another status, or another reason. The computed ones only repeat others,
-    but for Ready, when it comes and when it goes."""
+    """The conditions that have turned and are worth an Event: another status, or another reason.
+
+    That nothing is there yet in the beginning is no news, unless the user must act. The computed conditions repeat
+    the others; of those only Ready speaks, when it comes, when it goes, and when no other says what is in the way.
+    """
     before = {condition.type: condition for condition in previous}
-    result = []
+    stalled = any(condition.type == STALLED and condition.status == "True" for condition in current)
+    turns: list[Condition] = []
+    ready: Condition | None = None
     for condition in current:
         old = before.get(condition.type)
-        if condition.type in (RECONCILING, STALLED) or (old is None and condition.status == "False"):
+        if old is not None and (old.status, old.reason) == (condition.status, condition.reason):
             continue
-        if (
-            old is None
-            or old.status != condition.status
-            or (condition.type != READY and old.reason != condition.reason)
-        ):
-            result.append(condition)
-    return result
+        if condition.type == READY:
+            ready = condition
+        elif condition.type not in (RECONCILING, STALLED) and (old is not None or condition.status == "True"):
+            turns.append(condition)
+    if ready is None:
+        return turns
+    was = before[READY].status if READY in before else "False"
+    said = any(turn.reason == ready.reason for turn in turns)
+    return [*turns, ready] if was != ready.status or (stalled and not said) else turns

@@ -208,7 +208,8 @@ class Api:
             rules.expandable(ref, live.obj, new, self._class_of(new))
         if live is not None and new == was and managers == live.managers:
             return live
-        self._count(ref, live, new)
+        if subresource != "status":
+            self._count(ref, live, new)
         if ref.kind == kinds.PVC and live is None:
             # Kept until no pod uses it; the pvc-protection controller takes it off.
             new["metadata"].setdefault("finalizers", []).append("kubernetes.io/pvc-protection")
@@ -248,10 +249,13 @@ class Api:
             else:
                 metadata.pop(name, None)
         if subresource == "status":
-            status = new.get("status")
+            status, annotations = new.get("status"), metadata.get("annotations")
             new.clear()
             new.update(_bare(old))
             _set(new, "status", status)
+            if ref.kind == kinds.DEPLOYMENT:
+                # Its controller numbers templates through this door.
+                _set(new["metadata"], "annotations", annotations)
         elif self._has_status(ref.kind):
             _set(new, "status", old.get("status"))
 

@@ -353,6 +353,8 @@ VOLATILE = {
     "completionTime",
     "creationTimestamp",
     "deletionTimestamp",
+    "deployment.kubernetes.io/revision",
+    "finishedAt",
     "generation",
     "lastTransitionTime",
     "managedFields",

@@ -19,10 +19,10 @@ def jobs(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:
     new: Manifest = {"startTime": status.get("startTime", sim.api.now())}
     new |= {name: count for name, count in (("active", active), ("succeeded", succeeded), ("failed", failed)) if count}
     if succeeded >= spec.get("completions", 1):
-        new["conditions"] = [_true("SuccessCriteriaMet", "CompletionsReached"), _true("Complete", "CompletionsReached")]
+        new["conditions"] = _true(sim, "CompletionsReached", "SuccessCriteriaMet", "Complete")
         new["completionTime"] = sim.api.now()
     elif failed > spec["backoffLimit"]:
-        new["conditions"] = [_true("FailureTarget", "BackoffLimitExceeded"), _true("Failed", "BackoffLimitExceeded")]
+        new["conditions"] = _true(sim, "BackoffLimitExceeded", "FailureTarget", "Failed")
     elif not active:
         made = pod(f"{ref.name}-", owner_of(ref, obj), ref.namespace, spec["template"], {})
         return Action("job", ref, "one more pod", lambda: sim.api.create(made, MANAGER))
@@ -31,8 +31,9 @@ def jobs(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:
     return None
 
 
-def _true(name: str, reason: str) -> Manifest:
-    return {"type": name, "status": "True", "reason": reason}
+def _true(sim: Simulator, reason: str, *names: str) -> list[Manifest]:
+    now = sim.api.now()
+    return [{"type": name, "status": "True", "reason": reason, "lastTransitionTime": now} for name in names]
 
 
 RULES: list[tuple[Kind | None, Rule]] = [(kinds.JOB, jobs)]

@@ -143,7 +143,8 @@ class Kubelet:
         if ended is None:
             self._running.add(pod["metadata"]["uid"])
             return
-        terminated: Manifest = {"exitCode": ended.code, "reason": "Error" if ended.code else "Completed"}
+        why = "Error" if ended.code else "Completed"
+        terminated: Manifest = {"exitCode": ended.code, "reason": why, "finishedAt": sim.api.now()}
         if ended.message:
             terminated["message"] = ended.message
         status = {**pod["status"], **_init_statuses(pod)}

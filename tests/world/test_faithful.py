@@ -132,6 +132,9 @@ def comparable(obj: Manifest) -> Manifest:
     """What of an object the writer and the server's defaults decide."""
     without = {name: value for name, value in obj.items() if name != "status"}
     shown: Manifest = seen_twice({**without, "metadata": {**without["metadata"], "namespace": ""}})
+    # The real cluster's Deployment controller numbers the templates, some time.
+    if not shown["metadata"].get("annotations", {"": ""}):
+        del shown["metadata"]["annotations"]
     if obj["kind"] == PVC.kind:
         # Whether there is a default class is the cluster's business.
         shown["spec"].pop("storageClassName", None)

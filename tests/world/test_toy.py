@@ -68,7 +68,8 @@ def test_an_edited_child_is_put_right_and_what_others_added_stays() -> None:
     assert label is not None
     assert label["data"] == {"size": "1", "note": "mine"}
     assert shelf is not None
-    assert (shelf["spec"]["replicas"], shelf["metadata"]["annotations"]) == (1, {"a": "b"})
+    assert shelf["spec"]["replicas"] == 1
+    assert shelf["metadata"]["annotations"]["a"] == "b"
     world.quiet(600)
 
 

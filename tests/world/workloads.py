@@ -11,6 +11,7 @@ from tests.world.simulator import MANAGER, Action, Rule, Simulator
 
 HASH = "pod-template-hash"
 REVISION = "controller-revision-hash"
+REVISION_ANNOTATION = "deployment.kubernetes.io/revision"
 
 
 def digest(template: Manifest) -> str:
@@ -68,6 +69,11 @@ def deployments(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:
     if newest is None and not waiting and not (recreate and _shrink(sets, older)):
         made = _replica_set(ref, obj, name)
         return Action("deployment", ref, f"make {name}", lambda: sim.api.create(made, MANAGER))
+    revision = {REVISION_ANNOTATION: str(len(sets))}
+    if newest is not None and not revision.items() <= obj["metadata"].get("annotations", {}).items():
+        # The real one writes it as well: a change of the object that is not the operator's.
+        patch = {"metadata": {"annotations": revision}}
+        return Action("deployment", ref, "number the template", lambda: sim.api.merge(ref, patch, MANAGER, "status"))
     if newest is not None and sets[newest]["spec"]["replicas"] != spec["replicas"]:
         patch = {"spec": {"replicas": spec["replicas"]}}
         return Action("deployment", ref, f"scale {name}", lambda: sim.api.merge(newest, patch, MANAGER))

@@ -1,3 +1,22 @@
-"""What all tests share: the clusters of the sandbox."""
+"""What all tests share: the clusters of the sandbox, and an order in which few wait for one that is being built."""
+
+import pytest
 
 pytest_plugins = ["sandbox.pytest_plugin"]
+
+CLUSTERS = {"control_plane", "simulated_cluster"}
+BUILDERS = {"sandbox", "standin"}
+"""Folders whose tests build programs or images, or wait for those who do."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The real node's tests first, which take longest and mostly wait; then those that need nothing; then the rest."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if "node_cluster" in fixtures:
+        return 0
+    return 2 if fixtures & CLUSTERS or BUILDERS & set(item.path.parts) else 1

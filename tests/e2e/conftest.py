@@ -1,7 +1,9 @@
 """One cluster with one operator for all end-to-end tests; each module has a namespace of its own."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -23,8 +25,28 @@ def operator(node_cluster: Cluster) -> Iterator[Operator]:
     operator.stop()
 
 
+class Settled(NamedTuple):
+    """A bench and a site that nobody touches any more."""
+
+    town: Town
+    since: float
+    """`time.monotonic()` when they were settled."""
+    log_size: int
+    """Bytes of the API server's audit log then."""
+
+
+@pytest.fixture(scope="session")
+def settled(node_cluster: Cluster, operator: Operator) -> Settled:
+    town = Town(Kubectl.of(node_cluster), operator, "settled")
+    town.make()
+    town.bench("orchard")
+    town.site("rowan", "orchard", "rowan.example.com")
+    town.until_ready("frappesite", "rowan")
+    return Settled(town, time.monotonic(), node_cluster.state.audit_log.stat().st_size)
+
+
 @pytest.fixture(scope="module")
-def town(request: pytest.FixtureRequest, node_cluster: Cluster, operator: Operator) -> Iterator[Town]:
+def town(request: pytest.FixtureRequest, node_cluster: Cluster, operator: Operator, settled: Settled) -> Iterator[Town]:
     name = request.module.__name__.rsplit("test_", 1)[1].replace("_", "-")
     town = Town(Kubectl.of(node_cluster), operator, name)
     town.make()

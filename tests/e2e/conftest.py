@@ -9,8 +9,10 @@ import pytest
 
 from sandbox import images
 from sandbox.cluster import Cluster
+from sandbox.deadline import DeadlineExceededError, until
 from sandbox.installation import Kubectl, Operator
 from sandbox.progress import plain
+from tests.e2e import audit
 from tests.e2e.town import Town
 
 
@@ -23,6 +25,9 @@ def operator(node_cluster: Cluster) -> Iterator[Operator]:
     operator.start()
     yield operator
     operator.stop()
+
+
+LAST_WORDS_SECONDS = 5.0
 
 
 class Settled(NamedTuple):
@@ -42,7 +47,16 @@ def settled(node_cluster: Cluster, operator: Operator) -> Settled:
     town.bench("orchard")
     town.site("rowan", "orchard", "rowan.example.com")
     town.until_ready("frappesite", "rowan")
-    return Settled(town, time.monotonic(), node_cluster.state.audit_log.stat().st_size)
+    log = node_cluster.state.audit_log
+    while True:
+        settled = Settled(town, time.monotonic(), log.stat().st_size)
+        # An Event follows the status it speaks of.
+        try:
+            until(
+                lambda start=settled.log_size: bool(audit.writes(log, start, "settled")), LAST_WORDS_SECONDS, "a word"
+            )  # type: ignore[misc]
+        except DeadlineExceededError:
+            return settled
 
 
 @pytest.fixture(scope="module")

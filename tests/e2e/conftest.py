@@ -51,12 +51,17 @@ def settled(node_cluster: Cluster, operator: Operator) -> Settled:
     while True:
         settled = Settled(town, time.monotonic(), log.stat().st_size)
         # An Event follows the status it speaks of.
-        try:
-            until(
-                lambda start=settled.log_size: bool(audit.writes(log, start, "settled")), LAST_WORDS_SECONDS, "a word"
-            )  # type: ignore[misc]
-        except DeadlineExceededError:
+        if not _speaks(log, settled.log_size):
             return settled
+
+
+def _speaks(log: Path, start: int) -> bool:
+    """Whether the operator writes to the settled namespace within a few seconds."""
+    try:
+        until(lambda: bool(audit.writes(log, start, "settled")), LAST_WORDS_SECONDS, "a word")
+    except DeadlineExceededError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+import msgspec
+
 from frappe_operator.bench.cleanup import cleanup
 from frappe_operator.bench.observe import observe, resolve
 from frappe_operator.bench.stages import stages
@@ -23,7 +25,15 @@ from frappe_operator.kube.kinds import (
     Key,
 )
 from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, Service, StorageClass, Workload
-from frappe_operator.kube.names import BENCH_FINALIZER, BENCH_LABEL, COMPONENT_LABEL, JOB_PODS, OURS, SITE_LABEL
+from frappe_operator.kube.names import (
+    BENCH_FINALIZER,
+    BENCH_LABEL,
+    COMPONENT_LABEL,
+    JOB_LABEL,
+    JOB_PODS,
+    OURS,
+    SITE_LABEL,
+)
 from frappe_operator.model import domain
 from frappe_operator.model import report as report_model
 from frappe_operator.model.bench import Names
@@ -98,14 +108,19 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
 async def look_once_more(cluster: Cluster, job: Job) -> float | None:
     """Has the image looked into again when the Job's pod went before anyone read what it said.
 
-    Not at once: the pod's last word may still be on its way, and an image that never says anything must not be asked
-    without a pause. Returns the seconds to wait. Looking again takes seconds itself and changes nothing.
+    Not at once: an image that never says anything must not be asked without a pause. And not while the pod is there
+    with its word: then only our view of the pods is behind. Returns the seconds to wait.
     """
+    meta = job.metadata
     done = max(each.last_transition_time for each in job.status.conditions if each.type == "Complete")
-    wait = datetime.fromisoformat(done or job.metadata.creation_timestamp).timestamp() + LOST_SECONDS - cluster.clock()
+    wait = datetime.fromisoformat(done or meta.creation_timestamp).timestamp() + LOST_SECONDS - cluster.clock()
     if wait > 0:
         return wait
-    await cluster.delete(JOB, job.metadata.namespace, job.metadata.name, job.metadata.uid)
+    pods = await cluster.list(POD, meta.namespace, f"{JOB_LABEL}={meta.name}")
+    said = [report_model.message(msgspec.convert(pod, Pod)) for pod in pods]
+    if any(word and word.ok and word.frappe_version for word in said):
+        return LOST_SECONDS
+    await cluster.delete(JOB, meta.namespace, meta.name, meta.uid)
     return None
 
 

@@ -6,7 +6,7 @@ import yaml
 
 from sandbox.binaries import Binaries
 from sandbox.containerd import SOCKET
-from sandbox.control_plane import ControlPlane
+from sandbox.control_plane import ControlPlane, KubectlError
 from sandbox.dns import DOMAIN
 from sandbox.enclosure import INSIDE, Enclosure
 from sandbox.processes import Process
@@ -72,7 +72,11 @@ class Kubelet:
 
     def _ready(self) -> bool:
         path = "{.items[*].status.conditions[?(@.type=='Ready')].status}"
-        return self._control.kubectl("get", "nodes", "-o", f"jsonpath={path}").strip() == "True"
+        try:
+            return self._control.kubectl("get", "nodes", "-o", f"jsonpath={path}").strip() == "True"
+        except KubectlError:
+            # On a machine with too much to do the API server may not answer once; there is time to ask again.
+            return False
 
     def _configuration(self, address: IPv4Address, control_group: str) -> dict[str, object]:
         return {

@@ -71,11 +71,3 @@ def town(request: pytest.FixtureRequest, node_cluster: Cluster, operator: Operat
     town.make()
     yield town
     town.kubectl("delete", "namespace", name, "--wait=false")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.node)
-            # One after the other: they share two cores and one node.
-            item.add_marker(pytest.mark.xdist_group("node"))

@@ -8,6 +8,8 @@ import pytest
 
 from tests.e2e.town import Town, process_of
 
+pytestmark = [pytest.mark.node, pytest.mark.xdist_group("node")]
+
 BENCH, SITE, HOST = "orchard", "quince", "quince.example.com"
 
 

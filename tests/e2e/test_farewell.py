@@ -1,6 +1,10 @@
 """How sites go: with Retain and back again, with Delete and without a trace; and one that was hard to make."""
 
+import pytest
+
 from tests.e2e.town import Town
+
+pytestmark = [pytest.mark.node, pytest.mark.xdist_group("node")]
 
 BENCH, HOST = "orchard", "fig.example.com"
 

@@ -3,7 +3,11 @@
 import random
 import threading
 
+import pytest
+
 from tests.e2e.town import Town
+
+pytestmark = [pytest.mark.node, pytest.mark.xdist_group("node")]
 
 CUTS = 20
 LONGEST_LIFE_SECONDS = 12.0

@@ -7,6 +7,8 @@ import pytest
 
 from tests.e2e.town import Town, Visitor
 
+pytestmark = [pytest.mark.node, pytest.mark.xdist_group("node")]
+
 BENCH, PEAR, PLUM = "orchard", "pear", "plum"
 PEAR_HOST, PLUM_HOST = "pear.example.com", "plum-shop"
 PLUM_DOMAIN, PLUM_ALIAS = "plum.example.com", "www.plum.example.com"

@@ -5,10 +5,14 @@ They have been settled since the first of the end-to-end tests; this module is t
 
 import time
 
+import pytest
+
 from sandbox.cluster import Cluster
 from sandbox.deadline import DeadlineExceededError, until
 from tests.e2e import audit
 from tests.e2e.conftest import Settled
+
+pytestmark = [pytest.mark.node, pytest.mark.xdist_group("node")]
 
 QUIET_SECONDS = 300.0
 

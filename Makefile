@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
-WORKERS ?= 3
+WORKERS ?= 2
 
-.PHONY: help setup demo test lint fast up down status golden manifests lock
+.PHONY: help setup demo test test-node test-rest lint fast up down status golden manifests lock
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -16,7 +16,14 @@ demo: setup ## Real cluster, operator, bench and site: ends with the site's answ
 	@$(PYTHON) -m demo
 
 test: lint ## Every check and test this machine can run.
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line --keep-going test-node test-rest
+
+test-node: setup
+	@# One after the other: they share a node and an operator. Mostly they wait, so the others run beside them.
+	$(PYTHON) -m pytest -v -m node
+
+test-rest: setup
+	$(PYTHON) -m pytest -n $(WORKERS) -m "not node"
 
 lint: setup ## Format, style, types, and the doors between the rooms.
 	.venv/bin/ruff format --check .

@@ -22,7 +22,7 @@ from frappe_operator.runtime.store import Change, Store
 from sandbox.cluster import Cluster
 from tests.runtime.bed import a_deployment
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("control-plane")]
+pytestmark = [pytest.mark.cluster]
 
 
 class Place:

@@ -18,7 +18,7 @@ from frappe_operator.kube.kinds import BENCH
 from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("control-plane")]
+pytestmark = [pytest.mark.cluster]
 
 HANDOVER_SECONDS = 1.0
 FAILOVER_SECONDS = 6.0

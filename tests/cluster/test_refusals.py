@@ -11,7 +11,7 @@ from sandbox.cluster import Cluster
 from sandbox.control_plane import KubectlError
 from sandbox.installation import Kubectl
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("control-plane")]
+pytestmark = [pytest.mark.cluster]
 
 BENCH = {"frappeVersion": "version-15"}
 SITE = {"benchRef": {"name": "harbour"}, "siteName": "shop.example.com"}

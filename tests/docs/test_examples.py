@@ -81,14 +81,12 @@ def taken(kubectl: Kubectl, text: str) -> int:
 
 
 @pytest.mark.cluster
-@pytest.mark.xdist_group("control-plane")
 @pytest.mark.parametrize("where", SHOWN)
 def test_what_is_shown_is_taken_by_the_api_server(kubectl: Kubectl, where: str) -> None:
     assert taken(kubectl, SHOWN[where]) == len(list(yaml.safe_load_all(SHOWN[where])))
 
 
 @pytest.mark.cluster
-@pytest.mark.xdist_group("control-plane")
 @pytest.mark.parametrize("path", [*EXAMPLES, *CASES], ids=lambda path: str(path.relative_to(ROOT)))
 def test_children_are_taken_by_the_api_server(kubectl: Kubectl, path: Path, tmp_path: Path) -> None:
     """In a namespace that warns of everything the restricted profile forbids."""
@@ -99,7 +97,6 @@ def test_children_are_taken_by_the_api_server(kubectl: Kubectl, path: Path, tmp_
 
 
 @pytest.mark.cluster
-@pytest.mark.xdist_group("control-plane")
 @pytest.mark.parametrize("name", ["crds.yaml", "rbac.yaml", "operator.yaml"])
 def test_the_manifests_to_install_are_taken_by_the_api_server(kubectl: Kubectl, name: str) -> None:
     assert taken(kubectl, (ROOT / "deploy" / name).read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ from frappe_operator.runtime.kubeconfig import find
 from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("control-plane")]
+pytestmark = [pytest.mark.cluster]
 
 WRONG_BENCHES: list[Any] = [
     {},

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.town import Town, process_of
 
-pytestmark = [pytest.mark.node, pytest.mark.xdist_group("node")]
+pytestmark = [pytest.mark.node]
 
 BENCH, SITE, HOST = "orchard", "quince", "quince.example.com"
 

@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.conftest import Settled
 from tests.e2e.town import Town
 
-pytestmark = [pytest.mark.node, pytest.mark.xdist_group("node")]
+pytestmark = [pytest.mark.node]
 
 BENCH, SITE, HOST, DATABASE, PASSWORD = "orchard", "damson", "damson.example.com", "damson", "not-in-any-log-7351"
 

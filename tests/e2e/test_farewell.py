@@ -4,7 +4,7 @@ import pytest
 
 from tests.e2e.town import Town
 
-pytestmark = [pytest.mark.node, pytest.mark.xdist_group("node")]
+pytestmark = [pytest.mark.node]
 
 BENCH, HOST = "orchard", "fig.example.com"
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.town import Town
 
-pytestmark = [pytest.mark.node, pytest.mark.xdist_group("node")]
+pytestmark = [pytest.mark.node]
 
 CUTS = 20
 LONGEST_LIFE_SECONDS = 12.0

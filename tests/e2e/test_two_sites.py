@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.town import Town, Visitor
 
-pytestmark = [pytest.mark.node, pytest.mark.xdist_group("node")]
+pytestmark = [pytest.mark.node]
 
 BENCH, PEAR, PLUM = "orchard", "pear", "plum"
 PEAR_HOST, PLUM_HOST = "pear.example.com", "plum-shop"

@@ -12,7 +12,7 @@ from sandbox.deadline import DeadlineExceededError, until
 from tests.e2e import audit
 from tests.e2e.conftest import Settled
 
-pytestmark = [pytest.mark.node, pytest.mark.xdist_group("node")]
+pytestmark = [pytest.mark.node]
 
 QUIET_SECONDS = 300.0
 

@@ -24,7 +24,7 @@ from sandbox.state import State
 from tests.sandbox.registry import registry
 
 # In one worker with the end-to-end tests: they share two cores.
-pytestmark = [pytest.mark.node, pytest.mark.xdist_group("node")]
+pytestmark = [pytest.mark.node]
 
 CONTAINER = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 

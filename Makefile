@@ -16,7 +16,7 @@ demo: setup ## Real cluster, operator, bench and site: ends with the site's answ
 	@$(PYTHON) -m demo
 
 test: lint ## Every check and test this machine can run.
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line --keep-going test-node test-rest
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-node test-rest
 
 test-node: setup
 	@# One after the other: they share a node and an operator. Mostly they wait, so the others run beside them.

@@ -1,6 +1,14 @@
 """What all tests share: the clusters of the sandbox, and an order in which few wait for one that is being built."""
 
+import os
+
 import pytest
+from hypothesis import settings
+
+# A change is judged by the same examples each time; whoever works on it gets new ones with each run.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    settings.load_profile("repeatable")
 
 pytest_plugins = ["sandbox.pytest_plugin"]
 

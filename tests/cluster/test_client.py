@@ -9,6 +9,8 @@ import pytest
 
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, NAMESPACE, SECRET, Key, Kind, Manifest
 from frappe_operator.kube.live import Live, Workload
+from frappe_operator.kube.quantities import canonical
+from frappe_operator.runtime.applied import fingerprint
 from frappe_operator.runtime.apply import ABSENT
 from frappe_operator.runtime.client import Client, decoded
 from frappe_operator.runtime.compare import difference
@@ -21,6 +23,7 @@ from frappe_operator.runtime.ownership import leftover
 from frappe_operator.runtime.store import Change, Store
 from sandbox.cluster import Cluster
 from tests.runtime.bed import a_deployment
+from tests.runtime.test_applied import golden, number
 
 pytestmark = [pytest.mark.cluster]
 
@@ -194,6 +197,28 @@ class Watching:
 
     async def next(self) -> Change:
         return await asyncio.wait_for(self.told.get(), 20)
+
+
+async def test_every_child_we_make_is_known_to_be_right_from_the_answer(place: Place) -> None:
+    """No default and no spelling of the server's is in what is ours: nothing has to be read after a restart."""
+    unequal = []
+    for count, manifest in enumerate(golden()):
+        moved = place.moved(manifest)
+        # Cases share their names.
+        moved["metadata"]["name"] = f"child-{count}"
+        if number(decoded(await place.client.apply(moved))) != fingerprint(moved):
+            unequal.append(f"{manifest['kind']} {manifest['metadata']['name']}")
+    assert unequal == []
+
+
+@pytest.mark.parametrize(
+    "amount", ["2", "0.5", "1000m", "1500", "2000", "1536000000", "1024Mi", "1.5Gi", "0.5Ki", "1e3"]
+)
+async def test_amounts_are_written_as_the_server_writes_them(place: Place, amount: str) -> None:
+    manifest = place.moved(a_deployment(container={"resources": {"limits": {"memory": amount}}}))
+    live = decoded(await place.client.apply(manifest))
+    container = live["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["limits"]["memory"] == canonical(amount)
 
 
 async def test_a_watch_tells_what_exists_what_happens_and_what_goes(place: Place) -> None:

@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from frappe_operator.kube.kinds import DEPLOYMENT, Key, Manifest
 from frappe_operator.kube.live import Live, Workload
-from frappe_operator.runtime.decoding import Item, decoder
-from frappe_operator.runtime.room import Room
+from frappe_operator.runtime.decoding import Decoded, decoder
 from frappe_operator.runtime.store import FOR_EVER, Change, Store
 from tests.runtime.scripted import an_object
 
@@ -18,7 +16,7 @@ decode = decoder(Workload)
 A = Key("ns", "a")
 
 
-def an_item(name: str, version: int, uid: str = "", **more: object) -> Item:
+def an_item(name: str, version: int, uid: str = "", **more: object) -> Decoded:
     return decode(json.dumps(an_object(name, version, uid, **more)).encode())
 
 
@@ -66,8 +64,8 @@ def test_a_new_version_without_a_difference_is_known_by_its_version() -> None:
 
 
 def test_the_digest_knows_what_people_set_and_nothing_else() -> None:
-    plain = an_item("a", 1).digest
-    assert an_item("a", 2, status={"replicas": 3}, metadata={"generation": 4}).digest == plain
+    plain = an_item("a", 1).item.digest
+    assert an_item("a", 2, status={"replicas": 3}, metadata={"generation": 4}).item.digest == plain
     for different in (
         {"spec": {"replicas": 2}},
         {"data": {"x": "y"}},
@@ -75,12 +73,12 @@ def test_the_digest_knows_what_people_set_and_nothing_else() -> None:
         {"metadata": {"annotations": {"x": "y"}}},
         {"metadata": owner("u")},
     ):
-        assert an_item("a", 1, **different).digest != plain, different
+        assert an_item("a", 1, **different).item.digest != plain, different
 
 
 def test_of_an_object_seen_by_its_metadata_every_version_may_be_a_change() -> None:
     decode = decoder(Live, metadata_only=True)
-    first, second = (decode(json.dumps(an_object("a", version)).encode()).digest for version in (1, 2))
+    first, second = (decode(json.dumps(an_object("a", version)).encode()).item.digest for version in (1, 2))
     assert first != second
 
 
@@ -103,7 +101,7 @@ def test_what_was_verified_stays_so_for_the_next_version_of_the_same_object_only
 def test_a_deleted_object_does_not_come_back_by_an_old_answer() -> None:
     store = a_store()
     store.put(an_item("a", 5))
-    assert store.bury(A, "uid-a", 9) == Change(DEPLOYMENT, an_item("a", 5).live, None)
+    assert store.bury(A, "uid-a", 9) == Change(DEPLOYMENT, an_item("a", 5).item.live, None)
     assert store.put(an_item("a", 7)) is None
     assert version_of(store) is None
 
@@ -209,58 +207,3 @@ def test_in_whatever_order_and_however_often_things_arrive_the_end_is_the_last_o
     item = store.get(A)
     assert item is not None
     assert (item.version, item.live.metadata.uid) == (12, "two")
-
-
-OURS = {"managedFields": [{"manager": "frappe-operator", "operation": "Apply"}]}
-ROOMY = 10_000
-
-
-def a_body(name: str, version: int, **more: Any) -> bytes:
-    return json.dumps(an_object(name, version, **more), separators=(",", ":")).encode()
-
-
-def put(store: Store, body: bytes) -> Item:
-    item = decode(body)
-    store.put(item, body)
-    return item
-
-
-def test_bodies_of_our_children_wait_to_be_compared() -> None:
-    store = Store(DEPLOYMENT, room=Room(ROOMY))
-    ours, theirs = put(store, a_body("a", 1, metadata=OURS)), put(store, a_body("b", 1))
-    assert ours.body == a_body("a", 1, metadata=OURS)
-    assert theirs.body is None
-
-
-def test_bodies_that_do_not_fit_are_not_kept_and_room_is_made_again() -> None:
-    body = a_body("a", 1, metadata=OURS)
-    store = Store(DEPLOYMENT, room=Room(len(body)))
-    first = put(store, body)
-    assert put(store, a_body("b", 2, metadata=OURS)).body is None
-    store.release(first)
-    assert first.body is None
-    assert put(store, a_body("c", 3, metadata=OURS)).body is not None
-    store.bury(Key("ns", "c"), "uid-c", 4)
-    assert put(store, a_body("d", 5, metadata=OURS)).body is not None
-
-
-def test_a_body_waits_through_changes_that_are_not_compared() -> None:
-    store = Store(DEPLOYMENT, room=Room(ROOMY))
-    put(store, a_body("a", 1, metadata=OURS))
-    later = put(store, a_body("a", 2, metadata=OURS, status={"replicas": 1}))
-    assert later.body == a_body("a", 1, metadata=OURS)
-    edited = put(store, a_body("a", 3, metadata=OURS, spec={"replicas": 2}))
-    assert edited.body == a_body("a", 3, metadata=OURS, spec={"replicas": 2})
-
-
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 9), st.integers(0, 2), st.booleans()), max_size=30))
-def test_room_is_never_lost(steps: list[tuple[str, int, int, bool]]) -> None:
-    room = Room(ROOMY)
-    store = Store(DEPLOYMENT, room=room)
-    for name, version, replicas, gone in steps:
-        if gone:
-            store.bury(Key("ns", name), f"uid-{name}", version)
-        else:
-            put(store, a_body(name, version, metadata=OURS, spec={"replicas": replicas}))
-    kept = sum(len(item.body) for key in "ab" if (item := store.get(Key("ns", key))) and item.body)
-    assert room.left == ROOMY - kept

@@ -10,7 +10,7 @@ from frappe_operator.components.pod import (
     secret_volume,
     template,
 )
-from frappe_operator.components.volume import claim_spec
+from frappe_operator.components.volume import claim_template
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.model.bench import Bench
 
@@ -127,9 +127,7 @@ def build(bench: Bench) -> list[Manifest]:
                 "replicas": 1,
                 "selector": {"matchLabels": selector(owner, part)},
                 "template": template(owner, part, DATABASE, pod),
-                "volumeClaimTemplates": [
-                    {"metadata": {"name": "data"}, "spec": claim_spec(bench.mariadb.volume)},
-                ],
+                "volumeClaimTemplates": [claim_template("data", bench.mariadb.volume)],
             },
         },
     ]

@@ -10,7 +10,7 @@ from frappe_operator.components.pod import (
     secret_volume,
     template,
 )
-from frappe_operator.components.volume import claim_spec
+from frappe_operator.components.volume import claim_template
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.model.bench import Bench
 
@@ -54,7 +54,7 @@ def build(bench: Bench) -> list[Manifest]:
             names.redis_queue,
             "redis-queue",
             ["--maxmemory-policy", "noeviction", "--save", "", "--appendonly", "yes"],
-            claims=[{"metadata": {"name": "data"}, "spec": claim_spec(bench.redis.volume)}],
+            claims=[claim_template("data", bench.redis.volume)],
         ),
     ]
 

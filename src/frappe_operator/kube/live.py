@@ -19,6 +19,8 @@ class Owner(Struct, gc=False, frozen=True, rename="camel"):
     name: str
     uid: str
     controller: bool = False
+    block_owner_deletion: bool = False
+    api_version: str = ""
 
 
 class Meta(Struct, gc=False, rename="camel"):

@@ -13,7 +13,7 @@ from frappe_operator.api.types import ComponentReplicas, ComponentResources
 from frappe_operator.kube.kinds import BENCH, Manifest
 from frappe_operator.kube.live import Custom
 from frappe_operator.kube.names import child, digest
-from frappe_operator.kube.quantities import amount
+from frappe_operator.kube.quantities import amount, canonical
 from frappe_operator.kube.stage import Blocked, Reason
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.settings import Images
@@ -246,21 +246,21 @@ def resolve(
             image=(redis.image if redis else None) or images.redis,
             max_memory=max_memory,
             volume=Volume(
-                str((redis.storage_size if redis else None) or "1Gi"),
+                canonical((redis.storage_size if redis else None) or "1Gi"),
                 redis.storage_class_name if redis else None,
                 RWO,
             ),
             resources=resources("redis", asked.redis if asked else None, default=redis_defaults(max_memory)),
         ),
         common=Volume(
-            str((storage.size if storage else None) or "10Gi"),
+            canonical((storage.size if storage else None) or "10Gi"),
             storage.storage_class_name if storage else None,
             access_mode if asked_mode in (None, "Auto") else asked_mode,
         ),
         mariadb=MariaDB(
             image=(database.image if database else None) or images.mariadb,
             volume=Volume(
-                str((database.storage_size if database else None) or "10Gi"),
+                canonical((database.storage_size if database else None) or "10Gi"),
                 database.storage_class_name if database else None,
                 RWO,
             ),
@@ -325,7 +325,7 @@ def redis_memory(text: str) -> str:
 def redis_defaults(max_memory: str) -> Amounts:
     """Resources of a Redis that is given none: room for what it may hold, and half as much for its own work."""
     usual = DEFAULTS["redis"]
-    needed = str(int(max_memory) * 3 // 2)
+    needed = canonical(int(max_memory) * 3 // 2)
     return {**usual, "limits": {"memory": max(usual["limits"]["memory"], needed, key=amount)}}
 
 

@@ -9,6 +9,7 @@ from frappe_operator.api.frappesite import FrappeSiteSpec
 from frappe_operator.kube.kinds import SITE
 from frappe_operator.kube.live import Custom, Live
 from frappe_operator.kube.names import child, digest
+from frappe_operator.kube.quantities import canonical
 from frappe_operator.kube.stage import Blocked, Reason, Waiting
 from frappe_operator.model.bench import RWO, Bench, Facts, Image, Names, Volume
 from frappe_operator.model.domain import Domain, asked
@@ -182,7 +183,7 @@ def resolve(
         domain=resolve_domain(spec, bench.suffix),
         database=_database(live, bench, retained_database, connection),
         files=Volume(
-            str((storage.size if storage else None) or "5Gi"),
+            canonical((storage.size if storage else None) or "5Gi"),
             storage.storage_class_name if storage else None,
             (storage.access_mode if storage else None) or RWO,
         ),

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from frappe_operator.api.types import Resources
 from frappe_operator.kube.kinds import Manifest
-from frappe_operator.kube.quantities import amount
+from frappe_operator.kube.quantities import amount, canonical
 from frappe_operator.kube.stage import Blocked, Reason
 
 
@@ -57,7 +57,7 @@ def resources(component: str, *asked: Resources | None, default: Amounts | None 
 def _asked(part: str, asked: Iterable[Resources | None]) -> dict[str, str] | None:
     named = (getattr(each, part) for each in asked if each is not None)
     amounts = next((each for each in named if each is not None), None)
-    return None if amounts is None else {name: str(value) for name, value in amounts.items()}
+    return None if amounts is None else {name: canonical(value) for name, value in amounts.items()}
 
 
 def _bounded(ours: Mapping[str, str], asked: Mapping[str, str], choose: Callable[..., str]) -> dict[str, str]:

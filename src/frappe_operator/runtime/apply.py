@@ -5,16 +5,16 @@ import base64
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-import msgspec
 import structlog
 
 from frappe_operator.kube.kinds import GROUP, PVC, SECRET, Kind, Manifest, Ref, ref_of
 from frappe_operator.kube.live import CONTROLLED_BY_US, Job, Live
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY
 from frappe_operator.kube.stage import Reason, Stage, Verdict
-from frappe_operator.runtime.client import decoded
+from frappe_operator.runtime.applied import fingerprint
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.compare import difference, quantity
+from frappe_operator.runtime.decoding import Item
 from frappe_operator.runtime.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid
 from frappe_operator.runtime.ownership import leftover
 from frappe_operator.runtime.refusals import Refusal
@@ -93,10 +93,15 @@ class _Children:
 
     async def keep(self, stage: Stage, waits_for: str) -> Verdict:
         """Brings the children of one stage about, and says whether it is true."""
-        wanted = [self._child(each, once=False) for each in stage.children]
-        wanted += [self._child(each, once=True) for each in stage.once]
-        held = [child for child in wanted if waits_for and self._cluster.item(child.ref) is None]
-        pending = [child for child in wanted if child not in held and not self._settled(child)]
+        children = [self._child(each, once=False) for each in stage.children]
+        children += [self._child(each, once=True) for each in stage.once]
+        held, pending = False, []
+        for child in children:
+            item = self._cluster.item(child.ref)
+            if item is None and waits_for:
+                held = True
+            elif item is None or not self._settled(child, item):
+                pending.append(child)
         # All are tried before a failure ends the pass: one sick child must not starve its neighbours.
         results = await asyncio.gather(*(self._tried(child) for child in pending), return_exceptions=True)
         troubles = []
@@ -109,7 +114,7 @@ class _Children:
             return troubles[0]
         if held:
             return Verdict(False, Reason.WAITING, f"Waits for {waits_for}")
-        return stage.ready([self._live(child.ref) for child in wanted])
+        return stage.ready([self._live(child.ref) for child in children])
 
     async def prune(self, stages: Sequence[Stage], kinds: Collection[Kind]) -> None:
         """Deletes the children that no stage names, after a fresh look at whose they are."""
@@ -135,8 +140,8 @@ class _Children:
             metadata["ownerReferences"] = [self._reference()]
         whole = {**_with_data(manifest), "metadata": metadata}
         # A generated Secret is another one at each pass.
-        told = metadata if once and ref.kind == SECRET else whole
-        return _Child(ref, whole, hash(msgspec.json.encode(told)), once, kept)
+        told = {"metadata": metadata} if once and ref.kind == SECRET else whole
+        return _Child(ref, whole, fingerprint(told), once, kept)
 
     def _reference(self) -> Manifest:
         return {
@@ -148,14 +153,13 @@ class _Children:
             "blockOwnerDeletion": True,
         }
 
-    def _settled(self, child: _Child) -> bool:
-        """Whether nothing has changed since the child was found to be right."""
-        item = self._cluster.item(child.ref)
-        if item is None or item.live.deleting:
+    def _settled(self, child: _Child, item: Item) -> bool:
+        """Whether the child is seen to be right, or nothing has changed since it was found to be."""
+        if item.live.deleting:
             return False
         if child.once:
             return self._ours(child, item.live) and not _outdated(child, item.live)
-        return item.verified == hash((child.digest, item.digest))
+        return child.digest == item.applied or item.verified == hash((child.digest, item.digest))
 
     def _live(self, ref: Ref) -> Live | None:
         item = self._cluster.item(ref)
@@ -251,7 +255,7 @@ class _Children:
             return _going(child.ref)
         if not self._ours(child, live):
             return self._conflict(child.ref)
-        body = await self._body(child.ref)
+        body = await self._cluster.read(*child.ref)
         if body is None or body["metadata"]["uid"] != live.metadata.uid:
             raise Conflict(409, "Changed", f"{child.ref} is not the object it was a moment ago")
         lacking = difference(child.manifest, body) or leftover(child.manifest, body)
@@ -263,15 +267,6 @@ class _Children:
         log.info("child put right", kind=child.ref.kind.kind, object=str(live.metadata.key), field=lacking)
         await self._apply(child, {"uid": live.metadata.uid})
         return None
-
-    async def _body(self, ref: Ref) -> Manifest | None:
-        item = self._cluster.item(ref)
-        if item is not None and item.body is not None:
-            # As it came through the watch. Its version may have moved on since, in nothing that is compared.
-            body = decoded(item.body)
-            body["metadata"]["resourceVersion"] = item.live.metadata.resource_version
-            return body
-        return await self._cluster.read(*ref)
 
     async def _apply(self, child: _Child, guard: Manifest) -> None:
         """Applies, if what exists is what `guard` says. Raises Conflict when it is not."""
@@ -286,7 +281,6 @@ class _Children:
         item = self._cluster.item(child.ref)
         if item is not None and item.live.metadata.resource_version == version:
             item.verified = hash((child.digest, item.digest))
-            self._cluster.stores[child.ref.kind].release(item)
 
     def _ours(self, child: _Child, live: Live) -> bool:
         if not child.kept:

@@ -21,7 +21,6 @@ from frappe_operator.runtime.errors import NotFound
 from frappe_operator.runtime.event_budget import Budget
 from frappe_operator.runtime.queue import Priority
 from frappe_operator.runtime.refusals import Refusals
-from frappe_operator.runtime.room import Room
 from frappe_operator.runtime.selector import matches
 from frappe_operator.runtime.store import FOR_EVER, Change, Store
 from frappe_operator.runtime.transport import TransportError
@@ -66,10 +65,7 @@ class Cluster:
         self._namespaces = namespaces
         self._enqueue = enqueue
         self._later = later
-        room = Room()
-        self.stores = {
-            kind: Store(kind, each.indices, None if each.metadata_only else room) for kind, each in watched.items()
-        }
+        self.stores = {kind: Store(kind, each.indices) for kind, each in watched.items()}
         self.decoders: dict[Kind, Decode] = {
             kind: decoder(each.projection, metadata_only=each.metadata_only) for kind, each in watched.items()
         }
@@ -196,14 +192,13 @@ class Cluster:
     def note(self, kind: Kind, body: bytes, by: tuple[Kind, Key] | None = None) -> None:
         """Takes what the API server answered into what is known, where a watch would see it too."""
         try:
-            item = self.decoders[kind](body)
+            decoded = self.decoders[kind](body)
         except Broken as error:
             # It was done all the same; the watch will tell, or fail to, once more.
             log.warning("answer cannot be read", kind=kind.kind, error=str(error))
             return
-        meta = item.live.metadata
-        if self._seen_by_watch(kind, meta):
-            change = self.stores[kind].put(item, body)
+        if self._seen_by_watch(kind, decoded.item.live.metadata):
+            change = self.stores[kind].put(decoded)
             if change:
                 self.changed(change, by)
 

@@ -4,10 +4,11 @@ The server adds defaults, writes quantities its own way and leaves out what is e
 Other people's entries in lists that are keyed (a sidecar among containers, a port) are not either.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
+
+from frappe_operator.kube.quantities import amount
 
 KEYED: Mapping[str, tuple[str, ...]] = {
     "containers": ("name",),
@@ -32,16 +33,6 @@ QUANTITIES = frozenset({"requests", "limits", "capacity", "hard"})
 """Maps whose values are quantities."""
 QUANTITY = frozenset({"sizeLimit", "averageValue", "divisor", "storage"})
 
-_SUFFIXES = {
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-    "": Decimal(1),
-    **{suffix: Decimal(1000) ** power for power, suffix in enumerate("kMGTPE", 1)},
-    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTPE", 1)},
-}
-_QUANTITY = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)")
-
 Path = tuple[str, ...]
 
 
@@ -51,13 +42,10 @@ def difference(desired: Any, live: Any) -> str:
 
 
 def quantity(text: object) -> Decimal | None:
-    """The number a Kubernetes quantity stands for: `1500m` is 1.5. None for what is no quantity."""
-    match = _QUANTITY.fullmatch(str(text).strip())
-    if match is None or match[2] not in _SUFFIXES:
-        return None
+    """The number a quantity stands for, None for what is no quantity."""
     try:
-        return Decimal(match[1]) * _SUFFIXES[match[2]]
-    except InvalidOperation:
+        return amount(str(text))
+    except ValueError:
         return None
 
 

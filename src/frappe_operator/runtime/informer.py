@@ -251,16 +251,16 @@ class Informer:
     def _take(self, data: Raw) -> str:
         """Takes one object into the store; its UID, empty when it cannot be read."""
         try:
-            item = self._decode(data)
+            decoded = self._decode(data)
         except Broken as error:
             self.broken += 1
             log.warning("object cannot be read", kind=self.kind, error=str(error))
             return self._uid(data)
-        change = self.store.put(item, data)
-        self._advance(item.version)
+        change = self.store.put(decoded)
+        self._advance(decoded.item.version)
         if change:
             self._changed(change)
-        return item.live.metadata.uid
+        return decoded.item.live.metadata.uid
 
     def _uid(self, data: Raw) -> str:
         """Of an object that cannot be read otherwise: it exists, so what is known of it is kept."""
@@ -271,7 +271,7 @@ class Informer:
 
     def _forget(self, data: Raw) -> None:
         try:
-            item = self._decode(data)
+            item = self._decode(data).item
         except Broken as error:
             self.broken += 1
             log.warning("deleted object cannot be read", kind=self.kind, error=str(error))

@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import structlog
-from msgspec import Raw
 
 from frappe_operator.kube.kinds import Key, Kind
 from frappe_operator.kube.live import Live
-from frappe_operator.runtime.decoding import Item
-from frappe_operator.runtime.room import Room
+from frappe_operator.runtime.decoding import Decoded, Item
 
 log = structlog.get_logger(__name__)
 
@@ -39,10 +37,8 @@ class Change(NamedTuple):
 class Store:
     """The objects of one kind."""
 
-    def __init__(self, kind: Kind, indices: Mapping[str, Index] | None = None, room: Room | None = None) -> None:
-        """`room`: for bodies that are still to be compared; None: none are kept."""
+    def __init__(self, kind: Kind, indices: Mapping[str, Index] | None = None) -> None:
         self.kind = kind
-        self._room = room
         self._items: dict[Key, Item] = {}
         self._owned: dict[str, dict[Key, None]] = {}
         self._indices: dict[str, Index] = dict(indices or {})
@@ -67,41 +63,33 @@ class Store:
         """The objects that an index has under a value. Raises KeyError for an index that was not declared."""
         return [self._items[key].live for key in self._indexed[index].get(value, ())]
 
-    def put(self, item: Item, body: bytes | Raw | None = None) -> Change | None:
+    def put(self, decoded: Decoded) -> Change | None:
         """Takes an object in. None when that changes nothing: older, dead, or no different."""
+        item, applied = decoded
         meta = item.live.metadata
         key = Key(meta.namespace, meta.name)
-        if item.version <= self._buried.get(meta.uid, -1):
+        if self._buried and item.version <= self._buried.get(meta.uid, -1):
             return None
         old = self._items.get(key)
         if old is None:
-            self._insert(key, item, body)
+            self._insert(key, item, applied)
             return Change(self.kind, None, item.live)
         if item.version <= old.version:
             return None
         if old.live.metadata.uid != meta.uid:
             self.bury(key, old.live.metadata.uid, FOR_EVER)
-            self._insert(key, item, body)
+            self._insert(key, item, applied)
             return Change(self.kind, old.live, item.live)
         item.verified = old.verified
-        if item.digest == old.digest and _same(old.live, item.live):
-            old.version = item.version
-            old.live.metadata.resource_version = meta.resource_version
-            return None
-        self._unindex(key, old.live)
         if item.digest == old.digest:
-            # Nothing that would be compared has changed: the body that waits, if one does, will do.
-            item.body, old.body = old.body, None
-            body = None
-        else:
-            self.release(old)
-        self._insert(key, item, body)
+            if _same(old.live, item.live):
+                old.live.metadata.resource_version = meta.resource_version
+                return None
+            # None of the fields has changed, so those of ours have not.
+            item.applied, applied = old.applied, None
+        self._unindex(key, old.live)
+        self._insert(key, item, applied)
         return Change(self.kind, old.live, item.live)
-
-    def release(self, item: Item) -> None:
-        """The object's body is not needed any more."""
-        if self._room is not None:
-            self._room.release(item)
 
     def bury(self, key: Key, uid: str, version: int) -> Change | None:
         """The object with this UID is gone, as of `version`. None when it was not known."""
@@ -112,7 +100,6 @@ class Store:
         if item is None or item.live.metadata.uid != uid:
             return None
         del self._items[key]
-        self.release(item)
         self._unindex(key, item.live)
         return Change(self.kind, item.live, None)
 
@@ -130,10 +117,10 @@ class Store:
         ]
         return [change for key, uid in gone if (change := self.bury(key, uid, version))]
 
-    def _insert(self, key: Key, item: Item, body: bytes | Raw | None) -> None:
+    def _insert(self, key: Key, item: Item, applied: Callable[[], int] | None) -> None:
         self._items[key] = item
-        if body is not None and self._room is not None:
-            self._room.keep(item, bytes(body))
+        if applied is not None:
+            item.applied = applied()
         self._index(key, item.live)
 
     def _index(self, key: Key, live: Live) -> None:

@@ -86,7 +86,7 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
             Watch(PVC, Claim, labelled_site, labels=OURS),
             Watch(SERVICE, Service, labelled_site, labels=OURS),
             Watch(INGRESS, Live, labelled_site, labels=OURS),
-            Watch(CONFIG_MAP, Live, labelled_site, labels=OURS, metadata_only=True),
+            Watch(CONFIG_MAP, Live, labelled_site, labels=OURS),
             Watch(SECRET, Live, labelled_site, labels=OURS, metadata_only=True),
             Watch(POD, Pod, labelled_site, labels=JOB_PODS, indices=report_model.INDICES),
         ],

@@ -1,0 +1,147 @@
+"""One number says that a child is right, field by field: equal is only what is equal."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from frappe_operator.kube.kinds import DEPLOYMENT, Manifest, Ref, ref_of
+from frappe_operator.kube.live import CONTROLLED_BY_US, Live
+from frappe_operator.runtime.applied import NOTHING, fingerprint
+from frappe_operator.runtime.decoding import decoder
+from tests.runtime.bed import NS, a_deployment
+from tests.world.api import Api
+
+RUNNER = "the files of the runner"
+GOLDEN = Path(__file__).parent.parent / "golden"
+decode = decoder(Live)
+
+
+def an_api() -> Api:
+    api = Api(lambda: 0.0)
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NS}}, "kubectl")
+    return api
+
+
+def number(obj: Manifest) -> int:
+    """What of an object is ours, as the store has it."""
+    applied = decode(orjson.dumps(obj)).applied
+    return applied() if applied else NOTHING
+
+
+def a_child(**container: Any) -> Manifest:
+    """A Deployment whose amounts are written as the server writes them."""
+    amounts = {"resources": {"limits": {"cpu": "1", "memory": "512Mi"}}}
+    return a_deployment(container={"ports": [{"containerPort": 8080}], **amounts, **container})
+
+
+def applied(api: Api, manifest: Manifest) -> Manifest:
+    api.apply(manifest, CONTROLLED_BY_US)
+    return api.get(ref_of(manifest)).obj
+
+
+def golden() -> list[Manifest]:
+    """Every child of the golden cases that is kept equal to its manifest."""
+    paths = sorted(GOLDEN.glob("*/expected.yaml"))
+    documents = [each for path in paths for each in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+    # The runner's text is left out of the golden files.
+    return [each for each in documents if each["kind"] not in ("Job", "Secret") and each.get("data") != RUNNER]
+
+
+@pytest.mark.parametrize("manifest", golden(), ids=lambda each: f"{each['kind']}/{each['metadata']['name']}")
+def test_every_child_we_make_is_known_to_be_right_without_its_body(manifest: Manifest) -> None:
+    api = an_api()
+    namespace = manifest["metadata"]["namespace"]
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, "kubectl")
+    assert number(applied(api, manifest)) == fingerprint(manifest)
+
+
+OTHERS: dict[str, Manifest] = {
+    "a field we have no word on": {"spec": {"paused": True}},
+    "a label": {"metadata": {"labels": {"team": "blue"}}},
+    "an annotation": {"metadata": {"annotations": {"note": "x"}}},
+    "the node": {"spec": {"template": {"spec": {"nodeName": "n"}}}},
+}
+
+
+@pytest.mark.parametrize("patch", OTHERS.values(), ids=OTHERS)
+def test_what_others_add_is_not_in_it(patch: Manifest) -> None:
+    api, child = an_api(), a_child()
+    applied(api, child)
+    api.merge(ref_of(child), patch, "kubectl")
+    assert number(api.get(ref_of(child)).obj) == fingerprint(child)
+
+
+def test_other_peoples_entries_in_our_lists_are_not_in_it() -> None:
+    api, child = an_api(), a_child()
+    live = copy.deepcopy(applied(api, child))
+    containers = live["spec"]["template"]["spec"]["containers"]
+    containers.insert(0, {"name": "mesh", "image": "mesh:1"})
+    containers[1]["ports"].append({"containerPort": 9090})
+    api.merge(ref_of(child), {"spec": live["spec"]}, "kubectl")
+    now = api.get(ref_of(child)).obj
+    assert [each["name"] for each in now["spec"]["template"]["spec"]["containers"]] == ["mesh", "main"]
+    assert number(now) == fingerprint(child)
+
+
+EDITS: dict[str, Manifest] = {
+    "a number": {"spec": {"replicas": 7}},
+    "a label that is gone": {"metadata": {"labels": {"app.kubernetes.io/instance": None}}},
+    "a label that says something else": {"metadata": {"labels": {"app.kubernetes.io/instance": "other"}}},
+    "an image": {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "evil"}]}}}},
+    "no owner": {"metadata": {"ownerReferences": []}},
+}
+
+
+@pytest.mark.parametrize("patch", EDITS.values(), ids=EDITS)
+def test_whatever_else_our_fields_hold_is_another_number(patch: Manifest) -> None:
+    api, child = an_api(), a_child()
+    owner = {"apiVersion": "v1", "kind": "Toy", "name": "bear", "uid": "u", "controller": True}
+    child["metadata"]["ownerReferences"] = [owner]
+    assert number(applied(api, child)) == fingerprint(child)
+    api.merge(ref_of(child), patch, "kubectl")
+    assert number(api.get(ref_of(child)).obj) != fingerprint(child)
+
+
+def test_a_field_that_is_not_wanted_any_more_is_another_number() -> None:
+    api = an_api()
+    live = applied(api, a_child(workingDir="/tmp"))
+    assert number(live) == fingerprint(a_child(workingDir="/tmp"))
+    assert number(live) != fingerprint(a_child())
+
+
+def test_an_object_that_claims_fields_it_does_not_have_right_is_another_number() -> None:
+    """`managedFields` is a claim: whoever may write the object may write it as well."""
+    live = copy.deepcopy(applied(an_api(), a_child()))
+    live["spec"]["replicas"] = 9
+    assert number(live) != fingerprint(a_child())
+    ours = next(each for each in live["metadata"]["managedFields"] if each["manager"] == CONTROLLED_BY_US)
+    del ours["fieldsV1"]["f:spec"]["f:replicas"]
+    assert number(live) != fingerprint(a_child())
+
+
+STRANGE: dict[str, Manifest] = {
+    "a field that is not there": {"f:spec": {"f:nothing": {}}},
+    "a map that is a list": {"f:spec": {"f:template": {"f:spec": {"f:containers": {"f:name": {}}}}}},
+    "a list that is a number": {"f:spec": {"f:replicas": {'k:{"name":"x"}': {}}}},
+    "a key that is none": {"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:nonsense": {}}}}}},
+    "no map at all": {"f:spec": 7},
+}
+
+
+@pytest.mark.parametrize("fields", STRANGE.values(), ids=STRANGE)
+def test_what_cannot_be_told_is_nothing(fields: Manifest) -> None:
+    live = copy.deepcopy(applied(an_api(), a_child()))
+    live["metadata"]["managedFields"] = [
+        {"manager": CONTROLLED_BY_US, "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": fields}
+    ]
+    assert number(live) == NOTHING
+
+
+def test_of_what_we_did_not_apply_nothing_is_ours() -> None:
+    api, child = an_api(), a_child()
+    api.create(child, "kubectl")
+    assert number(api.get(Ref(DEPLOYMENT, NS, "bear-web")).obj) == NOTHING

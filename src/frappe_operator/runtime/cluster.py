@@ -3,7 +3,6 @@
 Every answer to a write goes into what is known, so that nobody decides anything from before their own last write.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 from frappe_operator.kube.kinds import Key, Kind, Manifest, Ref, ref_of
 from frappe_operator.kube.live import Live, Meta
+from frappe_operator.runtime.bodies import Bodies
 from frappe_operator.runtime.client import Client, decoded
 from frappe_operator.runtime.controller import Keys, Watched
 from frappe_operator.runtime.decoding import Broken, Decode, Item, decoder
@@ -26,9 +26,6 @@ from frappe_operator.runtime.store import FOR_EVER, Change, Store
 from frappe_operator.runtime.transport import TransportError
 
 log = structlog.get_logger(__name__)
-
-MOST_BODIES = 512
-"""Whole objects that are remembered until they change."""
 
 Enqueue = Callable[[Kind, Key, Priority], None]
 Later = Callable[[Kind, Key, float], None]
@@ -69,7 +66,7 @@ class Cluster:
         self.decoders: dict[Kind, Decode] = {
             kind: decoder(each.projection, metadata_only=each.metadata_only) for kind, each in watched.items()
         }
-        self._bodies: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
+        self._bodies = Bodies()
         self.event_budget = Budget()
         self.refusals = Refusals()
         self.listening = False
@@ -124,22 +121,17 @@ class Cluster:
         live = self.get(kind, namespace, name)
         if live is None:
             return None
-        uid, version = live.metadata.uid, live.metadata.resource_version
-        remembered = self._bodies.get(uid)
-        if remembered and remembered[0] == version:
-            self._bodies.move_to_end(uid)
-            return decoded(remembered[1])
-        try:
+
+        async def ask() -> tuple[str, str, bytes]:
             body = await self.client.get(kind, namespace, name)
+            self.note(kind, body)
+            found = _live(body).metadata
+            return found.uid, found.resource_version, body
+
+        try:
+            return decoded(await self._bodies.get(live.metadata.uid, live.metadata.resource_version, ask))
         except NotFound:
             return None
-        found = _live(body).metadata
-        self.note(kind, body)
-        self._bodies[found.uid] = found.resource_version, body
-        self._bodies.move_to_end(found.uid)
-        if len(self._bodies) > MOST_BODIES:
-            self._bodies.popitem(last=False)
-        return decoded(body)
 
     async def list(self, kind: Kind, namespace: str = "", labels: str = "") -> list[Manifest]:
         """All objects as they are now. `labels`: a label selector."""

@@ -14,7 +14,7 @@ from frappe_operator.runtime.applied import fingerprint
 from frappe_operator.runtime.apply import ABSENT
 from frappe_operator.runtime.client import Client, decoded
 from frappe_operator.runtime.compare import difference
-from frappe_operator.runtime.decoding import decoder
+from frappe_operator.runtime.decoding import Decoder
 from frappe_operator.runtime.errors import AlreadyExists, Conflict, Invalid, NotFound
 from frappe_operator.runtime.http import HttpTransport
 from frappe_operator.runtime.informer import Informer
@@ -182,9 +182,9 @@ class Watching:
     def __init__(self, place: Place, kind: Kind, projection: type[Live], **more: Any) -> None:
         self.store = Store(kind)
         self.told: asyncio.Queue[Change] = asyncio.Queue()
-        decode = decoder(projection, metadata_only=more.get("metadata_only", False))
+        decoder = Decoder(projection, metadata_only=more.get("metadata_only", False))
         changed = self.told.put_nowait
-        self.informer = Informer(place.client, self.store, decode, changed, namespace=place.namespace, **more)
+        self.informer = Informer(place.client, self.store, decoder, changed, namespace=place.namespace, **more)
 
     async def __aenter__(self) -> "Watching":
         self.task = asyncio.create_task(self.informer.run())

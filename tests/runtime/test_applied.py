@@ -11,13 +11,13 @@ import yaml
 from frappe_operator.kube.kinds import DEPLOYMENT, Manifest, Ref, ref_of
 from frappe_operator.kube.live import CONTROLLED_BY_US, Live
 from frappe_operator.runtime.applied import NOTHING, fingerprint
-from frappe_operator.runtime.decoding import decoder
+from frappe_operator.runtime.decoding import Decoder
 from tests.runtime.bed import NS, a_deployment
 from tests.world.api import Api
 
 RUNNER = "the files of the runner"
 GOLDEN = Path(__file__).parent.parent / "golden"
-decode = decoder(Live)
+decode = Decoder(Live).object
 
 
 def an_api() -> Api:

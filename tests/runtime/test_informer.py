@@ -8,7 +8,7 @@ import pytest
 from frappe_operator.kube.kinds import DEPLOYMENT, Key
 from frappe_operator.kube.live import Workload
 from frappe_operator.runtime.client import Client
-from frappe_operator.runtime.decoding import decoder
+from frappe_operator.runtime.decoding import Decoder
 from frappe_operator.runtime.informer import GRACE_SECONDS, WATCH_SECONDS, Informer
 from frappe_operator.runtime.store import Change, Store
 from frappe_operator.runtime.transport import Response
@@ -44,7 +44,7 @@ class Seen:
         self.informer = Informer(
             Client(server),
             self.store,
-            decoder(Workload),
+            Decoder(Workload),
             self._changed,
             optional=optional,
             jitter=lambda: 0.5,
@@ -288,7 +288,7 @@ async def test_a_kind_that_must_be_there_is_waited_for() -> None:
 async def test_our_own_newer_write_survives_an_older_list() -> None:
     seen = watching([added("a", 3), told_all(5), 1.0, failure(410)], [added("a", 3), told_all(6), HANG])
     await seen.after(0.5)
-    written = decoder(Workload)(added("b", 9)[len(b'{"type": "ADDED", "object": ') : -2])
+    written = Decoder(Workload).object(added("b", 9)[len(b'{"type": "ADDED", "object": ') : -2])
     seen.store.put(written)
     await seen.after(5)
     assert seen.names == ["a", "b"]

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from frappe_operator.kube.kinds import DEPLOYMENT, Key, Manifest
 from frappe_operator.kube.live import Live, Workload
-from frappe_operator.runtime.decoding import Decoded, decoder
+from frappe_operator.runtime.decoding import Decoded, Decoder
 from frappe_operator.runtime.store import FOR_EVER, Change, Store
 from tests.runtime.scripted import an_object
 
-decode = decoder(Workload)
+decode = Decoder(Workload).object
 A = Key("ns", "a")
 
 
@@ -77,7 +77,7 @@ def test_the_digest_knows_what_people_set_and_nothing_else() -> None:
 
 
 def test_of_an_object_seen_by_its_metadata_every_version_may_be_a_change() -> None:
-    decode = decoder(Live, metadata_only=True)
+    decode = Decoder(Live, metadata_only=True).object
     first, second = (decode(json.dumps(an_object("a", version)).encode()).item.digest for version in (1, 2))
     assert first != second
 

@@ -16,7 +16,7 @@ from frappe_operator.kube.live import Live, Meta
 from frappe_operator.runtime.bodies import Bodies
 from frappe_operator.runtime.client import Client, decoded
 from frappe_operator.runtime.controller import Keys, Watched
-from frappe_operator.runtime.decoding import Broken, Decode, Item, decoder
+from frappe_operator.runtime.decoding import Broken, Decoder, Item
 from frappe_operator.runtime.errors import NotFound
 from frappe_operator.runtime.event_budget import Budget
 from frappe_operator.runtime.queue import Priority
@@ -63,8 +63,8 @@ class Cluster:
         self._enqueue = enqueue
         self._later = later
         self.stores = {kind: Store(kind, each.indices) for kind, each in watched.items()}
-        self.decoders: dict[Kind, Decode] = {
-            kind: decoder(each.projection, metadata_only=each.metadata_only) for kind, each in watched.items()
+        self.decoders: dict[Kind, Decoder] = {
+            kind: Decoder(each.projection, metadata_only=each.metadata_only) for kind, each in watched.items()
         }
         self._bodies = Bodies()
         self.event_budget = Budget()
@@ -184,7 +184,7 @@ class Cluster:
     def note(self, kind: Kind, body: bytes, by: tuple[Kind, Key] | None = None) -> None:
         """Takes what the API server answered into what is known, where a watch would see it too."""
         try:
-            decoded = self.decoders[kind](body)
+            decoded = self.decoders[kind].object(body)
         except Broken as error:
             # It was done all the same; the watch will tell, or fail to, once more.
             log.warning("answer cannot be read", kind=kind.kind, error=str(error))

@@ -17,6 +17,11 @@ SETTABLE = ("spec", "data")
 """What our children have beside metadata. What else an object has counts only where its projection keeps it."""
 
 
+CHANGES = ("ADDED", "MODIFIED", "DELETED")
+"""Types of a watch's events that are about an object."""
+ABSENT = Raw(b"")
+
+
 class Item(Struct, gc=False):
     """What is kept of one object."""
 
@@ -46,49 +51,60 @@ class Decoded(NamedTuple):
     """Works out `item.applied`, which takes longer than all the rest; None: nothing of it is ours."""
 
 
-Decode = Callable[[bytes | Raw], Decoded]
-
-
 class _Metadata(Meta):
     managed_fields: tuple[ManagedFields, ...] = ()
 
 
-ABSENT = Raw(b"")
+class Decoder:
+    """Reads the objects of one kind as a projection, in one pass over their bytes."""
 
+    def __init__(self, projection: type[Live], *, metadata_only: bool = False) -> None:
+        """`metadata_only`: nothing but metadata is in the bytes."""
+        fields = {field.name: field.type for field in msgspec.structs.fields(projection) if field.name != "metadata"}
+        # What may be set is seen as bytes first: its digest is kept, and hardly anything else.
+        self._bytes = [name for name, kind in fields.items() if kind is Raw]
+        self._again = {
+            name: msgspec.json.Decoder(kind) for name, kind in fields.items() if name in SETTABLE and kind is not Raw
+        }
+        self._whole = [name for name in fields if name not in (*self._bytes, *self._again)]
+        self._projection = projection
+        self._metadata_only = metadata_only
+        wire: Any = _wire(projection)
+        self._objects: msgspec.json.Decoder[Any] = msgspec.json.Decoder(wire)
+        event: Any = msgspec.defstruct("Event", [("type", str), ("object", wire)], gc=False)
+        self._events: msgspec.json.Decoder[Any] = msgspec.json.Decoder(event)
 
-def decoder(projection: type[Live], *, metadata_only: bool = False) -> Decode:
-    """Reads objects as `projection`, in one pass over their bytes. The function raises Broken."""
-    fields = {field.name: field for field in msgspec.structs.fields(projection) if field.name != "metadata"}
-    raw = [name for name, field in fields.items() if field.type is Raw]
-    # Of what is seen as bytes first, little is kept.
-    again = {name: msgspec.json.Decoder(field.type) for name, field in fields.items() if name in SETTABLE}
-    again = {name: decoder for name, decoder in again.items() if name not in raw}
-    whole = [name for name in fields if name not in raw and name not in again]
-    wire: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_wire(projection))
-
-    def decode(data: bytes | Raw) -> Decoded:
+    def object(self, data: bytes | Raw) -> Decoded:
+        """One object. Raises Broken."""
         try:
-            seen = wire.decode(data)
-            parts = {name: part for name in SETTABLE if (part := getattr(seen, name)) is not ABSENT}
-            kept = {name: getattr(seen, name) for name in whole}
-            for name in raw:
-                # A Raw is a window on the whole answer, which would be kept alive by it.
-                kept[name] = getattr(seen, name).copy()
-            for name, decoder in again.items():
-                if name in parts:
-                    kept[name] = decoder.decode(parts[name])
-            version = int(seen.metadata.resource_version)
+            return self._decoded(self._objects.decode(data))
         except (msgspec.MsgspecError, ValueError, UnicodeDecodeError) as error:
             raise Broken(str(error)) from error
-        # Of an object whose rest is not seen, any new version may be a change.
-        rest = version if metadata_only else tuple([hash(bytes(part)) for part in parts.values()])
-        item = Item(
-            projection(_slim(seen.metadata), **kept), hash((rest, _metadata_digest(seen.metadata))) & SIXTY_BITS
-        )
-        ours = None if metadata_only else next((each for each in seen.metadata.managed_fields if each.ours), None)
-        return Decoded(item, ours and partial(applied, ours, seen.metadata, parts))
 
-    return decode
+    def event(self, line: bytes) -> tuple[str, Decoded] | None:
+        """One event of a watch: its type, and the object. None when it is not about an object that can be read."""
+        try:
+            event = self._events.decode(line)
+            return (event.type, self._decoded(event.object)) if event.type in CHANGES else None
+        except (msgspec.MsgspecError, ValueError, UnicodeDecodeError):
+            return None
+
+    def _decoded(self, seen: Any) -> Decoded:
+        meta = seen.metadata
+        parts = {name: part for name in SETTABLE if (part := getattr(seen, name)) is not ABSENT}
+        kept = {name: getattr(seen, name) for name in self._whole}
+        for name in self._bytes:
+            # A Raw is a window on the whole answer, which would be kept alive by it.
+            kept[name] = getattr(seen, name).copy()
+        for name, decoder in self._again.items():
+            if name in parts:
+                kept[name] = decoder.decode(parts[name])
+        version = int(meta.resource_version)
+        # Of an object whose rest is not seen, any new version may be a change.
+        rest = version if self._metadata_only else tuple([hash(bytes(part)) for part in parts.values()])
+        item = Item(self._projection(_slim(meta), **kept), hash((rest, _metadata_digest(meta))) & SIXTY_BITS)
+        ours = None if self._metadata_only else next((each for each in meta.managed_fields if each.ours), None)
+        return Decoded(item, ours and partial(applied, ours, meta, parts))
 
 
 def _wire(projection: type[Live]) -> type[Struct]:

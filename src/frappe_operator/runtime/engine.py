@@ -127,7 +127,7 @@ class Engine:
                 self._done.set()
 
     def _informers(self, each: Watched, namespaces: tuple[str, ...]) -> list[Informer]:
-        store, decode = self.cluster.stores[each.kind], self.cluster.decoders[each.kind]
+        store, decoder = self.cluster.stores[each.kind], self.cluster.decoders[each.kind]
         scoped = namespaces if each.kind.namespaced and namespaces else ("",)
         # Whoever may see some namespaces only may not see what is in none.
         optional = each.optional or (bool(namespaces) and not each.kind.namespaced)
@@ -135,7 +135,7 @@ class Engine:
             Informer(
                 self.client,
                 store,
-                decode,
+                decoder,
                 self.cluster.changed,
                 namespace=namespace,
                 labels=each.labels,

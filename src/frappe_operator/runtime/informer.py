@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 
 from frappe_operator.kube.kinds import Key
 from frappe_operator.runtime.client import Client
-from frappe_operator.runtime.decoding import Broken, Decode
+from frappe_operator.runtime.decoding import Broken, Decoded, Decoder
 from frappe_operator.runtime.errors import ApiError, Forbidden, Gone, NotFound, error_from
 from frappe_operator.runtime.store import Change, Store
 from frappe_operator.runtime.transport import Query, StreamResponse, TransportError
@@ -76,7 +76,7 @@ class Informer:
         self,
         client: Client,
         store: Store,
-        decode: Decode,
+        decoder: Decoder,
         changed: Callable[[Change], None],
         *,
         namespace: str = "",
@@ -89,7 +89,7 @@ class Informer:
         not see, counts as one without objects. `jitter`: a random number from 0 to 1."""
         self._client = client
         self.store = store
-        self._decode = decode
+        self._decoder = decoder
         self._changed = changed
         self._namespace = namespace
         self._labels = labels
@@ -169,7 +169,7 @@ class Informer:
         ):
             self._heard()
             for raw in page.items:
-                uid = self._take(raw)
+                uid = self._read(raw)
                 if uid:
                     seen.add(uid)
             version = int(page.resource_version)
@@ -215,6 +215,18 @@ class Informer:
         self.heard = asyncio.get_running_loop().time()
 
     def _event(self, line: bytes) -> None:
+        told = self._decoder.event(line)
+        if told is None:
+            self._other_event(line)
+        elif told[0] == "DELETED":
+            self._forget(told[1])
+        else:
+            uid = self._take(told[1])
+            if self._seen is not None:
+                self._seen.add(uid)
+
+    def _other_event(self, line: bytes) -> None:
+        """One that is not about an object, or about an object that cannot be read."""
         try:
             event = _EVENT.decode(line)
         except msgspec.MsgspecError as error:
@@ -224,9 +236,9 @@ class Informer:
         elif event.type == "ERROR":
             self._failed(event.object)
         elif event.type == "DELETED":
-            self._forget(event.object)
+            self._forget(self._deleted(event.object))
         else:
-            uid = self._take(event.object)
+            uid = self._read(event.object)
             if uid and self._seen is not None:
                 self._seen.add(uid)
 
@@ -248,14 +260,17 @@ class Informer:
             code = 500
         raise error_from(code, {}, bytes(data))
 
-    def _take(self, data: Raw) -> str:
-        """Takes one object into the store; its UID, empty when it cannot be read."""
+    def _read(self, data: Raw) -> str:
+        """Takes an object into the store; its UID, empty when that cannot be read either."""
         try:
-            decoded = self._decode(data)
+            decoded = self._decoder.object(data)
         except Broken as error:
             self.broken += 1
             log.warning("object cannot be read", kind=self.kind, error=str(error))
             return self._uid(data)
+        return self._take(decoded)
+
+    def _take(self, decoded: Decoded) -> str:
         change = self.store.put(decoded)
         self._advance(decoded.item.version)
         if change:
@@ -269,14 +284,17 @@ class Informer:
         except msgspec.MsgspecError:
             return ""
 
-    def _forget(self, data: Raw) -> None:
+    def _deleted(self, data: Raw) -> Decoded:
         try:
-            item = self._decode(data).item
+            return self._decoder.object(data)
         except Broken as error:
             self.broken += 1
             log.warning("deleted object cannot be read", kind=self.kind, error=str(error))
             # Reading all again finds out what is not there any more.
             raise Gone(410, "Broken", str(error)) from error
+
+    def _forget(self, decoded: Decoded) -> None:
+        item = decoded.item
         meta = item.live.metadata
         change = self.store.bury(Key(meta.namespace, meta.name), meta.uid, item.version)
         self._advance(item.version)

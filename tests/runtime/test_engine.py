@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, STORAGE_CLASS, Key
-from frappe_operator.kube.live import Custom, Job, Live, StorageClass, Workload
+from frappe_operator.kube.live import Custom, Job, Live, Meta, StorageClass, Workload, pairs
 from frappe_operator.kube.names import OURS
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, owned_by, watched
@@ -306,4 +306,4 @@ async def test_a_mapper_that_fails_does_not_stop_the_news() -> None:
     ],
 )
 def test_selectors(selector: str, seen: bool) -> None:
-    assert matches(selector, {"a": "1", "b": ""}) is seen
+    assert matches(selector, Meta("x", labels=pairs({"a": "1", "b": ""}))) is seen

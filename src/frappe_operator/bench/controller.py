@@ -24,7 +24,7 @@ from frappe_operator.kube.kinds import (
     STORAGE_CLASS,
     Key,
 )
-from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, Service, StorageClass, Workload
+from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, PodStatus, Service, StorageClass, Workload
 from frappe_operator.kube.names import (
     BENCH_FINALIZER,
     BENCH_LABEL,
@@ -112,12 +112,11 @@ async def look_once_more(cluster: Cluster, job: Job) -> float | None:
     with its word: then only our view of the pods is behind. Returns the seconds to wait.
     """
     meta = job.metadata
-    done = max(each.last_transition_time for each in job.status.conditions if each.type == "Complete")
-    wait = datetime.fromisoformat(done or meta.creation_timestamp).timestamp() + LOST_SECONDS - cluster.clock()
+    wait = datetime.fromisoformat(job.completed).timestamp() + LOST_SECONDS - cluster.clock()
     if wait > 0:
         return wait
     pods = await cluster.list(POD, meta.namespace, f"{JOB_LABEL}={meta.name}")
-    said = [report_model.message(msgspec.convert(pod, Pod)) for pod in pods]
+    said = [report_model.message(msgspec.convert(pod["status"], PodStatus)) for pod in pods]
     if any(word and word.ok and word.frappe_version for word in said):
         return LOST_SECONDS
     await cluster.delete(JOB, meta.namespace, meta.name, meta.uid)

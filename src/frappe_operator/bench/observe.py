@@ -86,7 +86,7 @@ def resolve(seen: Seen, images: Images) -> Bench:
 
 
 def _facts(pod: Pod, reference: str, recorded: Facts | None) -> Facts | None:
-    said = report.message(pod)
+    said = report.message(pod.status)
     if said is None or not said.ok or not said.frappe_version:
         return None
     same = recorded is not None and recorded.reference == reference

@@ -4,6 +4,9 @@ msgspec skips every field that is not named here while it decodes, so a cached o
 bytes instead of tens of thousands. A kind's projection says, field by field, what its readers may ask.
 """
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 from msgspec import Raw, Struct, field
 
 from frappe_operator.kube.kinds import Key
@@ -23,7 +26,16 @@ class Owner(Struct, gc=False, frozen=True, rename="camel"):
     api_version: str = ""
 
 
-class Meta(Struct, gc=False, rename="camel"):
+Pairs = tuple[str, ...]
+"""Names and values in turn: with a few of them half the size of a dict, and looked up as fast."""
+
+
+def pairs(words: Mapping[str, str] | None) -> Pairs:
+    """A map of words as Pairs."""
+    return tuple([word for pair in words.items() for word in pair]) if words else ()
+
+
+class Meta(Struct, gc=False):
     """The metadata every reader may ask for."""
 
     name: str
@@ -33,8 +45,8 @@ class Meta(Struct, gc=False, rename="camel"):
     generation: int = 0
     creation_timestamp: str = ""
     deletion_timestamp: str | None = None
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
+    labels: Pairs = ()
+    annotations: Pairs = ()
     owner_references: tuple[Owner, ...] = ()
     finalizers: tuple[str, ...] = ()
 
@@ -52,11 +64,19 @@ class Meta(Struct, gc=False, rename="camel"):
 
     def label(self, name: str) -> str:
         """A label's value, empty when it is not set."""
-        return (self.labels or {}).get(name, "")
+        return _value(self.labels, name)
 
     def annotation(self, name: str) -> str:
         """An annotation's value, empty when it is not set."""
-        return (self.annotations or {}).get(name, "")
+        return _value(self.annotations, name)
+
+
+def _value(pairs: Pairs, name: str) -> str:
+    # Values stand at odd places: a value that is spelled as the name is passed over.
+    for place in range(0, len(pairs), 2):
+        if pairs[place] == name:
+            return pairs[place + 1]
+    return ""
 
 
 class Live(Struct, gc=False, rename="camel"):
@@ -108,15 +128,35 @@ class Workload(Live):
     status: Replicas = field(default_factory=Replicas)
 
 
+class JobCondition(Struct, gc=False, frozen=True, rename="camel"):
+    """What is kept of a Job's conditions: finished Jobs are many, and stay."""
+
+    type: str
+    status: str = "Unknown"
+    last_transition_time: str = ""
+
+
 class JobStatus(Struct, gc=False, rename="camel"):
-    active: int = 0
-    succeeded: int = 0
-    failed: int = 0
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[JobCondition, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.conditions = _shared(self.conditions)
+
+
+@lru_cache(maxsize=1024)
+def _shared(conditions: tuple[JobCondition, ...]) -> tuple[JobCondition, ...]:
+    """Jobs that were done in the same second share the words for it."""
+    return conditions
 
 
 class Job(Live):
     status: JobStatus = field(default_factory=JobStatus)
+
+    @property
+    def completed(self) -> str:
+        """When it succeeded, empty while it has not."""
+        done = (each for each in self.status.conditions if each.type == "Complete" and each.status == "True")
+        return next((each.last_transition_time or self.metadata.creation_timestamp for each in done), "")
 
 
 class Terminated(Struct, gc=False, rename="camel"):
@@ -149,6 +189,10 @@ class PodStatus(Struct, gc=False, rename="camel"):
     conditions: tuple[Condition, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
+
+    def __post_init__(self) -> None:
+        # What is so needs no words. The pods of finished Jobs stay.
+        self.conditions = tuple([each for each in self.conditions if each.status != "True" and each.message])
 
 
 class Pod(Live):

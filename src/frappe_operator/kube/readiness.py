@@ -66,7 +66,7 @@ def jobs_succeeded(reports: Mapping[str, Report]) -> Callable[[Lives], Verdict]:
 
 def succeeded(job: Job) -> bool:
     """Whether a Job is finished and has succeeded."""
-    return any(each.type == "Complete" and each.status == "True" for each in job.status.conditions)
+    return bool(job.completed)
 
 
 def _unfinished(job: Job, report: Report | None) -> Verdict:

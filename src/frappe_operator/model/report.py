@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 from msgspec import Struct
 
-from frappe_operator.kube.live import ContainerStatus, Live, Pod
+from frappe_operator.kube.live import ContainerStatus, Live, Pod, PodStatus
 from frappe_operator.kube.names import JOB_LABEL, SITE_LABEL
 from frappe_operator.kube.readiness import Report
 
@@ -29,7 +29,7 @@ class Message(Struct, rename="camel"):
     apps: dict[str, str] = {}
 
 
-def message(pod: Pod) -> Message | None:
+def message(pod: PodStatus) -> Message | None:
     """The last message of a Job's pod, None while it has none."""
     for status in _statuses(pod):
         terminated = status.state.terminated or status.last_state.terminated
@@ -43,8 +43,8 @@ def message(pod: Pod) -> Message | None:
     return None
 
 
-def _statuses(pod: Pod) -> list[ContainerStatus]:
-    return [*pod.status.container_statuses, *pod.status.init_container_statuses]
+def _statuses(pod: PodStatus) -> list[ContainerStatus]:
+    return [*pod.container_statuses, *pod.init_container_statuses]
 
 
 def reports(pods: Iterable[Pod]) -> dict[str, Report]:
@@ -52,7 +52,7 @@ def reports(pods: Iterable[Pod]) -> dict[str, Report]:
     result = {}
     for pod in sorted(pods, key=lambda pod: pod.metadata.creation_timestamp):
         job = pod.metadata.label(JOB_LABEL)
-        if said := message(pod):
+        if said := message(pod.status):
             result[job] = Report(said.ok, said.reason, said.message, said.blocked)
         elif trouble := waiting(pod):
             result[job] = Report(False, "Waiting", trouble)
@@ -64,7 +64,7 @@ QUIET = {"PodInitializing", "ContainerCreating"}
 
 def waiting(pod: Pod) -> str:
     """Why a pod does not start, in the kubelet's or scheduler's words; empty while it does."""
-    for status in _statuses(pod):
+    for status in _statuses(pod.status):
         state = status.state.waiting
         if state is not None and state.reason not in QUIET:
             return f"pod {pod.metadata.name}: {state.reason} {state.message}".rstrip()

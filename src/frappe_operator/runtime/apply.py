@@ -308,8 +308,7 @@ def _outdated(child: _Child, live: Live) -> bool:
     if not isinstance(live, Job):
         return False
     wanted = (child.manifest["metadata"].get("annotations") or {}).get(INPUTS, "")
-    complete = any(each.type == "Complete" and each.status == "True" for each in live.status.conditions)
-    return not complete and live.metadata.annotation(INPUTS) != wanted
+    return not live.completed and live.metadata.annotation(INPUTS) != wanted
 
 
 def _shrinking(child: _Child, body: Manifest) -> Verdict | None:

@@ -36,7 +36,7 @@ class _Answer(Struct):
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
-_METADATA = msgspec.json.Decoder(Live)
+_METADATA = Decoder(Live, metadata_only=True)
 
 
 class Cluster:
@@ -230,7 +230,7 @@ class Cluster:
 
     def _seen_by_watch(self, kind: Kind, meta: Meta) -> bool:
         in_scope = not self._namespaces or not kind.namespaced or meta.namespace in self._namespaces
-        return in_scope and matches(self._watched[kind].labels, meta.labels)
+        return in_scope and matches(self._watched[kind].labels, meta)
 
     def _note_deleted(self, kind: Kind, key: Key, uid: str, body: bytes) -> None:
         try:
@@ -246,8 +246,8 @@ class Cluster:
 
 def _live(body: bytes) -> Live:
     try:
-        return _METADATA.decode(body)
-    except msgspec.MsgspecError as error:
+        return _METADATA.object(body).item.live
+    except Broken as error:
         raise TransportError(f"The answer is no object: {error}") from error
 
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from frappe_operator.kube.live import Live, Meta, Owner
-from frappe_operator.runtime.applied import NOTHING, SIXTY_BITS, ManagedFields, applied
+from frappe_operator.kube.live import Live, Meta, Owner, pairs
+from frappe_operator.runtime.applied import NOTHING, SIXTY_BITS, applied
+from frappe_operator.runtime.wire import Metadata
 
 NOT_READ = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision"})
 """Annotations of other programs that are on thousands of objects."""
@@ -49,10 +50,6 @@ class Decoded(NamedTuple):
     item: Item
     applied: Callable[[], int] | None
     """Works out `item.applied`, which takes longer than all the rest; None: nothing of it is ours."""
-
-
-class _Metadata(Meta):
-    managed_fields: tuple[ManagedFields, ...] = ()
 
 
 class Decoder:
@@ -109,7 +106,7 @@ class Decoder:
 
 def _wire(projection: type[Live]) -> type[Struct]:
     """The struct that an object is read into: what is kept of it, and what may be set as bytes."""
-    fields: dict[str, Any] = {"metadata": ("metadata", _Metadata)}
+    fields: dict[str, Any] = {"metadata": ("metadata", Metadata)}
     for each in msgspec.structs.fields(projection):
         default = {"default": each.default, "default_factory": each.default_factory}
         if each.name != "metadata":
@@ -120,7 +117,7 @@ def _wire(projection: type[Live]) -> type[Struct]:
     return msgspec.defstruct(f"{projection.__name__}Wire", fields.values(), rename="camel", gc=False)
 
 
-def _slim(meta: Meta) -> Meta:
+def _slim(meta: Metadata) -> Meta:
     """Lets go of what nobody reads, and has one copy of the words that thousands of objects share."""
     labels, annotations = meta.labels, meta.annotations
     return Meta(
@@ -129,22 +126,28 @@ def _slim(meta: Meta) -> Meta:
         intern(meta.namespace),
         meta.resource_version,
         meta.generation,
-        meta.creation_timestamp,
+        _same_word(meta.creation_timestamp),
         meta.deletion_timestamp,
-        labels and {name: intern(value) for name, value in labels.items()},
-        annotations and ({name: text for name, text in annotations.items() if name not in NOT_READ} or None),
-        meta.owner_references and _shared(meta.owner_references),
+        tuple([intern(word) for pair in labels.items() for word in pair]) if labels else (),
+        pairs({name: text for name, text in annotations.items() if name not in NOT_READ}) if annotations else (),
+        meta.owner_references and _same_owners(meta.owner_references),
         meta.finalizers,
     )
 
 
 @lru_cache(maxsize=4096)
-def _shared(owners: tuple[Owner, ...]) -> tuple[Owner, ...]:
+def _same_owners(owners: tuple[Owner, ...]) -> tuple[Owner, ...]:
     """Children of one owner come one after the other: they all refer to it by the same words."""
     return owners
 
 
-def _metadata_digest(meta: Meta) -> int:
+@lru_cache(maxsize=1024)
+def _same_word(time: str) -> str:
+    """So do those that were made in the same second."""
+    return time
+
+
+def _metadata_digest(meta: Metadata) -> int:
     labels = tuple((meta.labels or {}).items())
     annotations = tuple((meta.annotations or {}).items())
     return hash((labels, annotations, meta.owner_references))

@@ -1,15 +1,15 @@
 """Whether an object is among those that a watch with a label selector sees."""
 
-from collections.abc import Mapping
+from frappe_operator.kube.live import Meta
 
 
-def matches(selector: str, labels: Mapping[str, str] | None) -> bool:
+def matches(selector: str, meta: Meta) -> bool:
     """A selector as we write them: `a=b`, `a!=b`, `a` (is set), `!a` (is not), joined by commas."""
-    have = labels or {}
-    return all(_matches(part.strip(), have) for part in selector.split(",") if part.strip())
+    return all(_matches(part.strip(), meta) for part in selector.split(",") if part.strip())
 
 
-def _matches(part: str, labels: Mapping[str, str]) -> bool:
+def _matches(part: str, meta: Meta) -> bool:
+    labels = dict(zip(meta.labels[::2], meta.labels[1::2], strict=True))
     if "!=" in part:
         name, value = part.split("!=", 1)
         return labels.get(name) != value

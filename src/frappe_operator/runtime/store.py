@@ -40,7 +40,7 @@ class Store:
     def __init__(self, kind: Kind, indices: Mapping[str, Index] | None = None) -> None:
         self.kind = kind
         self._items: dict[Key, Item] = {}
-        self._owned: dict[str, dict[Key, None]] = {}
+        self._owned: dict[str, tuple[Key, ...]] = {}
         self._indices: dict[str, Index] = dict(indices or {})
         self._indexed: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in self._indices}
         self._buried: dict[str, int] = {}
@@ -126,7 +126,7 @@ class Store:
     def _index(self, key: Key, live: Live) -> None:
         owner = live.metadata.controller
         if owner is not None:
-            self._owned.setdefault(owner.uid, {})[key] = None
+            self._owned[owner.uid] = (*self._owned.get(owner.uid, ()), key)
         for name, index in self._indices.items():
             for value in self._values(name, index, live):
                 self._indexed[name].setdefault(value, {})[key] = None
@@ -134,7 +134,11 @@ class Store:
     def _unindex(self, key: Key, live: Live) -> None:
         owner = live.metadata.controller
         if owner is not None:
-            _drop(self._owned, owner.uid, key)
+            left = tuple([each for each in self._owned[owner.uid] if each != key])
+            if left:
+                self._owned[owner.uid] = left
+            else:
+                del self._owned[owner.uid]
         for name, index in self._indices.items():
             for value in self._values(name, index, live):
                 _drop(self._indexed[name], value, key)

@@ -6,8 +6,8 @@ from frappe_operator.kube.live import (
     Claim,
     ClaimSpec,
     ClaimStatus,
-    Condition,
     Job,
+    JobCondition,
     JobStatus,
     Live,
     Meta,
@@ -33,7 +33,8 @@ def a_workload(*, generation: int = 2, wanted: int = 2, **status: int) -> Worklo
 
 
 def a_job(*conditions: str) -> Job:
-    return Job(Meta(name="pearl-create"), JobStatus(conditions=tuple(Condition(each, "True") for each in conditions)))
+    said = tuple(JobCondition(each, "True", "2026-01-01T00:00:00Z") for each in conditions)
+    return Job(Meta(name="pearl-create"), JobStatus(said))
 
 
 def a_claim(phase: str, storage_class: str = "fast") -> Claim:

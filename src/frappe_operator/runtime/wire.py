@@ -1,0 +1,35 @@
+"""An object's metadata as it comes over the wire. Most of it is let go at once."""
+
+from msgspec import Raw, Struct, field
+
+from frappe_operator.kube.live import CONTROLLED_BY_US, Owner
+
+
+class ManagedFields(Struct, rename="camel", gc=False):
+    """What one manager has set."""
+
+    manager: str = ""
+    operation: str = ""
+    subresource: str = ""
+    fields: Raw = field(name="fieldsV1", default=Raw(b"{}"))
+
+    @property
+    def ours(self) -> bool:
+        return self.manager == CONTROLLED_BY_US and self.operation == "Apply" and not self.subresource
+
+
+class Metadata(Struct, gc=False, rename="camel"):
+    """An object's metadata as it comes."""
+
+    name: str
+    uid: str = ""
+    namespace: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: str = ""
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    owner_references: tuple[Owner, ...] = ()
+    finalizers: tuple[str, ...] = ()
+    managed_fields: tuple[ManagedFields, ...] = ()

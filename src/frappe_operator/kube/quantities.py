@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 DECIMAL: dict[str, Decimal] = {
     "n": Decimal("1e-9"),
@@ -16,6 +17,7 @@ SUFFIXES = DECIMAL | BINARY
 _QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?[0-9]+)|([a-zA-Z]*))")
 
 
+@lru_cache(maxsize=1024)
 def amount(text: str) -> Decimal:
     """The number a quantity stands for: `1500m` is 1.5. Raises ValueError for what is no quantity."""
     match = _QUANTITY.fullmatch(text)
@@ -24,6 +26,7 @@ def amount(text: str) -> Decimal:
     return Decimal(match[1] + (match[2] or "")) * SUFFIXES[match[3] or ""]
 
 
+@lru_cache(maxsize=1024)
 def canonical(text: str | int) -> str:
     """A quantity as the API server writes it: `0.5` is `500m`, `1024Mi` is `1Gi`. Raises ValueError as `amount` does.
 

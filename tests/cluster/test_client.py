@@ -12,7 +12,7 @@ from frappe_operator.kube.live import Live, Workload
 from frappe_operator.kube.quantities import canonical
 from frappe_operator.runtime.applied import fingerprint
 from frappe_operator.runtime.apply import ABSENT
-from frappe_operator.runtime.client import Client, decoded
+from frappe_operator.runtime.client import Client, decoded, selectors
 from frappe_operator.runtime.compare import difference
 from frappe_operator.runtime.decoding import Decoder
 from frappe_operator.runtime.errors import AlreadyExists, Conflict, Invalid, NotFound
@@ -130,7 +130,7 @@ async def test_lists_come_in_pages_and_are_complete(place: Place) -> None:
     for batch in range(0, 520, 40):
         chunk = sorted(names)[batch : batch + 40]
         await asyncio.gather(*(place.client.create(place.config(name, labels={"ours": "x"})) for name in chunk))
-    pages = [page async for page in place.client.pages(CONFIG_MAP, place.namespace, "ours=x")]
+    pages = [page async for page in place.client.pages(CONFIG_MAP, place.namespace, selectors("ours=x"))]
     assert [len(page.items) for page in pages] == [500, 20]
     assert {decoded(bytes(raw))["metadata"]["name"] for page in pages for raw in page.items} == names
 

@@ -52,11 +52,11 @@ def kubectl(control_plane: Cluster) -> Kubectl:
     return kubectl
 
 
-def an_object(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+def an_object(kind: str, spec: dict[str, Any], name: str = "pearl") -> dict[str, Any]:
     return {
         "apiVersion": "vyogo.tech/v1alpha1",
         "kind": kind,
-        "metadata": {"namespace": "refusals", "name": "pearl"},
+        "metadata": {"namespace": "refusals", "name": name},
         "spec": spec,
     }
 
@@ -76,9 +76,10 @@ def test_what_is_wrong_is_refused_with_what_to_write(kubectl: Kubectl, case: str
 
 @pytest.mark.parametrize("field", CHANGED)
 def test_what_cannot_change_says_how_to_get_there(kubectl: Kubectl, field: str) -> None:
-    kubectl.apply(an_object("FrappeSite", SITE))
+    # The only one that stays: the others must not find their name taken, whoever runs first.
+    kubectl.apply(an_object("FrappeSite", SITE, "ruby"))
     change, words = CHANGED[field]
     patch = json.dumps({"spec": change})
     with pytest.raises(KubectlError) as refusal:
-        kubectl("patch", "frappesite", "pearl", "--namespace=refusals", "--type=merge", f"--patch={patch}")
+        kubectl("patch", "frappesite", "ruby", "--namespace=refusals", "--type=merge", f"--patch={patch}")
     assert words in str(refusal.value)

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-import msgspec
-
 from frappe_operator.bench.cleanup import cleanup
 from frappe_operator.bench.observe import observe, resolve
 from frappe_operator.bench.stages import stages
@@ -24,12 +22,12 @@ from frappe_operator.kube.kinds import (
     STORAGE_CLASS,
     Key,
 )
-from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, PodStatus, Service, StorageClass, Workload
+from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, Service, StorageClass, Workload
 from frappe_operator.kube.names import (
+    AT_WORK,
     BENCH_FINALIZER,
     BENCH_LABEL,
     COMPONENT_LABEL,
-    JOB_LABEL,
     JOB_PODS,
     OURS,
     SITE_LABEL,
@@ -100,7 +98,7 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
             Watch(SERVICE, Service, owned_by(BENCH), labels=OURS),
             Watch(CONFIG_MAP, Live, owned_by(BENCH), labels=OURS),
             Watch(SECRET, Live, owned_by(BENCH), labels=OURS, metadata_only=True),
-            Watch(POD, Pod, bench_of_pod, labels=JOB_PODS, indices=report_model.INDICES),
+            Watch(POD, Pod, bench_of_pod, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
         ],
     )
 
@@ -108,17 +106,12 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
 async def look_once_more(cluster: Cluster, job: Job) -> float | None:
     """Has the image looked into again when the Job's pod went before anyone read what it said.
 
-    Not at once: an image that never says anything must not be asked without a pause. And not while the pod is there
-    with its word: then only our view of the pods is behind. Returns the seconds to wait.
+    Not at once: an image that never says anything must not be asked without a pause. Returns the seconds to wait.
     """
     meta = job.metadata
     wait = datetime.fromisoformat(job.completed).timestamp() + LOST_SECONDS - cluster.clock()
     if wait > 0:
         return wait
-    pods = await cluster.list(POD, meta.namespace, f"{JOB_LABEL}={meta.name}")
-    said = [report_model.message(msgspec.convert(pod["status"], PodStatus)) for pod in pods]
-    if any(word and word.ok and word.frappe_version for word in said):
-        return LOST_SECONDS
     await cluster.delete(JOB, meta.namespace, meta.name, meta.uid)
     return None
 

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from frappe_operator.components import image
 from frappe_operator.kube.kinds import (
     CONFIG_MAP,
@@ -12,7 +14,8 @@ from frappe_operator.kube.kinds import (
     STATEFUL_SET,
     STORAGE_CLASS,
 )
-from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, StorageClass
+from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, PodStatus, StorageClass
+from frappe_operator.kube.names import JOB_LABEL
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
@@ -43,7 +46,8 @@ class Seen(NamedTuple):
 
 
 async def observe(cluster: View, live: Custom, images: Images) -> Seen:
-    """Everything a bench is decided from. One read of a ConfigMap, remembered while it does not change."""
+    """Everything a bench is decided from. One read of a ConfigMap, remembered while it does not change; and once,
+    when the image has been looked into, of what was found."""
     namespace, name = live.metadata.namespace, live.metadata.name
     spec = model.parse(live)
     names = model.Names(name)
@@ -52,9 +56,10 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     recorded = model.facts_from((body or {}).get("data") or {})
     job_name = image.job_name(name, wanted)
     pods = [pod for pod in cluster.select(POD, report.JOB_INDEX, f"{namespace}/{job_name}") if isinstance(pod, Pod)]
-    found = next((facts for pod in pods if (facts := _facts(pod, wanted.reference, recorded))), None)
     job = cluster.get(JOB, namespace, job_name)
-    known = found or (recorded and recorded.reference == wanted.reference)
+    done = isinstance(job, Job) and succeeded(job)
+    known = recorded is not None and recorded.reference == wanted.reference
+    found = await _found(cluster, namespace, job_name, wanted.reference, recorded) if done and not known else None
     sites = cluster.select(SITE, domain.BENCH_INDEX, f"{namespace}/{name}")
     classes = {each.metadata.name: each for each in cluster.all(STORAGE_CLASS) if isinstance(each, StorageClass)}
     claim = cluster.get(PVC, namespace, names.common)
@@ -65,7 +70,7 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
         reports=report.reports(pods),
         recorded=recorded,
         found=found,
-        report_lost=job if isinstance(job, Job) and succeeded(job) and not known else None,
+        report_lost=job if isinstance(job, Job) and done and not known and found is None else None,
         access_mode=_access_mode(claim, spec.storage.storage_class_name if spec.storage else None, classes),
         mariadb_exists=cluster.get(STATEFUL_SET, namespace, names.mariadb) is not None,
         upstreams=_upstreams(cluster, sites),
@@ -85,13 +90,14 @@ def resolve(seen: Seen, images: Images) -> Bench:
     )
 
 
-def _facts(pod: Pod, reference: str, recorded: Facts | None) -> Facts | None:
-    said = report.message(pod.status)
-    if said is None or not said.ok or not said.frappe_version:
-        return None
-    same = recorded is not None and recorded.reference == reference
-    previous = "" if recorded is None else recorded.previous_key if same else recorded.key
-    return Facts(reference, said.frappe_version, said.python, said.apps, previous)
+async def _found(cluster: View, namespace: str, job: str, reference: str, recorded: Facts | None) -> Facts | None:
+    """What the pods of a finished Job said, None when none of them is left that did."""
+    for pod in await cluster.list(POD, namespace, f"{JOB_LABEL}={job}"):
+        said = report.message(msgspec.convert(pod["status"], PodStatus))
+        if said is not None and said.ok and said.frappe_version:
+            previous = recorded.key if recorded else ""
+            return Facts(reference, said.frappe_version, said.python, said.apps, previous)
+    return None
 
 
 def _access_mode(claim: Live | None, asked_class: str | None, classes: dict[str, StorageClass]) -> str:

@@ -22,6 +22,8 @@ OURS = f"{MANAGED_BY}={CONTROLLED_BY_US}"
 """Label selector of everything the operator makes."""
 JOB_PODS = f"{OURS},{JOB_LABEL}"
 """Label selector of the pods of our Jobs."""
+AT_WORK = "status.phase!=Succeeded"
+"""Field selector of those that may still get into trouble. The others stay, are many, and are read when needed."""
 
 SITE_FINALIZER = f"{GROUP}/site-finalizer"
 BENCH_FINALIZER = f"{GROUP}/bench-finalizer"

@@ -18,6 +18,9 @@ class View(Protocol):
     def select(self, kind: Kind, index: str, value: str) -> list[Live]:
         """The objects that an index of the kind has under a value."""
 
+    async def list(self, kind: Kind, namespace: str, labels: str) -> list[Manifest]:
+        """The whole objects with these labels as they are now."""
+
     async def body(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """The whole of a known object."""
 

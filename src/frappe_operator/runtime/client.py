@@ -36,6 +36,14 @@ class _List(Struct):
     items: list[Raw] | None = None
 
 
+EVERYTHING: Query = {}
+
+
+def selectors(labels: str = "", fields: str = "") -> Query:
+    """The part of a query that chooses among the objects of a kind."""
+    return {name: text for name, text in (("labelSelector", labels), ("fieldSelector", fields)) if text}
+
+
 class Page(NamedTuple):
     """One answer to a list."""
 
@@ -62,13 +70,14 @@ class Client:
         return await self._ask("get", kind, "GET", kind.path(namespace, name), headers={"Accept": accept})
 
     async def pages(
-        self, kind: Kind, namespace: str = "", labels: str = "", *, metadata_only: bool = False
+        self, kind: Kind, namespace: str = "", chosen: Query = EVERYTHING, *, metadata_only: bool = False
     ) -> AsyncIterator[Page]:
-        """All objects as they are now, page by page. Raises Gone when the reading takes the server too long."""
+        """All objects as they are now, page by page. Raises Gone when the reading takes the server too long.
+
+        `chosen`: which of them, as `selectors` says it.
+        """
         headers = {"Accept": METADATA_ONLY_LIST if metadata_only else JSON}
-        query = {"limit": str(PAGE)}
-        if labels:
-            query["labelSelector"] = labels
+        query = {"limit": str(PAGE), **chosen}
         while True:
             body = await self._ask("list", kind, "GET", kind.path(namespace), query=query, headers=headers)
             page = _decoded(body)
@@ -79,12 +88,10 @@ class Client:
 
     @asynccontextmanager
     async def watch(
-        self, kind: Kind, namespace: str, labels: str, query: Query, *, metadata_only: bool = False
+        self, kind: Kind, namespace: str, query: Query, *, metadata_only: bool = False
     ) -> AsyncIterator[StreamResponse]:
         """A watch: its answer's body is one JSON event a line."""
         asked = {"watch": "1", "allowWatchBookmarks": "true", **query}
-        if labels:
-            asked["labelSelector"] = labels
         headers = {"Accept": METADATA_ONLY if metadata_only else JSON}
         try:
             async with self._transport.stream(

@@ -14,7 +14,7 @@ from msgspec import Struct
 from frappe_operator.kube.kinds import Key, Kind, Manifest, Ref, ref_of
 from frappe_operator.kube.live import Live, Meta
 from frappe_operator.runtime.bodies import Bodies
-from frappe_operator.runtime.client import Client, decoded
+from frappe_operator.runtime.client import Client, decoded, selectors
 from frappe_operator.runtime.controller import Keys, Watched
 from frappe_operator.runtime.decoding import Broken, Decoder, Item
 from frappe_operator.runtime.errors import NotFound
@@ -135,7 +135,11 @@ class Cluster:
 
     async def list(self, kind: Kind, namespace: str = "", labels: str = "") -> list[Manifest]:
         """All objects as they are now. `labels`: a label selector."""
-        return [decoded(bytes(raw)) async for page in self.client.pages(kind, namespace, labels) for raw in page.items]
+        return [
+            decoded(bytes(raw))
+            async for page in self.client.pages(kind, namespace, selectors(labels))
+            for raw in page.items
+        ]
 
     # What is written
 
@@ -230,7 +234,9 @@ class Cluster:
 
     def _seen_by_watch(self, kind: Kind, meta: Meta) -> bool:
         in_scope = not self._namespaces or not kind.namespaced or meta.namespace in self._namespaces
-        return in_scope and matches(self._watched[kind].labels, meta)
+        watched = self._watched[kind]
+        # Whether fields are chosen is for the watch to tell.
+        return in_scope and not watched.fields and matches(watched.labels, meta)
 
     def _note_deleted(self, kind: Kind, key: Key, uid: str, body: bytes) -> None:
         try:

@@ -30,6 +30,8 @@ class Watch(NamedTuple):
     keys: Keys
     labels: str = ""
     """A label selector: what it leaves out is not seen."""
+    fields: str = ""
+    """A field selector, likewise."""
     metadata_only: bool = False
     """Nothing but metadata is fetched, which is right for Secrets; bodies are read when they are needed."""
     indices: Mapping[str, Index] = {}
@@ -70,6 +72,7 @@ class Watched:
     kind: Kind
     projection: type[Live]
     labels: str
+    fields: str
     metadata_only: bool
     optional: bool
     indices: dict[str, Index] = field(default_factory=dict)
@@ -92,11 +95,9 @@ def watched(controllers: Sequence[Controller]) -> dict[Kind, Watched]:
 
 
 def _join(result: dict[Kind, Watched], reader: Kind, watch: Watch) -> None:
-    joined = result.setdefault(
-        watch.kind, Watched(watch.kind, watch.projection, watch.labels, watch.metadata_only, watch.optional)
-    )
-    wanted = (watch.projection, watch.labels, watch.metadata_only, watch.optional)
-    if wanted != (joined.projection, joined.labels, joined.metadata_only, joined.optional):
+    wanted = (watch.projection, watch.labels, watch.fields, watch.metadata_only, watch.optional)
+    joined = result.setdefault(watch.kind, Watched(watch.kind, *wanted))
+    if wanted != (joined.projection, joined.labels, joined.fields, joined.metadata_only, joined.optional):
         raise ValueError(f"two watches of {watch.kind.kind} see different things: {wanted} and {joined}")
     for name, index in watch.indices.items():
         if joined.indices.setdefault(name, index) is not index:

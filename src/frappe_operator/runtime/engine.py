@@ -139,6 +139,7 @@ class Engine:
                 self.cluster.changed,
                 namespace=namespace,
                 labels=each.labels,
+                fields=each.fields,
                 metadata_only=each.metadata_only,
                 optional=optional,
                 jitter=self._jitter,

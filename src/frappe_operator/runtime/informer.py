@@ -14,7 +14,7 @@ import structlog
 from msgspec import Raw, Struct
 
 from frappe_operator.kube.kinds import Key
-from frappe_operator.runtime.client import Client
+from frappe_operator.runtime.client import Client, selectors
 from frappe_operator.runtime.decoding import Broken, Decoded, Decoder
 from frappe_operator.runtime.errors import ApiError, Forbidden, Gone, NotFound, error_from
 from frappe_operator.runtime.store import Change, Store
@@ -81,6 +81,7 @@ class Informer:
         *,
         namespace: str = "",
         labels: str = "",
+        fields: str = "",
         metadata_only: bool = False,
         optional: bool = False,
         jitter: Callable[[], float] = random.random,
@@ -92,7 +93,7 @@ class Informer:
         self._decoder = decoder
         self._changed = changed
         self._namespace = namespace
-        self._labels = labels
+        self._selectors = selectors(labels, fields)
         self._metadata_only = metadata_only
         self._optional = optional
         self._jitter = jitter
@@ -165,7 +166,7 @@ class Informer:
         seen: set[str] = set()
         version = 0
         async for page in self._client.pages(
-            self.store.kind, self._namespace, self._labels, metadata_only=self._metadata_only
+            self.store.kind, self._namespace, self._selectors, metadata_only=self._metadata_only
         ):
             self._heard()
             for raw in page.items:
@@ -180,7 +181,7 @@ class Informer:
         first = self._version == 0
         self._seen = set() if first else None
         async with self._client.watch(
-            self.store.kind, self._namespace, self._labels, self._query(), metadata_only=self._metadata_only
+            self.store.kind, self._namespace, {**self._selectors, **self._query()}, metadata_only=self._metadata_only
         ) as stream:
             self._heard()
             opened, self._until = self.heard, self.heard + WATCH_SECONDS + GRACE_SECONDS

@@ -18,7 +18,7 @@ from frappe_operator.kube.kinds import (
     Key,
 )
 from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, Service, StorageClass, Workload
-from frappe_operator.kube.names import BENCH_LABEL, JOB_PODS, OURS, SITE_FINALIZER, SITE_LABEL
+from frappe_operator.kube.names import AT_WORK, BENCH_LABEL, JOB_PODS, OURS, SITE_FINALIZER, SITE_LABEL
 from frappe_operator.model import domain
 from frappe_operator.model import report as report_model
 from frappe_operator.model.settings import Images
@@ -88,7 +88,7 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
             Watch(INGRESS, Live, labelled_site, labels=OURS),
             Watch(CONFIG_MAP, Live, labelled_site, labels=OURS),
             Watch(SECRET, Live, labelled_site, labels=OURS, metadata_only=True),
-            Watch(POD, Pod, labelled_site, labels=JOB_PODS, indices=report_model.INDICES),
+            Watch(POD, Pod, labelled_site, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
         ],
     )
 

@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 WORKERS ?= 2
 
-.PHONY: help setup demo test test-node test-rest lint fast up down status golden manifests lock
+.PHONY: help setup demo bench test test-node test-rest lint fast up down status golden manifests lock
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -14,6 +14,9 @@ setup: .venv/.ready ## Makes .venv with the locked versions of everything.
 
 demo: setup ## Real cluster, operator, bench and site: ends with the site's answer. Ctrl-C takes it all down.
 	@$(PYTHON) -m demo
+
+bench: setup ## What the operator costs: measures every promised figure, prints a table, writes build/bench.json.
+	@$(PYTHON) -m benchmark $(ONLY)
 
 test: lint ## Every check and test this machine can run.
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-node test-rest

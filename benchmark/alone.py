@@ -1,0 +1,28 @@
+"""Runs one function in a process of its own, so that its memory and its time are its own."""
+
+import asyncio
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from benchmark.machine import OPERATOR_CORE, pinned
+
+Work = Callable[..., Awaitable[dict[str, Any]]]
+
+
+def alone(work: Work, **given: Any) -> dict[str, Any]:
+    """What a function of a module answers, called with `given` in a fresh process on the operator's core."""
+    argv = [sys.executable, "-m", "benchmark.alone", work.__module__, work.__name__, json.dumps(given)]
+    done = subprocess.run(pinned(OPERATOR_CORE, argv), stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{work.__module__}.{work.__name__} failed with {done.returncode}")
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+if __name__ == "__main__":
+    module, name, given = sys.argv[1:]
+    print(json.dumps(asyncio.run(getattr(importlib.import_module(module), name)(**json.loads(given)))))

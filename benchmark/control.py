@@ -1,0 +1,66 @@
+"""Starts synthetic API servers, and asks them what they saw."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmark.machine import SERVER_CORE, pinned
+
+CONTROL = "/measure/"
+PATIENCE_SECONDS = 600.0
+
+
+class Synthetic:
+    """A server that runs."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+
+    def ask(self, name: str, **given: Any) -> Any:
+        """See `Server.control`."""
+        request = urllib.request.Request(f"{self.url}{CONTROL}{name}", json.dumps(given).encode())  # noqa: S310
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - our own loopback address
+            return json.loads(answer.read())
+
+    @contextmanager
+    def kubeconfig(self, url: str = "") -> Iterator[Path]:
+        """A kubeconfig for it, or for another address that leads to it."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "kubeconfig"
+            path.write_text(json.dumps(_config(url or self.url)))
+            yield path
+
+
+@contextmanager
+def synthetic(**size: Any) -> Iterator[Synthetic]:
+    """A server with so much in it (see `Size`), in a process of its own, on a core of its own."""
+    argv = [sys.executable, "-m", "benchmark.server", json.dumps(size)]
+    process = subprocess.Popen(pinned(SERVER_CORE, argv), stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.strip().isdecimal():
+                break
+        else:
+            raise RuntimeError("the synthetic API server did not start")
+        yield Synthetic(int(line))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _config(url: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "synthetic", "cluster": {"server": url}}],
+        "users": [{"name": "synthetic", "user": {"token": "none"}}],
+        "contexts": [{"name": "synthetic", "context": {"cluster": "synthetic", "user": "synthetic"}}],
+        "current-context": "synthetic",
+    }

@@ -1,0 +1,127 @@
+"""The operator itself: its controllers in this process, or all of it as a process of its own."""
+
+import asyncio
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmark.machine import OPERATOR_CORE, Usage, pinned
+from frappe_operator.bench import controller as bench
+from frappe_operator.model.settings import Images
+from frappe_operator.runtime.controller import Controller
+from frappe_operator.runtime.fetch import Answer
+from frappe_operator.site import controller as site
+
+PATIENCE_SECONDS = 900.0
+
+
+def controllers() -> Sequence[Controller]:
+    """The operator's own; nobody answers them over HTTP."""
+    return [bench.controller(Images(), lambda: "token"), site.controller(Images(), lambda: "token", _nobody)]
+
+
+async def _nobody(url: str, host: str) -> Answer:
+    await asyncio.sleep(0)
+    return Answer(0, "nobody there")
+
+
+class Process:
+    """`frappe-operator run`, started for a measurement."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self.process = process
+        self.log = log
+        self.usage = Usage(process.pid)
+        self._address = ""
+
+    def said(self, words: str) -> list[str]:
+        """Lines of its log with these words."""
+        return [line for line in self.log.read_text().splitlines() if words in line]
+
+    def metrics(self) -> dict[str, float]:
+        """Its metrics, by name and labels as Prometheus writes them; empty while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"{self._url}/metrics", timeout=30) as answer:  # noqa: S310 - loopback
+                text = answer.read().decode()
+        except OSError:
+            return {}
+        pairs = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
+
+    @property
+    def _url(self) -> str:
+        # Port 0 is not told by the operator; the kernel knows.
+        if not self._address:
+            self._address = _listening(self.process.pid)
+        return self._address
+
+    def looked_at(self, kind: str) -> float:
+        """Objects of a kind that were reconciled and found to need nothing more for now, each counted as often."""
+        name = f'frappe_operator_reconcile_seconds_count{{kind="{kind}",outcome="done"}}'
+        return self.metrics().get(name, 0.0)
+
+    def requests(self) -> dict[str, float]:
+        """Its requests, by verb and kind."""
+        found: dict[str, float] = {}
+        for name, value in self.metrics().items():
+            if match := re.match(r'frappe_operator_requests_total\{kind="(\w+)",status="\d+",verb="(\w+)"\}', name):
+                found[f"{match[2]} {match[1]}"] = found.get(f"{match[2]} {match[1]}", 0) + value
+        return found
+
+    def until(self, true: Callable[[], bool], what: str, pause: float = 0.5, within: float = PATIENCE_SECONDS) -> None:
+        """Waits. Raises RuntimeError with the end of the log when it ends, TimeoutError when it takes too long."""
+        ends = time.monotonic() + within
+        while not true():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the operator ended: {self.log.read_text()[-3000:]}")
+            if time.monotonic() > ends:
+                raise TimeoutError(f"waiting for {what}: {self.log.read_text()[-1000:]}")
+            time.sleep(pause)
+
+    def until_known(self) -> None:
+        """Until every watch has told what exists."""
+        self.until(lambda: bool(self.said('"everything is known"')), "everything to be known", 0.05)
+
+    def until_settled(self, **objects: int) -> None:
+        """Until so many objects of each kind have been looked at, and no key waits any more."""
+
+        def settled() -> bool:
+            told = self.metrics()
+            done = all(
+                told.get(f'frappe_operator_reconcile_seconds_count{{kind="{kind}",outcome="done"}}', 0) >= count
+                for kind, count in objects.items()
+            )
+            return done and not any(told.get(f'frappe_operator_queue_ready{{kind="{kind}"}}', 0) for kind in objects)
+
+        self.until(settled, f"{objects} to be looked at")
+
+
+@contextmanager
+def operator(kubeconfig: Path, log: Path, *options: str, core: int = OPERATOR_CORE) -> Iterator[Process]:
+    """The operator as users start it, on one core, with its log in a file; killed at the end."""
+    argv = [sys.executable, "-m", "frappe_operator.cli", "run", f"--kubeconfig={kubeconfig}", "--health-port=0"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(pinned(core, [*argv, *options]), stdout=output, stderr=output)
+    try:
+        yield Process(process, log)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _listening(pid: int) -> str:
+    """The address on which a process listens."""
+    inodes = set()
+    for each in (Path("/proc") / str(pid) / "fd").iterdir():
+        if match := re.match(r"socket:\[(\d+)\]", str(each.readlink())):
+            inodes.add(match[1])
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "0A" and fields[9] in inodes:
+            return f"http://127.0.0.1:{int(fields[1].partition(':')[2], 16)}"
+    raise ConnectionError("it does not listen yet")

@@ -1,0 +1,103 @@
+"""What a start costs when everything exists and is right, what each child costs in memory, and how both grow."""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmark.control import Synthetic, synthetic
+from benchmark.figures import Measured
+from benchmark.product import operator
+
+PROMISED_CHILDREN = 80_000
+MANY_SITES = 10_000
+CURVE = (100, 1_000, 10_000)
+FLIPPED_EACH = 499
+
+
+def start(server: Synthetic) -> dict[str, Any]:
+    """One start of the operator's process, until it has looked at everything: what that took, and what was asked."""
+    objects = server.ask("objects")
+    server.ask("forget")
+    with tempfile.TemporaryDirectory() as folder, server.kubeconfig() as kubeconfig:
+        began = time.monotonic()
+        with operator(kubeconfig, Path(folder) / "log") as process:
+            process.until_known()
+            known = {"known_cpu_s": process.usage.cpu, "known_s": round(time.monotonic() - began, 1)}
+            process.until_settled(FrappeSite=objects["FrappeSite"], FrappeBench=objects["FrappeBench"])
+            took = {
+                "sites": objects["FrappeSite"],
+                "benches": objects["FrappeBench"],
+                "children": objects["children"],
+                "cpu_s": process.usage.cpu,
+                "seconds": round(time.monotonic() - began, 1),
+                "rss_mib": process.usage.rss / 2**20,
+                "peak_rss_mib": process.usage.peak / 2**20,
+            }
+    asked = {name: count for name, count in server.ask("counts")["asked"].items() if not name.endswith("Lease")}
+    return {**took, **known, "requests": asked, "writes": len(server.ask("writes", since=0))}
+
+
+def starting() -> list[Measured]:
+    """cold_start_*: the promised 80,000 children, all that 10,000 sites have, and the curve to there."""
+    with synthetic(sites=PROMISED_CHILDREN // _children_per_site()) as server:
+        promised = start(server)
+        flipped = set(server.ask("flip", each=FLIPPED_EACH))
+        after = start(server)
+        written = {where for _, _, where in server.ask("writes", since=0) if "status" not in where.split()}
+        again = start(server)
+    curve = []
+    for sites in CURVE:
+        with synthetic(sites=sites) as server:
+            curve.append(start(server))
+    first, middle, last = curve
+    missed = len(flipped ^ {_child(where) for where in written})
+    how = "`frappe-operator run` from exec to the last look, synthetic API server, plain HTTP, one core"
+    return [
+        Measured("cold_start_cpu_s", promised["cpu_s"], how, promised),
+        Measured("cold_start_peak_rss_mib", promised["peak_rss_mib"], how),
+        Measured("cold_start_10k_cpu_s", last["cpu_s"], how, last),
+        Measured("cold_start_10k_peak_rss_mib", last["peak_rss_mib"], how),
+        Measured("cold_start_writes", promised["writes"] + last["writes"], how),
+        Measured(
+            "cold_start_missed",
+            missed,
+            "one field was put out of order in each of so many children; the next start wrote these and no others",
+            {"flipped": len(flipped), "written": len(written), "writes": after["writes"], "then": again["writes"]},
+        ),
+        Measured(
+            "bytes_per_child",
+            (last["rss_mib"] - middle["rss_mib"]) * 2**20 / (last["children"] - middle["children"]),
+            "slope of the process's resident memory after a start, between 1,000 and 10,000 sites",
+            {"sites": [middle["sites"], last["sites"]], "children": [middle["children"], last["children"]]},
+        ),
+        Measured(
+            "cost_curve",
+            (last["cpu_s"] / last["sites"]) / (middle["cpu_s"] / middle["sites"]),
+            "CPU of a start for each site",
+            {
+                str(each["sites"]): {name: round(each[name], 2) for name in CURVE_SHOWN}
+                for each in (first, middle, last)
+            },
+        ),
+    ]
+
+
+CURVE_SHOWN = ("children", "cpu_s", "rss_mib", "peak_rss_mib")
+
+
+def _child(where: str) -> str:
+    return " ".join(where.split()[:2])
+
+
+def _children_per_site() -> int:
+    with synthetic(sites=100) as server:
+        return int(server.ask("objects")["children"]) // 100
+
+
+if __name__ == "__main__":
+    import sys
+
+    with synthetic(sites=int(sys.argv[1])) as server:
+        print(json.dumps(start(server)))

@@ -231,7 +231,7 @@ async def test_a_watch_tells_what_exists_what_happens_and_what_goes(place: Place
         change = await watching.next()
         assert change.old is not None
         assert change.new is not None
-        assert change.new.metadata.resource_version == made["metadata"]["resourceVersion"]
+        assert change.new.metadata.resource_version == int(made["metadata"]["resourceVersion"])
         await place.client.apply(place.config(labels={}))
         assert (await watching.next()).new is None, "it has left the selection"
         await place.client.apply(place.config(labels={"ours": "x"}))

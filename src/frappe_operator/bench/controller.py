@@ -126,7 +126,7 @@ async def nudge_proxies(cluster: Cluster, key: Key) -> None:
     if config is None:
         return
     labels = ",".join(f"{label}={value}" for label, value in ((BENCH_LABEL, key.name), (COMPONENT_LABEL, proxy.PART)))
-    patch = {"metadata": {"annotations": {HOSTS_ANNOTATION: config.metadata.resource_version}}}
+    patch = {"metadata": {"annotations": {HOSTS_ANNOTATION: str(config.metadata.resource_version)}}}
     for pod in await cluster.list(POD, key.namespace, labels):
         await cluster.patch(POD, key.namespace, pod["metadata"]["name"], patch)
 

@@ -41,7 +41,7 @@ class Meta(Struct, gc=False):
     name: str
     uid: str = ""
     namespace: str = ""
-    resource_version: str = ""
+    resource_version: int = 0
     generation: int = 0
     creation_timestamp: str = ""
     deletion_timestamp: str | None = None

@@ -216,7 +216,7 @@ class _Children:
             return None
         meta = live.metadata
         log.info("job starts again, its inputs have changed", job=meta.name, namespace=meta.namespace)
-        await self._cluster.delete(*child.ref, meta.uid, version=meta.resource_version)
+        await self._cluster.delete(*child.ref, meta.uid, version=str(meta.resource_version))
         return Verdict(False, Reason.JOB_RUNNING, f"{child.ref} starts again: what it works on has changed")
 
     async def _unseen(self, child: _Child) -> Live:
@@ -260,7 +260,7 @@ class _Children:
             raise Conflict(409, "Changed", f"{child.ref} is not the object it was a moment ago")
         lacking = difference(child.manifest, body) or leftover(child.manifest, body)
         if not lacking:
-            self._verified(child, body["metadata"]["resourceVersion"])
+            self._verified(child, int(body["metadata"]["resourceVersion"]))
             return None
         if shrinking := _shrinking(child, body):
             return shrinking
@@ -276,10 +276,10 @@ class _Children:
         # Where an admission policy insists on a value of its own, asking again would change nothing either.
         self._verified(child, after.resource_version)
 
-    def _verified(self, child: _Child, version: str) -> None:
+    def _verified(self, child: _Child, version: int) -> None:
         """Remembers that the child is right, unless something newer is known by now."""
         item = self._cluster.item(child.ref)
-        if item is not None and item.live.metadata.resource_version == version:
+        if item is not None and item.version == version:
             item.verified = hash((child.digest, item.digest))
 
     def _ours(self, child: _Child, live: Live) -> bool:

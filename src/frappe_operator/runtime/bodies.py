@@ -13,10 +13,10 @@ class Bodies:
     def __init__(self, most: int = MOST_BYTES) -> None:
         """`most`: bytes that are remembered."""
         self._left = most
-        self._known: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
         self._asking: dict[str, asyncio.Lock] = {}
 
-    async def get(self, uid: str, version: str, ask: Callable[[], Awaitable[tuple[str, str, bytes]]]) -> bytes:
+    async def get(self, uid: str, version: int, ask: Callable[[], Awaitable[tuple[str, int, bytes]]]) -> bytes:
         """The body of an object in this version, or in a newer one.
 
         `ask` reads UID, version and body. Many who want the same at once ask once: an object that a thousand others
@@ -36,8 +36,8 @@ class Bodies:
             if not lock.locked():
                 self._asking.pop(uid, None)
 
-    def _remember(self, uid: str, version: str, body: bytes) -> None:
-        _, before = self._known.pop(uid, ("", b""))
+    def _remember(self, uid: str, version: int, body: bytes) -> None:
+        _, before = self._known.pop(uid, (0, b""))
         self._known[uid] = version, body
         self._left += len(before) - len(body)
         while self._left < 0:

@@ -64,7 +64,8 @@ class Cluster:
         self._later = later
         self.stores = {kind: Store(kind, each.indices) for kind, each in watched.items()}
         self.decoders: dict[Kind, Decoder] = {
-            kind: Decoder(each.projection, metadata_only=each.metadata_only) for kind, each in watched.items()
+            kind: Decoder(each.projection, metadata_only=each.metadata_only, known=self.stores[kind].get)
+            for kind, each in watched.items()
         }
         self._bodies = Bodies()
         self.event_budget = Budget()
@@ -122,7 +123,7 @@ class Cluster:
         if live is None:
             return None
 
-        async def ask() -> tuple[str, str, bytes]:
+        async def ask() -> tuple[str, int, bytes]:
             body = await self.client.get(kind, namespace, name)
             self.note(kind, body)
             found = _live(body).metadata

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
+from frappe_operator.kube.kinds import Key
 from frappe_operator.kube.live import Live, Meta, Owner, pairs
 from frappe_operator.runtime.applied import NOTHING, SIXTY_BITS, applied
 from frappe_operator.runtime.wire import Metadata
@@ -37,7 +38,7 @@ class Item(Struct, gc=False):
     @property
     def version(self) -> int:
         """The resourceVersion; higher is newer."""
-        return int(self.live.metadata.resource_version)
+        return self.live.metadata.resource_version
 
 
 class Broken(Exception):
@@ -55,8 +56,15 @@ class Decoded(NamedTuple):
 class Decoder:
     """Reads the objects of one kind as a projection, in one pass over their bytes."""
 
-    def __init__(self, projection: type[Live], *, metadata_only: bool = False) -> None:
-        """`metadata_only`: nothing but metadata is in the bytes."""
+    def __init__(
+        self,
+        projection: type[Live],
+        *,
+        metadata_only: bool = False,
+        known: Callable[[Key], Item | None] = lambda key: None,
+    ) -> None:
+        """`metadata_only`: nothing but metadata is in the bytes. `known`: what is kept of an object already; most
+        events change a status, and little of the rest need be read again."""
         fields = {field.name: field.type for field in msgspec.structs.fields(projection) if field.name != "metadata"}
         # What may be set is seen as bytes first: its digest is kept, and hardly anything else.
         self._bytes = [name for name, kind in fields.items() if kind is Raw]
@@ -66,6 +74,7 @@ class Decoder:
         self._whole = [name for name in fields if name not in (*self._bytes, *self._again)]
         self._projection = projection
         self._metadata_only = metadata_only
+        self._known = known
         wire: Any = _wire(projection)
         self._objects: msgspec.json.Decoder[Any] = msgspec.json.Decoder(wire)
         event: Any = msgspec.defstruct("Event", [("type", str), ("object", wire)], gc=False)
@@ -87,21 +96,33 @@ class Decoder:
             return None
 
     def _decoded(self, seen: Any) -> Decoded:
-        meta = seen.metadata
-        parts = {name: part for name in SETTABLE if (part := getattr(seen, name)) is not ABSENT}
+        meta: Metadata = seen.metadata
+        version = int(meta.resource_version)
+        # Of an object whose rest is not seen, any new version may be a change.
+        rest = version if self._metadata_only else (bytes(seen.spec), bytes(seen.data))
+        digest = hash((rest, *_settable(meta))) & SIXTY_BITS
+        known = self._known(Key(meta.namespace, meta.name))
+        if known is not None and known.digest == digest and known.live.metadata.uid == meta.uid:
+            live = self._projection(_renewed(known.live.metadata, meta, version), **self._kept(seen, known.live))
+            return Decoded(Item(live, digest, known.applied, known.verified), None)
+        item = Item(self._projection(_slim(meta, version), **self._kept(seen, None)), digest)
+        for managed in () if self._metadata_only else meta.managed_fields:
+            if managed.ours:
+                return Decoded(item, partial(applied, managed, meta, {"spec": seen.spec, "data": seen.data}))
+        return Decoded(item, None)
+
+    def _kept(self, seen: Any, known: Live | None) -> dict[str, Any]:
+        """The fields of the projection. `known`: an object that differs in nothing that may be set."""
         kept = {name: getattr(seen, name) for name in self._whole}
         for name in self._bytes:
             # A Raw is a window on the whole answer, which would be kept alive by it.
             kept[name] = getattr(seen, name).copy()
         for name, decoder in self._again.items():
-            if name in parts:
-                kept[name] = decoder.decode(parts[name])
-        version = int(meta.resource_version)
-        # Of an object whose rest is not seen, any new version may be a change.
-        rest = version if self._metadata_only else tuple([hash(bytes(part)) for part in parts.values()])
-        item = Item(self._projection(_slim(meta), **kept), hash((rest, _metadata_digest(meta))) & SIXTY_BITS)
-        ours = None if self._metadata_only else next((each for each in meta.managed_fields if each.ours), None)
-        return Decoded(item, ours and partial(applied, ours, meta, parts))
+            if known is not None:
+                kept[name] = getattr(known, name)
+            elif (part := getattr(seen, name)) is not ABSENT:
+                kept[name] = decoder.decode(part)
+        return kept
 
 
 def _wire(projection: type[Live]) -> type[Struct]:
@@ -117,14 +138,31 @@ def _wire(projection: type[Live]) -> type[Struct]:
     return msgspec.defstruct(f"{projection.__name__}Wire", fields.values(), rename="camel", gc=False)
 
 
-def _slim(meta: Metadata) -> Meta:
+def _renewed(known: Meta, meta: Metadata, version: int) -> Meta:
+    """The metadata of another version of a known object that has the same digest."""
+    return Meta(
+        known.name,
+        known.uid,
+        known.namespace,
+        version,
+        meta.generation,
+        known.creation_timestamp,
+        meta.deletion_timestamp,
+        known.labels,
+        known.annotations,
+        known.owner_references,
+        meta.finalizers,
+    )
+
+
+def _slim(meta: Metadata, version: int) -> Meta:
     """Lets go of what nobody reads, and has one copy of the words that thousands of objects share."""
     labels, annotations = meta.labels, meta.annotations
     return Meta(
         meta.name,
         meta.uid,
         intern(meta.namespace),
-        meta.resource_version,
+        version,
         meta.generation,
         _same_word(meta.creation_timestamp),
         meta.deletion_timestamp,
@@ -147,7 +185,7 @@ def _same_word(time: str) -> str:
     return time
 
 
-def _metadata_digest(meta: Metadata) -> int:
-    labels = tuple((meta.labels or {}).items())
-    annotations = tuple((meta.annotations or {}).items())
-    return hash((labels, annotations, meta.owner_references))
+def _settable(meta: Metadata) -> tuple[object, ...]:
+    """What of an object's metadata anybody may set."""
+    labels, annotations = meta.labels, meta.annotations
+    return labels and tuple(labels.items()), annotations and tuple(annotations.items()), meta.owner_references

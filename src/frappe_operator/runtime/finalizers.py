@@ -25,7 +25,7 @@ async def remove_finalizer(cluster: Cluster, kind: Kind, live: Live, name: str) 
 async def _set(cluster: Cluster, kind: Kind, live: Live, finalizers: list[str]) -> None:
     meta = live.metadata
     # A merge patch replaces the whole list: only of exactly the object we have seen.
-    guard = {"uid": meta.uid, "resourceVersion": meta.resource_version}
+    guard = {"uid": meta.uid, "resourceVersion": str(meta.resource_version)}
     patch = {"metadata": {**guard, "finalizers": finalizers}}
     try:
         await cluster.patch(kind, meta.namespace, meta.name, patch, by=(kind, meta.key))

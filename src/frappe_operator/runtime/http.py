@@ -19,6 +19,8 @@ LOOK_AGAIN_SECONDS = 10
 """How long credentials are believed: kubelets change tokens long before they expire."""
 MOST_CONNECTIONS = 128
 """Open sockets for requests; a bound on files, not on speed. Watches have their own."""
+BUFFER_BYTES = 2**20
+"""What may lie unread of one answer before the socket is left alone; less, and a storm of events stops and starts."""
 KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
 _TROUBLE = (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError, ValueError)
@@ -47,7 +49,9 @@ class HttpTransport:
 
     def _session(self, limit: int) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=75, socket_factory=_socket)
-        return aiohttp.ClientSession(connector=connector, headers=self._headers, auto_decompress=False)
+        return aiohttp.ClientSession(
+            connector=connector, headers=self._headers, auto_decompress=False, read_bufsize=BUFFER_BYTES
+        )
 
     async def request(
         self,

@@ -18,7 +18,7 @@ from frappe_operator.runtime.decoding import Decoded, Item
 log = structlog.get_logger(__name__)
 
 Index = Callable[[Live], Iterable[str]]
-"""Under which values an object is to be found."""
+"""Under which values an object is to be found: by what people set, never by its status."""
 
 MOST_TOMBSTONES = 10_000
 """UIDs that are gone and remembered: only as long as an old answer may still be under way."""
@@ -85,8 +85,10 @@ class Store:
             if _same(old.live, item.live):
                 old.live.metadata.resource_version = meta.resource_version
                 return None
-            # None of the fields has changed, so those of ours have not.
-            item.applied, applied = old.applied, None
+            # None of the fields that anybody sets has changed: where it is to be found has not, nor what of it is ours.
+            item.applied = old.applied
+            self._items[key] = item
+            return Change(self.kind, old.live, item.live)
         self._unindex(key, old.live)
         self._insert(key, item, applied)
         return Change(self.kind, old.live, item.live)

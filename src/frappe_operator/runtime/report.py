@@ -52,7 +52,7 @@ async def report(
 
 def _status(owner: Custom) -> Manifest:
     try:
-        status: Manifest = msgspec.json.decode(owner.status, type=dict)
+        status: Manifest = msgspec.json.decode(owner.said, type=dict)
     except msgspec.MsgspecError:
         return {}
     return status
@@ -60,7 +60,7 @@ def _status(owner: Custom) -> Manifest:
 
 def _previous(owner: Custom) -> tuple[Condition, ...]:
     try:
-        return msgspec.json.decode(owner.status, type=_Conditions).conditions
+        return msgspec.json.decode(owner.said, type=_Conditions).conditions
     except msgspec.MsgspecError:
         # Someone wrote nonsense there; ours replaces it.
         return ()

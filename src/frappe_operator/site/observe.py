@@ -117,7 +117,7 @@ def resolve(seen: Seen) -> Site:
 def known(live: Custom) -> Known:
     """An object's status as far as we use it; an unreadable one is an empty one."""
     try:
-        return msgspec.json.decode(live.status, type=Known)
+        return msgspec.json.decode(live.said, type=Known)
     except msgspec.MsgspecError:
         return Known()
 

@@ -8,13 +8,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmark import machine
+from benchmark.creating import benches, creating
+from benchmark.edits import noisy, resync
 from benchmark.figures import FIGURES, Measured, Measurement
+from benchmark.idle import idle
+from benchmark.leading import leading
+from benchmark.quiet import steady
 from benchmark.reading import reading
+from benchmark.silence import silence
 from benchmark.starting import starting
 
 MEASUREMENTS: dict[str, Measurement] = {
     "reading": reading,
     "starting": starting,
+    "steady": steady,
+    "resync": resync,
+    "noisy": noisy,
+    "leading": leading,
+    "silence": silence,
+    "idle": idle,
+    "benches": benches,
+    "creating": creating,
 }
 RESULT = Path("build") / "bench.json"
 

@@ -13,10 +13,10 @@ from benchmark.machine import OPERATOR_CORE, pinned
 Work = Callable[..., Awaitable[dict[str, Any]]]
 
 
-def alone(work: Work, **given: Any) -> dict[str, Any]:
-    """What a function of a module answers, called with `given` in a fresh process on the operator's core."""
+def alone(work: Work, *, core: int | None = OPERATOR_CORE, **given: Any) -> dict[str, Any]:
+    """What a module's function answers, called with `given` in a fresh process. `core`: which it may use; None: any."""
     argv = [sys.executable, "-m", "benchmark.alone", work.__module__, work.__name__, json.dumps(given)]
-    done = subprocess.run(pinned(OPERATOR_CORE, argv), stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(pinned(core, argv) if core is not None else argv, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise RuntimeError(f"{work.__module__}.{work.__name__} failed with {done.returncode}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from benchmark.machine import SERVER_CORE, pinned
 
 CONTROL = "/measure/"
 PATIENCE_SECONDS = 600.0
+SITES_PER_BENCH = 100
 
 
 class Synthetic:
@@ -22,7 +23,7 @@ class Synthetic:
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
 
-    def ask(self, name: str, **given: Any) -> Any:
+    def ask(self, name: str, /, **given: Any) -> Any:
         """See `Server.control`."""
         request = urllib.request.Request(f"{self.url}{CONTROL}{name}", json.dumps(given).encode())  # noqa: S310
         with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - our own loopback address
@@ -38,8 +39,12 @@ class Synthetic:
 
 
 @contextmanager
-def synthetic(**size: Any) -> Iterator[Synthetic]:
-    """A server with so much in it (see `Size`), in a process of its own, on a core of its own."""
+def synthetic(sites: int | Sequence[int], **size: Any) -> Iterator[Synthetic]:
+    """A server with so many sites, in a process of its own, on a core of its own.
+
+    `sites`: on benches of a hundred, or for each bench how many. `size`: see `Size`.
+    """
+    size["benches"] = [SITES_PER_BENCH] * (sites // SITES_PER_BENCH) if isinstance(sites, int) else list(sites)
     argv = [sys.executable, "-m", "benchmark.server", json.dumps(size)]
     process = subprocess.Popen(pinned(SERVER_CORE, argv), stdout=subprocess.PIPE, text=True)
     try:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import orjson
 
+from benchmark.control import SITES_PER_BENCH
 from benchmark.templates import Place, Template
-from frappe_operator.kube.kinds import ALL, BENCH, DEPLOYMENT, SITE, STORAGE_CLASS, Kind, Manifest
+from frappe_operator.kube.kinds import ALL, BENCH, DEPLOYMENT, POD, SITE, STORAGE_CLASS, Kind, Manifest
 
 FIRST_VERSION = 100_000_000
 """Of everything that is written later; copies have smaller ones."""
@@ -20,8 +21,8 @@ KEPT_EVENTS = 20_000
 class Size(NamedTuple):
     """How much there is."""
 
-    sites: int
-    sites_per_bench: int = 100
+    benches: tuple[int, ...]
+    """How many sites each bench has; every bench is in a namespace of its own."""
     deployments: int = 0
     """So many Deployments, whatever the number of sites; 0: as many as sites and benches have."""
     reference: bool = False
@@ -118,29 +119,28 @@ class Population:
     def _copies(self, kind: Kind, versions: Iterator[int]) -> Iterator[Copy]:
         size = self.size
         mine = [each for each in self._templates if each.kind == kind]
-        sites = range(size.sites if kind == SITE else 0 if size.bare else size.sites)
-        per_site = [each for each in mine if each.per_site]
+        per_bench = [each for each in mine if not each.per_site]
+        per_site = [] if size.bare and kind != SITE else [each for each in mine if each.per_site]
+        benches = size.benches[:1] if kind == STORAGE_CLASS else size.benches
         if kind == DEPLOYMENT and size.deployments:
             # Others were measured with Deployments of 7.4 kB: the proxy's is of that size.
-            per_site = [each.spread() for each in mine if not each.per_site] if size.reference else per_site
-            sites = range(math.ceil(size.deployments / len(per_site)))
-        if kind == DEPLOYMENT and size.reference:
-            mine = []
-        benches = range(1 if kind == STORAGE_CLASS else math.ceil(len(sites) / size.sites_per_bench))
-        for bench in benches:
-            place = Place(bench, bench * size.sites_per_bench, size.sites_per_bench)
-            yield from (Copy(each, place, next(versions)) for each in mine if not each.per_site)
-        for site in sites:
-            place = Place(site // size.sites_per_bench, site, size.sites_per_bench)
-            yield from (Copy(each, place, next(versions)) for each in per_site)
+            per_site = [each.spread() for each in per_bench] if size.reference else [e for e in mine if e.per_site]
+            per_bench, benches = [], (SITES_PER_BENCH,) * math.ceil(size.deployments / len(per_site) / SITES_PER_BENCH)
+        first = 0
+        for bench, count in enumerate(benches):
+            sites = range(first, first + count)
+            yield from (Copy(each, Place(bench, first, sites), next(versions)) for each in per_bench)
+            for site in sites:
+                yield from (Copy(each, Place(bench, site, sites), next(versions)) for each in per_site)
+            first += count
 
     def count(self) -> dict[str, int]:
         """Objects by kind."""
         return {kind.kind: len(found) for kind, found in self.objects.items() if found}
 
     def children(self) -> int:
-        """Objects that are neither sites nor benches nor classes."""
-        own = (SITE, BENCH, STORAGE_CLASS)
+        """Objects that the operator has made. Pods of its Jobs are seen beside them."""
+        own = (SITE, BENCH, STORAGE_CLASS, POD)
         return sum(len(found) for kind, found in self.objects.items() if kind not in own)
 
     # --- writing

@@ -65,14 +65,6 @@ class Process:
         name = f'frappe_operator_reconcile_seconds_count{{kind="{kind}",outcome="done"}}'
         return self.metrics().get(name, 0.0)
 
-    def requests(self) -> dict[str, float]:
-        """Its requests, by verb and kind."""
-        found: dict[str, float] = {}
-        for name, value in self.metrics().items():
-            if match := re.match(r'frappe_operator_requests_total\{kind="(\w+)",status="\d+",verb="(\w+)"\}', name):
-                found[f"{match[2]} {match[1]}"] = found.get(f"{match[2]} {match[1]}", 0) + value
-        return found
-
     def until(self, true: Callable[[], bool], what: str, pause: float = 0.5, within: float = PATIENCE_SECONDS) -> None:
         """Waits. Raises RuntimeError with the end of the log when it ends, TimeoutError when it takes too long."""
         ends = time.monotonic() + within
@@ -102,11 +94,13 @@ class Process:
 
 
 @contextmanager
-def operator(kubeconfig: Path, log: Path, *options: str, core: int = OPERATOR_CORE) -> Iterator[Process]:
-    """The operator as users start it, on one core, with its log in a file; killed at the end."""
+def operator(kubeconfig: Path, log: Path, *options: str, core: int | None = OPERATOR_CORE) -> Iterator[Process]:
+    """The operator as users start it, its log in a file; killed at the end. `core`: the one it may use; None: any."""
     argv = [sys.executable, "-m", "frappe_operator.cli", "run", f"--kubeconfig={kubeconfig}", "--health-port=0"]
     with log.open("wb") as output:
-        process = subprocess.Popen(pinned(core, [*argv, *options]), stdout=output, stderr=output)
+        process = subprocess.Popen(
+            pinned(core, [*argv, *options]) if core is not None else [*argv, *options], stdout=output, stderr=output
+        )
     try:
         yield Process(process, log)
     finally:

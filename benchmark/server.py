@@ -15,10 +15,10 @@ from urllib.parse import parse_qsl, unquote
 import orjson
 
 from benchmark.control import CONTROL
-from benchmark.population import Copy, Feed, Population, Size, Written, merged
+from benchmark.population import Feed, Population, Size, Written, merged
 from benchmark.storms import Storm
 from benchmark.templates import templates
-from frappe_operator.kube.kinds import ALL, EVENT, LEASE, POD, SITE, Kind, Manifest
+from frappe_operator.kube.kinds import ALL, DEPLOYMENT, EVENT, LEASE, POD, SITE, Kind, Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US
 from tests.world.apiserver import Asked, take_apart
 from tests.world.refusals import Refused, already_exists, bad_request, conflict, expired, not_found
@@ -197,7 +197,11 @@ class Server:
             case "edit":
                 return self._edit(given)
             case "flip":
-                return self._flip(given["each"])
+                return self._flip(given)
+            case "flipped":
+                return self._flipped(given["namespace"])
+            case "touch":
+                self._touch(ALL[SITE.api_version, given["kind"]], given["namespace"])
             case "prepare-storm":
                 self.storm = Storm(population, given["events"])
             case "storm":
@@ -217,17 +221,39 @@ class Server:
         self.wake()
         return began
 
-    def _flip(self, each: int) -> list[str]:
-        """Something that the operator wants is not so, in every so-manieth child that it keeps right."""
+    def _flip(self, given: Manifest) -> list[str]:
+        """Something that the operator wants is not so, in every so-manieth child that it keeps right, of one namespace
+        and of some kinds perhaps. Those who watch are told if `aloud`."""
         flipped = []
-        for kind, change in FLIPS.items():
-            for number, (key, copy) in enumerate(list(self.population.objects[ALL[kind]].items())):
-                if number % each == each // 2 and isinstance(copy, Copy):
-                    obj = orjson.loads(copy.whole)
-                    change(obj)
-                    self.population.objects[ALL[kind]][key] = Written(obj)
-                    flipped.append(f"{ALL[kind].kind} {'/'.join(key)}")
+        for (version, name), change in FLIPS.items():
+            kind = ALL[version, name]
+            found = [
+                (key, each)
+                for key, each in self.population.objects[kind].items()
+                if given.get("namespace", key[0]) == key[0] and key[1].endswith(given.get("ending", ""))
+            ]
+            for key, each in found[given["every"] // 2 :: given["every"]]:
+                if given.get("kind", name) != name or not change(obj := orjson.loads(each.whole)):
+                    continue
+                if given.get("aloud"):
+                    self.population.write(kind, obj)
+                else:
+                    self.population.objects[kind][key] = Written(obj)
+                flipped.append(f"{name} {'/'.join(key)}")
+        self.wake()
         return flipped
+
+    def _flipped(self, namespace: str) -> int:
+        """Deployments of a namespace that are still as `_flip` has left them."""
+        written = (each for (where, _), each in self.population.objects[DEPLOYMENT].items() if where == namespace)
+        return sum(isinstance(each, Written) and b'-other"' in each.whole for each in written)
+
+    def _touch(self, kind: Kind, namespace: str) -> None:
+        """A change of every object of a kind that asks for nothing, but is a person's."""
+        for key in [key for key in self.population.objects[kind] if key[0] == namespace]:
+            obj = orjson.loads(self.population.objects[kind][key].whole)
+            self.population.write(kind, obj)
+        self.wake()
 
     async def _let_loose(self, storm: Storm) -> None:
         feed = self.population.feeds[storm.kind]
@@ -254,24 +280,30 @@ def _made(sent: Manifest, asked: Asked) -> Manifest:
     return sent
 
 
-def _flip_image(obj: Manifest) -> None:
+def _flip_image(obj: Manifest) -> bool:
     obj["spec"]["template"]["spec"]["containers"][0]["image"] += "-other"
+    return True
 
 
-def _flip_port(obj: Manifest) -> None:
+def _flip_port(obj: Manifest) -> bool:
     obj["spec"]["ports"][0]["targetPort"] = 9999
+    return True
 
 
-def _flip_host(obj: Manifest) -> None:
+def _flip_host(obj: Manifest) -> bool:
     obj["spec"]["rules"][0]["host"] = "other.example.net"
+    return True
 
 
-def _flip_label(obj: Manifest) -> None:
-    obj["metadata"]["labels"]["vyogo.tech/component"] = "other"
+def _flip_label(obj: Manifest) -> bool:
+    obj["metadata"]["labels"]["app.kubernetes.io/name"] = "other"
+    return True
 
 
-def _flip_data(obj: Manifest) -> None:
+def _flip_data(obj: Manifest) -> bool:
+    # What was found in a bench's image is read from there: without it, everything waits.
     obj["data"] = {**obj["data"], next(iter(obj["data"])): "other"}
+    return "facts" not in obj["data"]
 
 
 FLIPS = {

@@ -37,11 +37,11 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Place:
-    """Which copy of a template: numbers of its bench and site, and how many sites each bench has."""
+    """Which copy of a template: numbers of its bench and site, and those of the sites of that bench."""
 
     bench: int
     site: int
-    sites: int
+    sites: range
 
     @property
     def namespace(self) -> str:
@@ -66,8 +66,7 @@ def _lines(model: str) -> Fill:
     """A line for each of the bench's sites, as it stands in a JSON string."""
 
     def fill(place: Place, _: int) -> bytes:
-        first = place.bench * place.sites
-        names = (SITE_OF.format(number) for number in range(first, first + place.sites))
+        names = (SITE_OF.format(number) for number in place.sites)
         return orjson.dumps("".join(model.replace(MODEL_SITE, name) for name in names))[1:-1]
 
     return fill
@@ -185,7 +184,7 @@ def _templates(world: World) -> Iterable[Template]:
             MODEL_SITE.encode(): _text(SITE_OF, "site"),
             site["status"]["databaseName"][1:].encode(): _database,
             VERSION_PLACE.encode(): lambda _, version: str(version).encode(),
-            str(SITES_PLACE).encode(): lambda place, _: str(place.sites).encode(),
+            str(SITES_PLACE).encode(): lambda place, _: str(len(place.sites)).encode(),
         }
     )
     for model in models:

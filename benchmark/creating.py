@@ -1,0 +1,337 @@
+"""From nothing to ready on the real API server: time, requests, and how fast the same requests could have been made.
+
+BENCH_SITES makes it smaller than a thousand sites.
+"""
+
+import asyncio
+import os
+import pickle
+import re
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from benchmark.alone import alone
+from benchmark.figures import Measured
+from benchmark.machine import Usage
+from benchmark.product import operator
+from benchmark.real import Real, namespace, real
+from benchmark.templates import BENCH_OF, NAMESPACE_OF, SITE_OF
+from frappe_operator.bench import controller as bench
+from frappe_operator.kube import kinds
+from frappe_operator.kube.kinds import BENCH, EVENT, SITE, Kind, Manifest
+from frappe_operator.kube.live import CONTROLLED_BY_US, Custom
+from frappe_operator.model.settings import Images
+from frappe_operator.runtime.client import Client
+from frappe_operator.runtime.engine import Engine
+from frappe_operator.runtime.fetch import Answer
+from frappe_operator.runtime.http import HttpTransport
+from frappe_operator.runtime.kubeconfig import find
+from frappe_operator.runtime.transport import Headers, Query, Response
+from frappe_operator.site import controller as site
+from tests.world.apiserver import take_apart
+from tests.world.objects import a_bench, a_site
+
+BENCHES = 200
+SITES = int(os.environ.get("BENCH_SITES") or 1000)
+SITES_PER_BENCH = 100
+AT_ONCE = (16, 48)
+"""Requests in flight: the replay is made with each, and the faster one counts."""
+UID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+OWNER = re.compile(rb"(site-\d{5}|bench-\d{3})")
+READY_SECONDS = 3600.0
+CHILDREN = (
+    *(kinds.CONFIG_MAP, kinds.DEPLOYMENT, kinds.INGRESS, kinds.JOB),
+    *(kinds.PVC, kinds.SECRET, kinds.SERVICE, kinds.STATEFUL_SET),
+)
+
+
+# --- two hundred benches
+
+
+def benches() -> list[Measured]:
+    """benches_200_*: the operator as users start it, from the first bench to the last that is ready."""
+    with real() as cluster, tempfile.TemporaryDirectory() as folder:
+        options = "--namespace=frappe-operator"
+        with operator(cluster.operator, Path(folder) / "log", options, core=None) as process:
+            process.until(lambda: bool(process.said('"leader"')), "it to be the leader")
+            cluster.create([namespace("town")])
+            wanted = [_in("town", a_bench(BENCH_OF.format(number))) for number in range(BENCHES)]
+            began, cpu = time.monotonic(), process.usage.cpu
+            cluster.create(wanted)
+            made = time.monotonic() - began
+            process.until(lambda: bool(cluster.ask(_all_ready)), "all benches to be ready", 1.0)
+            seconds = time.monotonic() - began
+            told = {
+                "children": sum(cluster.ask(_count).values()),
+                "benches_made_after_s": round(made, 1),
+                "cpu_since_first_bench_s": round(process.usage.cpu - cpu, 1),
+            }
+            return [
+                Measured("benches_200_s", seconds, "`frappe-operator run`; until every bench is Ready", told),
+                Measured("benches_200_cpu_s", process.usage.cpu, "of the whole process since exec, imports and all"),
+                Measured("benches_200_rss_mib", process.usage.peak / 2**20, "the most resident memory it ever had"),
+            ]
+
+
+async def _all_ready(client: Client) -> bool:
+    found = [msgspec.json.decode(raw) async for page in client.pages(BENCH) for raw in page.items]
+    return all(_is_ready(each.get("status", {})) for each in found)
+
+
+def _is_ready(status: Manifest) -> bool:
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", []))
+
+
+async def _count(client: Client) -> Counter[str]:
+    """Children of ours, by kind."""
+    labels = f"app.kubernetes.io/managed-by={CONTROLLED_BY_US},vyogo.tech/component"
+    found: Counter[str] = Counter()
+    for kind in CHILDREN:
+        async for page in client.pages(kind, "", labels, metadata_only=True):
+            found[kind.kind] += len(page.items)
+    return found
+
+
+# --- a thousand sites, and the same requests again
+
+
+class Record(NamedTuple):
+    """One request that the operator made."""
+
+    began: float
+    ended: float
+    method: str
+    path: str
+    query: Query
+    headers: Headers
+    body: bytes
+    status: int
+    uid: bytes
+    """Of the object in the answer."""
+
+    @property
+    def owner(self) -> bytes:
+        """The site or bench that it was made for."""
+        found = OWNER.search(self.path.encode()) or OWNER.search(self.body)
+        return found[0] if found else b""
+
+
+class Recorder(HttpTransport):
+    """Writes down every request; those of watches and the lease excepted."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.records: list[Record] = []
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        headers: Headers | None = None,
+        body: bytes | None = None,
+        timeout: float,  # noqa: ASYNC109 - see Transport
+    ) -> Response:
+        began = time.perf_counter()
+        answer = await super().request(method, path, query=query, headers=headers, body=body, timeout=timeout)
+        ended = time.perf_counter()
+        seen = began, ended, method, path, dict(query or {}), dict(headers or {}), body or b""
+        self.records.append(Record(*seen, answer.status, _uid(answer.body)))
+        return answer
+
+
+class _Meta(msgspec.Struct):
+    uid: str = ""
+
+
+class _Object(msgspec.Struct):
+    metadata: _Meta = msgspec.field(default_factory=_Meta)
+
+
+def _uid(body: bytes) -> bytes:
+    try:
+        return msgspec.json.decode(body, type=_Object).metadata.uid.encode()
+    except msgspec.MsgspecError:
+        return b""
+
+
+async def operate(kubeconfig: str, kind: str, count: int, records: str) -> dict[str, Any]:
+    """The operator until so many objects of a kind are Ready; proxies and sites always answer well."""
+    transport = Recorder(find(kubeconfig))
+    async with transport:
+        controllers = [bench.controller(Images(), _token), site.controller(Images(), _token, _answers)]
+        engine = Engine(transport, controllers)
+        leading = asyncio.Event()
+        running = asyncio.create_task(engine.run(leading))
+        await engine.synced.wait()
+        transport.records.clear()
+        began, cpu = time.perf_counter(), time.process_time()
+        leading.set()
+        watched = SITE if kind == SITE.kind else BENCH
+        async with asyncio.timeout(READY_SECONDS):
+            while _ready(engine, watched) < count:  # noqa: ASYNC110 - a store tells nobody
+                await asyncio.sleep(0.25)
+        seconds = time.perf_counter() - began
+        running.cancel()
+    _keep(records, transport.records)
+    return {"seconds": seconds, "cpu": time.process_time() - cpu, "rss_mib": Usage().peak / 2**20}
+
+
+def _keep(file: str, records: list[Record]) -> None:
+    Path(file).write_bytes(pickle.dumps(records))
+
+
+def _kept(file: str) -> list[Record]:
+    records: list[Record] = pickle.loads(Path(file).read_bytes())  # noqa: S301 - our own
+    return records
+
+
+def _token() -> str:
+    return "token"
+
+
+async def _answers(url: str, host: str) -> Answer:
+    await asyncio.sleep(0)
+    return Answer(200, host)
+
+
+def _ready(engine: Engine, kind: Kind) -> int:
+    lives = (live for live in engine.cluster.all(kind) if isinstance(live, Custom))
+    return sum(_is_ready(msgspec.json.decode(live.status)) for live in lives)
+
+
+async def replay(kubeconfig: str, records: str, uids: dict[str, str], at_once: int) -> dict[str, Any]:
+    """The same requests, each as soon as those have ended that had ended before it: as fast as may be."""
+    recorded = _kept(records)
+    known = {old.encode(): new.encode() for old, new in uids.items()}
+    wrong: Counter[str] = Counter()
+    async with HttpTransport(find(kubeconfig)) as transport:
+        free = asyncio.Semaphore(at_once)
+
+        async def send(record: Record, before: list["asyncio.Task[None]"]) -> None:
+            if before:
+                await asyncio.wait(before)
+            async with free:
+                body = UID.sub(lambda found: known.get(found[0], found[0]), record.body)
+                given = {"query": record.query, "headers": record.headers, "body": body or None, "timeout": 60.0}
+                answer = await transport.request(record.method, record.path, **given)  # type: ignore[arg-type]
+            if answer.status != record.status:
+                wrong[f"{record.method} {record.status} became {answer.status}"] += 1
+            if record.uid:
+                known[record.uid] = _uid(answer.body)
+
+        began, cpu = time.perf_counter(), time.process_time()
+        tasks: dict[bytes, list[tuple[Record, asyncio.Task[None]]]] = {}
+        for record in sorted(recorded, key=lambda each: each.began):
+            mine = tasks.setdefault(record.owner, [])
+            before = [task for other, task in mine if other.ended <= record.began]
+            mine.append((record, asyncio.create_task(send(record, before))))
+        await asyncio.gather(*(task for each in tasks.values() for _, task in each))
+        seconds = time.perf_counter() - began
+    return {"seconds": seconds, "cpu": time.process_time() - cpu, "wrong": dict(wrong)}
+
+
+def creating() -> list[Measured]:
+    """create_ratio and write_efficiency."""
+    with tempfile.TemporaryDirectory() as folder:
+        records = f"{folder}/records"
+        with _prepared(folder) as (cluster, before):
+            ours = alone(
+                operate, core=None, kubeconfig=str(cluster.operator), kind=SITE.kind, count=SITES, records=records
+            )
+            children = cluster.ask(_count)
+        replays = {}
+        for at_once in AT_ONCE:
+            with _prepared(folder) as (cluster, after):
+                uids = {uid: after[name] for name, uid in before.items() if name in after}
+                replays[at_once] = alone(
+                    replay, core=None, kubeconfig=str(cluster.operator), records=records, uids=uids, at_once=at_once
+                )
+        made = _kept(records)
+    best = min(each["seconds"] for each in replays.values())
+    sizes = {"sites": SITES, "children": sum(children.values()), "requests": len(made)}
+    return [
+        Measured(
+            "create_ratio",
+            best / ours["seconds"],
+            "the product's controllers on the real API server, proxies and sites answering at once; replay on a fresh "
+            "one, the requests of each site in their order, not waiting for the cluster's controllers",
+            {**sizes, "operator": _rounded(ours), "replays": {str(n): _rounded(r) for n, r in replays.items()}},
+        ),
+        _efficiency(made, children),
+    ]
+
+
+def _rounded(run: dict[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 1) if isinstance(value, float) else value for name, value in run.items()}
+
+
+def _efficiency(made: Iterable[Record], children: Counter[str]) -> Measured:
+    """Fewest: one write for each child that there is, one finalizer and one status for each site."""
+    writes = Counter(_written(each) for each in made if each.method != "GET")
+    news = sum(count for name, count in writes.items() if EVENT.kind in name)
+    all_writes = sum(writes.values())
+    # The benches' own children were there before, but for those of the MariaDB that the first site asks for.
+    fewest = sum(writes[name] for name in writes if name.startswith("create-child"))
+    fewest += 2 * SITES
+    return Measured(
+        "write_efficiency",
+        fewest / (all_writes - news),
+        "while the sites were created; fewest: one write a child, one finalizer and one status a site; made: all but "
+        "Events, of which there is one for each turn of a condition, as is promised",
+        {
+            "fewest": fewest,
+            "made": all_writes - news,
+            "events": news,
+            "with_events_as_waste": round(fewest / all_writes, 3),
+            "by_kind": dict(writes.most_common()),
+            "children": dict(children),
+        },
+    )
+
+
+def _written(record: Record) -> str:
+    asked = take_apart(kinds.ALL.values(), record.method, record.path, record.query, record.headers, record.body)
+    assert asked is not None
+    if asked.kind in CHILDREN and record.status == 201:
+        return f"create-child {asked.kind.kind}"
+    return " ".join(filter(None, [asked.verb, asked.kind.kind, asked.subresource, str(record.status)]))
+
+
+@contextmanager
+def _prepared(folder: str) -> Iterator[tuple[Real, dict[str, str]]]:
+    """A fresh cluster in which benches are Ready and sites were just declared, and UIDs by kind and name."""
+    count = max(1, SITES // SITES_PER_BENCH)
+    with real() as cluster:
+        cluster.create(namespace(NAMESPACE_OF.format(number)) for number in range(count))
+        cluster.create(_in(NAMESPACE_OF.format(number), a_bench(BENCH_OF.format(number))) for number in range(count))
+        given = {"kubeconfig": str(cluster.operator), "records": f"{folder}/nothing"}
+        alone(operate, core=None, kind=BENCH.kind, count=count, **given)
+        cluster.create(_site(number, number // SITES_PER_BENCH) for number in range(SITES))
+        yield cluster, cluster.ask(_uids)
+
+
+def _site(number: int, of: int) -> Manifest:
+    return _in(NAMESPACE_OF.format(of), a_site(SITE_OF.format(number), BENCH_OF.format(of)))
+
+
+async def _uids(client: Client) -> dict[str, str]:
+    found = {}
+    for kind in (BENCH, SITE, *CHILDREN):
+        async for page in client.pages(kind, metadata_only=True):
+            for raw in page.items:
+                metadata = msgspec.json.decode(raw)["metadata"]
+                found[f"{kind.kind} {metadata.get('namespace')}/{metadata['name']}"] = metadata["uid"]
+    return found
+
+
+def _in(where: str, obj: Manifest) -> Manifest:
+    return {**obj, "metadata": {**obj["metadata"], "namespace": where}}

@@ -1,0 +1,149 @@
+"""How long people wait: for their own edit while everything is looked at, and beside a tenant that fails a lot."""
+
+import itertools
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmark.control import Synthetic, synthetic
+from benchmark.figures import Measured
+from benchmark.product import operator
+from benchmark.templates import NAMESPACE_OF, SITE_OF
+
+SITES, SITES_PER_BENCH = 10_000, 100
+EVERY_SECONDS = 0.05
+MOST_EDITS = 400
+FAILING, QUIET = 5_000, 20
+QUIET_EDITS = 200
+QUIET_EVERY_SECONDS = 0.05
+TIMES = 3
+
+
+class Edits:
+    """People who change the size of one site after the other."""
+
+    def __init__(self, server: Synthetic, bench_of: dict[int, int]) -> None:
+        """`bench_of`: the bench of each site that is edited, by number."""
+        self._server = server
+        self._bench_of = bench_of
+        self._since = server.ask("counts")["writes"]
+        self._made: list[tuple[float, str]] = []
+        self._replicas = itertools.cycle((2, 3))
+
+    def make(self, site: int) -> None:
+        """One edit."""
+        namespace, name = NAMESPACE_OF.format(self._bench_of[site]), SITE_OF.format(site)
+        replicas = next(self._replicas) + (2 if len(self._made) // len(self._bench_of) % 2 else 0)
+        patch = {"spec": {"componentReplicas": {"gunicorn": replicas}}}
+        at = self._server.ask("edit", namespace=namespace, name=name, patch=patch)
+        self._made.append((at, f"Deployment {namespace}/{name}-gunicorn"))
+
+    def waits(self, within: float = 60.0) -> list[float]:
+        """For each edit, the milliseconds until the Deployment it is about was written. Waits for all of them."""
+        ends = time.monotonic() + within
+        while True:
+            written = [(at, where) for at, _, where in self._server.ask("writes", since=self._since)]
+            waits = [_first(written, at, where) for at, where in self._made]
+            if None not in waits:
+                return [wait for wait in waits if wait is not None]
+            if time.monotonic() > ends:
+                raise TimeoutError(f"{waits.count(None)} of {len(waits)} edits were never written")
+            time.sleep(0.5)
+
+
+def _first(written: list[tuple[float, str]], at: float, where: str) -> float | None:
+    return next((1000 * (then - at) for then, what in written if then >= at and what == where), None)
+
+
+def p99(waits: list[float]) -> float:
+    """The longest that ninety-nine of a hundred wait."""
+    return sorted(waits)[int(0.99 * (len(waits) - 1))]
+
+
+def resync() -> list[Measured]:
+    """edit_p99_ms: edits from the moment everything is known until everything was looked at."""
+    order = random.Random(1).sample(range(SITES), MOST_EDITS)  # noqa: S311 - the same at each run
+    with (
+        synthetic(sites=SITES) as server,
+        server.kubeconfig() as kubeconfig,
+        tempfile.TemporaryDirectory() as folder,
+        operator(kubeconfig, Path(folder) / "log") as process,
+    ):
+        edits = Edits(server, {site: site // SITES_PER_BENCH for site in order})
+        process.until(lambda: process.looked_at("FrappeSite") > 0, "the first look", 0.1)
+        for site in order:
+            edits.make(site)
+            time.sleep(EVERY_SECONDS)
+            if process.looked_at("FrappeSite") >= SITES:
+                break
+        else:
+            assert process.looked_at("FrappeSite") < 2 * SITES
+        waits = edits.waits()
+    return [
+        Measured(
+            "edit_p99_ms",
+            p99(waits),
+            f"`frappe-operator run` just started, {SITES} sites being looked at; the site's Deployment gets other "
+            "replicas; both times taken in the server",
+            {"edits": len(waits), "median_ms": round(statistics.median(waits), 1), "longest_ms": round(max(waits), 1)},
+        )
+    ]
+
+
+def noisy() -> list[Measured]:
+    """noisy_tenant_ratio: the same people with and without a neighbour whose every site fails."""
+    neighbour = NAMESPACE_OF.format(0)
+    rounds: list[dict[str, Any]] = []
+    with (
+        synthetic(sites=[FAILING, QUIET]) as server,
+        server.kubeconfig() as kubeconfig,
+        tempfile.TemporaryDirectory() as folder,
+        operator(kubeconfig, Path(folder) / "log") as process,
+    ):
+        process.until_settled(FrappeSite=FAILING + QUIET)
+        for _ in range(TIMES):
+            without = _edited(server)
+            server.ask("fail", namespace=neighbour)
+            before = server.ask("counts")["writes"]
+            server.ask("flip", every=1, namespace=neighbour, kind="Deployment", ending="-gunicorn", aloud=True)
+            beside = _edited(server)
+            refused = server.ask("counts")["writes"] - before
+            rounds.append({"without_ms": p99(without), "beside_ms": p99(beside), "refused": refused})
+            server.ask("fail", namespace="")
+            # Whoever has failed often is tried again late; an edit is not waited for.
+            server.ask("touch", namespace=neighbour, kind="FrappeSite")
+            process.until(lambda: _mended(server, neighbour), "the neighbour to be mended")
+    ratios = [each["beside_ms"] / each["without_ms"] for each in rounds]
+    return [
+        Measured(
+            "noisy_tenant_ratio",
+            statistics.median(ratios),
+            f"{QUIET_EDITS} edits in a namespace of {QUIET} sites, p99, beside {FAILING} sites of another whose "
+            f"every write is answered with 500, and without; median of {TIMES} rounds in one run",
+            {
+                "ratios": [round(each, 2) for each in ratios],
+                "rounds": [{name: round(value, 1) for name, value in each.items()} for each in rounds],
+            },
+        )
+    ]
+
+
+def _edited(server: Synthetic) -> list[float]:
+    sites = range(FAILING, FAILING + QUIET)
+    edits = Edits(server, dict.fromkeys(sites, 1))
+    for site in _in_turn(sites, QUIET_EDITS):
+        edits.make(site)
+        time.sleep(QUIET_EVERY_SECONDS)
+    return edits.waits()
+
+
+def _in_turn(sites: range, count: int) -> Iterator[int]:
+    return itertools.islice(itertools.cycle(sites), count)
+
+
+def _mended(server: Synthetic, namespace: str) -> bool:
+    return not server.ask("flipped", namespace=namespace)

@@ -1,0 +1,77 @@
+"""Requests of a reconcile that changes nothing: of every bench and site in examples/, in a world in memory."""
+
+import io
+import re
+from collections import Counter
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import yaml
+
+from benchmark.figures import Measured
+from frappe_operator.api import crd
+from frappe_operator.kube.kinds import BENCH, SITE, Manifest
+from tests.world.harness import World, settle
+from tests.world.volumes import storage_class
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
+OWN = {kind.kind: kind for kind in (BENCH, SITE)}
+LOOK_SECONDS = 90.0
+
+
+def idle() -> list[Measured]:
+    """noop_requests: an annotation of somebody's has each object looked at; noop_requests_first: a new process has."""
+    later: dict[str, dict[str, int]] = {}
+    first: dict[str, float] = {}
+    for file in EXAMPLES:
+        with redirect_stdout(io.StringIO()):
+            later[file.stem], first[file.stem] = _looks(file)
+    return [
+        Measured(
+            "noop_requests",
+            max(sum(asked.values()) for asked in later.values()),
+            "every bench and site of each file in examples/ is looked at again because an annotation of it changed, in "
+            "a world in memory; the most that any file's objects took together",
+            later,
+        ),
+        Measured(
+            "noop_requests_first",
+            max(first.values()),
+            "the same when another process begins: requests for each bench or site, the most of any file",
+            {name: round(count, 2) for name, count in first.items()},
+        ),
+    ]
+
+
+def _looks(file: Path) -> tuple[dict[str, int], float]:
+    declared = [each for each in yaml.safe_load_all(file.read_text()) if each]
+    named = sorted(set(re.findall(r"storageClassName: (\S+)", file.read_text())))
+    classes = [storage_class(), *(storage_class(name, default=False) for name in named)]
+    world = World(*map(_placed, declared), crds=crd.definitions(), storage=classes)
+    try:
+        settle(world)
+        own = [each for each in declared if each["kind"] in OWN]
+        assert all(world.condition("Ready", each["metadata"]["name"]).ok for each in own), f"{file.stem} is not Ready"
+        began = len(world.server.requests)
+        for each in own:
+            patch = {"metadata": {"annotations": {"somebody": "was here"}}}
+            metadata = each["metadata"]
+            world.edit(OWN[each["kind"]], metadata["name"], patch, metadata.get("namespace", "default"))
+        world.run(LOOK_SECONDS)
+        later = _asked(world, began)
+        began = len(world.server.requests)
+        world.crash()
+        world.run(LOOK_SECONDS)
+        assert world.starts == 2
+        return later, sum(_asked(world, began).values()) / len(own)
+    finally:
+        world.end()
+
+
+def _placed(obj: Manifest) -> Manifest:
+    return {**obj, "metadata": {"namespace": "default", **obj["metadata"]}}
+
+
+def _asked(world: World, since: int) -> dict[str, int]:
+    asked = world.server.requests[since:]
+    return dict(Counter(f"{each.verb} {each.kind.kind}" for each in asked if each.verb != "watch"))

@@ -1,0 +1,43 @@
+"""What the operator does while nothing happens. BENCH_STEADY_SECONDS makes it shorter than ten minutes."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from benchmark.control import synthetic
+from benchmark.figures import Measured
+from benchmark.product import operator
+
+SITES = 10_000
+SECONDS = float(os.environ.get("BENCH_STEADY_SECONDS") or 600)
+CALM_SECONDS = 5.0
+"""After the last look, before it counts."""
+EXPECTED = ("watch ", "get Lease", "patch Lease")
+
+
+def steady() -> list[Measured]:
+    """steady_*."""
+    with (
+        synthetic(sites=SITES) as server,
+        server.kubeconfig() as kubeconfig,
+        tempfile.TemporaryDirectory() as folder,
+        operator(kubeconfig, Path(folder) / "log") as process,
+    ):
+        process.until_settled(FrappeSite=SITES)
+        time.sleep(CALM_SECONDS)
+        server.ask("forget")
+        cpu, began, rss = process.usage.cpu, time.monotonic(), process.usage.rss
+        time.sleep(SECONDS)
+        seconds = time.monotonic() - began
+        cpu = process.usage.cpu - cpu
+        counts, children = server.ask("counts"), server.ask("objects")["children"]
+        grown = process.usage.rss - rss
+    asked = counts["asked"]
+    unexpected = {name: count for name, count in asked.items() if not name.startswith(EXPECTED)}
+    how = f"`frappe-operator run` as the leader, {SITES} sites, {seconds:.0f} s without a change"
+    return [
+        Measured("steady_writes", counts["writes"], how, {"children": children}),
+        Measured("steady_requests", sum(unexpected.values()), how, {"unexpected": unexpected, "asked": asked}),
+        Measured("steady_cpu_percent", 100 * cpu / seconds, how, {"cpu_s": round(cpu, 2), "grown_kib": grown // 1024}),
+    ]

@@ -1,0 +1,70 @@
+"""The real API server and its controllers, with simulated nodes on which every Job succeeds."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from frappe_operator.kube.kinds import NAMESPACE, Manifest
+from frappe_operator.runtime.client import Client
+from frappe_operator.runtime.http import HttpTransport
+from frappe_operator.runtime.kubeconfig import find
+from sandbox.cluster import Cluster
+from sandbox.installation import Kubectl, Operator
+from sandbox.progress import plain
+
+STAGES = sorted((Path(__file__).parents[1] / "demo" / "stages").glob("*.yaml"))
+AT_ONCE = 16
+
+
+class Real(NamedTuple):
+    """A cluster that is up, with the operator's kinds and rights in it."""
+
+    admin: Path
+    """The administrator's kubeconfig."""
+    operator: Path
+    """The operator's own, which may do what it may do anywhere."""
+
+    def create(self, manifests: Iterable[Manifest]) -> None:
+        """Creates objects, some at once."""
+        asyncio.run(_create(self.admin, list(manifests)))
+
+    def ask(self, question: Callable[[Client], Awaitable[Any]]) -> Any:
+        """Asks something as the administrator."""
+        return asyncio.run(_ask(self.admin, question))
+
+
+@contextmanager
+def real() -> Iterator[Real]:
+    """A fresh cluster; gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        cluster = Cluster(Path(folder), plain())
+        try:
+            cluster.up("simulated", STAGES)
+            operator = Operator(Kubectl.of(cluster), cluster.state)
+            operator.install()
+            yield Real(cluster.kubeconfig, operator.kubeconfig)
+        finally:
+            cluster.down()
+
+
+def namespace(name: str) -> Manifest:
+    return {"apiVersion": "v1", "kind": NAMESPACE.kind, "metadata": {"name": name}}
+
+
+async def _create(kubeconfig: Path, manifests: list[Manifest]) -> None:
+    async with HttpTransport(find(str(kubeconfig))) as transport:
+        client, free = Client(transport), asyncio.Semaphore(AT_ONCE)
+
+        async def create(manifest: Manifest) -> None:
+            async with free:
+                await client.create(manifest)
+
+        await asyncio.gather(*map(create, manifests))
+
+
+async def _ask(kubeconfig: Path, question: Callable[[Client], Awaitable[Any]]) -> Any:
+    async with HttpTransport(find(str(kubeconfig))) as transport:
+        return await question(Client(transport))

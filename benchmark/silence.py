@@ -1,0 +1,127 @@
+"""Connections that die without a word: a relay that forwards nothing any more and closes nothing."""
+
+import asyncio
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from benchmark.control import Synthetic, synthetic
+from benchmark.edits import Edits
+from benchmark.figures import Measured
+from benchmark.product import operator
+
+SITES = 1_000
+EDITED = 500
+TIMES = 3
+CHUNK = 2**18
+
+
+class Relay:
+    """Between the operator and the server."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._loop = asyncio.new_event_loop()
+        self._open: list[_Link] = []
+        self.port = 0
+
+    def run(self, ready: threading.Event) -> None:
+        """Forwards until it is stopped; the body of a thread."""
+        asyncio.set_event_loop(self._loop)
+        listening = self._loop.run_until_complete(asyncio.start_server(self._accept, "127.0.0.1", 0))
+        self.port = listening.sockets[0].getsockname()[1]
+        ready.set()
+        self._loop.run_forever()
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def fall_silent(self, *, watches_only: bool) -> int:
+        """Connections that are open now forward nothing from now on; how many those are. New ones work."""
+        chosen = [link for link in self._open if not link.closed and (link.watch or not watches_only)]
+        for link in chosen:
+            link.silent = True
+        return len(chosen)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._port)
+        link = _Link()
+        self._open.append(link)
+        await asyncio.gather(link.forward(reader, back), link.forward(there, writer))
+
+
+class _Link:
+    def __init__(self) -> None:
+        self.silent = self.closed = self.watch = False
+
+    async def forward(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while chunk := await source.read(CHUNK):
+            self.watch = self.watch or b"watch=1" in chunk[:2000]
+            if not self.silent:
+                target.write(chunk)
+                await target.drain()
+        self.closed = True
+        target.close()
+
+
+@contextmanager
+def relay(server: Synthetic) -> Iterator[Relay]:
+    """A relay to a server, in a thread of its own."""
+    made = Relay(urlsplit(server.url).port or 0)
+    ready = threading.Event()
+    thread = threading.Thread(target=made.run, args=[ready], daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        yield made
+    finally:
+        made.stop()
+        thread.join()
+
+
+def silence() -> list[Measured]:
+    """silent_watch_s."""
+    watches = [_silent(watches_only=True) for _ in range(TIMES)]
+    everything = _silent(watches_only=False)
+    return [
+        Measured(
+            "silent_watch_s",
+            max(each["seconds"] for each in watches),
+            f"`frappe-operator run` through a relay that stops forwarding on its open watches; a site is edited then; "
+            f"until the write that follows from it, longest of {TIMES}",
+            {
+                "runs": [round(each["seconds"], 1) for each in watches],
+                "median": round(statistics.median(each["seconds"] for each in watches), 1),
+                "every_connection_silent": everything,
+            },
+        )
+    ]
+
+
+def _silent(*, watches_only: bool) -> dict[str, Any]:
+    with (
+        synthetic(sites=SITES) as server,
+        relay(server) as between,
+        server.kubeconfig(f"http://127.0.0.1:{between.port}") as kubeconfig,
+        tempfile.TemporaryDirectory() as folder,
+        operator(kubeconfig, Path(folder) / "log") as process,
+    ):
+        process.until_settled(FrappeSite=SITES)
+        # Streams are some seconds old, all of different ages.
+        time.sleep(5)
+        silenced = between.fall_silent(watches_only=watches_only)
+        edits = Edits(server, {EDITED: EDITED // 100})
+        edits.make(EDITED)
+        ends = time.monotonic() + 120
+        while time.monotonic() < ends and process.process.poll() is None:
+            try:
+                return {"seconds": edits.waits(within=0)[0] / 1000, "connections": silenced}
+            except TimeoutError:
+                time.sleep(0.2)
+        return {"ended": process.process.returncode, "connections": silenced, "said": process.log.read_text()[-500:]}

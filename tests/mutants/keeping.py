@@ -44,7 +44,7 @@ MUTANTS = [
         "if server is None or facts is None or not isinstance(bench_live, Custom):\n        return gone",
         "if server is None or facts is None or not isinstance(bench_live, Custom):\n"
         '        return Verdict(False, Reason.BENCH_NOT_FOUND, "The bench is gone")',
-        (f"{SITES}::test_a_namespace_goes_with_everything_in_it",),
+        (f"{SITES}::test_a_site_goes_although_its_bench_was_torn_away",),
     ),
     Mutant(
         "invalid-site-never-goes",

@@ -15,7 +15,7 @@ from tests.mutants.mutant import Mutant, Stale
 from tests.mutants.tree import Tree
 from tests.mutants.witness import LEDGER
 
-SECONDS = 60.0
+SECONDS = 120.0
 """What takes longer hangs. The tests of a mutant take seconds."""
 HANGING_SECONDS = 20.0
 """The same where hanging is the bug."""

@@ -1,7 +1,7 @@
 """A kernel on an API server in memory, without a product: tests call its parts themselves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -127,6 +127,18 @@ class Bed:
     async def delete(self, kind: Kind, name: str) -> None:
         self.api.delete(Ref(kind, NS, name))
         await asyncio.sleep(0.1)
+
+    def before_next(self, verb: str, happens: Callable[[], object]) -> None:
+        """Something happens after the operator has decided to send its next `verb`, and before it arrives."""
+        send = getattr(self.cluster.client, verb)
+
+        async def late(*arguments: Any, **more: Any) -> bytes:
+            setattr(self.cluster.client, verb, send)
+            happens()
+            answer: bytes = await send(*arguments, **more)
+            return answer
+
+        setattr(self.cluster.client, verb, late)
 
     def writes(self) -> list[str]:
         """The writes since this was last asked: `apply ConfigMap bear-config`."""

@@ -266,6 +266,34 @@ async def test_another_object_of_the_same_name_is_not_written_by_mistake() -> No
         assert bed.get(CONFIG_MAP, "bear-config")["data"] == {"size": "theirs"}
 
 
+def taken_over(bed: Bed, name: str = "bear-config") -> None:
+    """A child goes, and somebody makes another object of its name."""
+    bed.api.delete(Ref(CONFIG_MAP, NS, name))
+    bed.api.create(by_another(a_config(name, size="theirs"), labels={}), "kubectl")
+
+
+@virtual
+async def test_what_takes_the_name_while_we_compare_is_not_written() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_config()))
+        bed.before_next("apply", lambda: taken_over(bed))
+        with pytest.raises(Conflict):
+            await bed.apply(stage(a_config(size="2")))
+        assert bed.get(CONFIG_MAP, "bear-config")["data"] == {"size": "theirs"}
+
+
+@virtual
+async def test_children_of_an_earlier_owner_of_the_same_name_are_not_its_own() -> None:
+    """They wait for the garbage collector, which knows owners by their UID."""
+    async with a_bed() as bed:
+        earlier = {"apiVersion": TOY.api_version, "kind": "Toy", "name": OWNER.name, "uid": "earlier"}
+        await bed.create(by_another(a_config(size="theirs"), ownerReferences=[{**earlier, "controller": True}]))
+        bed.writes()
+        done = await bed.apply(stage(a_config()))
+        assert bed.writes() == []
+        assert done.verdicts["Ready1"].reason == Reason.NAME_CONFLICT
+
+
 @virtual
 async def test_later_stages_wait_for_earlier_ones() -> None:
     async with a_bed() as bed:
@@ -370,6 +398,16 @@ def test_a_job_that_has_succeeded_is_never_touched_even_before_we_know(known: bo
 
 
 @virtual
+async def test_a_job_that_succeeds_while_it_is_to_start_again_stays() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(once=[a_job("one")]))
+        bed.before_next("delete", lambda: _finish(bed))
+        with pytest.raises(Conflict):
+            await bed.apply(stage(once=[a_job("two")]))
+        assert bed.get(JOB, "bear-job")["metadata"]["annotations"]["vyogo.tech/inputs"] == "one"
+
+
+@virtual
 async def test_a_child_that_no_stage_names_goes() -> None:
     async with a_bed() as bed:
         await bed.apply(stage(a_config("bear-old"), a_config("bear-new")))
@@ -399,6 +437,17 @@ async def test_a_child_that_was_given_to_another_is_not_deleted() -> None:
         await apply(bed.cluster, TOY, bed.owner, [], prune=(CONFIG_MAP,))
         assert bed.writes() == []
         assert bed.exists(CONFIG_MAP, "bear-config")
+
+
+@virtual
+async def test_a_new_object_of_the_name_is_not_deleted_for_the_old_one() -> None:
+    """It is made after the fresh look, and before the delete arrives."""
+    async with a_bed() as bed:
+        await bed.apply(stage(a_config()))
+        bed.before_next("delete", lambda: taken_over(bed))
+        with pytest.raises(Conflict):
+            await bed.apply(stage())
+        assert bed.get(CONFIG_MAP, "bear-config")["data"] == {"size": "theirs"}
 
 
 @virtual

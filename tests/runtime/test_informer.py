@@ -94,6 +94,33 @@ async def test_it_is_not_synced_before_everything_was_told() -> None:
 
 
 @virtual
+async def test_a_bookmark_within_the_first_list_does_not_end_it() -> None:
+    seen = watching([added("a", 3), bookmark(4), 10.0, added("b", 5), told_all(5), HANG])
+    await seen.after(9)
+    assert not seen.informer.synced.is_set()
+    await seen.after(2)
+    assert seen.informer.synced.is_set()
+    assert seen.names == ["a", "b"]
+
+
+@pytest.mark.parametrize("end", [[], [CUT]], ids=["ended", "cut"])
+def test_a_first_stream_that_is_cut_is_begun_again(end: Sequence[Step]) -> None:
+    """What exists is told in any order: from the last object on there would be nothing of the ones before it."""
+
+    @virtual
+    async def run() -> None:
+        seen = watching([added("b", 8), 2.0, *end], [added("a", 3), 2.0, added("b", 8), told_all(9), HANG])
+        await seen.after(4)
+        assert not seen.informer.synced.is_set()
+        await seen.after(4)
+        assert [query.get("sendInitialEvents") for query in seen.server.opened] == ["true", "true"]
+        assert seen.changes == ["+b", "+a"]
+        assert seen.informer.synced.is_set()
+
+    run()
+
+
+@virtual
 async def test_a_server_that_cannot_do_that_is_asked_for_pages() -> None:
     pages = [
         a_list(9, an_object("a", 3), more="page 2"),

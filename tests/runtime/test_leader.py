@@ -23,6 +23,8 @@ class Line:
         self._server = server
         self.cut = False
         self.hangs = False
+        self.slow = 0.0
+        """Seconds until an answer comes, after the server has done what was asked."""
         self.deaf = 0
         """Answers that will be lost, after the server has done what was asked."""
 
@@ -41,6 +43,8 @@ class Line:
         if self.cut or self.hangs:
             raise TransportError("cut")
         answer = await self._server.request(method, path, query=query, headers=headers, body=body, timeout=timeout)
+        if self.slow:
+            await asyncio.sleep(self.slow)
         if self.deaf:
             self.deaf -= 1
             raise TransportError("lost")
@@ -176,6 +180,22 @@ async def test_a_request_that_hangs_does_not_keep_a_leader_in_office() -> None:
 
 
 @virtual
+async def test_a_slow_answer_makes_the_lease_no_longer() -> None:
+    """Others count from when the server wrote it down, which was well before the answer came."""
+    async with an_election() as (make, api):
+        one = make("one")
+        await one.led(1)
+        one.line.slow = RENEW_SECONDS - 0.1
+        renewed = asyncio.Event()
+        api.store.listeners.append(lambda ref, change: renewed.set())
+        await renewed.wait()
+        await asyncio.sleep(RENEW_SECONDS)
+        one.line.cut = True
+        await asyncio.sleep(SAFE_SECONDS - RENEW_SECONDS)
+        assert not one.leader.may_write()
+
+
+@virtual
 async def test_a_short_interruption_changes_nothing() -> None:
     async with an_election() as (make, _):
         one, two = make("one"), make("two")
@@ -243,6 +263,21 @@ async def test_of_many_that_begin_at_once_one_leads() -> None:
         all_of_them = [make(f"{number}") for number in range(8)]
         await asyncio.sleep(3)
         assert sum(each.leads for each in all_of_them) == 1
+
+
+@virtual
+async def test_of_many_that_wait_for_a_dead_leader_one_leads() -> None:
+    """They all see the same Lease run out at the same time."""
+    async with an_election() as (make, api):
+        dead = make("dead")
+        await dead.led(1)
+        waiting = [make(f"{number}") for number in range(8)]
+        await asyncio.sleep(1)
+        dead.die()
+        for _ in range(1000):
+            await asyncio.sleep(0.01)
+            assert sum(each.leads for each in waiting) <= 1
+        assert lease(api)["leaseTransitions"] == 1
 
 
 @virtual

@@ -113,6 +113,17 @@ async def test_status_is_only_written_to_the_object_it_is_about() -> None:
 
 
 @virtual
+async def test_what_is_said_is_said_of_the_generation_that_was_looked_at() -> None:
+    async with a_bed() as bed:
+        about = bed.owner
+        await bed.edit(TOY, OWNER.name, {"spec": {"size": 2}})
+        assert bed.owner.metadata.generation == 2
+        await report(bed.cluster, TOY, about, {"One": YES}, {})
+        observed = {each["type"]: each["observedGeneration"] for each in status(bed)["conditions"]}
+        assert {*observed.values(), status(bed)["observedGeneration"]} == {1}
+
+
+@virtual
 async def test_there_is_nobody_to_tell_when_the_object_is_gone() -> None:
     async with a_bed() as bed:
         about = bed.owner

@@ -1,13 +1,14 @@
 """Virtual time: an event loop whose clock jumps to the next timer instead of waiting for it."""
 
 import asyncio
+import math
 import selectors
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 
 class Stuck(Exception):
-    """Everything waits and no timer runs: in real time this would hang for ever."""
+    """Everything waits and no timer runs, or time has passed for longer than it may: this would hang for ever."""
 
 
 class _Jumping(selectors.DefaultSelector):
@@ -27,8 +28,10 @@ class _Jumping(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop for code that only waits for timers and for itself: no threads, no network."""
 
-    def __init__(self) -> None:
+    def __init__(self, ends: float = math.inf) -> None:
+        """`ends`: the time at which whatever still waits is taken to be stuck."""
         self._now = 0.0
+        self._ends = ends
         super().__init__(_Jumping(self._pass))
 
     def time(self) -> float:
@@ -39,6 +42,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if seconds is None:
             raise Stuck("nothing will ever happen again")
         self._now += seconds
+        if self._now > self._ends:
+            raise Stuck(f"not done after {self._ends:.0f} virtual seconds")
 
     def drive(self, work: Awaitable[Any]) -> Any:
         """Run until `work` is done; other tasks go on as far as they get meanwhile."""
@@ -46,6 +51,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def finish(self) -> None:
         """Cancel what still runs and close."""
+        self._ends = math.inf
         tasks = asyncio.all_tasks(self)
         for task in tasks:
             task.cancel()

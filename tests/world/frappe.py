@@ -47,6 +47,8 @@ class Frappe:
         """By pattern of the Job's name: how its next runs end, instead of well. The effect happens only when well."""
         self.silent: set[str] = set()
         """Sites that do not answer, by name of the FrappeSite."""
+        self.stale: set[str] = set()
+        """Names of proxy pods that a changed map does not reach."""
         self._maps: dict[str, Manifest] = {}
         """By uid of a proxy's pod: the map it has loaded."""
 
@@ -163,7 +165,7 @@ class Frappe:
 
     def maps(self, sim: Simulator, ref: Ref, pod: Manifest) -> Action | None:
         """A kubelet brings a changed map to a proxy, which loads it."""
-        if not _is_proxy(pod) or not ready(pod):
+        if not _is_proxy(pod) or not ready(pod) or pod["metadata"]["name"] in self.stale:
             return None
         current = self._current_map(pod)
         if current == self._maps.get(pod["metadata"]["uid"]):

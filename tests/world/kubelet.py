@@ -37,6 +37,8 @@ class Kubelet:
         self.program = program
         self.broken: set[str] = set()
         """Patterns of names of pods that do not become ready, or stop being so."""
+        self.slow: set[str] = set()
+        """Patterns of names of pods that take their time to end: a worker that is at a job."""
         self._addresses = 0
         self._again: dict[str, float] = {}
         """By pod's uid, when its program is started again."""
@@ -50,6 +52,8 @@ class Kubelet:
     def rule(self, sim: Simulator, ref: Ref, pod: Manifest) -> Action | None:
         """What happens next to a pod."""
         if "deletionTimestamp" in pod["metadata"]:
+            if any(fnmatch(ref.name, pattern) for pattern in self.slow):
+                return None
             return Action("kubelet", ref, "ends", lambda: sim.api.finish(ref))
         phase = pod["status"].get("phase")
         if phase in ("Succeeded", "Failed"):

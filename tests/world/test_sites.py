@@ -190,10 +190,86 @@ def test_a_site_that_is_to_be_deleted_leaves_nothing() -> None:
     world.quiet(600)
 
 
+def test_a_database_is_dropped_when_the_last_pod_has_ended_and_not_before() -> None:
+    world = a_world(a_bench(), a_site("acme", deletionPolicy="Delete"))
+    settle(world)
+    world.kubelet.slow = {"acme-worker-long-*"}
+    world.delete(SITE, "acme")
+    world.run(600)
+    assert len(world.frappe.databases()) == 1
+    said = world.condition("Deleted", "acme", SITE)
+    assert (said.status, said.reason) == ("False", "Deleting")
+    assert "acme-worker-long-" in said.message
+    world.kubelet.slow = set()
+    world.changed()
+    settle(world)
+    assert world.all(SITE) == []
+    assert world.frappe.databases() == set()
+
+
+def test_a_site_stays_until_its_data_is_gone() -> None:
+    world = a_world(a_bench(), a_site("acme", deletionPolicy="Delete"))
+    settle(world)
+    world.kubelet.broken = {"forge-mariadb-*"}
+    world.changed()
+    world.delete(SITE, "acme")
+    world.run(30)
+    assert world.get(SITE, "acme") is not None
+    made = [write.ref.name for write in world.writes if write.ref.kind == JOB and write.code == 201]
+    assert made.count("acme-drop-database") == 1
+    world.kubelet.broken = set()
+    world.changed()
+    settle(world)
+    assert world.all(SITE) == []
+    assert world.frappe.databases() == set()
+
+
+@pytest.mark.parametrize(("kind", "name"), [(SECRET, "acme-admin"), (PVC, "acme-files")])
+def test_what_was_there_before_is_not_deleted_with_the_site_either(kind: Kind, name: str) -> None:
+    bodies: dict[Kind, Manifest] = {
+        SECRET: {"stringData": {"password": "known"}},
+        PVC: {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}},
+    }
+    planted = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}, **bodies[kind]}
+    world = a_world(planted, a_bench(), a_site("acme", deletionPolicy="Delete"))
+    settle(world)
+    world.delete(SITE, "acme")
+    settle(world)
+    assert world.all(SITE) == []
+    assert world.get(kind, name) is not None
+
+
+def test_a_site_whose_spec_is_nonsense_goes_and_keeps_its_data() -> None:
+    """It was stored when its definition allowed more than today's."""
+    world = World(a_bench(), a_site())
+    settle(world)
+    world.edit(SITE, "acme", {"spec": {"deletionPolicy": 7, "siteName": None}})
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).reason == "InvalidSpec"
+    world.delete(SITE, "acme")
+    settle(world)
+    assert world.all(SITE) == []
+    assert len(world.frappe.databases()) == 1
+    assert world.frappe.sites() == {"acme.example.com"}
+
+
 @pytest.mark.parametrize("policy", ["Retain", "Delete"])
 def test_a_site_goes_although_its_bench_is_gone(policy: str) -> None:
     world = a_world(a_site("acme", deletionPolicy=policy))
     settle(world)
+    world.delete(SITE, "acme")
+    settle(world)
+    assert world.all(SITE) == []
+
+
+def test_a_site_goes_although_its_bench_was_torn_away() -> None:
+    """Somebody took the finalizer off by hand, and the garbage collector MariaDB: its volume is all that is left."""
+    world = a_world(a_bench(), a_site("acme", deletionPolicy="Delete"))
+    settle(world)
+    world.delete(BENCH, "forge")
+    world.edit(BENCH, "forge", {"metadata": {"finalizers": None}})
+    settle(world)
+    assert world.get(STATEFUL_SET, "forge-mariadb") is None
     world.delete(SITE, "acme")
     settle(world)
     assert world.all(SITE) == []
@@ -223,8 +299,17 @@ def test_a_bench_with_sites_stays_until_they_are_gone() -> None:
     assert world.all(BENCH) == []
 
 
-def test_a_namespace_goes_with_everything_in_it() -> None:
-    bench, site = a_bench(), a_site()
+def test_a_bench_goes_whatever_sites_another_has() -> None:
+    world = a_world(a_bench("forge"), a_bench("mill"), a_site("acme", bench="mill"))
+    settle(world)
+    world.delete(BENCH, "forge")
+    settle(world)
+    assert [bench["metadata"]["name"] for bench in world.all(BENCH)] == ["mill"]
+
+
+@pytest.mark.parametrize("policy", ["Retain", "Delete"])
+def test_a_namespace_goes_with_everything_in_it(policy: str) -> None:
+    bench, site = a_bench(), a_site(deletionPolicy=policy)
     for obj in (bench, site):
         obj["metadata"]["namespace"] = "tenant"
     world = a_world(bench, site)
@@ -259,6 +344,42 @@ def test_a_site_that_does_not_answer_is_not_ready_until_it_does() -> None:
     world.frappe.silent = set()
     settle(world)
     assert world.condition("Ready", "acme", SITE).ok
+
+
+def test_a_changed_site_is_asked_again_before_it_is_called_ready() -> None:
+    """Another alias changes no pod: that the site has answered before says nothing about it."""
+    world = a_world()
+    settle(world)
+    world.frappe.stale = {pod["metadata"]["name"] for pod in world.all(POD, "forge-nginx-*")}
+    world.edit(SITE, "acme", {"spec": {"aliases": ["www.example.com"]}})
+    world.run(300)
+    said = world.condition("Ready", "acme", SITE)
+    assert (said.status, said.reason) == ("False", "RouteNotServed")
+    assert "www.example.com" in said.message
+
+
+def test_a_site_is_not_routed_while_one_proxy_does_not_know_its_host() -> None:
+    world = a_world(a_bench(componentReplicas={"nginx": 2}), a_site("acme"))
+    settle(world)
+    first, second = (pod["metadata"]["name"] for pod in world.all(POD, "forge-nginx-*"))
+    world.frappe.stale = {second}
+    world.add(a_site("bolt"))
+    world.run(300)
+    said = world.condition("Routed", "bolt", SITE)
+    assert (said.status, said.reason) == ("False", "RouteNotServed")
+    assert second in said.message
+    assert first not in said.message
+    world.frappe.stale = set()
+    world.changed()
+    settle(world)
+    assert world.condition("Ready", "bolt", SITE).ok
+
+
+def test_two_sites_of_a_bench_have_queues_of_their_own() -> None:
+    world = a_world(a_bench(), a_site("acme"), a_site("bolt"))
+    settle(world)
+    prefixes = {site["bench_id"] for disk in world.frappe.disks.values() for site in disk.get("sites", {}).values()}
+    assert prefixes == {"acme", "bolt"}
 
 
 def test_a_creation_that_fails_says_why_and_goes_on_by_itself() -> None:
@@ -297,11 +418,24 @@ def test_the_older_of_two_sites_has_the_host() -> None:
     assert world.condition("Routed", "bolt", SITE).ok
 
 
+def test_a_host_that_becomes_free_goes_to_the_next_whatever_its_bench() -> None:
+    world = a_world(a_bench("forge"), a_bench("mill"), a_site("acme"))
+    settle(world)
+    world.add(a_site("bolt", bench="mill", domain="acme.example.com"))
+    settle(world)
+    assert world.condition("Routed", "bolt", SITE).reason == "HostTaken"
+    world.delete(SITE, "acme")
+    settle(world)
+    assert world.condition("Ready", "bolt", SITE).ok
+
+
 def test_a_site_that_asks_for_the_host_of_another_loses_its_own_route() -> None:
     world = a_world(a_bench(), a_site("acme"), a_site("bolt"))
     settle(world)
     world.edit(SITE, "bolt", {"spec": {"domain": "acme.example.com"}})
     settle(world)
+    hosts = world.get_existing(Ref(CONFIG_MAP, "default", "forge-nginx"))["data"]["hosts.map"]
+    assert hosts == "acme.example.com acme-gunicorn;\n", "nginx takes no map that has a host twice"
     assert world.condition("Routed", "bolt", SITE).reason == "HostTaken"
     assert world.get(INGRESS, "bolt") is None
     assert fetched(world, "bolt.example.com") == 404

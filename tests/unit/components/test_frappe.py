@@ -80,6 +80,15 @@ def test_the_bench_proxy_forgets_what_a_client_claims_and_knows_its_hosts() -> N
     assert config["data"]["sites.map"] == "pearl.example.net pearl.example.net;\n"
 
 
+def test_a_host_that_the_proxy_does_not_know_is_nobodys() -> None:
+    (config,) = proxy.config(a_bench())
+    conf = config["data"]["nginx.conf"]
+    assert "map $host $frappe_service { include hosts.map; default ''; }" in conf
+    for where in ("location / {", "location ~ ^/assets/(?<asset>.+)$ {"):
+        first = conf.partition(where)[2].strip().splitlines()[0]
+        assert first == "if ($frappe_service = '') { return 404; }", where
+
+
 def test_assets_of_the_image_before_are_served_beside_those_of_this_one() -> None:
     bench = a_bench()
     assert bench.facts is not None

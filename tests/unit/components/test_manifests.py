@@ -70,6 +70,13 @@ def test_no_pod_has_a_token_of_the_api(world: World) -> None:
         assert "serviceAccountName" not in template["spec"], name
 
 
+def test_every_pod_has_the_pull_secrets() -> None:
+    world = build(GOLDEN / "sizes" / "input.yaml")
+    pulled = {name: template["spec"].get("imagePullSecrets") for name, template in world.workloads()}
+    assert len(pulled) > 10
+    assert {name for name, secrets in pulled.items() if secrets != [{"name": "key-one"}, {"name": "key-two"}]} == set()
+
+
 def test_every_container_says_what_runs_in_it_and_how_much_it_may_take(world: World) -> None:
     for name, template in world.workloads():
         for container in containers(template):

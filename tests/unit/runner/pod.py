@@ -94,7 +94,7 @@ class Pod:
     def end(self, process: "subprocess.Popen[str]") -> Ended:
         said, _ = process.communicate(timeout=180)
         log = self.root / "termination-log"
-        text = log.read_text() if log.exists() else "{}"
+        text = (log.read_text() if log.exists() else "") or "{}"
         assert len(text) <= 4096
         for canary in ("canary", "p@ss", "p%40ss"):
             assert canary not in text

@@ -79,7 +79,7 @@ def test_two_at_once_make_one_site(pod: Pod, server: Server, database: str) -> N
 
 def test_a_given_up_pod_that_still_works_in_the_database_is_cut_off(pod: Pod, server: Server, database: str) -> None:
     if server.state is not None:
-        pytest.skip("the fake knows no sessions")
+        pytest.skip("the fake has no sessions that hold locks: see the next test")
     pod.environment["FRAPPE_FAILS"] = "half-way:exit"
     pod.run(*CREATE)
     orphan = server.start("LOCK TABLES tabUser WRITE; SELECT 'locked'; SELECT SLEEP(600);", database, "user-canary")
@@ -89,6 +89,25 @@ def test_a_given_up_pod_that_still_works_in_the_database_is_cut_off(pod: Pod, se
     orphan.communicate()
     assert orphan.returncode != 0
     assert_it_is_a_whole_site(pod, server, database)
+
+
+def test_whoever_else_is_in_a_half_made_database_is_cut_off(pod: Pod, server: Server, database: str) -> None:
+    if server.state is None:
+        pytest.skip("the real server has real sessions: see the test before")
+    pod.environment["FRAPPE_FAILS"] = "half-way:exit"
+    pod.run(*CREATE)
+    state = json.loads(server.state.read_text())
+    state["databases"][database]["sessions"] = [7, 8]
+    server.state.write_text(json.dumps(state))
+    assert pod.run(*CREATE).code == 0
+    assert json.loads(server.state.read_text())["databases"][database]["sessions"] == []
+
+
+def test_no_secret_is_on_a_command_line(pod: Pod, server: Server, database: str) -> None:
+    """Whoever may look at the node's processes may read it there."""
+    pod.run(*CREATE)
+    assert [call[1] for call in pod.calls()] == ["new-site", "enable-scheduler"]
+    assert "canary" not in json.dumps(pod.calls())
 
 
 def test_a_database_with_data_is_not_touched_when_the_volume_is_new(pod: Pod, server: Server, database: str) -> None:
@@ -164,6 +183,22 @@ def test_new_site_is_not_believed_but_the_database(pod: Pod, server: Server, dat
     assert pod.run(*CREATE).code == 0
     assert outcomes(pod) == ["started", "failed", "started", "created"]
     assert_it_is_a_whole_site(pod, server, database)
+
+
+def test_a_new_site_that_fails_at_its_end_is_made_anew(pod: Pod, server: Server, database: str) -> None:
+    pod.environment["FRAPPE_FAILS"] = "at-the-end:exit"
+    ended = pod.run(*CREATE)
+    assert (ended.code, ended.reason) == (1, "CreationFailed")
+    assert pod.run(*CREATE).code == 0
+    assert outcomes(pod) == ["started", "failed", "started", "created"]
+    assert_it_is_a_whole_site(pod, server, database)
+
+
+def test_a_password_in_frappes_last_words_is_not_in_the_report(pod: Pod, server: Server, database: str) -> None:
+    pod.environment["FRAPPE_FAILS"] = "half-way:tell"
+    ended = pod.run(*CREATE)
+    assert (ended.code, ended.reason) == (1, "CreationFailed")
+    assert "Access denied: ***" in ended.message
 
 
 def test_why_it_failed_is_said_in_frappe_s_last_words(pod: Pod, server: Server, database: str) -> None:

@@ -1,7 +1,7 @@
 """Runs the runner and kills it, with SIGKILL, just before the n-th time it touches the world: `$KILL_AT`.
 
-Touching is: opening a file to write, renaming, making or removing something, starting a program. Past the last of
-them the runner ends by itself.
+Touching is: opening a file to write, renaming, making or removing something, starting a program. A file that is
+opened to be written anew can be left behind empty as well. Past the last of them the runner ends by itself.
 """
 
 import os
@@ -14,11 +14,18 @@ TOUCHING = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.symlink", "os.
 
 
 def watch(event, arguments):
+    touched = event in TOUCHING or (event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+    if touched and die_now():
+        os.kill(os.getpid(), signal.SIGKILL)
+    if event == "open" and arguments[2] & os.O_TRUNC and os.path.isfile(arguments[0]) and die_now():
+        os.truncate(arguments[0], 0)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_now():
     global left
-    if event in TOUCHING or (event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    return left == 0
 
 
 sys.dont_write_bytecode = True

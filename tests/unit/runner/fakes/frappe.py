@@ -2,7 +2,8 @@
 
 What it does to the database it does through the `mariadb` client, with what site_config.json says: a fake server or
 a real one. `$FRAPPE_FAILS` names a step at which it fails, and how (`STEP:exit`, `:kill` it and its starter,
-`:oom` it alone, `:hang`, `:lie`); with a file `failed-before` beside the fake it does so only once.
+`:oom` it alone, `:hang`, `:lie`, `:tell` its password); with a file `failed-before` beside the fake it
+does so only once.
 """
 
 import json
@@ -40,7 +41,8 @@ def new_site(site, arguments):
     # --force over a half-made database succeeds, with a wrong site.
     doubled = "tabUser" in tables(site)
     sql(site, "CREATE TABLE tabUser (name VARCHAR(140));" if not doubled else "CREATE TABLE doubled (id INT);")
-    fail("half-way")
+    if fail("half-way") == "tell":
+        sys.exit("Access denied: " + config["db_password"])
     sql(site, "CREATE TABLE tabDefaultValue (parent VARCHAR(140), defkey VARCHAR(140), defvalue TEXT);")
     sql(
         site,

@@ -56,7 +56,7 @@ class Session:
             self.here = state["databases"][self.database]
 
     def may(self, database):
-        if self.user != "root" and database not in self.account["grants"]:
+        if self.user != "root" and not any(opens(grant, database) for grant in self.account["grants"]):
             raise Error(f"1044 (42000): Access denied for user '{self.user}'@'%' to database '{database}'")
 
     def run(self, statement):
@@ -93,6 +93,13 @@ class Session:
         return [[self.here["apps"].encode().hex()]] if self.here["apps"] else []
 
 
+def opens(grant, database):
+    """Whether a GRANT's pattern is met by a database's name: `_` is any character, `%` any number of them."""
+    parts = re.findall(r"\\.|.", grant)
+    wild = {"_": ".", "%": ".*"}
+    return re.fullmatch("".join(wild.get(each) or re.escape(each[-1]) for each in parts), database)
+
+
 def unescaped(text):
     return re.sub(r"\\(.)", r"\1", text)
 
@@ -101,7 +108,11 @@ TYPES = {"TABLE": "BASE TABLE", "VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}
 GRAMMAR = [
     (r"SET SESSION .*", lambda s: None),
     (r"SELECT 1", lambda s: [["1"]]),
-    (r"SELECT ID FROM information_schema.PROCESSLIST.*", lambda s: []),
+    (
+        r"SELECT ID FROM information_schema.PROCESSLIST.*",
+        lambda s: [[str(each)] for each in s.here.get("sessions", [])],
+    ),
+    (r"KILL CONNECTION (\d+)", lambda s, session: s.here["sessions"].remove(int(session))),
     (r"SELECT VERSION\(\)", lambda s: [[s.state["version"]]]),
     (r"SELECT @@char.*", lambda s: [[s.here["charset"], s.here["charset"] + "_general_ci"]]),
     (r"SELECT HEX\(TABLE_NAME\).*", Session.tables),
@@ -119,7 +130,7 @@ GRAMMAR = [
     ),
     (
         r"GRANT ALL PRIVILEGES ON `(.+)`\.\* TO '(.+)'@'%'",
-        lambda s, name, user: s.state["users"][user]["grants"].append(unescaped(name)),
+        lambda s, name, user: s.state["users"][user]["grants"].append(name),
     ),
     (r"DROP DATABASE IF EXISTS `(\w+)`", lambda s, name: s.state["databases"].pop(name, None) and None),
     (r"DROP USER IF EXISTS '(.+)'@'%'", lambda s, name: s.state["users"].pop(name, None) and None),

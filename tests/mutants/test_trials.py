@@ -1,0 +1,93 @@
+"""A few mutants are tried with every run of the tests, and some that are none: who says "caught" can be wrong too."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.__main__ import trials
+from tests.mutants.catalogue import MUTANTS
+from tests.mutants.mutant import Mutant
+from tests.mutants.tree import Tree
+from tests.mutants.trial import Result, faults_without, trial
+
+FAST = [
+    "child-looked-at-once",
+    "delete-without-uid",
+    "key-runs-twice-at-once",
+    "status-written-each-pass",
+    "database-named-without-its-namespace",
+    "deleted-without-being-asked",
+]
+
+NAMES = "unit/kube/test_names.py::test_a_short_name_is_the_plain_one_and_a_long_one_keeps_what_fits"
+HARMLESS = Mutant(
+    "harmless",
+    "A line that says the same in another way is no bug.",
+    "kube/names.py",
+    "if len(name) <= limit:",
+    "if limit >= len(name):",
+    (NAMES,),
+)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    return Tree(tmp_path_factory.mktemp("tree"))
+
+
+def test_the_first_of_them_are_caught(tmp_path: Path) -> None:
+    mutants = [mutant for mutant in MUTANTS if mutant.name in FAST]
+    assert len(mutants) == len(FAST)
+    tried = list(trials(mutants, 1, tmp_path))
+    assert {each.mutant.name: each.result for each in tried} == dict.fromkeys(FAST, Result.CAUGHT)
+
+
+def test_what_is_no_bug_is_not_caught(tree: Tree) -> None:
+    assert trial(tree, HARMLESS).result is Result.MISSED
+
+
+def test_what_does_not_run_is_not_caught_either(tree: Tree) -> None:
+    tried = trial(tree, HARMLESS._replace(new="if no_such_name:"))
+    assert tried.result is Result.BROKEN
+    tried = trial(tree, HARMLESS._replace(old="import hashlib\n", new="import no_such_module\n"))
+    assert tried.result is Result.BROKEN
+
+
+def test_a_test_that_does_not_exist_catches_nothing(tree: Tree) -> None:
+    gone = HARMLESS._replace(new="if False:", caught_by=("unit/kube/test_names.py::test_that_is_gone",))
+    assert trial(tree, gone).result is Result.BROKEN
+    assert list(faults_without(tree, "tests/unit/kube/test_names.py", gone.tests)) == list(gone.tests)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"old": "not to be found"},
+        {"old": "name"},
+        {"new": HARMLESS.old},
+        {"new": "if len(name <= limit:"},
+        {"file": "kube/gone.py"},
+    ],
+    ids=["not there", "there more than once", "no change", "no program", "no file"],
+)
+def test_what_does_not_fit_the_code_is_stale(tree: Tree, change: dict[str, str]) -> None:
+    tried = trial(tree, HARMLESS._replace(**change))  # type: ignore[arg-type]
+    assert tried.result is Result.STALE
+    assert tried.why
+
+
+def test_what_hangs_is_caught_only_where_that_is_the_bug(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.mutants.trial.SECONDS", 3.0)
+    monkeypatch.setattr("tests.mutants.trial.HANGING_SECONDS", 3.0)
+    hanging = HARMLESS._replace(new="while limit:\n        pass\n    if name:")
+    assert trial(tree, hanging).result is Result.BROKEN
+    assert trial(tree, hanging._replace(hangs=True)).result is Result.CAUGHT
+
+
+def test_the_tree_is_as_it_was_afterwards(tree: Tree) -> None:
+    path = tree.root / HARMLESS.path
+    before, written = path.read_text(), path.stat().st_mtime_ns
+    with tree.with_bug(HARMLESS):
+        assert path.read_text() != before
+    assert (path.read_text(), path.stat().st_mtime_ns) == (before, written)
+    assert faults_without(tree, NAMES.partition("::")[0], [f"tests/{NAMES}"]) == {}

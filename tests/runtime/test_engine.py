@@ -1,6 +1,7 @@
 """The engine and the cluster it shows: what is known, who is told, who works, and when it ends."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,13 +10,15 @@ import pytest
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, STORAGE_CLASS, Key
 from frappe_operator.kube.live import Custom, Job, Live, Meta, StorageClass, Workload, pairs
 from frappe_operator.kube.names import OURS
+from frappe_operator.runtime.client import Client
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, owned_by, watched
 from frappe_operator.runtime.engine import Engine
 from frappe_operator.runtime.queue import Priority
 from frappe_operator.runtime.selector import matches
+from frappe_operator.runtime.transport import Response
 from tests.runtime.bed import NS, OWNER, TOY, a_bed, a_config, a_deployment, a_job, stage
-from tests.runtime.scripted import HANG, Scripted, added, refusal, told_all
+from tests.runtime.scripted import HANG, Scripted, added, an_object, refusal, told_all
 from tests.runtime.virtual import virtual
 
 
@@ -246,6 +249,30 @@ async def test_what_was_written_is_known_at_once() -> None:
         await bed.cluster.delete(CONFIG_MAP, NS, "bear-config", live.metadata.uid)
         assert bed.cluster.get(CONFIG_MAP, NS, "bear-config") is None
         await bed.cluster.delete(CONFIG_MAP, NS, "bear-config", live.metadata.uid)
+
+
+@virtual
+@pytest.mark.parametrize(
+    ("meanwhile", "told"),
+    [({}, []), ({"generation": 2}, [Priority.EDIT]), ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, [Priority.EDIT])],
+)
+async def test_an_edit_that_comes_with_the_answer_to_our_own_word_is_not_lost(meanwhile, told) -> None:
+    # The watch is behind: when it tells of the edit, that is known already and no news.
+    toy = {**an_object("bear", 5, namespace=NS, metadata={"generation": 1}), "kind": "Toy"}
+    after = {**toy, "metadata": {**toy["metadata"], "resourceVersion": "7", **meanwhile}, "status": {"x": 1}}
+    server = Scripted(answers=[Response(200, {}, json.dumps(after).encode())])
+    urgent: list[Priority] = []
+    cluster = Cluster(
+        Client(server),
+        watched([Controller(TOY, nothing)]),
+        clock=lambda: 0.0,
+        enqueue=lambda kind, key, priority: urgent.append(priority),
+        later=lambda kind, key, seconds: None,
+    )
+    cluster.note(TOY, json.dumps(toy).encode())
+    cluster.listening = True
+    await cluster.patch(TOY, *OWNER, {"status": {"x": 1}}, subresource="status", by=(TOY, OWNER))
+    assert urgent == told
 
 
 @virtual

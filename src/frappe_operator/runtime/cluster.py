@@ -203,6 +203,9 @@ class Cluster:
         """Has everything looked at that a change concerns."""
         if not self.listening:
             return
+        if by is not None and _priority(change) is Priority.EDIT:
+            # The answer shows an edit as well, and the watch, which is behind, will find nothing new in it.
+            by = None
         for reader, keys in self._watched[change.kind].readers:
             priority = _priority(change) if reader == change.kind else Priority.EVENT
             concerned: dict[Key, None] = {}

@@ -57,7 +57,7 @@ def synthetic(sites: int | Sequence[int], **size: Any) -> Iterator[Synthetic]:
         yield Synthetic(int(line))
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def _config(url: str) -> dict[str, Any]:

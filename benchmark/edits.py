@@ -18,6 +18,7 @@ SITES, SITES_PER_BENCH = 10_000, 100
 EVERY_SECONDS = 0.05
 MOST_EDITS = 400
 FAILING, QUIET = 5_000, 20
+FAILING_BENCHES = FAILING // SITES_PER_BENCH
 QUIET_EDITS = 200
 QUIET_EVERY_SECONDS = 0.05
 TIMES = 3
@@ -99,7 +100,7 @@ def noisy() -> list[Measured]:
     neighbour = NAMESPACE_OF.format(0)
     rounds: list[dict[str, Any]] = []
     with (
-        synthetic(sites=[FAILING, QUIET]) as server,
+        synthetic(sites=[SITES_PER_BENCH] * FAILING_BENCHES + [QUIET], tenants=[0] * FAILING_BENCHES) as server,
         server.kubeconfig() as kubeconfig,
         tempfile.TemporaryDirectory() as folder,
         operator(kubeconfig, Path(folder) / "log") as process,
@@ -134,7 +135,7 @@ def noisy() -> list[Measured]:
 
 def _edited(server: Synthetic) -> list[float]:
     sites = range(FAILING, FAILING + QUIET)
-    edits = Edits(server, dict.fromkeys(sites, 1))
+    edits = Edits(server, dict.fromkeys(sites, FAILING_BENCHES))
     for site in _in_turn(sites, QUIET_EDITS):
         edits.make(site)
         time.sleep(QUIET_EVERY_SECONDS)

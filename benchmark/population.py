@@ -22,7 +22,9 @@ class Size(NamedTuple):
     """How much there is."""
 
     benches: tuple[int, ...]
-    """How many sites each bench has; every bench is in a namespace of its own."""
+    """How many sites each bench has."""
+    tenants: tuple[int, ...] = ()
+    """The namespace of each bench, by number; those beyond have one of their own each, of the bench's number."""
     deployments: int = 0
     """So many Deployments, whatever the number of sites; 0: as many as sites and benches have."""
     reference: bool = False
@@ -129,9 +131,10 @@ class Population:
         first = 0
         for bench, count in enumerate(benches):
             sites = range(first, first + count)
-            yield from (Copy(each, Place(bench, first, sites), next(versions)) for each in per_bench)
+            tenant = size.tenants[bench] if bench < len(size.tenants) else bench
+            yield from (Copy(each, Place(tenant, bench, first, sites), next(versions)) for each in per_bench)
             for site in sites:
-                yield from (Copy(each, Place(bench, site, sites), next(versions)) for each in per_site)
+                yield from (Copy(each, Place(tenant, bench, site, sites), next(versions)) for each in per_site)
             first += count
 
     def count(self) -> dict[str, int]:

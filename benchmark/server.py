@@ -5,10 +5,13 @@ are what they are in a real one, down to a chunk an event; what is written is me
 """
 
 import asyncio
+import itertools
 import json
 import sys
 import time
 from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -46,6 +49,7 @@ class Server:
         """Replaced each time something happens."""
         self.places: dict[tuple[Kind, int], int] = {}
         """How far each watch has come."""
+        self._watches = itertools.count()
         self.moved = asyncio.Event()
         """Set when one has come further, or is over."""
         self.storm: Storm | None = None
@@ -117,56 +121,51 @@ class Server:
 
     # --- watches
 
-    async def watch(self, asked: Asked, stream: "Connection") -> None:
-        """One stream, to its end."""
+    async def lines(self, asked: Asked) -> AsyncGenerator[list[bytes], None]:
+        """The events of one watch, some at once, to its end."""
         self.asked["watch", asked.kind.kind] += 1
         ends = time.monotonic() + float(asked.query.get("timeoutSeconds") or 1800)
         feed = self.population.feeds[asked.kind]
-        stream.begin()
+        # What happens while all that exists is told follows after.
+        place = feed.total
         if asked.query.get("sendInitialEvents") == "true":
-            # What happens meanwhile follows after.
-            place = feed.total
-            await self._tell_all(asked, stream)
+            for lines in self._existing(asked):
+                yield lines
         else:
             found = feed.place_of(int(asked.query.get("resourceVersion") or 0))
             if found is None:
-                await stream.send([orjson.dumps({"type": "ERROR", "object": expired("too old").status()}) + b"\n"])
-                stream.end()
+                yield [orjson.dumps({"type": "ERROR", "object": expired("too old").status()}) + b"\n"]
                 return
             place = found
-        me = asked.kind, id(stream)
+        me = asked.kind, next(self._watches)
         try:
-            while not stream.gone:
+            while True:
                 self.places[me] = place
                 events = feed.after(place, BATCH)
                 if events:
-                    await stream.send([event.partial if asked.metadata_only else event.line for event in events])
+                    yield [event.partial if asked.metadata_only else event.line for event in events]
                     place += len(events)
                     self.moved.set()
                     continue
-                left = ends - time.monotonic()
-                if left <= 0:
-                    return
                 try:
-                    async with asyncio.timeout(left):
+                    async with asyncio.timeout(max(0, ends - time.monotonic())):
                         await self.changed.wait()
                 except TimeoutError:
                     return
         finally:
             self.places.pop(me, None)
             self.moved.set()
-            stream.end()
 
-    async def _tell_all(self, asked: Asked, stream: "Connection") -> None:
+    def _existing(self, asked: Asked) -> Iterator[list[bytes]]:
         found = list(self.population.objects[asked.kind].values())
         version = self.population.version
         for start in range(0, len(found), BATCH):
             objects = (each.partial if asked.metadata_only else each.whole for each in found[start : start + BATCH])
-            await stream.send([b'{"type":"ADDED","object":' + each + b"}\n" for each in objects])
+            yield [b'{"type":"ADDED","object":' + each + b"}\n" for each in objects]
         annotations = {"k8s.io/initial-events-end": "true"}
         meta = {"resourceVersion": str(version), "annotations": annotations}
         bookmark = {"kind": asked.kind.kind, "apiVersion": asked.kind.api_version, "metadata": meta}
-        await stream.send([orjson.dumps({"type": "BOOKMARK", "object": bookmark}) + b"\n"])
+        yield [orjson.dumps({"type": "BOOKMARK", "object": bookmark}) + b"\n"]
 
     async def let_pass(self, feed: Feed, kind: Kind, unsent: int) -> None:
         """Waits until every watch of a kind is at most so many events behind."""
@@ -365,7 +364,7 @@ class Connection(asyncio.Protocol):
         if asked is None:
             self._answer(404, b"404 page not found\n", "text/plain")
         elif asked.verb == "watch" and not (self._server.pages_only and "sendInitialEvents" in asked.query):
-            self._begin(self._server.watch(asked, self))
+            self._begin(self._watch(asked))
         else:
             try:
                 self._answer(*self._server.answer(asked))
@@ -390,21 +389,18 @@ class Connection(asyncio.Protocol):
         head = f"HTTP/1.1 {code} -\r\nContent-Type: {content}\r\nContent-Length: {len(body)}\r\n\r\n"
         self._transport.write(head.encode() + body)
 
-    # --- streams
-
-    def begin(self) -> None:
+    async def _watch(self, asked: Asked) -> None:
         self._transport.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
-
-    async def send(self, lines: list[bytes]) -> None:
-        """Each line in a chunk of its own, as the real server flushes them."""
-        self._transport.write(b"".join([b"%x\r\n%b\r\n" % (len(line), line) for line in lines]))
-        await self._writable.wait()
-
-    def end(self) -> None:
-        if not self.gone:
-            self._transport.write(b"0\r\n\r\n")
+        async with aclosing(self._server.lines(asked)) as batches:
+            async for lines in batches:
+                if self.gone:
+                    return
+                # Each line in a chunk of its own, as the real server flushes them.
+                self._transport.write(b"".join([b"%x\r\n%b\r\n" % (len(line), line) for line in lines]))
+                await self._writable.wait()
+        self._transport.write(b"0\r\n\r\n")
 
 
 async def serve(population: Population) -> None:

@@ -37,15 +37,16 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Place:
-    """Which copy of a template: numbers of its bench and site, and those of the sites of that bench."""
+    """Which copy of a template: numbers of its namespace, bench and site, and those of the sites of that bench."""
 
+    tenant: int
     bench: int
     site: int
     sites: range
 
     @property
     def namespace(self) -> str:
-        return NAMESPACE_OF.format(self.bench)
+        return NAMESPACE_OF.format(self.tenant)
 
 
 Fill = Callable[[Place, int], bytes]
@@ -179,7 +180,7 @@ def _templates(world: World) -> Iterable[Template]:
     _model_uid[:] = [site["metadata"]["uid"]]
     _FILLS.update(
         {
-            MODEL_NAMESPACE.encode(): _text(NAMESPACE_OF, "bench"),
+            MODEL_NAMESPACE.encode(): _text(NAMESPACE_OF, "tenant"),
             MODEL_BENCH.encode(): _text(BENCH_OF, "bench"),
             MODEL_SITE.encode(): _text(SITE_OF, "site"),
             site["status"]["databaseName"][1:].encode(): _database,

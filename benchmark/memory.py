@@ -1,0 +1,45 @@
+"""What is left in memory once everything was looked at, and what only passed through has been given back."""
+
+import asyncio
+import ctypes
+import gc
+from typing import Any
+
+from benchmark.machine import Usage
+from benchmark.product import controllers
+from frappe_operator.kube.kinds import SITE, Key
+from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.controller import Controller
+from frappe_operator.runtime.engine import Engine
+from frappe_operator.runtime.http import HttpTransport
+from frappe_operator.runtime.kubeconfig import Access
+
+
+async def settled(url: str, sites: int) -> dict[str, Any]:
+    """Resident memory after every site was looked at, in a process of its own."""
+    seen: set[Key] = set()
+    done = asyncio.Event()
+
+    def counted(controller: Controller) -> Controller:
+        async def reconcile(cluster: Cluster, key: Key) -> float | None:
+            again = await controller.reconcile(cluster, key)
+            if controller.kind == SITE:
+                seen.add(key)
+            if len(seen) == sites:
+                done.set()
+            return again
+
+        return controller._replace(reconcile=reconcile)
+
+    async with HttpTransport(Access(url)) as transport:
+        engine = Engine(transport, [counted(each) for each in controllers()])
+        leading = asyncio.Event()
+        leading.set()
+        running = asyncio.create_task(engine.run(leading))
+        await done.wait()
+        gc.collect()
+        # What the allocator keeps for later is no child's.
+        ctypes.CDLL(None).malloc_trim(0)
+        rss = Usage().rss
+        running.cancel()
+    return {"rss": rss}

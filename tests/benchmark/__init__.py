@@ -1,0 +1,1 @@
+"""The benchmark in small: fails when a ratio gets worse, never because a machine is slow."""

@@ -1,0 +1,137 @@
+"""What must not get worse. Times are only ever compared with other times of the same process."""
+
+import asyncio
+import time
+
+import msgspec
+import pytest
+
+from benchmark.alone import alone
+from benchmark.control import synthetic
+from benchmark.idle import idle
+from benchmark.inline import Inline
+from benchmark.memory import settled
+from benchmark.population import Population, Size
+from benchmark.product import controllers
+from benchmark.templates import NAMESPACE_OF, SITE_OF
+from frappe_operator.kube.kinds import DEPLOYMENT, SITE, Key
+from frappe_operator.kube.live import Workload
+from frappe_operator.runtime.engine import WORKERS, Engine
+from tests.benchmark.bed import begun, cpu_of_a_start, models, population
+
+READING_TIMES_DECODING = 5.0
+"""CPU to take an object in (two decodings, a digest, the store) ÷ to decode it twice."""
+FEW, MANY = 100, 500
+PER_SITE_GROWS = 1.5
+"""CPU for each site at MANY ÷ at FEW."""
+BEHIND = 4 * WORKERS
+"""The most looks at other sites between an edit and the look at the site that was edited."""
+BYTES_PER_CHILD = 2_500
+"""Of resident memory after everything was looked at, a child's share of its site and of the pods of Jobs included."""
+KNOWN_REQUESTS = {"external-database": {"get Secret": 1}}
+"""A Secret of the user's is not watched: it is read at every look."""
+TIMES = 2
+
+
+class _Event(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _models() -> None:
+    # They come out of a world with an event loop of its own, which cannot run inside a test's.
+    models()
+
+
+async def test_reading_costs_little_more_than_decoding() -> None:
+    there = Population(models(), Size((100,), bare=True, deployments=3_000))
+    lines = [b'{"type":"ADDED","object":' + each.whole + b"}" for each in there.objects[DEPLOYMENT].values()]
+    outer, inner = msgspec.json.Decoder(_Event), msgspec.json.Decoder(Workload)
+    rendering, decoding, reading = [], [], []
+    for _ in range(TIMES):
+        began = time.process_time()
+        assert len([each.whole for each in there.objects[DEPLOYMENT].values()]) == len(lines)
+        rendering.append(time.process_time() - began)
+        began = time.process_time()
+        for line in lines:
+            inner.decode(outer.decode(line).object)
+        decoding.append(time.process_time() - began)
+        began = time.process_time()
+        engine = Engine(Inline(there), controllers())
+        running = asyncio.create_task(engine.run(asyncio.Event()))
+        await engine.synced.wait()
+        reading.append(time.process_time() - began)
+        running.cancel()
+        assert len(engine.cluster.stores[DEPLOYMENT]) == len(lines)
+    assert (min(reading) - min(rendering)) / min(decoding) < READING_TIMES_DECODING
+
+
+async def test_a_start_costs_each_site_the_same_however_many_there_are() -> None:
+    few = min([await cpu_of_a_start(FEW) for _ in range(TIMES)])
+    many = await cpu_of_a_start(MANY)
+    assert many / few < PER_SITE_GROWS
+
+
+def test_a_look_that_changes_nothing_asks_for_nothing() -> None:
+    looks = idle()[0]
+    assert {name: asked for name, asked in looks.sizes.items() if asked} == KNOWN_REQUESTS
+
+
+def test_a_child_more_takes_little_memory() -> None:
+    taken = []
+    for sites in (FEW, MANY):
+        with synthetic(sites=sites) as server:
+            taken.append((server.ask("objects"), alone(settled, url=server.url, sites=sites)["rss"]))
+    (few, before), (many, after) = taken
+    children = sum(many[each] - few[each] for each in ("children", "Pod"))
+    assert (after - before) / children < BYTES_PER_CHILD
+
+
+async def test_what_is_out_of_order_is_found_at_a_start_and_nothing_else_is_written() -> None:
+    there = population(60)
+    async with begun(there) as bed:
+        await bed.settled()
+        assert bed.server.writes == []
+        flipped = set(await bed.server.control("flip", {"every": 37}))
+    async with begun(there) as bed:
+        await bed.settled()
+        children = {where for _, _, where in bed.server.writes if where.split()[0] not in ("Event", "FrappeSite")}
+    assert flipped
+    assert children == flipped
+
+
+async def test_an_edit_goes_before_everything_that_is_merely_looked_at_again() -> None:
+    there = population(100, 100, 100, 100)
+    edited = Key(NAMESPACE_OF.format(3), SITE_OF.format(399))
+    async with begun(there) as bed:
+        await bed.until(lambda: len(bed.looks) > WORKERS)
+        await bed.server.control("edit", _larger(edited))
+        since = len(bed.looks)
+        await bed.until(lambda: any(_gunicorn(edited) == where for _, _, where in bed.server.writes))
+    assert len(bed.looks) - since <= BEHIND
+
+
+async def test_a_tenant_that_fails_a_lot_is_not_in_the_way_of_others() -> None:
+    failing, quiet = NAMESPACE_OF.format(0), Key(NAMESPACE_OF.format(1), SITE_OF.format(200))
+    there = population(200, 5)
+    async with begun(there) as bed:
+        await bed.settled()
+        await bed.server.control("fail", {"namespace": failing})
+        flip = {"every": 1, "namespace": failing, "kind": "Deployment", "ending": "-gunicorn", "aloud": True}
+        await bed.server.control("flip", flip)
+        began = len(bed.looks)
+        await bed.until(lambda: len(bed.looks) > began + WORKERS)
+        await bed.server.control("edit", _larger(quiet))
+        since = len(bed.looks)
+        await bed.until(lambda: any(_gunicorn(quiet) == where for _, _, where in bed.server.writes))
+    assert len(bed.looks) - since <= BEHIND
+
+
+def _larger(site: Key) -> dict[str, object]:
+    patch = {"spec": {"componentReplicas": {"gunicorn": 4}}}
+    return {"kind": SITE.kind, "namespace": site.namespace, "name": site.name, "patch": patch}
+
+
+def _gunicorn(site: Key) -> str:
+    return f"Deployment {site.namespace}/{site.name}-gunicorn"

@@ -29,7 +29,8 @@ from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import BENCH, EVENT, SITE, Kind, Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US, Custom, Live
 from frappe_operator.model.settings import Images
-from frappe_operator.runtime.client import Client
+from frappe_operator.runtime.client import Client, selectors
+from frappe_operator.runtime.decoding import Decoder
 from frappe_operator.runtime.engine import Engine
 from frappe_operator.runtime.fetch import Answer
 from frappe_operator.runtime.http import HttpTransport
@@ -100,7 +101,7 @@ async def _born(client: Client) -> dict[str, list[float]]:
     labels = f"app.kubernetes.io/managed-by={CONTROLLED_BY_US},vyogo.tech/component"
     found: dict[str, list[float]] = {}
     for kind in CHILDREN:
-        async for page in client.pages(kind, "", labels, metadata_only=True):
+        async for page in client.pages(kind, "", selectors(labels), metadata_only=True):
             metas = [msgspec.json.decode(raw, type=Live).metadata for raw in page.items]
             times = [datetime.fromisoformat(each.creation_timestamp).timestamp() for each in metas]
             found.setdefault(kind.kind, []).extend(times)
@@ -337,12 +338,12 @@ def _site(number: int, of: int) -> Manifest:
 
 async def _given(client: Client) -> dict[str, tuple[str, str]]:
     """UID and resourceVersion of every object of ours, by kind and name."""
-    found = {}
+    found, decoder = {}, Decoder(Live, metadata_only=True)
     for kind in (BENCH, SITE, *CHILDREN):
         async for page in client.pages(kind, metadata_only=True):
             for raw in page.items:
-                meta = msgspec.json.decode(raw, type=Live).metadata
-                found[f"{kind.kind} {meta.key}"] = meta.uid, meta.resource_version
+                meta = decoder.object(raw).item.live.metadata
+                found[f"{kind.kind} {meta.key}"] = meta.uid, str(meta.resource_version)
     return found
 
 

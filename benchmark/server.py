@@ -88,7 +88,7 @@ class Server:
         kind, population = asked.kind, self.population
         found = population.objects[kind]
         start, limit = int(asked.query.get("continue") or 0), int(asked.query.get("limit") or len(found) or 1)
-        names = [] if _pods_of_workloads(asked) else list(found)[start : start + limit]
+        names = [] if _pods_that_run(asked) else list(found)[start : start + limit]
         metadata = {"resourceVersion": str(population.version)}
         if start + limit < len(found):
             metadata |= {"continue": str(start + limit)}
@@ -157,7 +157,7 @@ class Server:
             self.moved.set()
 
     def _existing(self, asked: Asked) -> Iterator[list[bytes]]:
-        found = list(self.population.objects[asked.kind].values())
+        found = [] if _pods_that_run(asked) else list(self.population.objects[asked.kind].values())
         version = self.population.version
         for start in range(0, len(found), BATCH):
             objects = (each.partial if asked.metadata_only else each.whole for each in found[start : start + BATCH])
@@ -263,9 +263,10 @@ class Server:
         await self.let_pass(feed, storm.kind, 0)
 
 
-def _pods_of_workloads(asked: Asked) -> bool:
-    """There are none of those: only the pods of Jobs, which selectors ask for by their Job."""
-    return asked.kind == POD and "job-name" not in asked.query.get("labelSelector", "")
+def _pods_that_run(asked: Asked) -> bool:
+    """There are none of those: only pods of Jobs that are done."""
+    of_jobs = "job-name" in asked.query.get("labelSelector", "")
+    return asked.kind == POD and (not of_jobs or "status.phase!=Succeeded" in asked.query.get("fieldSelector", ""))
 
 
 def _made(sent: Manifest, asked: Asked) -> Manifest:

@@ -130,8 +130,8 @@ MUTANTS = [
         "child-looked-at-once",
         "Edge instead of level: a child that was once right is never looked at again, whatever becomes of it.",
         "runtime/apply.py",
-        "return item.verified == hash((child.digest, item.digest))",
-        "return item.verified != 0",
+        "return child.digest == item.applied or item.verified == hash((child.digest, item.digest))",
+        "return item.applied != 0 or item.verified != 0",
         (f"{APPLY}::test_a_child_edited_by_hand_is_put_right",),
     ),
     Mutant(
@@ -264,7 +264,7 @@ MUTANTS = [
     ),
     Mutant(
         "defaults-taken-for-ours",
-        "What the server and others add counts as ours: every child is read again after each restart, and at each edit.",
+        "What the server and others add counts as ours: each child is read again after a restart and at each edit.",
         "runtime/applied.py",
         "if below is not None:\n            found.append(_picked(below, item) if below else item)",
         "if True:\n            found.append(item)",

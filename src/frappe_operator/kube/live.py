@@ -7,10 +7,13 @@ bytes instead of tens of thousands. A kind's projection says, field by field, wh
 import zlib
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TypeVar
 
 from msgspec import Raw, Struct, field
 
 from frappe_operator.kube.kinds import Key
+
+T = TypeVar("T")
 
 CONTROLLED_BY_US = "frappe-operator"
 """Value of `app.kubernetes.io/managed-by` on every child, and the name of our field manager."""
@@ -117,7 +120,13 @@ class Custom(Live):
         return zlib.decompress(self.status)
 
 
-class Replicas(Struct, gc=False, rename="camel"):
+@lru_cache(maxsize=4096)
+def _one(value: T) -> T:
+    """One of the equal values that thousands of objects have."""
+    return value
+
+
+class Replicas(Struct, gc=False, frozen=True, rename="camel"):
     """Status of a Deployment or StatefulSet."""
 
     observed_generation: int = 0
@@ -127,15 +136,18 @@ class Replicas(Struct, gc=False, rename="camel"):
     available_replicas: int = 0
 
 
-class ReplicaSpec(Struct, gc=False, rename="camel"):
+class ReplicaSpec(Struct, gc=False, frozen=True, rename="camel"):
     replicas: int = 1
 
 
 class Workload(Live):
     """A Deployment or StatefulSet."""
 
-    spec: ReplicaSpec = field(default_factory=ReplicaSpec)
-    status: Replicas = field(default_factory=Replicas)
+    spec: ReplicaSpec = ReplicaSpec()
+    status: Replicas = Replicas()
+
+    def __post_init__(self) -> None:
+        self.spec, self.status = _one(self.spec), _one(self.status)
 
 
 class JobCondition(Struct, gc=False, frozen=True, rename="camel"):
@@ -150,13 +162,7 @@ class JobStatus(Struct, gc=False, rename="camel"):
     conditions: tuple[JobCondition, ...] = ()
 
     def __post_init__(self) -> None:
-        self.conditions = _shared(self.conditions)
-
-
-@lru_cache(maxsize=1024)
-def _shared(conditions: tuple[JobCondition, ...]) -> tuple[JobCondition, ...]:
-    """Jobs that were done in the same second share the words for it."""
-    return conditions
+        self.conditions = _one(self.conditions)
 
 
 class Job(Live):

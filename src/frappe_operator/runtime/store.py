@@ -13,6 +13,7 @@ import structlog
 
 from frappe_operator.kube.kinds import Key, Kind
 from frappe_operator.kube.live import Live
+from frappe_operator.runtime.applied import NOTHING
 from frappe_operator.runtime.decoding import Decoded, Item
 
 log = structlog.get_logger(__name__)
@@ -39,29 +40,30 @@ class Store:
 
     def __init__(self, kind: Kind, indices: Mapping[str, Index] | None = None) -> None:
         self.kind = kind
-        self._items: dict[Key, Item] = {}
-        self._owned: dict[str, tuple[Key, ...]] = {}
+        self._items: dict[str, dict[str, Item]] = {}
+        """By namespace and name. An Item stays the same one for as long as its object lives."""
+        self._owned: dict[str, tuple[Item, ...]] = {}
         self._indices: dict[str, Index] = dict(indices or {})
-        self._indexed: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in self._indices}
+        self._indexed: dict[str, dict[str, dict[str, Item]]] = {name: {} for name in self._indices}
         self._buried: dict[str, int] = {}
         """By UID, the version with which it went."""
 
     def __len__(self) -> int:
-        return len(self._items)
+        return sum(map(len, self._items.values()))
 
     def get(self, key: Key) -> Item | None:
-        return self._items.get(key)
+        return self._items.get(key.namespace, {}).get(key.name)
 
     def all(self) -> list[Live]:
-        return [item.live for item in self._items.values()]
+        return [item.live for items in self._items.values() for item in items.values()]
 
     def owned(self, uid: str) -> list[Live]:
         """The objects whose controller has this UID."""
-        return [self._items[key].live for key in self._owned.get(uid, ())]
+        return [item.live for item in self._owned.get(uid, ())]
 
     def select(self, index: str, value: str) -> list[Live]:
         """The objects that an index has under a value. Raises KeyError for an index that was not declared."""
-        return [self._items[key].live for key in self._indexed[index].get(value, ())]
+        return [item.live for item in self._indexed[index].get(value, {}).values()]
 
     def put(self, decoded: Decoded) -> Change | None:
         """Takes an object in. None when that changes nothing: older, dead, or no different."""
@@ -70,39 +72,39 @@ class Store:
         key = Key(meta.namespace, meta.name)
         if self._buried and item.version <= self._buried.get(meta.uid, -1):
             return None
-        old = self._items.get(key)
-        if old is None:
+        known = self.get(key)
+        if known is None:
             self._insert(key, item, applied)
             return Change(self.kind, None, item.live)
-        if item.version <= old.version:
+        if item.version <= known.version:
             return None
-        if old.live.metadata.uid != meta.uid:
-            self.bury(key, old.live.metadata.uid, FOR_EVER)
+        before = known.live
+        if before.metadata.uid != meta.uid:
+            self.bury(key, before.metadata.uid, FOR_EVER)
             self._insert(key, item, applied)
-            return Change(self.kind, old.live, item.live)
-        item.verified = old.verified
-        if item.digest == old.digest:
-            if _same(old.live, item.live):
-                old.live.metadata.resource_version = meta.resource_version
-                return None
-            # None of the fields that anybody sets has changed: where it is to be found has not, nor what of it is ours.
-            item.applied = old.applied
-            self._items[key] = item
-            return Change(self.kind, old.live, item.live)
-        self._unindex(key, old.live)
-        self._insert(key, item, applied)
-        return Change(self.kind, old.live, item.live)
+        elif item.digest != known.digest:
+            self._unindex(known)
+            known.live, known.digest = item.live, item.digest
+            known.applied = applied() if applied else NOTHING
+            self._index(known)
+        elif _same(before, item.live):
+            before.metadata.resource_version = meta.resource_version
+            return None
+        else:
+            # Nothing that anybody sets has changed: not where it is to be found, nor what of it is ours.
+            known.live = item.live
+        return Change(self.kind, before, item.live)
 
     def bury(self, key: Key, uid: str, version: int) -> Change | None:
         """The object with this UID is gone, as of `version`. None when it was not known."""
         self._buried[uid] = version
         if len(self._buried) > MOST_TOMBSTONES:
             del self._buried[next(iter(self._buried))]
-        item = self._items.get(key)
+        item = self.get(key)
         if item is None or item.live.metadata.uid != uid:
             return None
-        del self._items[key]
-        self._unindex(key, item.live)
+        _drop(self._items, key.namespace, key.name)
+        self._unindex(item)
         return Change(self.kind, item.live, None)
 
     def keep_only(self, seen: set[str], namespace: str, version: int) -> list[Change]:
@@ -110,40 +112,42 @@ class Store:
 
         `seen`: the UIDs in the list. `namespace`: the one that was listed, empty for all.
         """
+        listed = [self._items.get(namespace, {})] if namespace else self._items.values()
         gone = [
-            (key, item.live.metadata.uid)
-            for key, item in self._items.items()
-            if item.live.metadata.uid not in seen
-            and item.version <= version
-            and (not namespace or key.namespace == namespace)
+            item.live.metadata
+            for items in listed
+            for item in items.values()
+            if item.live.metadata.uid not in seen and item.version <= version
         ]
-        return [change for key, uid in gone if (change := self.bury(key, uid, version))]
+        return [change for meta in gone if (change := self.bury(meta.key, meta.uid, version))]
 
     def _insert(self, key: Key, item: Item, applied: Callable[[], int] | None) -> None:
-        self._items[key] = item
+        self._items.setdefault(key.namespace, {})[key.name] = item
         if applied is not None:
             item.applied = applied()
-        self._index(key, item.live)
+        self._index(item)
 
-    def _index(self, key: Key, live: Live) -> None:
+    def _index(self, item: Item) -> None:
+        live = item.live
         owner = live.metadata.controller
         if owner is not None:
-            self._owned[owner.uid] = (*self._owned.get(owner.uid, ()), key)
+            self._owned[owner.uid] = (*self._owned.get(owner.uid, ()), item)
         for name, index in self._indices.items():
             for value in self._values(name, index, live):
-                self._indexed[name].setdefault(value, {})[key] = None
+                self._indexed[name].setdefault(value, {})[live.metadata.uid] = item
 
-    def _unindex(self, key: Key, live: Live) -> None:
+    def _unindex(self, item: Item) -> None:
+        live = item.live
         owner = live.metadata.controller
         if owner is not None:
-            left = tuple([each for each in self._owned[owner.uid] if each != key])
+            left = tuple([each for each in self._owned[owner.uid] if each is not item])
             if left:
                 self._owned[owner.uid] = left
             else:
                 del self._owned[owner.uid]
         for name, index in self._indices.items():
             for value in self._values(name, index, live):
-                _drop(self._indexed[name], value, key)
+                _drop(self._indexed[name], value, live.metadata.uid)
 
     def _values(self, name: str, index: Index, live: Live) -> list[str]:
         try:
@@ -154,11 +158,11 @@ class Store:
             return []
 
 
-def _drop(where: dict[str, dict[Key, None]], value: str, key: Key) -> None:
-    keys = where.get(value)
-    if keys is not None:
-        keys.pop(key, None)
-        if not keys:
+def _drop(where: dict[str, dict[str, Item]], value: str, key: str) -> None:
+    items = where.get(value)
+    if items is not None:
+        items.pop(key, None)
+        if not items:
             del where[value]
 
 

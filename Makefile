@@ -35,7 +35,7 @@ lint: setup ## Format, style, types, and the doors between the rooms.
 	.venv/bin/lint-imports
 
 fast: setup ## The tests that need no cluster: seconds.
-	$(PYTHON) -m pytest -q -n $(WORKERS) tests/unit tests/golden tests/world tests/runtime
+	$(PYTHON) -m pytest -q -n $(WORKERS) tests/unit tests/golden tests/world tests/runtime tests/mutants/test_mutants.py
 
 mutants: setup ## Plants known bugs, one after the other, and shows that the tests catch each. ONLY="watch-*" for some.
 	$(PYTHON) -m tests.mutants --workers $(WORKERS) $(ONLY)

@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 WORKERS ?= 2
 
-.PHONY: help setup demo bench test test-node test-rest lint fast mutants up down status golden manifests lock
+.PHONY: help setup demo bench test test-node test-rest lint fast mutants model up down status golden manifests lock
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +39,9 @@ fast: setup ## The tests that need no cluster: seconds.
 
 mutants: setup ## Plants known bugs, one after the other, and shows that the tests catch each. ONLY="watch-*" for some.
 	$(PYTHON) -m tests.mutants --workers $(WORKERS) $(ONLY)
+
+model: setup ## Every order of things for a small product: hundreds of thousands of states, each of which ends well.
+	@$(PYTHON) -m tests.modelcheck
 
 golden: setup ## Writes the golden files anew; read the difference before you commit it.
 	$(PYTHON) -m pytest -q tests/golden --update-golden

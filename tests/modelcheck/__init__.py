@@ -1,0 +1,11 @@
+"""Every order of things, for a product small enough: breadth-first over all that can happen between two steps.
+
+The real kernel decides (`apply`, `report`, `finalizers`, `look`, the queue, the stores): its coroutines are stepped by
+hand, one request at a time. Between any two steps the operator may die, an answer may be lost, a watch may be behind,
+people may edit and delete, and the cluster's controllers may act.
+
+- `toy`: a product with a child of every sort. `objects`: versions of its objects. `server`: what a request does.
+- `kernel`: the operator from one of its states to the next, by running it. `memory`: those states, each run once.
+- `model`: a state of everything, and what may happen in it. `properties`: what must never be, and where it must end.
+- `search`: breadth-first, and from each state a fair run. `python -m tests.modelcheck` runs it all.
+"""

@@ -1,0 +1,41 @@
+"""What the search begins with, and how far it goes: small for every run of the tests, large for the whole proof."""
+
+from typing import NamedTuple
+
+from tests.modelcheck.model import Around, Limits, Model
+
+
+class Scenario(NamedTuple):
+    """One search."""
+
+    name: str
+    may: Around
+    """How often people edit, delete, create again and meddle, and how many requests are lost."""
+    limits: Limits
+    strangers: str = ""
+    """What people do to children."""
+    settled: bool = False
+    """Whether everything is in place in the beginning."""
+
+    def model(self) -> Model:
+        return Model(self.may, self.limits, self.strangers, settled=self.settled)
+
+
+ONE, TWO = Limits(lagging=1), Limits(lagging=2)
+WORSE = Limits(lagging=2, job_fails=True, overtaken=True)
+
+SMALL = (
+    Scenario("made, and a request is lost", Around(losses=1), ONE),
+    Scenario("made, and edited at any moment", Around(edits=1), ONE),
+    Scenario("made, deleted at any moment, and made again", Around(deletions=1, comebacks=1), ONE),
+    Scenario("edited and deleted when all was in place", Around(edits=1, deletions=1), TWO, settled=True),
+    Scenario("children edited, deleted and replaced", Around(meddling=1), ONE, "edit delete replace"),
+)
+LARGE = (
+    Scenario("made, with every trouble of the network", Around(losses=1), WORSE),
+    Scenario("made, edited, deleted, and made again", Around(edits=1, deletions=1, comebacks=1), TWO),
+    Scenario("made and edited, and two requests are lost", Around(edits=1, losses=2), ONE),
+    Scenario("the cache is far behind", Around(edits=1, deletions=1), Limits(behind=2, lagging=3), settled=True),
+    Scenario("edited, and others edit and delete children", Around(edits=1, meddling=1), TWO, "edit delete"),
+    Scenario("deleted, and a stranger takes a name", Around(deletions=1, meddling=2), ONE, "replace", settled=True),
+)

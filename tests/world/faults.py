@@ -126,6 +126,8 @@ class Course:
         """What went wrong so far, to be read when a test fails."""
         self.travel: tuple[int, float] = 0, 0.0
         """How many writes back the next process begins, and for how long it is held there."""
+        self.events: dict[str, int] = {}
+        """By kind, how many events its watches have brought."""
         self._mine = _Counted(plan)
         self._others = {number: _Counted(faults) for number, faults in enumerate(others)}
         self._branch = branch
@@ -137,6 +139,7 @@ class Course:
 
     def of_event(self, kind: Kind) -> WatchFault | None:
         """What happens to the next event of a kind's watch."""
+        self.events[kind.kind] = self.events.get(kind.kind, 0) + 1
         fault = self._due(lambda fault: isinstance(fault, WatchFault) and fault.kind in ("", kind.kind))
         return fault if isinstance(fault, WatchFault) else None
 

@@ -57,9 +57,10 @@ class Process:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is to be looked at, now or later."""
-        queues = self.engine.queues.values() if self.engine is not None else ()
-        return not any(len(queue) or queue.running or queue.delayed for queue in queues)
+        """Whether it knows everything, and nothing is to be looked at, now or later."""
+        if self.engine is None or not self.engine.synced.is_set():
+            return False
+        return not any(len(queue) or queue.running or queue.delayed for queue in self.engine.queues.values())
 
     async def request(
         self,
@@ -225,7 +226,7 @@ class World:
     @property
     def idle(self) -> bool:
         """Whether the operator has nothing to look at, now or later."""
-        return all(process.idle for process in self._processes)
+        return bool(self._processes) and all(process.idle for process in self._processes)
 
     @property
     def writes(self) -> list[Written]:

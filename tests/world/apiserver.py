@@ -1,5 +1,6 @@
 """The API server at the end of a `Transport`: paths, queries, pages, watches and what goes over the wire."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -88,6 +89,16 @@ class Written(NamedTuple):
     code: int
     changed: bool
     """Whether it made a difference."""
+    before: int
+    """The cluster's version before it."""
+
+
+class Past(NamedTuple):
+    """What a server that is behind shows to those who begin to watch."""
+
+    version: int
+    until: float
+    """When it catches up, in the clock's seconds."""
 
 
 class ApiServer:
@@ -102,6 +113,7 @@ class ApiServer:
         self.pause = pause
         self.requests: list[Asked] = []
         self.writes: list[Written] = []
+        self.past = Past(0, 0.0)
         self._pages: dict[str, tuple[int, list[Record]]] = {}
 
     # --- Transport
@@ -162,7 +174,7 @@ class ApiServer:
         finally:
             changed = self.api.store.version != version
             now = self.api.clock()
-            self.writes.append(Written(now, asked.verb, asked.ref, manager, asked.subresource, code, changed))
+            self.writes.append(Written(now, asked.verb, asked.ref, manager, asked.subresource, code, changed, version))
         return response
 
     def _written(self, asked: Asked, manager: str) -> Response:
@@ -316,12 +328,17 @@ class ApiServer:
         initial = query.get("sendInitialEvents") == "true"
         text = query.get("resourceVersion", "")
         if initial or text in {"", "0"}:
-            version = store.version
-            for record in store.list(asked.kind, asked.namespace):
+            held = max(self.past.until - clock(), 0.0)
+            version = self.past.version if held else store.version
+            records = (
+                store.as_of(version, asked.kind, asked.namespace) if held else store.list(asked.kind, asked.namespace)
+            )
+            for record in records:
                 if chosen(record.obj):
                     yield self._event("ADDED", record, asked)
             if initial:
                 yield self._bookmark(asked, version, {"k8s.io/initial-events-end": "true"})
+            await asyncio.sleep(held)
         else:
             version = int(text)
         feed = store.feed(asked.kind)

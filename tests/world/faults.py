@@ -1,11 +1,12 @@
 """A bad network, a busy server, a process that dies: what goes wrong between the operator and the API server.
 
-A plan is a list of faults, each one line of JSON. It is learned from a run in which nothing went wrong: the n-th
-request of a verb, a kind, a name is the same one in every run of the same seed.
+A plan is a list of faults, each one object of JSON. It is learned from a run in which nothing went wrong: the n-th
+request of a verb, a kind, a name is the same one in every run of the same seed. A `Course` is a run under a plan; it
+outlives the operator's processes, each of which reaches the API server through `Faults` of its own.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Literal
 
@@ -29,9 +30,10 @@ REFUSALS = {
 
 What = Literal["crash", "403", "409", "429", "500", "503", "timeout", "reset", "cut"]
 WatchTrouble = Literal["drop", "double", "delay", "swap", "gone", "silent"]
+StepTrouble = Literal["restart", "twin", "hurry"]
 
 
-class Fault(Struct, frozen=True, omit_defaults=True):
+class Fault(Struct, frozen=True, omit_defaults=True, tag_field="at", tag="request"):
     """One thing that goes wrong with requests."""
 
     what: What
@@ -40,6 +42,7 @@ class Fault(Struct, frozen=True, omit_defaults=True):
     """A verb, or `write` for any that writes, or `any`."""
     kind: str = ""
     name: str = ""
+    """Not of Events: theirs are never the same twice."""
     nth: int = 1
     """The first request this happens to, of those that match, counted from 1."""
     times: int = 1
@@ -47,6 +50,10 @@ class Fault(Struct, frozen=True, omit_defaults=True):
     """The server has done what it was asked; only the answer is lost."""
     retry_after: int = 0
     """Seconds, for 429 and 503."""
+    back: int = 0
+    """For `crash`: what the next process is shown first is the cluster as it was so many writes ago."""
+    seconds: float = 5.0
+    """How long it is shown that."""
 
     def meets(self, asked: Asked) -> bool:
         """Whether a request is one of those this fault is about."""
@@ -57,8 +64,14 @@ class Fault(Struct, frozen=True, omit_defaults=True):
             and self.name in ("", asked.name)
         )
 
+    def __str__(self) -> str:
+        which = " ".join(word for word in (self.verb, self.kind, self.name) if word)
+        number = f"number {self.nth}" if self.times == 1 else f"numbers {self.nth} to {self.nth + self.times - 1}"
+        back = f", then shown {self.seconds:g} s of what was {self.back} writes ago" if self.back else ""
+        return f"{self.what} {'after' if self.after else 'before'} {which}, {number}{back}"
 
-class WatchFault(Struct, frozen=True, omit_defaults=True):
+
+class WatchFault(Struct, frozen=True, omit_defaults=True, tag_field="at", tag="watch"):
     """One thing that goes wrong with watches."""
 
     what: WatchTrouble
@@ -71,24 +84,123 @@ class WatchFault(Struct, frozen=True, omit_defaults=True):
     seconds: float = 30.0
     """How late, for `delay`."""
 
+    def __str__(self) -> str:
+        return f"{self.what} at event {self.nth} of the watches of {self.kind or 'any kind'}, {self.times} times"
+
+
+class StepFault(Struct, frozen=True, omit_defaults=True, tag_field="at", tag="step"):
+    """One thing that goes wrong as a step of a scenario begins."""
+
+    what: StepTrouble
+    """`restart`: the process dies, and the step is done while there is none; `twin`: a second process works beside the
+    first, and neither knows; `hurry`: the step is done before what the last one asked for is done."""
+    step: int
+    """Steps are counted from 0."""
+    seconds: float = 5.0
+    """After the step before, for `hurry`; how long, for `twin`; as for a crash, for `restart`."""
+    back: int = 0
+    """For `restart`: as for a crash."""
+
+    def __str__(self) -> str:
+        back = f", then shown what was {self.back} writes ago" if self.back else ""
+        return f"{self.what} at step {self.step} ({self.seconds:g} s){back}"
+
+
+AnyFault = Fault | WatchFault | StepFault
+
+
+class Course:
+    """A run under a plan: which of its faults are due, and what has happened of them.
+
+    The run can be many: of `others`, each is told to `branch` as the first of its faults comes due. Where that says
+    yes (in the child of a fork, that is), this run goes on under the other's plan; where it says no, without.
+    """
+
+    def __init__(
+        self,
+        plan: Iterable[AnyFault] = (),
+        others: Iterable[Sequence[AnyFault]] = (),
+        branch: Callable[[int], bool] = lambda number: False,
+    ) -> None:
+        self.happened: list[str] = []
+        """What went wrong so far, to be read when a test fails."""
+        self.travel: tuple[int, float] = 0, 0.0
+        """How many writes back the next process begins, and for how long it is held there."""
+        self.events: dict[str, int] = {}
+        """By kind, how many events its watches have brought."""
+        self._mine = _Counted(plan)
+        self._others = {number: _Counted(faults) for number, faults in enumerate(others)}
+        self._branch = branch
+
+    def of_request(self, asked: Asked) -> Fault | None:
+        """What happens to a request."""
+        fault = self._due(lambda fault: isinstance(fault, Fault) and fault.meets(asked))
+        return fault if isinstance(fault, Fault) else None
+
+    def of_event(self, kind: Kind) -> WatchFault | None:
+        """What happens to the next event of a kind's watch."""
+        self.events[kind.kind] = self.events.get(kind.kind, 0) + 1
+        fault = self._due(lambda fault: isinstance(fault, WatchFault) and fault.kind in ("", kind.kind))
+        return fault if isinstance(fault, WatchFault) else None
+
+    def of_step(self, step: int, *what: StepTrouble) -> list[StepFault]:
+        """What happens as a step begins, of these troubles."""
+        first = self._due(lambda fault: isinstance(fault, StepFault) and fault.step == step and fault.what in what)
+        rest = [fault for fault in self._mine.plan if isinstance(fault, StepFault) and fault.step == step]
+        return [fault for fault in rest if fault.what in what] if first else []
+
+    def _due(self, meets: Callable[[AnyFault], bool]) -> AnyFault | None:
+        due = self._mine.due(meets)
+        for number, other in list(self._others.items()):
+            theirs = other.due(meets)
+            if theirs is None:
+                continue
+            del self._others[number]
+            if self._branch(number):
+                self._mine, self._others = other, {}
+                return theirs
+        return due
+
+
+class _Counted:
+    """A plan, and how often each of its faults has been met."""
+
+    def __init__(self, plan: Iterable[AnyFault]) -> None:
+        self.plan = list(plan)
+        self._seen = [0] * len(self.plan)
+
+    def due(self, meets: Callable[[AnyFault], bool]) -> AnyFault | None:
+        due = None
+        for number, fault in enumerate(self.plan):
+            if meets(fault):
+                self._seen[number] += 1
+                if due is None and _from(fault) <= self._seen[number] < _from(fault) + _times(fault):
+                    due = fault
+        return due
+
+
+def _from(fault: AnyFault) -> int:
+    return 1 if isinstance(fault, StepFault) else fault.nth
+
+
+def _times(fault: AnyFault) -> int:
+    return 1 if isinstance(fault, StepFault) else fault.times
+
 
 class Faults:
-    """A Transport that does to requests what its plan says, and hands the others on."""
+    """A Transport that does to requests what a course says, and hands the others on. One for each process."""
 
     def __init__(
         self,
         inner: Transport,
         kinds: Iterable[Kind],
-        plan: Iterable[Fault | WatchFault] = (),
+        course: Course,
         crash: Callable[[], None] = lambda: None,
     ) -> None:
         self.inner = inner
-        self.plan = list(plan)
-        self.happened: list[str] = []
-        """What went wrong so far, to be read when a test fails."""
+        self.course = course
         self._kinds = list(kinds)
         self._crash = crash
-        self._seen: dict[int, int] = {}
 
     async def request(
         self,
@@ -104,15 +216,18 @@ class Faults:
             return await self.inner.request(method, path, query=query, headers=headers, body=body, timeout=timeout)
 
         asked = take_apart(self._kinds, method, path, query or {}, headers or {}, body)
-        fault = self._due(asked) if asked is not None else None
-        if fault is None or asked is None:
+        if asked is None:
             return await send()
-        self.happened.append(f"{fault.what} {'after' if fault.after else 'before'} {asked.verb} of {asked.ref}")
+        fault = self.course.of_request(asked)
+        if fault is None:
+            return await send()
+        self.course.happened.append(f"{fault.what} {'after' if fault.after else 'before'} {asked.verb} of {asked.ref}")
         return await self._trouble(fault, send, timeout)
 
     async def _trouble(self, fault: Fault, send: Callable[[], Awaitable[Response]], seconds: float) -> Response:
         answer = await send() if fault.after or fault.what == "cut" else None
         if fault.what == "crash":
+            self.course.travel = fault.back, fault.seconds
             self._crash()
             await asyncio.get_running_loop().create_future()
         if fault.what == "timeout":
@@ -127,41 +242,28 @@ class Faults:
         pause = {"Retry-After": str(fault.retry_after)} if fault.retry_after else {}
         return Response(refused.code, {**JSON, **pause}, orjson.dumps(refused.status()))
 
-    def _due(self, asked: Asked) -> Fault | None:
-        due = None
-        for number, fault in enumerate(self.plan):
-            if isinstance(fault, Fault) and fault.meets(asked) and self._counts(number, fault.nth, fault.times):
-                due = due or fault
-        return due
-
-    def _counts(self, number: int, nth: int, times: int) -> bool:
-        seen = self._seen[number] = self._seen.get(number, 0) + 1
-        return nth <= seen < nth + times
-
     def stream(
         self, path: str, *, query: Query | None = None, headers: Headers | None = None, timeout: float
     ) -> AbstractAsyncContextManager[StreamResponse]:
         asked = take_apart(self._kinds, "GET", path, query or {}, headers or {}, None)
         inner = self.inner.stream(path, query=query, headers=headers, timeout=timeout)
-        mine = [
-            (number, fault)
-            for number, fault in enumerate(self.plan)
-            if isinstance(fault, WatchFault) and asked is not None and fault.kind in ("", asked.kind.kind)
-        ]
-        return self._troubled(inner, mine) if mine else inner
+        return self._troubled(inner, asked.kind) if asked is not None else inner
 
     @asynccontextmanager
     async def _troubled(
-        self, inner: AbstractAsyncContextManager[StreamResponse], mine: list[tuple[int, WatchFault]]
+        self, inner: AbstractAsyncContextManager[StreamResponse], kind: Kind
     ) -> AsyncIterator[StreamResponse]:
         async with inner as answer:
-            lines = self._lines(answer, mine)
+            if answer.status != 200:
+                yield answer
+                return
+            lines = self._lines(answer, kind)
             try:
                 yield Stream(answer.status, answer.headers, lines)
             finally:
                 await lines.aclose()
 
-    async def _lines(self, answer: StreamResponse, mine: list[tuple[int, WatchFault]]) -> AsyncGenerator[bytes, None]:
+    async def _lines(self, answer: StreamResponse, kind: Kind) -> AsyncGenerator[bytes, None]:
         """The events of a watch, one a chunk, with what goes wrong."""
         held = b""
         async for line in _lines_of(answer):
@@ -172,10 +274,10 @@ class Faults:
                     held = b""
                 yield line
                 continue
-            due = [fault for number, fault in mine if self._counts(number, fault.nth, fault.times)]
-            if due:
-                self.happened.append(f"watch: {due[0].what} at {line[:60]!r}")
-            what = due[0].what if due else ""
+            due = self.course.of_event(kind)
+            if due is not None:
+                self.course.happened.append(f"watch of {kind.kind}: {due.what}")
+            what = due.what if due is not None else ""
             if what == "drop":
                 raise TransportError("Response payload is not completed")
             if what == "gone":
@@ -185,7 +287,7 @@ class Faults:
             if what == "silent":
                 await asyncio.get_running_loop().create_future()
             if what == "delay":
-                await asyncio.sleep(due[0].seconds)
+                await asyncio.sleep(due.seconds if due is not None else 0)
             if what == "swap":
                 held = line
                 continue

@@ -17,10 +17,10 @@ from frappe_operator.runtime.engine import Engine
 from frappe_operator.runtime.transport import Headers, Query, Response, Transport
 from frappe_operator.site import controller as site
 from tests.world.api import REPLICA_SET, START, Api
-from tests.world.apiserver import ApiServer, Written
+from tests.world.apiserver import ApiServer, Past, Written
 from tests.world.clock import VirtualLoop
 from tests.world.controllers import controllers as cluster_controllers
-from tests.world.faults import Fault, Faults, WatchFault
+from tests.world.faults import AnyFault, Course, Faults
 from tests.world.frappe import Frappe
 from tests.world.kubelet import Kubelet
 from tests.world.store import Change
@@ -42,9 +42,25 @@ class NotSettled(AssertionError):
 class Process:
     """One life of the operator: its requests end with it, wherever they are."""
 
-    def __init__(self, inner: Transport) -> None:
-        self._inner = inner
+    def __init__(self, network: Callable[[Callable[[], None]], Transport]) -> None:
+        """`network` makes its way to the API server; it is told how to kill the process."""
+        self._inner = network(self.die)
         self.dead = False
+        self.engine: Engine | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def die(self) -> None:
+        """Ends here and now."""
+        self.dead = True
+        if self.task is not None:
+            self.task.get_loop().call_soon(self.task.cancel)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it knows everything, and nothing is to be looked at, now or later."""
+        if self.engine is None or not self.engine.synced.is_set():
+            return False
+        return not any(len(queue) or queue.running or queue.delayed for queue in self.engine.queues.values())
 
     async def request(
         self,
@@ -83,7 +99,8 @@ def product(world: "World") -> Sequence[Controller]:
 class World:
     """A cluster with these objects in it, and the operator running.
 
-    `controllers` makes the operator's controllers, at every start of its process. `plan`: what goes wrong.
+    `controllers` makes the operator's controllers, at every start of its process. `plan`: what goes wrong, faults or
+    a course that has them.
     `seed` decides latencies and the order in which the cluster's controllers act.
     """
 
@@ -91,7 +108,7 @@ class World:
         self,
         *objects: Manifest,
         controllers: ProductOf = product,
-        plan: Iterable[Fault | WatchFault] = (),
+        plan: Iterable[AnyFault] | Course = (),
         seed: int = 0,
         crds: Iterable[Manifest] = (),
         storage: Sequence[Manifest] = (storage_class(),),
@@ -104,12 +121,12 @@ class World:
         self.frappe = Frappe(self.api)
         self.kubelet = Kubelet(self.frappe.program)
         self.sim = cluster_controllers(self.api, self.kubelet, seed, [(kinds.POD, self.frappe.maps)])
-        self.faults = Faults(self.server, self.api.kinds, plan, self.crash)
+        self.faults = plan if isinstance(plan, Course) else Course(plan)
         self.starts = 0
         """How often the operator's process was started."""
         self._controllers = controllers
-        self._process: Process | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._processes: list[Process] = []
+        """Those that live, the first one first."""
         self._tokens = 0
         self._last = 0.0
         self.lies: list[str] = []
@@ -143,10 +160,17 @@ class World:
 
     def crash(self) -> None:
         """The operator's process dies here and now; another is started a second later, knowing nothing."""
-        if self._process is not None:
-            self._process.dead = True
-        if self._task is not None:
-            self.loop.call_soon(self._task.cancel)
+        if self._processes:
+            self._processes[0].die()
+
+    def twin(self, seconds: float) -> None:
+        """For so long, a second process works beside the first; each believes that it is the leader."""
+        self.loop.create_task(self._twin(seconds))
+
+    def turn_back(self, writes: int, seconds: float) -> None:
+        """Who begins to watch from now on, for so many seconds, sees the cluster as it was so many writes ago."""
+        before = [write.before for write in self.server.writes[-writes:]]
+        self.server.past = Past(before[0] if before else 0, self.loop.time() + seconds)
 
     def run(self, seconds: float) -> None:
         """Let virtual seconds pass."""
@@ -198,6 +222,11 @@ class World:
             if ours and (not owner or owner in owners):
                 found.append(ref)
         return sorted(found)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the operator has nothing to look at, now or later."""
+        return bool(self._processes) and all(process.idle for process in self._processes)
 
     @property
     def writes(self) -> list[Written]:
@@ -254,23 +283,41 @@ class World:
     async def _live(self) -> None:
         """The operator's process, and whoever starts it again."""
         while True:
-            self.starts += 1
-            self._process = Process(self.faults)
-            self._task = asyncio.create_task(self._operate(self._process))
-            try:
-                await self._task
-            except asyncio.CancelledError:
-                current = asyncio.current_task()
-                if current is not None and current.cancelling():
-                    self._process.dead = True
-                    self._task.cancel()
-                    raise
-            self._process.dead = True
+            await self._life_of(self._begin())
             await asyncio.sleep(RESTART_SECONDS)
+            back, seconds = self.faults.travel
+            if back:
+                self.faults.travel = 0, 0.0
+                self.turn_back(back, seconds)
 
-    async def _operate(self, transport: Process) -> None:
-        engine = Engine(
-            transport,
+    async def _twin(self, seconds: float) -> None:
+        process = self._begin()
+        self.loop.call_later(seconds, process.die)
+        await self._life_of(process)
+
+    def _begin(self) -> Process:
+        self.starts += 1
+        process = Process(lambda crash: Faults(self.server, self.api.kinds, self.faults, crash))
+        process.task = self.loop.create_task(self._operate(process))
+        self._processes.append(process)
+        return process
+
+    async def _life_of(self, process: Process) -> None:
+        assert process.task is not None
+        try:
+            await process.task
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                process.task.cancel()
+                raise
+        finally:
+            process.dead = True
+            self._processes.remove(process)
+
+    async def _operate(self, process: Process) -> None:
+        process.engine = engine = Engine(
+            process,
             self._controllers(self),
             strict=True,
             clock=lambda: START.timestamp() + self.loop.time(),

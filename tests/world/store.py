@@ -1,7 +1,7 @@
 """The objects of the cluster and everything that ever happened to them, in order."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -93,6 +93,20 @@ class Store:
         having = self.objects.get(kind, {})
         return [having[key] for key in sorted(having) if not namespace or key.namespace == namespace]
 
+    def as_of(self, version: int, kind: Kind, namespace: str = "") -> Sequence[Record]:
+        """The same, as it was at an earlier version."""
+        having: dict[str, Record] = {}
+        for change in self.feed(kind).changes:
+            if change.version > version:
+                break
+            uid = change.record.obj["metadata"]["uid"]
+            if change.type == "DELETED":
+                having.pop(uid, None)
+            else:
+                having[uid] = change.record
+        found = {_key(record): record for record in having.values()}
+        return [found[key] for key in sorted(found) if not namespace or key.namespace == namespace]
+
     def refs(self) -> Iterator[Ref]:
         """Everything there is."""
         for kind, having in self.objects.items():
@@ -128,3 +142,8 @@ class Store:
         self.feed(ref.kind).add(change)
         for listener in self.listeners:
             listener(ref, change)
+
+
+def _key(record: Record) -> Key:
+    metadata = record.obj["metadata"]
+    return Key(metadata.get("namespace", ""), metadata["name"])

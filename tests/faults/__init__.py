@@ -1,0 +1,6 @@
+"""Whatever goes wrong, wherever: the end is the same, each once-only effect happened once, and then all is quiet.
+
+- `scenarios`: what people do. `learn`: plans, from a play in which nothing goes wrong. `plan`: one line of JSON.
+- `play`: plays them in a `World`. `witness`: what there was to see. `oracles`: what must be so.
+- `python -m tests.faults` (`make faults`) plays them all; with `--plan`, one, and tells what happened.
+"""

@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 WORKERS ?= 2
 
-.PHONY: help setup demo bench test test-node test-rest lint fast mutants model up down status golden manifests lock
+.PHONY: help setup demo bench test test-node test-rest lint fast faults model mutants up down status golden manifests lock
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,6 +36,11 @@ lint: setup ## Format, style, types, and the doors between the rooms.
 
 fast: setup ## The tests that need no cluster: seconds.
 	$(PYTHON) -m pytest -q -n $(WORKERS) tests/unit tests/golden tests/world tests/runtime tests/mutants/test_mutants.py
+
+faults: setup ## Everything that can go wrong, at every write of every scenario; then random ways, and the model check.
+	$(PYTHON) -m tests.faults
+	WAYS=200 $(PYTHON) -m pytest -q -n $(WORKERS) tests/world/test_paths.py
+	@$(MAKE) --no-print-directory model
 
 mutants: setup ## Plants known bugs, one after the other, and shows that the tests catch each. ONLY="watch-*" for some.
 	$(PYTHON) -m tests.mutants --workers $(WORKERS) $(ONLY)

@@ -206,7 +206,7 @@ MUTANTS = [
         "site_config.json is written in place: a pod that is killed meanwhile leaves half of it.",
         "runner/durable.py",
         "        os.replace(temporary, path)\n",
-        "        path.write_text(text)\n        os.unlink(temporary)\n",
+        "        path.write_text(text)\n        path.chmod(mode)\n        os.unlink(temporary)\n",
         (f"{CREATION}::test_killed_at_any_moment_it_ends_as_one_whole_site",),
     ),
 ]

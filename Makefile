@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 WORKERS ?= 2
 
-.PHONY: help setup demo test test-node test-rest lint fast up down status golden manifests lock
+.PHONY: help setup demo test test-node test-rest lint fast faults up down status golden manifests lock
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -33,6 +33,9 @@ lint: setup ## Format, style, types, and the doors between the rooms.
 
 fast: setup ## The tests that need no cluster: seconds.
 	$(PYTHON) -m pytest -q -n $(WORKERS) tests/unit tests/golden tests/world tests/runtime
+
+faults: setup ## Everything that can go wrong, at every write of every scenario; uses all cores.
+	@$(PYTHON) -m tests.faults
 
 golden: setup ## Writes the golden files anew; read the difference before you commit it.
 	$(PYTHON) -m pytest -q tests/golden --update-golden

@@ -23,7 +23,7 @@ from tests.faults.plan import Plan
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.witness import Evidence, Witness
 from tests.world.faults import Course
-from tests.world.harness import World
+from tests.world.harness import ProductOf, World, product
 
 LONGEST_SECONDS = 120
 """Of real time: a play that takes longer hangs."""
@@ -75,9 +75,9 @@ def judged(plan: Plan, seen: Evidence) -> Outcome:
     return Outcome(plan, {name: complaints for name, complaints in said.items() if complaints}, seen.happened)
 
 
-def play(plan: Plan) -> Outcome:
+def play(plan: Plan, operator: ProductOf = product) -> Outcome:
     """Play one plan from its beginning."""
-    witness = Witness()
+    witness = Witness(operator)
     world = _world(witness, Course(plan.faults), plan.seed)
     try:
         seen = _played(SCENARIOS[plan.scenario], world, witness)
@@ -90,6 +90,9 @@ def play_all(plans: Sequence[Plan]) -> Iterator[Outcome]:
     """Play plans of one scenario and one seed, in the order in which their first faults are due."""
     name, seed = plans[0].scenario, plans[0].seed
     reference(name)
+    # Children live too short to collect anything, and what they only read is not copied for them.
+    gc.freeze()
+    gc.disable()
     branches = _Branches(plans)
     witness = Witness()
     world = _world(witness, Course((), [plan.faults for plan in plans], branches.branch), seed)
@@ -127,7 +130,6 @@ class _Branches:
         """In the child: yes. In the parent, once the child has told what came of it: no."""
         plan = self._plans.pop(number)
         read, write = os.pipe()
-        gc.freeze()
         loop = asyncio._get_running_loop()
         child = os.fork()
         if child == 0:

@@ -1,10 +1,9 @@
 """What people do to a bench and its site, step by step. Between any two steps everything comes to rest."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from frappe_operator.api import crd
-from frappe_operator.kube.kinds import BENCH, SECRET, SITE, Manifest
+from frappe_operator.kube.kinds import BENCH, SECRET, SITE, Kind, Manifest
 from tests.world.harness import World
 from tests.world.objects import a_bench, a_site
 
@@ -26,54 +25,41 @@ CONNECTION: Manifest = {
 }
 EXTERNAL = {"mode": "external", "connectionSecretRef": {"name": "ledger"}}
 
-Step = Callable[[World], None]
-"""One thing that somebody does, or several at once."""
+
+class Add(NamedTuple):
+    """Somebody creates an object."""
+
+    obj: Manifest
 
 
-def create(world: World) -> None:
-    """A bench and a site, with their database in the bench's own server."""
-    world.add(a_bench(), a_site())
+class Edit(NamedTuple):
+    """Somebody changes an object, with a merge patch."""
+
+    kind: Kind
+    name: str
+    spec: Manifest
 
 
-def create_external(world: World) -> None:
-    """The same, with a database of the user's own."""
-    world.add(CONNECTION, a_bench(), a_site(dbConfig=EXTERNAL))
+class Delete(NamedTuple):
+    """Somebody deletes an object."""
+
+    kind: Kind
+    name: str
 
 
-def create_site(world: World) -> None:
-    world.add(a_site())
+Step = tuple[Add | Edit | Delete, ...]
+"""What somebody does at once."""
 
-
-def scale(world: World) -> None:
-    world.edit(SITE, "acme", {"spec": {"componentReplicas": {"gunicorn": 2}}})
-
-
-def move(world: World) -> None:
-    world.edit(SITE, "acme", {"spec": {"domain": "shop.example.com"}})
-
-
-def change_image(world: World) -> None:
-    world.edit(BENCH, "forge", {"spec": {"imageConfig": {"repository": "example.com/erp", "tag": "v15.60.0"}}})
-
-
-def delete_site(world: World) -> None:
-    """Its data stays."""
-    world.delete(SITE, "acme")
-
-
-def drop_site(world: World) -> None:
-    """Its data goes with it."""
-    world.edit(SITE, "acme", {"spec": {"deletionPolicy": "Delete"}})
-    world.delete(SITE, "acme")
-
-
-def delete_bench(world: World) -> None:
-    world.delete(BENCH, "forge")
-
-
-def delete_both(world: World) -> None:
-    world.delete(SITE, "acme")
-    world.delete(BENCH, "forge")
+CREATE: Step = (Add(a_bench()), Add(a_site()))
+CREATE_EXTERNAL: Step = (Add(CONNECTION), Add(a_bench()), Add(a_site(dbConfig=EXTERNAL)))
+CREATE_SITE: Step = (Add(a_site()),)
+SCALE: Step = (Edit(SITE, "acme", {"componentReplicas": {"gunicorn": 2}}),)
+MOVE: Step = (Edit(SITE, "acme", {"domain": "shop.example.com"}),)
+CHANGE_IMAGE: Step = (Edit(BENCH, "forge", {"imageConfig": {"repository": "example.com/erp", "tag": "v15.60.0"}}),)
+DELETE_SITE: Step = (Delete(SITE, "acme"),)
+DROP_SITE: Step = (Edit(SITE, "acme", {"deletionPolicy": "Delete"}), Delete(SITE, "acme"))
+DELETE_BENCH: Step = (Delete(BENCH, "forge"),)
+DELETE_BOTH: Step = (*DELETE_SITE, *DELETE_BENCH)
 
 
 class Scenario(NamedTuple):
@@ -90,25 +76,25 @@ class Scenario(NamedTuple):
 
 
 WHOLE = {
-    "created": (create,),
-    "external": (create_external,),
-    "scaled": (create, scale),
-    "image changed": (create, change_image),
-    "domain changed": (create, move),
-    "retained": (create, delete_site),
-    "deleted": (create, drop_site),
-    "external deleted": (create_external, drop_site),
-    "created again": (create, delete_site, create_site),
-    "bench deleted": (create, delete_bench, delete_site),
-    "both again": (create, delete_both, create),
+    "created": (CREATE,),
+    "external": (CREATE_EXTERNAL,),
+    "scaled": (CREATE, SCALE),
+    "image changed": (CREATE, CHANGE_IMAGE),
+    "domain changed": (CREATE, MOVE),
+    "retained": (CREATE, DELETE_SITE),
+    "deleted": (CREATE, DROP_SITE),
+    "external deleted": (CREATE_EXTERNAL, DROP_SITE),
+    "created again": (CREATE, DELETE_SITE, CREATE_SITE),
+    "bench deleted": (CREATE, DELETE_BENCH, DELETE_SITE),
+    "both again": (CREATE, DELETE_BOTH, CREATE),
 }
-CHANGES = {"scaled": scale, "image changed": change_image, "domain changed": move}
-ENDS = {"retained": delete_site, "deleted": drop_site, "both deleted": delete_both}
+CHANGES = {"scaled": SCALE, "image changed": CHANGE_IMAGE, "domain changed": MOVE}
+ENDS = {"retained": DELETE_SITE, "deleted": DROP_SITE, "both deleted": DELETE_BOTH}
 
 SCENARIOS: dict[str, Scenario] = {
     **{name: Scenario(steps) for name, steps in WHOLE.items()},
     **{
-        f"{first}, {second}": Scenario((create, CHANGES[first], {**CHANGES, **ENDS}[second]), whole=False)
+        f"{first}, {second}": Scenario((CREATE, CHANGES[first], {**CHANGES, **ENDS}[second]), whole=False)
         for first in CHANGES
         for second in {**CHANGES, **ENDS}
         if first != second
@@ -120,13 +106,25 @@ def play(scenario: Scenario, world: World, since: int = 0, until: int | None = N
     """Do one step after the other. Raises NotSettled when the world does not come to rest."""
     for number, step in list(enumerate(scenario.steps))[since:until]:
         begin(world, number)
-        step(world)
+        do(world, step)
         hurry = world.faults.of_step(number + 1, "hurry")
         if hurry:
             world.faults.happened.append(f"step {number + 1} begins early")
             world.run(hurry[0].seconds)
         else:
             rest(world)
+
+
+def do(world: World, step: Step) -> None:
+    """One step, as people do it."""
+    for each in step:
+        match each:
+            case Add(obj):
+                world.add(obj)
+            case Edit(kind, name, spec):
+                world.edit(kind, name, {"spec": spec})
+            case Delete(kind, name):
+                world.delete(kind, name)
 
 
 def begin(world: World, number: int) -> None:

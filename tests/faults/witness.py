@@ -17,7 +17,7 @@ from frappe_operator.runtime import log
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Reconcile
 from tests.world.frappe import Effect
-from tests.world.harness import SIMULATED, World, product
+from tests.world.harness import SIMULATED, ProductOf, World, product
 from tests.world.store import Change
 
 CANARY = "canary"
@@ -61,7 +61,9 @@ class Evidence(NamedTuple):
 class Witness:
     """Sees everything that is stored, every reconcile, and the log. Made before its world, which it is given to."""
 
-    def __init__(self) -> None:
+    def __init__(self, operator: ProductOf = product) -> None:
+        """`operator`: whose controllers are watched."""
+        self._operator = operator
         self.leaks: list[str] = []
         self.looks: list[Look] = []
         self.edits: list[tuple[float, Kind, Key]] = []
@@ -80,9 +82,9 @@ class Witness:
         world.api.store.listeners.append(lambda ref, change: self._notice(world, ref, change))
 
     def controllers(self, world: World) -> Sequence[Controller]:
-        """The operator's own, watched."""
+        """The operator's, watched."""
         self._processes += 1
-        return [each._replace(reconcile=self._watched(world, each)) for each in product(world)]
+        return [each._replace(reconcile=self._watched(world, each)) for each in self._operator(world)]
 
     def evidence(self, world: World, trouble: str = "") -> Evidence:
         """What there was to see. Lets a quiet minute pass."""

@@ -1,0 +1,236 @@
+"""Each oracle, shown to fail: worlds in which one thing is not as it must be, and the oracle that says so."""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+import pytest
+import structlog
+
+from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, DEPLOYMENT, JOB, SITE, Key, Manifest
+from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.names import MANAGED_BY
+from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.controller import Controller
+from frappe_operator.runtime.queue import Priority
+from frappe_operator.runtime.transport import TransportError
+from tests.faults.oracles import ORACLES
+from tests.faults.plan import Plan
+from tests.faults.play import Outcome, play
+from tests.faults.scenarios import empty_world, rest
+from tests.faults.witness import leaking, orphans, out_of_date
+from tests.world.faults import Fault, StepFault
+from tests.world.harness import ProductOf, World, product
+from tests.world.objects import a_bench, a_site
+
+RESTARTED = Plan("scaled", (StepFault("restart", 1),))
+Sabotage = Callable[[World, Cluster, Key], Awaitable[float | None]]
+
+
+@pytest.fixture(autouse=True)
+def _log() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def sabotaged(sabotage: Sabotage) -> ProductOf:
+    """The operator, which after its first restart does something more at each look at a site."""
+
+    def controllers(world: World) -> Sequence[Controller]:
+        bench, site = product(world)
+
+        async def reconcile(cluster: Cluster, key: Key) -> float | None:
+            again = await site.reconcile(cluster, key)
+            return again if world.starts == 1 else await sabotage(world, cluster, key)
+
+        return [bench, site._replace(reconcile=reconcile)]
+
+    return controllers
+
+
+def says(sabotage: Sabotage, plan: Plan = RESTARTED) -> Outcome:
+    return play(plan, sabotaged(sabotage))
+
+
+def a_label(**metadata: object) -> Manifest:
+    labels = {MANAGED_BY: CONTROLLED_BY_US}
+    meta = {"namespace": "default", "name": "more", "labels": labels, **metadata}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {}}
+
+
+def once(sabotage: Sabotage) -> Sabotage:
+    """Only at the first look: the operator mends what it can, and would be disturbed for ever."""
+    done: list[bool] = []
+
+    async def first(world: World, cluster: Cluster, key: Key) -> float | None:
+        if done:
+            return None
+        done.append(True)
+        return await sabotage(world, cluster, key)
+
+    return first
+
+
+async def note(cluster: Cluster, key: Key, text: str) -> None:
+    """Writes something into an annotation of the site."""
+    await cluster.patch(SITE, *key, {"metadata": {"annotations": {"note": text}}}, by=(SITE, key))
+
+
+def test_the_operator_as_it_is_satisfies_them_all() -> None:
+    assert play(RESTARTED).failures == {}
+
+
+def test_every_oracle_is_a_sentence() -> None:
+    assert all(oracle.__doc__ and oracle.__doc__.endswith(".") for oracle in ORACLES)
+
+
+def test_comes_to_rest() -> None:
+    written = [0.0]
+
+    async def never_done(world: World, cluster: Cluster, key: Key) -> float:
+        if world.loop.time() - written[0] >= 50.0:
+            written[0] = world.loop.time()
+            await note(cluster, key, str(world.loop.time()))
+        return 50.0
+
+    assert "NotSettled" in says(never_done).failures["comes_to_rest"][0]
+
+
+def test_something_went_wrong() -> None:
+    assert "something_went_wrong" in play(Plan("scaled", (Fault("crash", nth=9999),))).failures
+
+
+def test_same_end() -> None:
+    async def differently(world: World, cluster: Cluster, key: Key) -> None:
+        await note(cluster, key, "restarted")
+
+    failures = says(differently).failures
+    assert any("FrappeSite acme: metadata.annotations" in each for each in failures["same_end"])
+
+
+def test_same_creations_and_deletions() -> None:
+    @once
+    async def anew(world: World, cluster: Cluster, key: Key) -> None:
+        live = cluster.get(DEPLOYMENT, "default", "acme-scheduler")
+        if live is not None:
+            await cluster.delete(DEPLOYMENT, "default", "acme-scheduler", live.metadata.uid)
+
+    failures = says(anew).failures
+    assert failures["same_creations_and_deletions"] == [
+        "Deployment acme-scheduler was created 2 times, not 1",
+        "Deployment acme-scheduler was deleted 1 times, not 0",
+    ]
+    assert "same_end" not in failures
+
+
+def test_quiet() -> None:
+    tasks: list[asyncio.Task[None]] = []
+
+    async def later(cluster: Cluster, key: Key) -> None:
+        await asyncio.sleep(110)
+        await note(cluster, key, "late")
+
+    async def restless(world: World, cluster: Cluster, key: Key) -> None:
+        if not tasks:
+            tasks.append(asyncio.create_task(later(cluster, key)))
+
+    assert any("patch FrappeSite acme" in each for each in says(restless).failures["quiet"])
+
+
+def test_no_orphan_of_nobody() -> None:
+    async def for_nobody(world: World, cluster: Cluster, key: Key) -> None:
+        if cluster.get(CONFIG_MAP, "default", "more") is None:
+            await cluster.create(a_label())
+
+    assert says(for_nobody).failures["no_orphan"] == ["ConfigMap more: nobody owns it, and it is no data"]
+
+
+def test_no_orphan_of_one_who_is_gone() -> None:
+    world = empty_world()
+    world.add(a_bench(), a_site())
+    rest(world)
+    assert list(orphans(world)) == []
+    world.sim.off.add("garbage collector")
+    world.delete(SITE, "acme")
+    world.run(60)
+    assert any("its owner is gone" in each for each in orphans(world))
+
+
+def test_effects_once() -> None:
+    @once
+    async def forgetful(world: World, cluster: Cluster, key: Key) -> None:
+        live = cluster.get(JOB, "default", "acme-create")
+        if live is not None:
+            for disk in world.frappe.disks.values():
+                disk.pop("sites", None)
+            await cluster.delete(JOB, "default", "acme-create", live.metadata.uid)
+
+    assert any(
+        "created site acme.example.com was done 2 times" in each for each in says(forgetful).failures["effects_once"]
+    )
+
+
+def test_honest_about_stages() -> None:
+    @once
+    async def boasting(world: World, cluster: Cluster, key: Key) -> None:
+        said = [("Ready", "True"), ("WorkloadsReady", "False"), ("Reconciling", "True")]
+        conditions = [
+            {
+                "type": name,
+                "status": status,
+                "reason": "Said",
+                "message": "",
+                "observedGeneration": 1,
+                "lastTransitionTime": cluster.now(),
+            }
+            for name, status in said
+        ]
+        patch = {"status": {"conditions": conditions}}
+        await cluster.patch(SITE, *key, patch, subresource="status", by=(SITE, key))
+
+    lies = says(boasting).failures["honest"]
+    assert any("Ready, while WorkloadsReady is not" in each for each in lies)
+
+
+def test_honest_about_generations() -> None:
+    world = empty_world(controllers=lambda world: product(world) if world.starts == 1 else [])
+    world.add(a_bench(), a_site())
+    rest(world)
+    assert list(out_of_date(world)) == []
+    world.edit(BENCH, "forge", {"spec": {"appsJSON": "[]"}})
+    assert list(out_of_date(world)) == ["FrappeBench forge: Ready is of generation 1"]
+
+
+def test_no_secret_shown_in_what_is_stored() -> None:
+    @once
+    async def talkative(world: World, cluster: Cluster, key: Key) -> None:
+        await note(cluster, key, f"the password is {world.token()}")
+
+    leaks = says(talkative).failures["no_secret_shown"]
+    assert any(each.endswith("FrappeSite acme") for each in leaks)
+
+
+def test_no_secret_shown_in_the_log() -> None:
+    async def talkative(world: World, cluster: Cluster, key: Key) -> None:
+        structlog.get_logger("test").info("made a password", password=world.token())
+
+    leaks = says(talkative).failures["no_secret_shown"]
+    assert all(each.startswith("the log: ") for each in leaks)
+
+
+@pytest.mark.parametrize("before", range(5))
+def test_a_secret_in_base64_is_found_wherever_it_begins(before: int) -> None:
+    assert leaking(base64.b64encode(b"x" * before + b"token-0001-canary-more"))
+    assert not leaking(base64.b64encode(b"x" * before + b"token-0001-sparrow-more"))
+
+
+def test_no_haste() -> None:
+    tries: list[float] = []
+
+    async def impatient(world: World, cluster: Cluster, key: Key) -> None:
+        tries.append(world.loop.time())
+        if len(tries) < 10:
+            cluster._enqueue(SITE, key, Priority.EDIT)
+            raise TransportError("no answer")
+
+    assert len(says(impatient).failures["no_haste"]) > 3

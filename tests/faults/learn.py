@@ -9,7 +9,7 @@ from frappe_operator.kube import kinds
 from tests.faults.plan import Plan
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.world.apiserver import Asked
-from tests.world.faults import WRITES, Fault, StepFault, WatchFault
+from tests.world.faults import WRITES, Fault, StepFault, WatchFault, WatchTrouble
 
 EVER = 1_000_000
 """More writes than there ever are: back to the beginning."""
@@ -44,7 +44,7 @@ READ_TROUBLES = (
     Fault("timeout"),
     Fault("cut"),
 )
-WATCH_TROUBLES = ("drop", "double", "delay", "swap", "gone", "silent")
+WATCH_TROUBLES: tuple[WatchTrouble, ...] = ("drop", "double", "delay", "swap", "gone", "silent")
 TWIN_SECONDS = (2.0, 40.0)
 TWIN_SEEDS = 4
 STORMS = 6
@@ -132,9 +132,9 @@ def of_reads(trace: Trace) -> Iterator[Fault]:
 def of_watches(trace: Trace) -> Iterator[WatchFault]:
     """What may happen to watches: at the first event, in the middle, at the last."""
     for kind, (before, after) in sorted(trace.events.items()):
-        for nth in sorted({before + 1, (before + 1 + after) // 2, after}):
-            if before < nth <= after:
-                yield from (WatchFault(what, kind, nth) for what in WATCH_TROUBLES)  # type: ignore[arg-type]
+        if before < after:
+            places = sorted({before + 1, (before + 1 + after) // 2, after})
+            yield from (WatchFault(what, kind, nth) for what in WATCH_TROUBLES for nth in places)
 
 
 def between(scenario: Scenario) -> Iterator[tuple[StepFault, ...]]:
@@ -164,7 +164,7 @@ def of_storms(trace: Trace) -> Iterator[tuple[int, tuple[Fault | WatchFault, ...
         hit = [dice.choice(requests).hit(dice.choice(TROUBLES)) for _ in range(STORM_FAULTS)]
         kinds_watched = sorted(kind for kind, (before, after) in trace.events.items() if before < after)
         broken = [
-            WatchFault(dice.choice(WATCH_TROUBLES), dice.choice(kinds_watched), dice.randint(1, 9))  # type: ignore[arg-type]
+            WatchFault(dice.choice(WATCH_TROUBLES), dice.choice(kinds_watched), dice.randint(1, 9))
             for _ in range(STORM_FAULTS // 2)
         ]
         yield seed, (*hit, *broken)

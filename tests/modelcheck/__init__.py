@@ -6,6 +6,7 @@ people may edit and delete, and the cluster's controllers may act.
 
 - `toy`: a product with a child of every sort. `objects`: versions of its objects. `server`: what a request does.
 - `kernel`: the operator from one of its states to the next, by running it. `memory`: those states, each run once.
-- `model`: a state of everything, and what may happen in it. `properties`: what must never be, and where it must end.
+- `moment`: a state of everything. `others`: what everybody but the operator does. `model`: all that may happen.
+- `properties`: what must never be, and how it must be in the end. `scenarios`: what the search begins with.
 - `search`: breadth-first, and from each state a fair run. `python -m tests.modelcheck` runs it all.
 """

@@ -1,157 +1,19 @@
-"""A state of everything, and all that may happen in it next."""
+"""All that may happen in a state: every step of the operator, and of everybody else."""
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
+from functools import partial
 
-import orjson
-
-from tests.modelcheck import properties
+from tests.modelcheck import others, properties
 from tests.modelcheck.kernel import AS_READ, Rest
 from tests.modelcheck.memory import Busy, Failed, Memory
-from tests.modelcheck.objects import ENTRIES, FIRST_VERSION, NOTHING, Entry, Numbered, body, text
+from tests.modelcheck.moment import OPERATOR, Around, Limits, Moment, State, Thing
+from tests.modelcheck.objects import ENTRIES, FIRST_VERSION, NOTHING, Entry, Numbered
+from tests.modelcheck.others import SPECS, Change
 from tests.modelcheck.properties import Violation
-from tests.modelcheck.server import Answer, Asked, next_version, owner_uid, removed, serve
-from tests.modelcheck.toy import CLAIM, FIRST, KEY_SECRET, LABEL, NAMES, OWNER, REFS, SECOND, SEW, SHELF
+from tests.modelcheck.server import Answer, Asked, serve
+from tests.modelcheck.toy import NAMES, OWNER, REFS
 
-SPECS = (text(FIRST), text(SECOND))
-COMPLETE = text({"conditions": [{"type": "Complete", "status": "True"}], "succeeded": 1})
-FAILED_ONCE = text({"failed": 1, "active": 1})
-BOUND = text({"phase": "Bound"})
-PENDING = text({"phase": "Pending"})
-STRANGE = text({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}, "data": {"note": "not yours"}})
 LOST = Answer(0)
-
-
-class Thing(NamedTuple):
-    """One object: its past as far as the cache is behind, then how it is."""
-
-    born: int = 0
-    chain: tuple[int, ...] = (NOTHING,)
-    """Versions: the last that the watch has told, those it has not told yet."""
-
-
-class Around(NamedTuple):
-    """What is neither the operator's nor the API server's."""
-
-    mark: int = 0
-    """Which claim's volume has the mark of the Job."""
-    effects: int = 0
-    """How often the Job's program has worked on that volume."""
-    edits: int = 0
-    deletions: int = 0
-    comebacks: int = 0
-    meddling: int = 0
-    losses: int = 0
-    """Requests, and answers to them, that never arrive."""
-    """How much of each may still come."""
-    dropped: bool = False
-    """The last Toy that went was to take its data along."""
-
-
-class Limits(NamedTuple):
-    """How far the search goes."""
-
-    behind: int = 1
-    """Events of one object that the cache may be behind."""
-    lagging: int = 2
-    """Objects that it may be behind of at the same time."""
-    crashes: bool = True
-    job_fails: bool = False
-    overtaken: bool = False
-    """The watch may tell of a write before its answer comes."""
-
-
-State = tuple[int, ...]
-"""Numbers of the Things, of what is around, and of the operator's state: equal states are equal numbers."""
-AROUND, OPERATOR = len(REFS), len(REFS) + 1
-
-
-class Moment:
-    """A state that is being changed."""
-
-    def __init__(self, model: "Model", state: State) -> None:
-        self.model = model
-        self.things: list[Thing] = [model.things[number] for number in state[:AROUND]]
-        self.around: Around = model.arounds[state[AROUND]]
-        self.operator = state[OPERATOR]
-
-    # --- as the server's Objects
-
-    def live(self, index: int) -> Entry | None:
-        last = self.things[index].chain[-1]
-        if last == NOTHING:
-            return None
-        entry: Entry = ENTRIES[last]
-        return None if entry.gone else entry
-
-    def born(self, index: int) -> int:
-        return self.things[index].born
-
-    def put(self, entry: Entry) -> int:
-        index = entry.part
-        thing = self.things[index]
-        last = thing.chain[-1]
-        if entry.version == FIRST_VERSION and last != NOTHING:
-            # Versions of one name go on, so that a later object is newer than an earlier one.
-            entry = entry._replace(version=ENTRIES[last].version + 1)
-        number = ENTRIES.number(entry)
-        self.things[index] = Thing(max(thing.born, entry.born), (*thing.chain, number))
-        return number
-
-    # --- watches
-
-    def behind(self) -> list[int]:
-        """Objects of which the watch has something to tell."""
-        return [index for index, thing in enumerate(self.things) if len(thing.chain) > 1]
-
-    def tell(self, index: int) -> None:
-        """The watch tells the next version of an object."""
-        thing = self.things[index]
-        event, rest = thing.chain[1], thing.chain[1:]
-        if len(rest) == 1 and ENTRIES[event].gone:
-            rest = (NOTHING,)
-        self.things[index] = thing._replace(chain=rest)
-        self.operator = self.model.memory.tell(self.operator, event)
-
-    def keep_up(self) -> None:
-        """The cache is never further behind than the limits say."""
-        limits = self.model.limits
-        for index, thing in enumerate(self.things):
-            if len(thing.chain) > limits.behind + 1:
-                self.tell(index)
-        behind = self.behind()
-        while len(behind) > limits.lagging:
-            self.tell(behind[0])
-            behind = self.behind()
-
-    def state(self) -> State:
-        """The state as it is now; what makes no difference is left out of it."""
-        operator = self.model.memory[self.operator]
-        if isinstance(operator, Rest):
-            self._tidy(operator)
-        model = self.model
-        return (*map(model.things.number, self.things), model.arounds.number(self.around), self.operator)
-
-    def _tidy(self, rest: Rest) -> None:
-        """Numbers versions anew, and forgets graves of which nothing can come any more."""
-        known = list(rest.known)
-        for index, thing in enumerate(self.things):
-            if index in (KEY_SECRET, LABEL):
-                # Of these the version is all that is seen, so it may not change.
-                continue
-            chain, number = self.model.renumbered(thing.chain, known[index][0])
-            if chain is not thing.chain:
-                self.things[index] = thing._replace(chain=chain)
-                known[index] = (number, *known[index][1:])
-        graves = rest.graves
-        if graves:
-            to_come = {
-                (index, ENTRIES[number].uid) for index, thing in enumerate(self.things) for number in thing.chain[1:]
-            }
-            graves = graves & to_come
-        tidy = rest._replace(known=tuple(known), graves=graves)
-        if tidy != rest:
-            self.operator = self.model.memory.number(tidy)
 
 
 class Model:
@@ -190,7 +52,7 @@ class Model:
             }
             anew[NOTHING] = NOTHING
             result = tuple(anew[number] for number in chain)
-            found = self._renumbered[chain, known] = (chain if result == chain else result, anew[known])
+            found = self._renumbered[chain, known] = (result, anew[known])
         return found
 
     # --- what may happen
@@ -198,10 +60,11 @@ class Model:
     def next(self, state: State) -> Iterator[tuple[str, State]]:
         """Everything that may happen next, each with its words. Raises Violation, with the words in it."""
         yield from self._operator_acts(state)
-        for what, change in self._others_act(Moment(self, state)):
+        now = Moment(self, state)
+        for what, change in (*others.cluster_acts(now), *others.people_act(now)):
             yield what, self._after(state, what, change)
 
-    def _after(self, state: State, what: str, change: Callable[[Moment], None]) -> State:
+    def _after(self, state: State, what: str, change: Change) -> State:
         moment = Moment(self, state)
         try:
             change(moment)
@@ -218,7 +81,7 @@ class Model:
         operator = self.memory[now.operator]
         for index in now.behind():
             what = f"the watch tells of {NAMES[index]}"
-            yield what, self._after(state, what, lambda moment, index=index: moment.tell(index))  # type: ignore[misc]
+            yield what, self._after(state, what, partial(Moment.tell, index=index))
         if isinstance(operator, Busy):
             for place, asked in enumerate(operator.pending):
                 yield self.answered(state, place)
@@ -231,6 +94,8 @@ class Model:
             yield self.begun(state)
         if self.limits.crashes:
             yield "the operator dies and starts again", self.restarted(state)
+        if self.limits.old_lists:
+            yield "the operator dies and starts again, and is shown an old list", self._restarted_from_old(state)
 
     def begun(self, state: State) -> tuple[str, State]:
         """A look begins."""
@@ -292,63 +157,15 @@ class Model:
         moment = Moment(self, state)
         for index, thing in enumerate(moment.things):
             now = moment.live(index)
-            last = thing.chain[-1] if now is not None else NOTHING
-            moment.things[index] = thing._replace(chain=(last,))
+            moment.things[index] = thing._replace(chain=(thing.chain[-1] if now is not None else NOTHING,))
         moment.operator = self.memory.number(_started(moment.things))
         return moment.state()
 
-    def _others_act(self, now: Moment) -> Iterator[tuple[str, Callable[[Moment], None]]]:
-        yield from self.cluster_acts(now)
-        yield from self._people_act(now)
-
-    def cluster_acts(self, now: Moment) -> Iterator[tuple[str, Callable[[Moment], None]]]:
-        """What the cluster's controllers, its nodes and the programs in them do in the end, whatever else happens."""
-        owner, claim, job, shelf = (now.live(index) for index in (OWNER, CLAIM, SEW, SHELF))
-        for index in range(1, len(REFS)):
-            child = now.live(index)
-            of = owner_uid(child) if child and not child.strange else ""
-            if child and of and (owner is None or owner.uid != of):
-                yield f"garbage collection takes {NAMES[index]}", lambda m, e=child: _put(m, removed(e))  # type: ignore[misc]
-        if claim and claim.deleting and not job and not shelf:
-            yield "the claim goes, nothing uses it any more", _let_go
-        if claim and claim.status != BOUND and not claim.deleting:
-            yield "the claim is bound", lambda m: _put(m, next_version(claim, status=BOUND))
-        if job and claim and claim.status == BOUND and job.status != COMPLETE:
-            if now.around.mark != claim.born:
-                yield "the Job's program works, and leaves its mark on the volume", _work
-            else:
-                yield "the Job finishes", lambda m: _put(m, next_version(job, status=COMPLETE))
-        if shelf and claim and claim.status == BOUND and shelf.status != _ready(shelf):
-            yield "the Deployment's pods are ready", lambda m: _put(m, next_version(shelf, status=_ready(shelf)))
-
-    def _people_act(self, now: Moment) -> Iterator[tuple[str, Callable[[Moment], None]]]:
-        owner, around = now.live(OWNER), now.around
-        if self.limits.job_fails and (job := now.live(SEW)) and not job.status:
-            yield "the Job fails once", lambda m: _put(m, next_version(job, status=FAILED_ONCE))
-        if owner and around.edits and owner.what == SPECS[0]:
-            yield "somebody changes the Toy's spec", lambda m: _edit(m, owner)
-        if owner and around.deletions and not owner.deleting:
-            yield "somebody deletes the Toy", lambda m: _remove(m, owner)
-        if owner is None and around.comebacks:
-            yield "somebody creates the Toy again", _come_back
-        if around.meddling:
-            yield from self._meddling(now)
-
-    def _meddling(self, now: Moment) -> Iterator[tuple[str, Callable[[Moment], None]]]:
-        for index in range(1, len(REFS)):
-            child = now.live(index)
-            if index == LABEL and "replace" in self.strangers and not (child and child.strange):
-                yield "another puts a ConfigMap of that name there", _replace
-            if child is None:
-                continue
-            if child.strange:
-                yield f"another takes {NAMES[index]} away", lambda m, e=child: _meddle(m, removed(e))  # type: ignore[misc]
-                continue
-            if "delete" in self.strangers and index not in (CLAIM, KEY_SECRET):
-                yield f"another deletes {NAMES[index]}", lambda m, e=child: _meddle(m, removed(e))  # type: ignore[misc]
-            if "edit" in self.strangers and index in (SHELF, LABEL) and not child.meddled:
-                edited = next_version(child, meddled=True, generation=child.generation + 1)
-                yield f"another edits {NAMES[index]}", lambda m, e=edited: _meddle(m, e)  # type: ignore[misc]
+    def _restarted_from_old(self, state: State) -> State:
+        """The same, but it is shown what there was: everything that the watches have not told before."""
+        moment = Moment(self, state)
+        moment.operator = self.memory.number(_started(moment.things))
+        return moment.state()
 
     # --- a fair run
 
@@ -357,13 +174,13 @@ class Model:
         now = Moment(self, state)
         if behind := now.behind():
             what = f"the watch tells of {NAMES[behind[0]]}"
-            return what, self._after(state, what, lambda moment: moment.tell(behind[0]))
+            return what, self._after(state, what, partial(Moment.tell, index=behind[0]))
         operator = self.memory[now.operator]
         if isinstance(operator, Busy):
             return self.answered(state)
         if operator.wanted:
             return self.begun(state)
-        for what, change in self.cluster_acts(now):
+        for what, change in others.cluster_acts(now):
             return what, self._after(state, what, change)
         return None
 
@@ -372,60 +189,7 @@ def _started(things: list[Thing]) -> Rest:
     """What a process knows that has just read everything."""
     known = []
     for thing in things:
-        entry = ENTRIES[thing.chain[-1]]
+        entry = ENTRIES[thing.chain[0]]
         shown = entry is not None and not entry.strange
-        known.append((thing.chain[-1] if shown else NOTHING, AS_READ, 0))
-    return Rest(tuple(known), wanted=things[OWNER].chain[-1] != NOTHING)
-
-
-def _put(moment: Moment, entry: Entry) -> None:
-    moment.put(entry)
-
-
-def _meddle(moment: Moment, entry: Entry) -> None:
-    moment.around = moment.around._replace(meddling=moment.around.meddling - 1)
-    moment.put(entry)
-
-
-def _replace(moment: Moment) -> None:
-    live = moment.live(LABEL)
-    if live is not None:
-        moment.put(removed(live))
-    _meddle(moment, Entry(LABEL, moment.born(LABEL) + 1, FIRST_VERSION, 1, STRANGE, strange=True))
-
-
-def _work(moment: Moment) -> None:
-    claim = moment.live(CLAIM)
-    assert claim is not None
-    if moment.around.effects:
-        raise Violation("the Job works twice, and the first time is not undone")
-    moment.around = moment.around._replace(mark=claim.born, effects=1)
-
-
-def _let_go(moment: Moment) -> None:
-    claim = moment.live(CLAIM)
-    assert claim is not None
-    moment.around = moment.around._replace(mark=0, effects=0)
-    moment.put(next_version(claim, gone=True))
-
-
-def _edit(moment: Moment, owner: Entry) -> None:
-    moment.around = moment.around._replace(edits=moment.around.edits - 1)
-    moment.put(next_version(owner, what=SPECS[1], generation=owner.generation + 1))
-
-
-def _remove(moment: Moment, owner: Entry) -> None:
-    moment.around = moment.around._replace(deletions=moment.around.deletions - 1)
-    moment.put(removed(owner))
-
-
-def _come_back(moment: Moment) -> None:
-    moment.around = moment.around._replace(comebacks=moment.around.comebacks - 1, dropped=False)
-    moment.put(Entry(OWNER, moment.born(OWNER) + 1, FIRST_VERSION, 1, SPECS[0]))
-
-
-def _ready(shelf: Entry) -> int:
-    """The status of a Deployment whose pods are all ready."""
-    count = orjson.loads(body(ENTRIES.number(shelf)))["spec"]["replicas"]
-    names = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
-    return text({"observedGeneration": shelf.generation, **dict.fromkeys(names, count)})
+        known.append((thing.chain[0] if shown else NOTHING, AS_READ, 0))
+    return Rest(tuple(known), wanted=things[OWNER].chain[0] != NOTHING)

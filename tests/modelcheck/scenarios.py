@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from tests.modelcheck.model import Around, Limits, Model
+from tests.modelcheck.model import Model
+from tests.modelcheck.moment import Around, Limits
 
 
 class Scenario(NamedTuple):
@@ -23,6 +24,8 @@ class Scenario(NamedTuple):
 
 ONE, TWO = Limits(lagging=1), Limits(lagging=2)
 WORSE = Limits(lagging=2, job_fails=True, overtaken=True)
+FAR = Limits(behind=2, lagging=3)
+OLD = Limits(behind=2, lagging=2, old_lists=True)
 
 SMALL = (
     Scenario("made, and a request is lost", Around(losses=1), ONE),
@@ -33,9 +36,10 @@ SMALL = (
 )
 LARGE = (
     Scenario("made, with every trouble of the network", Around(losses=1), WORSE),
-    Scenario("made, edited, deleted, and made again", Around(edits=1, deletions=1, comebacks=1), TWO),
-    Scenario("made and edited, and two requests are lost", Around(edits=1, losses=2), ONE),
-    Scenario("the cache is far behind", Around(edits=1, deletions=1), Limits(behind=2, lagging=3), settled=True),
+    Scenario("made, edited, deleted, and made again", Around(edits=1, deletions=1, comebacks=1), ONE),
+    Scenario("made and edited, and a request is lost", Around(edits=1, losses=1), ONE),
+    Scenario("the cache is far behind", Around(edits=1, deletions=1), FAR, settled=True),
+    Scenario("made again, and a new process is shown old lists", Around(deletions=1, comebacks=1), OLD, settled=True),
     Scenario("edited, and others edit and delete children", Around(edits=1, meddling=1), TWO, "edit delete"),
     Scenario("deleted, and a stranger takes a name", Around(deletions=1, meddling=2), ONE, "replace", settled=True),
 )

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from struct import Struct
 
 from tests.modelcheck import properties
-from tests.modelcheck.model import AROUND, Model, Moment, State
+from tests.modelcheck.model import Model
+from tests.modelcheck.moment import AROUND, Moment, State
 from tests.modelcheck.objects import Numbered
 from tests.modelcheck.properties import Violation
 

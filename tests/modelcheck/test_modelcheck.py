@@ -16,7 +16,7 @@ from frappe_operator.runtime.finalizers import remove_finalizer
 from frappe_operator.runtime.queue import Priority, Queue
 from frappe_operator.runtime.report import report
 from tests.modelcheck import toy
-from tests.modelcheck.model import Around
+from tests.modelcheck.moment import Around
 from tests.modelcheck.properties import Violation
 from tests.modelcheck.scenarios import ONE, SMALL, TWO, Scenario
 from tests.modelcheck.search import Search

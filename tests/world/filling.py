@@ -126,7 +126,6 @@ def _container(container: Manifest) -> None:
         terminationMessagePolicy="File",
         imagePullPolicy="Always" if latest and "@" not in image else "IfNotPresent",
     )
-    _requests_from_limits(container["resources"])
     for port in container.get("ports", []):
         _default(port, protocol="TCP")
     for env in container.get("env", []):
@@ -272,8 +271,12 @@ def _storage_class(obj: Manifest) -> None:
 
 
 def _pod(obj: Manifest) -> None:
-    _pod_spec(obj["spec"])
-    _default(obj["spec"], enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
+    spec = obj["spec"]
+    _pod_spec(spec)
+    # Of pods only: a template is stored as it was sent.
+    for container in [*spec.get("containers", []), *spec.get("initContainers", [])]:
+        _requests_from_limits(container["resources"])
+    _default(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
     obj.setdefault("status", {}).setdefault("phase", "Pending")
 
 

@@ -345,6 +345,15 @@ async def test_quantities_have_one_form(server: Server) -> None:
     assert resources["limits"] == {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "1Gi"}
 
 
+async def test_requests_are_taken_from_limits_in_pods_only(server: Server) -> None:
+    limited = {"name": "web", "image": "web:1", "resources": {"limits": {"memory": "1Gi"}, "requests": {"cpu": "1"}}}
+    made = await server.applied(deployment(limited))
+    assert pod_of(made)["containers"][0]["resources"] == limited["resources"]
+    alone = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [limited]}}
+    _, pod = await server.create(alone)
+    assert pod["spec"]["containers"][0]["resources"]["requests"] == {"cpu": "1", "memory": "1Gi"}
+
+
 async def test_empty_fields_are_not_kept(server: Server) -> None:
     web = {"name": "web", "image": "web:1", "env": [{"name": "A", "value": ""}], "args": [], "securityContext": {}}
     mount = {"name": "tmp", "mountPath": "/tmp", "readOnly": False, "subPath": ""}

@@ -59,7 +59,13 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     job = cluster.get(JOB, namespace, job_name)
     done = isinstance(job, Job) and succeeded(job)
     known = recorded is not None and recorded.reference == wanted.reference
-    found = await _found(cluster, namespace, job_name, wanted.reference, recorded) if done and not known else None
+    found = None
+    if done and not known:
+        # It is about to be written: a view that is behind must not make us forget the image before.
+        fresh = await cluster.read(CONFIG_MAP, namespace, names.image)
+        recorded = model.facts_from((fresh or {}).get("data") or {})
+        known = recorded is not None and recorded.reference == wanted.reference
+        found = None if known else await _found(cluster, namespace, job_name, wanted.reference, recorded)
     sites = cluster.select(SITE, domain.BENCH_INDEX, f"{namespace}/{name}")
     classes = {each.metadata.name: each for each in cluster.all(STORAGE_CLASS) if isinstance(each, StorageClass)}
     claim = cluster.get(PVC, namespace, names.common)

@@ -232,4 +232,12 @@ MUTANTS = [
         "if lease is None:",
         (f"{LEADER}::test_a_lease_that_is_given_to_another_by_hand_is_given_up",),
     ),
+    Mutant(
+        "looks-without-a-pause",
+        "Ten thousand looks that ask for nothing are one turn of the event loop: for ten seconds no edit is seen.",
+        "runtime/engine.py",
+        "            async with self._turn:\n                await asyncio.sleep(0)\n",
+        "",
+        ("runtime/test_engine.py::test_looks_that_ask_for_nothing_leave_the_others_their_turn",),
+    ),
 ]

@@ -88,6 +88,38 @@ async def test_owners_are_known_before_children() -> None:
 
 
 @virtual
+async def test_looks_that_ask_for_nothing_leave_the_others_their_turn() -> None:
+    """In the time of a thousand such looks edits are heard and the Lease is renewed."""
+    order: list[str] = []
+    everything = asyncio.Event()
+    toys = [added(f"toy-{number:04}", number + 1) for number in range(1000)]
+
+    async def reconcile(cluster: Cluster, key: Key) -> float | None:
+        order.append("look")
+        if order.count("look") == len(toys):
+            everything.set()
+        return None
+
+    async def somebody_else() -> None:
+        while True:
+            order.append("turn")
+            await asyncio.sleep(0)
+
+    engine = Engine(Scripted([[*toys, told_all(2000), HANG]]), [Controller(TOY, reconcile)])
+    leading = asyncio.Event()
+    run = asyncio.create_task(engine.run(leading))
+    await engine.synced.wait()
+    other = asyncio.create_task(somebody_else())
+    leading.set()
+    await everything.wait()
+    looks = [len(each) for each in "".join(each[0] for each in order).split("t")]
+    assert max(looks) == 1
+    for task in (run, other):
+        task.cancel()
+    await asyncio.gather(run, other, return_exceptions=True)
+
+
+@virtual
 async def test_where_namespaces_are_named_only_those_are_asked_for() -> None:
     paths: set[str] = set()
 

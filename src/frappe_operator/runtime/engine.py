@@ -65,6 +65,8 @@ class Engine:
         ]
         self.synced = asyncio.Event()
         """Set once everything is known."""
+        self._turn = asyncio.Lock()
+        """Whose turn it is to begin a look."""
         self._done = asyncio.Event()
         """Set each time a key is done."""
 
@@ -117,6 +119,10 @@ class Engine:
         queue = self.queues[controller.kind]
         loop = asyncio.get_running_loop()
         while True:
+            # One look begins in each turn of the event loop. One that asks for nothing never waits: ten thousand of
+            # them would be a single turn, in which no event is heard, no edit is seen and no Lease is renewed.
+            async with self._turn:
+                await asyncio.sleep(0)
             key = await queue.take()
             began = loop.time()
             try:

@@ -48,10 +48,13 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     spec = model.parse(live)
     names = model.Names(name)
     wanted = model.image(spec, images)
-    body = await cluster.body(CONFIG_MAP, namespace, names.image)
-    recorded = model.facts_from((body or {}).get("data") or {})
     job_name = image.job_name(name, wanted)
     pods = [pod for pod in cluster.select(POD, report.JOB_INDEX, f"{namespace}/{job_name}") if isinstance(pod, Pod)]
+    body = await cluster.body(CONFIG_MAP, namespace, names.image)
+    if body is None and any(_facts(pod, wanted.reference, None) for pod in pods):
+        # It is about to be written: a view that is behind must not make us forget the image before.
+        body = await cluster.read(CONFIG_MAP, namespace, names.image)
+    recorded = model.facts_from((body or {}).get("data") or {})
     found = next((facts for pod in pods if (facts := _facts(pod, wanted.reference, recorded))), None)
     job = cluster.get(JOB, namespace, job_name)
     known = found or (recorded and recorded.reference == wanted.reference)

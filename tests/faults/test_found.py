@@ -1,0 +1,27 @@
+"""Plans that have failed once, each by the name of what they found."""
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from tests.faults.plan import parse
+from tests.faults.play import play
+
+FOUND = {
+    "a view without the ConfigMap of the image's facts made a new image forget the one before": (
+        '{"scenario":"image changed","faults":[{"at":"request","what":"crash","verb":"get","kind":"ConfigMap",'
+        '"name":"forge-nginx","after":true,"back":1000000},{"at":"watch","what":"delay","kind":"ConfigMap","nth":6}]}'
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _log() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_once_is_not_found_again(name: str) -> None:
+    assert play(parse(FOUND[name])).failures == {}

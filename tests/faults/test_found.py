@@ -9,6 +9,9 @@ from tests.faults.plan import parse
 from tests.faults.play import play
 
 FOUND = {
+    "what somebody did while a status was written came with its answer, and was never looked at": (
+        '{"scenario":"external deleted","faults":[{"at":"watch","what":"drop","kind":"FrappeSite","nth":16}]}'
+    ),
     "a view without the ConfigMap of the image's facts made a new image forget the one before": (
         '{"scenario":"image changed","faults":[{"at":"request","what":"crash","verb":"get","kind":"ConfigMap",'
         '"name":"forge-nginx","after":true,"back":1000000},{"at":"watch","what":"delay","kind":"ConfigMap","nth":6}]}'

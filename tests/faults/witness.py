@@ -47,8 +47,9 @@ class Evidence(NamedTuple):
     """Everything that is stored at the end, less what differs between any two runs."""
     effects: list[Effect]
     made: Counter[str]
-    """How often the operator created each object. Events are not counted: one may be lost with its process."""
+    """How often each object of the operator's was created."""
     deleted: Counter[str]
+    """How often it went, whoever deleted it: what its owner's end takes along may go by either hand."""
     restless: list[str]
     """What the operator wrote after everything had come to rest."""
     orphans: list[str]
@@ -65,6 +66,8 @@ class Witness:
         """`operator`: whose controllers are watched."""
         self._operator = operator
         self.leaks: list[str] = []
+        self.made: Counter[str] = Counter()
+        self.deleted: Counter[str] = Counter()
         self.looks: list[Look] = []
         self.edits: list[tuple[float, Kind, Key]] = []
         """When somebody asked something else of an object than before."""
@@ -92,23 +95,14 @@ class Witness:
         if not trouble:
             world.run(QUIET_SECONDS)
         restless = [f"{write.time:.1f} {write.verb} {write.ref}" for write in world.writes[before:]]
-        made: Counter[str] = Counter()
-        deleted: Counter[str] = Counter()
-        for write in world.writes:
-            if write.ref.kind == kinds.EVENT or not write.changed:
-                continue
-            if write.code == 201:
-                made[str(write.ref)] += 1
-            elif write.verb == "delete":
-                deleted[str(write.ref)] += 1
         said = [f"the log: {line}" for line in self.log.getvalue().splitlines() if CANARY in line]
         return Evidence(
             trouble=trouble,
             happened=list(world.faults.happened),
             picture=world.picture(),
             effects=sorted(world.frappe.ledger),
-            made=made,
-            deleted=deleted,
+            made=self.made,
+            deleted=self.deleted,
             restless=restless,
             orphans=list(orphans(world)),
             lies=[*world.lies, *out_of_date(world)],
@@ -119,6 +113,10 @@ class Witness:
     def _notice(self, world: World, ref: Ref, change: Change) -> None:
         if ref.kind != kinds.SECRET and change.type != "DELETED" and leaking(change.record.wire):
             self.leaks.append(f"{world.loop.time():.2f} {ref}")
+        labels = change.record.obj["metadata"].get("labels", {})
+        if labels.get(MANAGED_BY) == CONTROLLED_BY_US and ref.kind not in SIMULATED:
+            self.made[str(ref)] += change.before is None
+            self.deleted[str(ref)] += change.type == "DELETED"
         if ref.kind in (kinds.SITE, kinds.BENCH) and _edited(change):
             self.edits.append((world.loop.time(), ref.kind, Key(ref.namespace, ref.name)))
 

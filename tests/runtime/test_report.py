@@ -100,6 +100,20 @@ async def test_our_own_status_does_not_have_us_look_again() -> None:
 
 
 @virtual
+async def test_what_somebody_did_meanwhile_is_looked_at_though_it_comes_with_our_own_status() -> None:
+    edits: list[Manifest] = [{"spec": {"size": 9}}, {"metadata": {"annotations": {"a": "b"}}}]
+    for edit in edits:
+        async with a_bed(leading=True) as bed:
+            await asyncio.sleep(1)
+            bed.looked_at.clear()
+            bed.api.merge(_ref(), edit, "kubectl")
+            # The answer to our own write overtakes the watch, which then has nothing new to tell.
+            bed.cluster.note(TOY, bed.api.get(_ref()).wire, by=(TOY, OWNER))
+            await asyncio.sleep(1)
+            assert bed.looked_at == [OWNER]
+
+
+@virtual
 async def test_status_is_only_written_to_the_object_it_is_about() -> None:
     async with a_bed() as bed:
         about = bed.owner

@@ -200,11 +200,12 @@ class Cluster:
                 self.changed(change, by)
 
     def changed(self, change: Change, by: tuple[Kind, Key] | None = None) -> None:
-        """Has everything looked at that a change concerns."""
+        """Has everything looked at that a change concerns. `by` hears of it only when there is more than its own word:
+        what somebody else did meanwhile comes with the answer to our own write, and the watch, which is behind, will
+        find nothing new in it."""
         if not self.listening:
             return
-        if by is not None and _priority(change) is Priority.EDIT:
-            # The answer shows an edit as well, and the watch, which is behind, will find nothing new in it.
+        if by is not None and _more_than_our_word(change):
             by = None
         for reader, keys in self._watched[change.kind].readers:
             priority = _priority(change) if reader == change.kind else Priority.EVENT
@@ -259,6 +260,15 @@ def _live(body: bytes) -> Live:
         return _METADATA.object(body).item.live
     except Broken as error:
         raise TransportError(f"The answer is no object: {error}") from error
+
+
+def _more_than_our_word(change: Change) -> bool:
+    """Whether the object is not what it was but for its status and its finalizers."""
+    if change.old is None or change.new is None:
+        return True
+    old, new = change.old.metadata, change.new.metadata
+    fields = ("generation", "deletion_timestamp", "labels", "annotations")
+    return any(getattr(old, name) != getattr(new, name) for name in fields)
 
 
 def _priority(change: Change) -> Priority:

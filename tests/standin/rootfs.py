@@ -72,6 +72,11 @@ class Rootfs:
             try:
                 yield Running(process)
             finally:
+                # The first process of its namespace, with which all others go. That it ends with unshare is asked for
+                # (--kill-child), and forgotten by the kernel as soon as it becomes another user.
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+                        os.kill(int(child), signal.SIGKILL)
                 process.kill()
                 process.wait()
 

@@ -1,13 +1,14 @@
 """Workers, the scheduler and realtime: whose jobs they do, and how they end."""
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.standin.bench_under_test import Bench
-from tests.standin.rootfs import BENCH, DEADLINE, Running, eventually, free_port
+from tests.standin.rootfs import BENCH, DEADLINE, Rootfs, Running, eventually, free_port
 from tests.standin.web import Client
 
 
@@ -62,6 +63,15 @@ def test_the_sites_own_bench_id_wins_when_it_enqueues(bench: Bench):
         eventually(lambda: Client(port, "nobody").get("/").status == 404, "gunicorn answers")
         enqueue(port, "one.example", "moved", queue="long")
     assert redis(bench, "LLEN", "rq:queue:its-own:long") == ["1"]
+
+
+def test_what_a_test_has_started_ends_with_it(rootfs: Rootfs):
+    def there() -> bool:
+        return subprocess.run(["pgrep", "-x", "-f", "sleep 86421"], capture_output=True, check=False).returncode == 0
+
+    with rootfs.running(["sleep", "86421"], folder="/"):
+        eventually(there, "it runs")
+    eventually(lambda: not there(), "it is gone")
 
 
 def test_told_to_end_a_worker_first_finishes_its_job(bench: Bench, tmp_path: Path):

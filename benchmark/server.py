@@ -196,11 +196,11 @@ class Server:
             case "edit":
                 return self._edit(given)
             case "flip":
-                return self._flip(given)
+                return await self._flip(given)
             case "flipped":
                 return self._flipped(given["namespace"])
             case "touch":
-                self._touch(ALL[SITE.api_version, given["kind"]], given["namespace"])
+                await self._touch(ALL[SITE.api_version, given["kind"]], given["namespace"])
             case "prepare-storm":
                 self.storm = Storm(population, given["events"])
             case "storm":
@@ -220,7 +220,7 @@ class Server:
         self.wake()
         return began
 
-    def _flip(self, given: Manifest) -> list[str]:
+    async def _flip(self, given: Manifest) -> list[str]:
         """Something that the operator wants is not so, in every so-manieth child that it keeps right, of one namespace
         and of some kinds perhaps. Those who watch are told if `aloud`."""
         flipped = []
@@ -239,6 +239,7 @@ class Server:
                 else:
                     self.population.objects[kind][key] = Written(obj)
                 flipped.append(f"{name} {'/'.join(key)}")
+                await self._breathe(len(flipped))
         self.wake()
         return flipped
 
@@ -247,12 +248,20 @@ class Server:
         written = (each for (where, _), each in self.population.objects[DEPLOYMENT].items() if where == namespace)
         return sum(isinstance(each, Written) and b'-other"' in each.whole for each in written)
 
-    def _touch(self, kind: Kind, namespace: str) -> None:
+    async def _touch(self, kind: Kind, namespace: str) -> None:
         """A change of every object of a kind that asks for nothing, but is a person's."""
-        for key in [key for key in self.population.objects[kind] if key[0] == namespace]:
+        keys = [key for key in self.population.objects[kind] if key[0] == namespace]
+        for number, key in enumerate(keys, 1):
             obj = orjson.loads(self.population.objects[kind][key].whole)
             self.population.write(kind, obj)
+            await self._breathe(number)
         self.wake()
+
+    async def _breathe(self, number: int) -> None:
+        """Whoever holds the Lease must be answered while thousands of objects are changed."""
+        if number % BATCH == 0:
+            self.wake()
+            await asyncio.sleep(0)
 
     async def _let_loose(self, storm: Storm) -> None:
         feed = self.population.feeds[storm.kind]

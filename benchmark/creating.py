@@ -26,11 +26,11 @@ from benchmark.real import Real, namespace, real
 from benchmark.templates import BENCH_OF, NAMESPACE_OF, SITE_OF
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import BENCH, EVENT, SITE, Kind, Manifest
-from frappe_operator.kube.live import CONTROLLED_BY_US, Custom, Live
+from frappe_operator.kube.kinds import BENCH, EVENT, SITE, Manifest
+from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.names import MANAGED_BY
 from frappe_operator.model.settings import Images
-from frappe_operator.runtime.client import Client, selectors
-from frappe_operator.runtime.decoding import Decoder
+from frappe_operator.runtime.client import Client
 from frappe_operator.runtime.engine import Engine
 from frappe_operator.runtime.fetch import Answer
 from frappe_operator.runtime.http import HttpTransport
@@ -98,12 +98,12 @@ def _is_ready(status: Manifest) -> bool:
 
 async def _born(client: Client) -> dict[str, list[float]]:
     """When each child of ours was created, in seconds since 1970, by kind."""
-    labels = f"app.kubernetes.io/managed-by={CONTROLLED_BY_US},vyogo.tech/component"
     found: dict[str, list[float]] = {}
     for kind in CHILDREN:
-        async for page in client.pages(kind, "", selectors(labels), metadata_only=True):
-            metas = [msgspec.json.decode(raw, type=Live).metadata for raw in page.items]
-            times = [datetime.fromisoformat(each.creation_timestamp).timestamp() for each in metas]
+        async for page in client.pages(kind, metadata_only=True):
+            metas = [msgspec.json.decode(raw, type=_Object).metadata for raw in page.items]
+            ours = [each for each in metas if each.labels.get(MANAGED_BY) == CONTROLLED_BY_US]
+            times = [datetime.fromisoformat(each.creation_timestamp).timestamp() for each in ours]
             found.setdefault(kind.kind, []).extend(times)
     return found
 
@@ -138,6 +138,8 @@ class Recorder(HttpTransport):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.records: list[Record] = []
+        self.ready: set[str] = set()
+        """Paths of the statuses that say Ready."""
 
     async def request(
         self,
@@ -152,13 +154,20 @@ class Recorder(HttpTransport):
         began = time.perf_counter()
         answer = await super().request(method, path, query=query, headers=headers, body=body, timeout=timeout)
         ended = time.perf_counter()
+        if path.endswith("/status") and answer.status == 200 and _is_ready(msgspec.json.decode(answer.body)["status"]):
+            self.ready.add(path)
         seen = began, ended, method, path, dict(query or {}), dict(headers or {}), body or b""
         self.records.append(Record(*seen, answer.status, _uid(answer.body)))
         return answer
 
 
-class _Meta(msgspec.Struct):
+class _Meta(msgspec.Struct, rename="camel"):
+    name: str = ""
+    namespace: str = ""
     uid: str = ""
+    resource_version: str = ""
+    creation_timestamp: str = ""
+    labels: dict[str, str] = {}
 
 
 class _Object(msgspec.Struct):
@@ -173,7 +182,7 @@ def _uid(body: bytes) -> bytes:
 
 
 async def operate(kubeconfig: str, kind: str, count: int, records: str) -> dict[str, Any]:
-    """The operator until so many objects of a kind are Ready; proxies and sites always answer well."""
+    """The operator until so many objects of a kind (its plural) have become Ready; every site answers."""
     transport = Recorder(find(kubeconfig))
     async with transport:
         controllers = [bench.controller(Images(), _token), site.controller(Images(), _token, _answers)]
@@ -184,9 +193,8 @@ async def operate(kubeconfig: str, kind: str, count: int, records: str) -> dict[
         transport.records.clear()
         began, cpu = time.perf_counter(), time.process_time()
         leading.set()
-        watched = SITE if kind == SITE.kind else BENCH
         async with asyncio.timeout(READY_SECONDS):
-            while _ready(engine, watched) < count:  # noqa: ASYNC110 - a store tells nobody
+            while sum(f"/{kind}/" in path for path in transport.ready) < count:  # noqa: ASYNC110 - seldom enough
                 await asyncio.sleep(0.25)
         seconds = time.perf_counter() - began
         running.cancel()
@@ -210,11 +218,6 @@ def _token() -> str:
 async def _answers(url: str, host: str) -> Answer:
     await asyncio.sleep(0)
     return Answer(200, host)
-
-
-def _ready(engine: Engine, kind: Kind) -> int:
-    lives = (live for live in engine.cluster.all(kind) if isinstance(live, Custom))
-    return sum(_is_ready(msgspec.json.decode(live.status)) for live in lives)
 
 
 async def replay(kubeconfig: str, records: str, given: dict[str, str], at_once: int) -> dict[str, Any]:
@@ -254,7 +257,7 @@ def creating() -> list[Measured]:
         records = f"{folder}/records"
         with _prepared(folder) as (cluster, before):
             ours = alone(
-                operate, core=None, kubeconfig=str(cluster.operator), kind=SITE.kind, count=SITES, records=records
+                operate, core=None, kubeconfig=str(cluster.operator), kind=SITE.plural, count=SITES, records=records
             )
             children = {kind: len(times) for kind, times in cluster.ask(_born).items()}
         replays = {}
@@ -327,7 +330,7 @@ def _prepared(folder: str) -> Iterator[tuple[Real, dict[str, tuple[str, str]]]]:
         cluster.create(namespace(NAMESPACE_OF.format(number)) for number in range(count))
         cluster.create(_in(NAMESPACE_OF.format(number), a_bench(BENCH_OF.format(number))) for number in range(count))
         given = {"kubeconfig": str(cluster.operator), "records": f"{folder}/nothing"}
-        alone(operate, core=None, kind=BENCH.kind, count=count, **given)
+        alone(operate, core=None, kind=BENCH.plural, count=count, **given)
         cluster.create(_site(number, number // SITES_PER_BENCH) for number in range(SITES))
         yield cluster, cluster.ask(_given)
 
@@ -338,12 +341,12 @@ def _site(number: int, of: int) -> Manifest:
 
 async def _given(client: Client) -> dict[str, tuple[str, str]]:
     """UID and resourceVersion of every object of ours, by kind and name."""
-    found, decoder = {}, Decoder(Live, metadata_only=True)
+    found = {}
     for kind in (BENCH, SITE, *CHILDREN):
         async for page in client.pages(kind, metadata_only=True):
             for raw in page.items:
-                meta = decoder.object(raw).item.live.metadata
-                found[f"{kind.kind} {meta.key}"] = meta.uid, str(meta.resource_version)
+                meta = msgspec.json.decode(raw, type=_Object).metadata
+                found[f"{kind.kind} {meta.namespace}/{meta.name}"] = meta.uid, meta.resource_version
     return found
 
 

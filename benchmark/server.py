@@ -18,11 +18,12 @@ from urllib.parse import parse_qsl, unquote
 import orjson
 
 from benchmark.control import CONTROL
-from benchmark.population import Feed, Population, Size, Written, merged
+from benchmark.population import Copy, Feed, Population, Size, Written, merged
 from benchmark.storms import Storm
 from benchmark.templates import templates
 from frappe_operator.kube.kinds import ALL, DEPLOYMENT, EVENT, LEASE, POD, SITE, Kind, Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US
+from tests.world import selectors
 from tests.world.apiserver import Asked, take_apart
 from tests.world.refusals import Refused, already_exists, bad_request, conflict, expired, not_found
 
@@ -86,15 +87,30 @@ class Server:
 
     def _list(self, asked: Asked) -> bytes:
         kind, population = asked.kind, self.population
-        found = population.objects[kind]
+        found = self._chosen(asked)
         start, limit = int(asked.query.get("continue") or 0), int(asked.query.get("limit") or len(found) or 1)
-        names = [] if _pods_that_run(asked) else list(found)[start : start + limit]
         metadata = {"resourceVersion": str(population.version)}
         if start + limit < len(found):
             metadata |= {"continue": str(start + limit)}
-        items = [found[name].partial if asked.metadata_only else found[name].whole for name in names]
+        shown = found[start : start + limit]
+        items = [each.partial if asked.metadata_only else each.whole for each in shown]
         head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata}
         return orjson.dumps(head)[:-1] + b',"items":[' + b",".join(items) + b"]}"
+
+    def _chosen(self, asked: Asked) -> list[Copy | Written]:
+        """The objects that are asked for. There are none but ours; only pods are told apart any further."""
+        found = [
+            each
+            for (namespace, _), each in self.population.objects[asked.kind].items()
+            if asked.namespace in ("", namespace)
+        ]
+        if asked.kind != POD:
+            return found
+        # Those of Jobs are the only ones there are, and all of them are done.
+        if "job-name" not in asked.query.get("labelSelector", ""):
+            return []
+        wanted = selectors.fields(asked.query.get("fieldSelector", ""))
+        return [each for each in found if wanted(each.template.model if isinstance(each, Copy) else each.obj)]
 
     def _write(self, asked: Asked, sent: Manifest) -> tuple[int, bytes]:
         population, kind = self.population, asked.kind
@@ -157,8 +173,7 @@ class Server:
             self.moved.set()
 
     def _existing(self, asked: Asked) -> Iterator[list[bytes]]:
-        found = [] if _pods_that_run(asked) else list(self.population.objects[asked.kind].values())
-        version = self.population.version
+        found, version = self._chosen(asked), self.population.version
         for start in range(0, len(found), BATCH):
             objects = (each.partial if asked.metadata_only else each.whole for each in found[start : start + BATCH])
             yield [b'{"type":"ADDED","object":' + each + b"}\n" for each in objects]
@@ -196,11 +211,11 @@ class Server:
             case "edit":
                 return self._edit(given)
             case "flip":
-                return self._flip(given)
+                return await self._flip(given)
             case "flipped":
                 return self._flipped(given["namespace"])
             case "touch":
-                self._touch(ALL[SITE.api_version, given["kind"]], given["namespace"])
+                await self._touch(ALL[SITE.api_version, given["kind"]], given["namespace"])
             case "prepare-storm":
                 self.storm = Storm(population, given["events"])
             case "storm":
@@ -220,7 +235,7 @@ class Server:
         self.wake()
         return began
 
-    def _flip(self, given: Manifest) -> list[str]:
+    async def _flip(self, given: Manifest) -> list[str]:
         """Something that the operator wants is not so, in every so-manieth child that it keeps right, of one namespace
         and of some kinds perhaps. Those who watch are told if `aloud`."""
         flipped = []
@@ -239,6 +254,7 @@ class Server:
                 else:
                     self.population.objects[kind][key] = Written(obj)
                 flipped.append(f"{name} {'/'.join(key)}")
+                await self._breathe(len(flipped))
         self.wake()
         return flipped
 
@@ -247,12 +263,20 @@ class Server:
         written = (each for (where, _), each in self.population.objects[DEPLOYMENT].items() if where == namespace)
         return sum(isinstance(each, Written) and b'-other"' in each.whole for each in written)
 
-    def _touch(self, kind: Kind, namespace: str) -> None:
+    async def _touch(self, kind: Kind, namespace: str) -> None:
         """A change of every object of a kind that asks for nothing, but is a person's."""
-        for key in [key for key in self.population.objects[kind] if key[0] == namespace]:
+        keys = [key for key in self.population.objects[kind] if key[0] == namespace]
+        for number, key in enumerate(keys, 1):
             obj = orjson.loads(self.population.objects[kind][key].whole)
             self.population.write(kind, obj)
+            await self._breathe(number)
         self.wake()
+
+    async def _breathe(self, number: int) -> None:
+        """Whoever holds the Lease must be answered while thousands of objects are changed."""
+        if number % BATCH == 0:
+            self.wake()
+            await asyncio.sleep(0)
 
     async def _let_loose(self, storm: Storm) -> None:
         feed = self.population.feeds[storm.kind]
@@ -261,12 +285,6 @@ class Server:
             self.wake()
             await self.let_pass(feed, storm.kind, 4000)
         await self.let_pass(feed, storm.kind, 0)
-
-
-def _pods_that_run(asked: Asked) -> bool:
-    """There are none of those: only pods of Jobs that are done."""
-    of_jobs = "job-name" in asked.query.get("labelSelector", "")
-    return asked.kind == POD and (not of_jobs or "status.phase!=Succeeded" in asked.query.get("fieldSelector", ""))
 
 
 def _made(sent: Manifest, asked: Asked) -> Manifest:

@@ -1,6 +1,7 @@
 """`python -m benchmark [NAME…]`: all measurements, or those named; `--list` names them."""
 
 import json
+import signal
 import sys
 import time
 import traceback
@@ -38,6 +39,8 @@ def main(names: list[str]) -> int:
     if unknown := set(names) - MEASUREMENTS.keys():
         print(f"no such measurement: {', '.join(sorted(unknown))}; there are: {', '.join(MEASUREMENTS)}")
         return 2
+    # Whatever was started is taken down as well when this is ended from outside.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     before = machine.stolen()
     found: list[Measured] = []
     failed = []

@@ -382,6 +382,24 @@ def test_two_sites_of_a_bench_have_queues_of_their_own() -> None:
     assert prefixes == {"acme", "bolt"}
 
 
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_site_without_web_servers_says_so_and_is_not_asked_for_ever(before: int) -> None:
+    world = a_world(a_bench(), a_site(componentReplicas={"gunicorn": before}))
+    settle(world)
+    world.edit(SITE, "acme", {"spec": {"componentReplicas": {"gunicorn": 0}}})
+    settle(world)
+    serving = world.condition("Serving", "acme", SITE)
+    assert serving.reason == "NotAnswering"
+    assert "componentReplicas.gunicorn is 0" in serving.message
+    assert world.condition("Routed", "acme", SITE).ok
+    asked = len(world.server.requests)
+    world.quiet(60)
+    assert all(each.verb == "watch" for each in world.server.requests[asked:])
+    world.edit(SITE, "acme", {"spec": {"componentReplicas": {"gunicorn": 1}}})
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+
+
 def test_a_creation_that_fails_says_why_and_goes_on_by_itself() -> None:
     world = a_world()
     why = json.dumps({"ok": False, "reason": "CreationFailed", "message": "out of memory", "blocked": False})

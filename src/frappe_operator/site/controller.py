@@ -70,7 +70,8 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         answers = await ask(cluster, site, fetch) if asked else None
         done = await apply(cluster, SITE, live, stages(site, seen, answers, asked, token), prune=PRUNE)
         await report(cluster, SITE, live, done.verdicts, status(site, done.verdicts))
-        unanswered = answers is not None and not (done.verdicts["Routed"].ok and done.verdicts["Serving"].ok)
+        told = (done.verdicts["Routed"], done.verdicts["Serving"])
+        unanswered = answers is not None and any(not each.ok and not each.blocked for each in told)
         return ASK_AGAIN_SECONDS if unanswered and not seen.taken else None
 
     return Controller(

@@ -106,6 +106,10 @@ def serving(site: Site, answers: Answers | None, asked: bool) -> Callable[[Lives
     """Frappe answers a ping that comes the way a visitor does."""
 
     def ready(_: Lives) -> Verdict:
+        if site.sizes["gunicorn"].replicas == 0:
+            # Whoever asks may still be answered by a pod that is about to end.
+            message = f"{site.url} has no web server: componentReplicas.gunicorn is 0, ask for one or more"
+            return Verdict(False, Reason.NOT_ANSWERING, message, blocked=True)
         if not asked:
             return Verdict(True, Reason.READY, f"{site.url} answers.")
         if answers is None or answers.ping is None:

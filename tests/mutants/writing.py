@@ -271,6 +271,22 @@ MUTANTS = [
         ("runtime/test_applied.py::test_other_peoples_entries_in_our_lists_are_not_in_it",),
     ),
     Mutant(
+        "placeholder-taken-for-the-name",
+        "A value that is spelled as the placeholder for the owner's name passes for the name.",
+        "runtime/applied.py",
+        "if _MARK in plain:",
+        "if False:",
+        ("runtime/test_applied.py::test_a_value_that_looks_like_a_placeholder_is_never_taken_for_the_name",),
+    ),
+    Mutant(
+        "one-shape-for-all-uids",
+        "What is ours of a child is remembered with the UID of the first one's owner.",
+        "runtime/applied.py",
+        ".replace(_NAME, name).replace(_UID, uid)",
+        ".replace(_NAME, name)",
+        ("runtime/test_applied.py::test_what_is_ours_is_picked_once_from_children_that_differ_in_names_only",),
+    ),
+    Mutant(
         "everybody-asks-for-the-same-body",
         "After a restart each of a thousand sites reads its bench's facts itself.",
         "runtime/bodies.py",

@@ -5,9 +5,12 @@ what we applied, if nobody has changed it: no default of the server's and nothin
 child is known to be right, field by field, from one number, and its body need neither be kept nor asked for.
 
 A number that differs proves nothing: the server may write the same in another way. Then bodies are compared.
+
+Thousands of children differ in nothing but names. What is picked from one of them is remembered with placeholders for
+the names, and is what would be picked from the next: picking asks strings for nothing but whether they are equal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +18,6 @@ import msgspec
 from msgspec import Raw
 
 from frappe_operator.kube.kinds import Manifest
-from frappe_operator.kube.live import Owner
 from frappe_operator.runtime.wire import ManagedFields, Metadata
 
 NOTHING = 0
@@ -26,7 +28,18 @@ SIXTY_BITS = 2**60 - 1
 FieldSet = Mapping[str, Any]
 """`f:name` a field, `k:{...}` an entry of a keyed list, `v:...` a value of a set; `.` the thing itself."""
 
+MOST_SHAPES = 512
+"""Children that differ in more than names, of which is remembered what is ours of them."""
+LARGEST_SHAPE = 2**15
+"""Bytes of one that is worth it. Anybody may make objects that look like ours, each another one."""
+
 _FIELDS = msgspec.json.Decoder(dict[str, Any])
+_SHAPES: dict[int, bytes] = {}
+"""What is ours of a child, as text with placeholders, by the digest of all that it was picked from."""
+_MARK, _NAME, _UID = b"\x7f", b"\x7f1", b"\x7f2"
+"""In place of the owner's name and UID: legal in a string of JSON, and in none that we know of."""
+_BETWEEN = b"\n"
+"""Legal in no string of JSON."""
 
 
 def digest(value: Any) -> int:
@@ -43,31 +56,51 @@ def fingerprint(manifest: Manifest) -> int:
 
 def applied(ours: ManagedFields, meta: Metadata, parts: Mapping[str, Raw]) -> int:
     """The number of an object as it is. `parts`: its fields beside metadata. NOTHING when it cannot be told."""
-    try:
-        fields = _FIELDS.decode(ours.fields)
-        whole = {name: msgspec.json.decode(part) for name, part in parts.items() if f"f:{name}" in fields}
-        if "f:metadata" in fields:
-            whole["metadata"] = _plain(meta)
-        return digest(_picked(fields, whole))
-    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError):
-        # A way of naming fields that we do not know, or fields that are not there.
+    owner = next((each for each in meta.owner_references if each.controller), meta)
+    name, uid = owner.name.encode(), owner.uid.encode()
+    head = _BETWEEN.join((ours.fields, _encoded(meta)))
+    plain = _BETWEEN.join((head, *parts.values()))
+    if _MARK in plain:
         return NOTHING
+    # The UID stands in no other part, and each search takes its time.
+    whole = _BETWEEN.join((head.replace(uid, _UID), *parts.values())).replace(name, _NAME)
+    shape = hash(whole)
+    picked = _SHAPES.get(shape)
+    if picked is None:
+        picked = _picked_text(whole, parts)
+        if picked:
+            _remember(shape, picked)
+        else:
+            # An owner may be called `true`.
+            picked = _picked_text(plain, parts)
+    return hash(picked.replace(_NAME, name).replace(_UID, uid)) & SIXTY_BITS if picked else NOTHING
 
 
-def _plain(meta: Metadata) -> Manifest:
-    return {
-        "labels": meta.labels,
-        "annotations": meta.annotations,
-        "finalizers": meta.finalizers,
-        "ownerReferences": _plain_owners(meta.owner_references),
-    }
+def _picked_text(whole: bytes, parts: Iterable[str]) -> bytes:
+    """What is ours of an object that is given as text, empty when that cannot be told."""
+    text, metadata, *rest = whole.split(_BETWEEN)
+    told = {"metadata": metadata, **dict(zip(parts, rest, strict=True))}
+    try:
+        fields = _FIELDS.decode(text)
+        live = {name: msgspec.json.decode(part) for name, part in told.items() if f"f:{name}" in fields}
+        return msgspec.json.encode(_picked(fields, live), order="sorted")
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        # A way of naming fields that we do not know, or fields that are not there.
+        return b""
 
 
-@lru_cache(maxsize=1024)
-def _plain_owners(owners: tuple[Owner, ...]) -> list[Manifest]:
-    """Children of one owner come one after the other."""
-    plain: list[Manifest] = msgspec.to_builtins(owners)
-    return plain
+def _remember(shape: int, picked: bytes) -> None:
+    if len(picked) > LARGEST_SHAPE:
+        return
+    _SHAPES[shape] = picked
+    if len(_SHAPES) > MOST_SHAPES:
+        del _SHAPES[next(iter(_SHAPES))]
+
+
+def _encoded(meta: Metadata) -> bytes:
+    """What can be ours of metadata."""
+    told = (meta.labels, meta.annotations, meta.finalizers, meta.owner_references)
+    return msgspec.json.encode(dict(zip(("labels", "annotations", "finalizers", "ownerReferences"), told, strict=True)))
 
 
 def _picked(fields: FieldSet, live: Any) -> Any:

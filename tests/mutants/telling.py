@@ -17,6 +17,14 @@ MUTANTS = [
         (f"{REPORT}::test_what_is_no_news_is_not_written",),
     ),
     Mutant(
+        "event-for-each-step",
+        "Each step on the way is an Event, and a Warning: what went wrong is not found among them.",
+        "runtime/report.py",
+        "return old.status != new.status or new.reason not in AS_EXPECTED",
+        "return True",
+        (f"{REPORT}::test_the_next_step_on_the_way_is_no_event_but_trouble_is",),
+    ),
+    Mutant(
         "transition-time-each-pass",
         "lastTransitionTime is the time of the last look: every look is news, and nobody learns since when.",
         "kube/conditions.py",

@@ -173,6 +173,19 @@ async def test_one_event_for_each_turn() -> None:
 
 
 @virtual
+async def test_the_next_step_on_the_way_is_no_event_but_trouble_is() -> None:
+    async with a_bed() as bed:
+        for reason in (Reason.WAITING, Reason.JOB_RUNNING, Reason.PODS_NOT_READY):
+            await say(bed, One=Verdict(False, reason, "On its way."))
+        assert events(bed) == []
+        await say(bed, One=Verdict(False, Reason.JOB_RETRYING, "It failed once."))
+        assert events(bed) == [("One", "Warning", "JobRetrying")]
+        await say(bed, One=YES)
+        await say(bed, One=Verdict(False, Reason.PODS_NOT_READY, "A pod is gone."))
+        assert ("One", "Warning", "PodsNotReady") in events(bed)
+
+
+@virtual
 async def test_what_the_user_must_do_is_an_event_from_the_beginning() -> None:
     async with a_bed() as bed:
         await looked(bed, raising(Blocked(Reason.INVALID_SPEC, "Write it so.")))

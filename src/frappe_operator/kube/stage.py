@@ -57,6 +57,15 @@ class Reason(StrEnum):
     INVALID_ARGUMENTS = "InvalidArguments"
 
 
+AS_EXPECTED = frozenset(
+    {
+        *(Reason.WAITING, Reason.PROVISIONING, Reason.JOB_RUNNING, Reason.PODS_NOT_READY, Reason.CLAIM_PENDING),
+        *(Reason.BENCH_NOT_READY, Reason.ROUTE_NOT_SERVED, Reason.NOT_ANSWERING, Reason.DELETING),
+    }
+)
+"""Reasons of a stage that simply is on its way: the condition says so, and an Event for each would drown the others."""
+
+
 class Verdict(NamedTuple):
     """Whether a stage is true, and why not: a reason to match on, a sentence to act on."""
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from frappe_operator.kube.conditions import READY, RECONCILING, STALLED, conditions, phase
 from frappe_operator.kube.kinds import Kind, Manifest
 from frappe_operator.kube.live import Condition, Custom
-from frappe_operator.kube.stage import Verdict
+from frappe_operator.kube.stage import AS_EXPECTED, Verdict
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.errors import NotFound
 from frappe_operator.runtime.events import announce
@@ -80,10 +80,11 @@ def _merged(before: Any, patch: Any) -> Any:
 
 
 def _turns(previous: tuple[Condition, ...], current: list[Condition]) -> list[Condition]:
-    """The conditions that have turned and are worth an Event: another status, or another reason.
+    """The conditions that have turned and are worth an Event: another status, or trouble of another kind.
 
-    That nothing is there yet in the beginning is no news, unless the user must act. The computed conditions repeat
-    the others; of those only Ready speaks, when it comes, when it goes, and when no other says what is in the way.
+    That nothing is there yet in the beginning is no news, unless the user must act; nor is the next step on the way.
+    The computed conditions repeat the others; of those only Ready speaks, when it comes, when it goes, and when no
+    other says what is in the way.
     """
     before = {condition.type: condition for condition in previous}
     stalled = any(condition.type == STALLED and condition.status == "True" for condition in current)
@@ -95,10 +96,16 @@ def _turns(previous: tuple[Condition, ...], current: list[Condition]) -> list[Co
             continue
         if condition.type == READY:
             ready = condition
-        elif condition.type not in (RECONCILING, STALLED) and (old is not None or condition.status == "True"):
+        elif condition.type not in (RECONCILING, STALLED) and _is_news(old, condition):
             turns.append(condition)
     if ready is None:
         return turns
     was = before[READY].status if READY in before else "False"
     said = any(turn.reason == ready.reason for turn in turns)
     return [*turns, ready] if was != ready.status or (stalled and not said) else turns
+
+
+def _is_news(old: Condition | None, new: Condition) -> bool:
+    if old is None:
+        return new.status == "True"
+    return old.status != new.status or new.reason not in AS_EXPECTED

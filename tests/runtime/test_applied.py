@@ -192,9 +192,20 @@ WORDS = st.lists(
 ).map("".join)
 
 
-@given(mine=WORDS, theirs=WORDS, owners=st.tuples(*2 * [st.sampled_from(["otter", "vole", "1", "ot"])]))
-def test_only_equal_children_have_the_same_number(mine: str, theirs: str, owners: tuple[str, str]) -> None:
-    api = an_api()
-    wanted, other = owned(owners[0], uid="u-1", host=mine), owned(owners[1], uid="u-1", host=theirs)
-    live = applied(api, other)
-    assert (number(live) == fingerprint(wanted)) is (wanted == other and "\x7f" not in mine)
+OWNERS = st.tuples(st.sampled_from(["otter", "vole", "1", "ot"]), st.sampled_from(["u-1", "u-2"]))
+
+
+@given(mine=WORDS, theirs=WORDS, owner=OWNERS, other=OWNERS)
+def test_only_equal_children_have_the_same_number(
+    mine: str, theirs: str, owner: tuple[str, str], other: tuple[str, str]
+) -> None:
+    wanted = owned(owner[0], uid=owner[1], host=mine)
+    another = owned(other[0], uid=other[1], host=theirs)
+    live = applied(an_api(), another)
+    assert (number(live) == fingerprint(wanted)) is (wanted == another and "\x7f" not in mine)
+
+
+def test_a_child_of_another_owner_of_the_same_name_is_another() -> None:
+    live = applied(an_api(), owned("otter", uid="u-1", host="x"))
+    assert number(live) == fingerprint(owned("otter", uid="u-1", host="x"))
+    assert number(live) != fingerprint(owned("otter", uid="u-2", host="x"))

@@ -28,52 +28,60 @@ SIXTY_BITS = 2**60 - 1
 FieldSet = Mapping[str, Any]
 """`f:name` a field, `k:{...}` an entry of a keyed list, `v:...` a value of a set; `.` the thing itself."""
 
-MOST_SHAPES = 512
+MOST_SHAPES = 4096
 """Children that differ in more than names, of which is remembered what is ours of them."""
-LARGEST_SHAPE = 2**15
-"""Bytes of one that is worth it. Anybody may make objects that look like ours, each another one."""
 
 _FIELDS = msgspec.json.Decoder(dict[str, Any])
-_SHAPES: dict[int, bytes] = {}
-"""What is ours of a child, as text with placeholders, by the digest of all that it was picked from."""
+_SHAPES: dict[int, int] = {}
+"""The digest of what is ours of a child, by that of all it was picked from; both with placeholders for names."""
 _MARK, _NAME, _UID = b"\x7f", b"\x7f1", b"\x7f2"
 """In place of the owner's name and UID: legal in a string of JSON, and in none that we know of."""
 _BETWEEN = b"\n"
 """Legal in no string of JSON."""
 
 
-def digest(value: Any) -> int:
-    """A number that two values share when they are equal, and hardly ever otherwise."""
-    return hash(msgspec.json.encode(value, order="sorted")) & SIXTY_BITS
-
-
 def fingerprint(manifest: Manifest) -> int:
     """The number of a child that is just as its manifest says."""
     metadata = {name: value for name, value in manifest["metadata"].items() if name not in ("namespace", "name")}
     rest = {name: value for name, value in manifest.items() if name not in ("apiVersion", "kind", "metadata")}
-    return digest({"metadata": metadata, **rest})
+    text = msgspec.json.encode({"metadata": metadata, **rest}, order="sorted")
+    owner = next((each for each in metadata.get("ownerReferences", ()) if each.get("controller")), manifest["metadata"])
+    return _number(text, owner["name"].encode(), owner.get("uid", "").encode())
 
 
 def applied(ours: ManagedFields, meta: Metadata, parts: Mapping[str, Raw]) -> int:
     """The number of an object as it is. `parts`: its fields beside metadata. NOTHING when it cannot be told."""
-    owner = next((each for each in meta.owner_references if each.controller), meta)
-    name, uid = owner.name.encode(), owner.uid.encode()
+    owner = next((each for each in meta.owner_references if each.controller), None)
+    name, uid = (owner.name.encode(), owner.uid.encode()) if owner else (meta.name.encode(), b"")
     head = _BETWEEN.join((ours.fields, _encoded(meta)))
-    plain = _BETWEEN.join((head, *parts.values()))
-    if _MARK in plain:
+    rest = _BETWEEN.join((b"", *parts.values()))
+    if _MARK in head or _MARK in rest:
         return NOTHING
     # The UID stands in no other part, and each search takes its time.
-    whole = _BETWEEN.join((head.replace(uid, _UID), *parts.values())).replace(name, _NAME)
+    whole = (head.replace(uid or _UID, _UID) + rest).replace(name, _NAME)
     shape = hash(whole)
     picked = _SHAPES.get(shape)
     if picked is None:
-        picked = _picked_text(whole, parts)
-        if picked:
-            _remember(shape, picked)
-        else:
+        text = _picked_text(whole, parts)
+        if not text:
             # An owner may be called `true`.
-            picked = _picked_text(plain, parts)
-    return hash(picked.replace(_NAME, name).replace(_UID, uid)) & SIXTY_BITS if picked else NOTHING
+            text = _picked_text(head + rest, parts)
+            return _number(text, name, uid) if text else NOTHING
+        picked = _SHAPES[shape] = hash(text)
+        if len(_SHAPES) > MOST_SHAPES:
+            del _SHAPES[next(iter(_SHAPES))]
+    return _named(picked, name, uid)
+
+
+def _number(text: bytes, name: bytes, uid: bytes) -> int:
+    """The number of what is ours of a child, as text."""
+    if _MARK in text:
+        return hash(text) & SIXTY_BITS
+    return _named(hash(text.replace(uid or _UID, _UID).replace(name, _NAME)), name, uid)
+
+
+def _named(picked: int, name: bytes, uid: bytes) -> int:
+    return hash((picked, name, uid)) & SIXTY_BITS
 
 
 def _picked_text(whole: bytes, parts: Iterable[str]) -> bytes:
@@ -87,14 +95,6 @@ def _picked_text(whole: bytes, parts: Iterable[str]) -> bytes:
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         # A way of naming fields that we do not know, or fields that are not there.
         return b""
-
-
-def _remember(shape: int, picked: bytes) -> None:
-    if len(picked) > LARGEST_SHAPE:
-        return
-    _SHAPES[shape] = picked
-    if len(_SHAPES) > MOST_SHAPES:
-        del _SHAPES[next(iter(_SHAPES))]
 
 
 def _encoded(meta: Metadata) -> bytes:

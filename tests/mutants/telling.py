@@ -123,7 +123,7 @@ MUTANTS = [
     Mutant(
         "serving-while-it-answers-500",
         "Any answer is good: Ready while HTTP answers 500.",
-        "site/stages.py",
+        "site/answers.py",
         "if answers.ping.status != 200:",
         "if not answers.ping.status:",
         (f"{SITES}::test_a_site_that_does_not_answer_is_not_ready_until_it_does",),
@@ -131,7 +131,7 @@ MUTANTS = [
     Mutant(
         "routed-while-a-proxy-does-not-know",
         "A proxy that answers at all knows the host.",
-        "site/stages.py",
+        "site/answers.py",
         "if answer.body.strip() != site.site_name:",
         "if not answer.body:",
         (f"{SITES}::test_a_site_is_not_routed_while_one_proxy_does_not_know_its_host",),
@@ -139,7 +139,7 @@ MUTANTS = [
     Mutant(
         "ready-of-an-earlier-spec",
         "A site that answered once is not asked again when its spec has changed.",
-        "site/observe.py",
+        "site/answers.py",
         "        and ready.observed_generation == seen.live.metadata.generation\n",
         "",
         (f"{SITES}::test_a_changed_site_is_asked_again_before_it_is_called_ready",),

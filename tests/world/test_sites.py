@@ -382,6 +382,17 @@ def test_two_sites_of_a_bench_have_queues_of_their_own() -> None:
     assert prefixes == {"acme", "bolt"}
 
 
+def test_nobody_is_asked_before_what_is_wanted_is_written() -> None:
+    """A proxy that does not answer may take ten seconds for each host; an edit does not wait for it."""
+    world = a_world()
+    settle(world)
+    before = len(world.server.requests)
+    world.edit(SITE, "acme", {"spec": {"componentReplicas": {"gunicorn": 2}}})
+    settle(world)
+    done = [(each.verb, each.kind, each.name) for each in world.server.requests[before:]]
+    assert done.index(("apply", DEPLOYMENT, "acme-gunicorn")) < done.index(("list", POD, ""))
+
+
 @pytest.mark.parametrize("before", [0, 1])
 def test_a_site_without_web_servers_says_so_and_is_not_asked_for_ever(before: int) -> None:
     world = a_world(a_bench(), a_site(componentReplicas={"gunicorn": before}))

@@ -49,7 +49,7 @@ def site_children(declared: Declared, site: Object) -> list[Stage]:
         raise BenchNotDeclared(f"{message} (namespace {meta.namespace})")
     seen = asyncio.run(site_observe.observe(declared, site.live, declared.images))
     decided = site_observe.resolve(seen)
-    return site_stages(decided, seen, None, False, lambda: GENERATED)
+    return site_stages(decided, seen, lambda: GENERATED)
 
 
 def _documents(owner: Object, stages: list[Stage], assumed: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The reconcile of a FrappeSite: observe, resolve, apply, report."""
+"""The reconcile of a FrappeSite: observe, resolve, apply, ask, report."""
 
 from collections.abc import Callable, Iterable
 
@@ -28,8 +28,9 @@ from frappe_operator.runtime.controller import Controller, Watch
 from frappe_operator.runtime.fetch import Fetch
 from frappe_operator.runtime.finalizers import ensure_finalizer
 from frappe_operator.runtime.report import report
+from frappe_operator.site.answers import ask, settled, told
 from frappe_operator.site.cleanup import cleanup
-from frappe_operator.site.observe import ask, observe, resolve, settled
+from frappe_operator.site.observe import observe, resolve
 from frappe_operator.site.stages import stages
 from frappe_operator.site.status import status
 
@@ -66,12 +67,13 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         await ensure_finalizer(cluster, SITE, live, SITE_FINALIZER)
         seen = await observe(cluster, live, images)
         site = resolve(seen)
+        done = await apply(cluster, SITE, live, stages(site, seen, token), prune=PRUNE)
         asked = not settled(seen, site)
-        answers = await ask(cluster, site, fetch) if asked else None
-        done = await apply(cluster, SITE, live, stages(site, seen, answers, asked, token), prune=PRUNE)
-        await report(cluster, SITE, live, done.verdicts, status(site, done.verdicts))
-        told = (done.verdicts["Routed"], done.verdicts["Serving"])
-        unanswered = answers is not None and any(not each.ok and not each.blocked for each in told)
+        answers = await ask(cluster, site, seen, fetch) if asked else None
+        reached = told(site, done.verdicts["Routed"], answers, asked)
+        verdicts = {**done.verdicts, **reached}
+        await report(cluster, SITE, live, verdicts, status(site, verdicts))
+        unanswered = answers is not None and any(not each.ok and not each.blocked for each in reached.values())
         return ASK_AGAIN_SECONDS if unanswered and not seen.taken else None
 
     return Controller(

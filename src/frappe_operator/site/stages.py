@@ -19,15 +19,15 @@ from frappe_operator.kube.readiness import (
 )
 from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict
 from frappe_operator.model.site import Site
-from frappe_operator.site.observe import Answers, Seen
+from frappe_operator.site.observe import Seen
 
 NEEDED_OF_BENCH = ("StorageReady", "CacheReady", "ProxyReady")
 
 
-def stages(site: Site, seen: Seen, answers: Answers | None, asked: bool, token: Callable[[], str]) -> list[Stage]:
+def stages(site: Site, seen: Seen, token: Callable[[], str]) -> list[Stage]:
     """Each row is one stage and one status condition. `token` makes a new password.
 
-    `asked`: whether proxies and site had to be asked; when not, they have answered before and nothing has changed.
+    Whether the site is reached and answers is asked after all that is in place (site/answers.py).
     """
     done = jobs_succeeded(seen.reports)
     workloads = [*gunicorn.build(site), *socketio.build(site), *background.build(site)]
@@ -39,8 +39,7 @@ def stages(site: Site, seen: Seen, answers: Answers | None, asked: bool, token: 
         Stage("SiteCreated", [], done, once=[*creation.admin(site, token()), *creation.create(site)]),
         Stage("AppsInstalled", [], done, once=creation.install(site)),
         Stage("WorkloadsReady", workloads, workloads_available),
-        Stage("Routed", [] if seen.taken else ingress.build(site), routed(site, seen, answers, asked)),
-        Stage("Serving", [], serving(site, answers, asked)),
+        Stage("Routed", [] if seen.taken else ingress.build(site), routed(site, seen)),
     ]
 
 
@@ -76,8 +75,8 @@ def server_ready(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
     return ready
 
 
-def routed(site: Site, seen: Seen, answers: Answers | None, asked: bool) -> Callable[[Lives], Verdict]:
-    """Every host is the site's, and every proxy knows it."""
+def routed(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
+    """Every host is the site's."""
 
     def ready(lives: Lives) -> Verdict:
         for host, key in seen.taken.items():
@@ -85,38 +84,6 @@ def routed(site: Site, seen: Seen, answers: Answers | None, asked: bool) -> Call
             owner = f"FrappeSite {key.name}" if key.namespace == site.owner.namespace else "another FrappeSite"
             message = f"{host} belongs to {owner}, which is older: choose another domain or alias"
             return Verdict(False, Reason.HOST_TAKEN, message, blocked=True)
-        there = exist(lives)
-        if not there.ok:
-            return there
-        known = Verdict(True, Reason.READY, f"Every proxy knows {', '.join(site.domain.hosts)}.")
-        if not asked:
-            return known
-        if answers is None or not answers.proxies:
-            return Verdict(False, Reason.ROUTE_NOT_SERVED, f"No proxy of FrappeBench {site.bench.bench} answers yet")
-        for where, answer in answers.proxies.items():
-            if answer.body.strip() != site.site_name:
-                message = f"Proxy {where.split()[0]} does not know {where.split()[1]} yet"
-                return Verdict(False, Reason.ROUTE_NOT_SERVED, message)
-        return known
-
-    return ready
-
-
-def serving(site: Site, answers: Answers | None, asked: bool) -> Callable[[Lives], Verdict]:
-    """Frappe answers a ping that comes the way a visitor does."""
-
-    def ready(_: Lives) -> Verdict:
-        if site.sizes["gunicorn"].replicas == 0:
-            # Whoever asks may still be answered by a pod that is about to end.
-            message = f"{site.url} has no web server: componentReplicas.gunicorn is 0, ask for one or more"
-            return Verdict(False, Reason.NOT_ANSWERING, message, blocked=True)
-        if not asked:
-            return Verdict(True, Reason.READY, f"{site.url} answers.")
-        if answers is None or answers.ping is None:
-            return Verdict(False, Reason.NOT_ANSWERING, f"{site.url} was not asked yet")
-        if answers.ping.status != 200:
-            said = f"HTTP {answers.ping.status}" if answers.ping.status else answers.ping.body
-            return Verdict(False, Reason.NOT_ANSWERING, f"{site.url}/api/method/ping does not answer with 200: {said}")
-        return Verdict(True, Reason.READY, f"{site.url} answers.")
+        return exist(lives)
 
     return ready

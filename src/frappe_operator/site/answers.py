@@ -1,0 +1,106 @@
+"""Whether visitors reach a site and get an answer: proxies and site are asked over HTTP, as visitors would.
+
+They are asked once everything else has been written: whoever does not answer holds up nothing but this.
+"""
+
+from typing import NamedTuple
+
+from frappe_operator.components.nginx import PORT
+from frappe_operator.components.proxy import PART as PROXY_PART
+from frappe_operator.kube import conditions
+from frappe_operator.kube.kinds import POD, SERVICE
+from frappe_operator.kube.live import Service
+from frappe_operator.kube.names import BENCH_LABEL, COMPONENT_LABEL
+from frappe_operator.kube.readiness import available
+from frappe_operator.kube.stage import Reason, Verdict
+from frappe_operator.model.site import Site
+from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.fetch import Answer, Fetch
+from frappe_operator.site.observe import Seen
+
+
+class Answers(NamedTuple):
+    """What the proxies and the site said."""
+
+    proxies: dict[str, Answer]
+    """By proxy pod and host, `/healthz`: which site that proxy has for the host."""
+    ping: Answer | None
+
+
+def settled(seen: Seen, site: Site) -> bool:
+    """Whether the site was seen answering, as it is now: nobody need ask again."""
+    ready = next((each for each in seen.known.conditions if each.type == conditions.READY), None)
+    return (
+        ready is not None
+        and ready.status == "True"
+        and ready.observed_generation == seen.live.metadata.generation
+        and seen.known.resolved_domain == site.domain.host
+    )
+
+
+async def ask(cluster: Cluster, site: Site, seen: Seen, fetch: Fetch) -> Answers | None:
+    """Asks every proxy for every host of the site, and the site for a ping. None while nobody can answer."""
+    namespace = site.owner.namespace
+    service = cluster.get(SERVICE, namespace, site.bench.nginx)
+    if seen.web is None or not available(seen.web) or not isinstance(service, Service):
+        return None
+    labels = f"{BENCH_LABEL}={site.bench.bench},{COMPONENT_LABEL}={PROXY_PART}"
+    ips = {
+        pod["metadata"]["name"]: pod["status"]["podIP"]
+        for pod in await cluster.list(POD, namespace, labels)
+        if "deletionTimestamp" not in pod["metadata"] and pod.get("status", {}).get("podIP")
+    }
+    proxies = {
+        f"{pod} {host}": await fetch(f"http://{address(ip)}:{PORT}/healthz", host)
+        for pod, ip in ips.items()
+        for host in site.domain.hosts
+    }
+    ping = await fetch(f"http://{address(service.spec.cluster_ip)}:{PORT}/api/method/ping", site.domain.host)
+    return Answers(proxies, ping)
+
+
+def address(ip: str) -> str:
+    """An IP address as it stands in a URL."""
+    return f"[{ip}]" if ":" in ip else ip
+
+
+def told(site: Site, there: Verdict, answers: Answers | None, asked: bool) -> dict[str, Verdict]:
+    """The conditions Routed and Serving. `there`: whether what routes is. `asked`: no answers were known before."""
+    if not asked:
+        routed, serving = _known(site), _answers(site)
+    else:
+        routed, serving = _routed(site, answers), _serving(site, answers)
+    return {"Routed": routed if there.ok else there, "Serving": serving}
+
+
+def _routed(site: Site, answers: Answers | None) -> Verdict:
+    """Every proxy knows every host."""
+    if answers is None or not answers.proxies:
+        return Verdict(False, Reason.ROUTE_NOT_SERVED, f"No proxy of FrappeBench {site.bench.bench} answers yet")
+    for where, answer in answers.proxies.items():
+        if answer.body.strip() != site.site_name:
+            message = f"Proxy {where.split()[0]} does not know {where.split()[1]} yet"
+            return Verdict(False, Reason.ROUTE_NOT_SERVED, message)
+    return _known(site)
+
+
+def _serving(site: Site, answers: Answers | None) -> Verdict:
+    """Frappe answers a ping that comes the way a visitor does."""
+    if site.sizes["gunicorn"].replicas == 0:
+        # Whoever asks may still be answered by a pod that is about to end.
+        message = f"{site.url} has no web server: componentReplicas.gunicorn is 0, ask for one or more"
+        return Verdict(False, Reason.NOT_ANSWERING, message, blocked=True)
+    if answers is None or answers.ping is None:
+        return Verdict(False, Reason.NOT_ANSWERING, f"{site.url} was not asked yet")
+    if answers.ping.status != 200:
+        said = f"HTTP {answers.ping.status}" if answers.ping.status else answers.ping.body
+        return Verdict(False, Reason.NOT_ANSWERING, f"{site.url}/api/method/ping does not answer with 200: {said}")
+    return _answers(site)
+
+
+def _known(site: Site) -> Verdict:
+    return Verdict(True, Reason.READY, f"Every proxy knows {', '.join(site.domain.hosts)}.")
+
+
+def _answers(site: Site) -> Verdict:
+    return Verdict(True, Reason.READY, f"{site.url} answers.")

@@ -17,6 +17,7 @@ from frappe_operator.runtime.look import look
 from frappe_operator.runtime.metrics import Metrics
 from frappe_operator.runtime.queue import Priority, Queue
 from frappe_operator.runtime.transport import Transport
+from frappe_operator.runtime.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -65,8 +66,7 @@ class Engine:
         ]
         self.synced = asyncio.Event()
         """Set once everything is known."""
-        self._turn = asyncio.Lock()
-        """Whose turn it is to begin a look."""
+        self._turns = Turns()
         self._done = asyncio.Event()
         """Set each time a key is done."""
 
@@ -117,20 +117,23 @@ class Engine:
 
     async def _work(self, controller: Controller) -> None:
         queue = self.queues[controller.kind]
-        loop = asyncio.get_running_loop()
         while True:
-            # One look begins in each turn of the event loop. One that asks for nothing never waits: ten thousand of
-            # them would be a single turn, in which no event is heard, no edit is seen and no Lease is renewed.
-            async with self._turn:
-                await asyncio.sleep(0)
             key = await queue.take()
-            began = loop.time()
             try:
-                outcome = await look(self.cluster, controller, queue, key)
-                self.metrics.reconciled(controller.kind, outcome, loop.time() - began)
+                if queue.is_edit(key):
+                    with self._turns.edit():
+                        await self._look(controller, queue, key)
+                else:
+                    await self._turns.mine()
+                    await self._look(controller, queue, key)
             finally:
                 queue.done(key)
                 self._done.set()
+
+    async def _look(self, controller: Controller, queue: Queue, key: Key) -> None:
+        began = asyncio.get_running_loop().time()
+        outcome = await look(self.cluster, controller, queue, key)
+        self.metrics.reconciled(controller.kind, outcome, asyncio.get_running_loop().time() - began)
 
     def _informers(self, each: Watched, namespaces: tuple[str, ...]) -> list[Informer]:
         store, decoder = self.cluster.stores[each.kind], self.cluster.decoders[each.kind]

@@ -56,6 +56,8 @@ class Queue:
         """Keys in `_ready`. One whose priority there is another has moved: its old place is skipped."""
         self._running: dict[Key, Priority | None] = {}
         """Keys being worked on, and whether they were added again meanwhile."""
+        self._edits: set[Key] = set()
+        """Those of them that were taken because someone changed their object."""
         self._busy: dict[str, int] = {}
         """Workers by namespace."""
         self._later: dict[Key, float] = {}
@@ -133,6 +135,10 @@ class Queue:
         """Gives out no more keys."""
         self._closed = True
 
+    def is_edit(self, key: Key) -> bool:
+        """Of a key that is being worked on: whether someone waits for what they have changed."""
+        return key in self._edits
+
     async def take(self) -> Key:
         """The next key. Give it back with `done`."""
         while True:
@@ -152,6 +158,7 @@ class Queue:
     def done(self, key: Key) -> None:
         """Nobody works on the key any more."""
         again = self._running.pop(key)
+        self._edits.discard(key)
         busy = self._busy[key.namespace] - 1
         if busy:
             self._busy[key.namespace] = busy
@@ -174,6 +181,8 @@ class Queue:
             if key is not None:
                 del self._waiting[key]
                 self._running[key] = None
+                if priority is Priority.EDIT:
+                    self._edits.add(key)
                 self._busy[key.namespace] = self._busy.get(key.namespace, 0) + 1
                 self._changed(len(self._waiting))
                 return key

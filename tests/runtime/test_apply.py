@@ -554,6 +554,23 @@ async def test_what_trying_again_may_mend_is_raised_after_everything_else_was_do
 
 
 @virtual
+async def test_what_could_not_be_written_is_read_again_only_when_it_has_changed() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_config(size="1")))
+        refuse(bed, "bear-config", 500, "InternalError")
+        bed.requests()
+        for _ in range(3):
+            with pytest.raises(ApiError):
+                await bed.apply(stage(a_config(size="2")))
+        assert bed.requests() == ["get ConfigMap bear-config", *3 * ["apply ConfigMap bear-config"]]
+        bed.api.admission.clear()
+        await bed.edit(CONFIG_MAP, "bear-config", {"data": {"size": "2"}})
+        bed.requests()
+        await bed.apply(stage(a_config(size="2")))
+        assert bed.requests() == ["get ConfigMap bear-config"]
+
+
+@virtual
 async def test_where_a_policy_insists_on_its_own_value_there_is_no_endless_quarrel() -> None:
     async with a_bed() as bed:
 

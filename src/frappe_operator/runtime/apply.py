@@ -17,7 +17,7 @@ from frappe_operator.runtime.compare import difference, quantity
 from frappe_operator.runtime.decoding import Item
 from frappe_operator.runtime.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid
 from frappe_operator.runtime.ownership import leftover
-from frappe_operator.runtime.refusals import Refusal
+from frappe_operator.runtime.refusals import Question, Refusal
 
 log = structlog.get_logger(__name__)
 
@@ -167,8 +167,7 @@ class _Children:
 
     async def _tried(self, child: _Child) -> Verdict | None:
         """A verdict when the child cannot be what it should be; None when it is."""
-        item = self._cluster.item(child.ref)
-        question = (child.digest, item.digest if item else 0)
+        question = self._question(child)
         if refusal := self._cluster.refusals.standing(child.ref, question, self._cluster.clock()):
             self._look_again(refusal.seconds)
             return refusal.verdict
@@ -255,18 +254,25 @@ class _Children:
             return _going(child.ref)
         if not self._ours(child, live):
             return self._conflict(child.ref)
-        body = await self._cluster.read(*child.ref)
-        if body is None or body["metadata"]["uid"] != live.metadata.uid:
-            raise Conflict(409, "Changed", f"{child.ref} is not the object it was a moment ago")
-        lacking = difference(child.manifest, body) or leftover(child.manifest, body)
-        if not lacking:
-            self._verified(child, int(body["metadata"]["resourceVersion"]))
-            return None
-        if shrinking := _shrinking(child, body):
-            return shrinking
-        log.info("child put right", kind=child.ref.kind.kind, object=str(live.metadata.key), field=lacking)
+        if not self._cluster.refusals.differing(child.ref, self._question(child)):
+            body = await self._cluster.read(*child.ref)
+            if body is None or body["metadata"]["uid"] != live.metadata.uid:
+                raise Conflict(409, "Changed", f"{child.ref} is not the object it was a moment ago")
+            lacking = difference(child.manifest, body) or leftover(child.manifest, body)
+            if not lacking:
+                self._verified(child, int(body["metadata"]["resourceVersion"]))
+                return None
+            if shrinking := _shrinking(child, body):
+                return shrinking
+            log.info("child put right", kind=child.ref.kind.kind, object=str(live.metadata.key), field=lacking)
+            self._cluster.refusals.differs(child.ref, self._question(child))
         await self._apply(child, {"uid": live.metadata.uid})
+        self._cluster.refusals.written(child.ref)
         return None
+
+    def _question(self, child: _Child) -> Question:
+        item = self._cluster.item(child.ref)
+        return child.digest, item.digest if item else 0
 
     async def _apply(self, child: _Child, guard: Manifest) -> None:
         """Applies, if what exists is what `guard` says. Raises Conflict when it is not."""

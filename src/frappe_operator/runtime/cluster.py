@@ -83,7 +83,7 @@ class Cluster:
     def item(self, ref: Ref) -> Item | None:
         """The same with its digest; None as well for a kind that is not watched."""
         store = self.stores.get(ref.kind)
-        return store.get(Key(ref.namespace, ref.name)) if store else None
+        return None if store is None else store.get(Key(ref.namespace, ref.name))
 
     def all(self, kind: Kind) -> list[Live]:
         """All objects of a kind, as they are known."""

@@ -1,6 +1,8 @@
 """Children: made, kept right, made once, in order, gone when not wanted; and never anybody else's."""
 
 import asyncio
+import contextlib
+import gc
 from typing import Any
 
 import pytest
@@ -568,6 +570,22 @@ async def test_what_could_not_be_written_is_read_again_only_when_it_has_changed(
         bed.requests()
         await bed.apply(stage(a_config(size="2")))
         assert bed.requests() == ["get ConfigMap bear-config"]
+
+
+@virtual
+async def test_a_pass_that_fails_leaves_nothing_to_the_garbage_collector() -> None:
+    """Thousands of failing objects would have it stop everything else several times a second."""
+    async with a_bed() as bed:
+        refuse(bed, "bear-config", 500, "InternalError")
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(10):
+                with contextlib.suppress(ApiError):
+                    await bed.apply(stage(a_config(), a_deployment()))
+            assert gc.collect() < 10
+        finally:
+            gc.enable()
 
 
 @virtual

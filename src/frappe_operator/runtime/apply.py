@@ -64,8 +64,7 @@ async def apply(
         if not verdict.ok and not waits_for:
             waits_for = stage.condition
     await children.prune(stages, prune)
-    if children.failure is not None:
-        raise children.failure
+    children.raise_failure()
     return Done(verdicts, children.written)
 
 
@@ -88,7 +87,7 @@ class _Children:
         self._kind = kind
         self._owner = owner
         self.written: list[Ref] = []
-        self.failure: ApiError | None = None
+        self._failure: ApiError | None = None
         """The first answer that trying again may mend."""
 
     async def keep(self, stage: Stage, waits_for: str) -> Verdict:
@@ -115,6 +114,17 @@ class _Children:
         if held:
             return Verdict(False, Reason.WAITING, f"Waits for {waits_for}")
         return stage.ready([self._live(child.ref) for child in children])
+
+    def raise_failure(self) -> None:
+        """Raises what trying again may mend."""
+        failure, self._failure = self._failure, None
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            # An exception knows this frame, and through it would know itself: a circle around all manifests of the
+            # pass, which only the garbage collector opens.
+            del failure
 
     async def prune(self, stages: Sequence[Stage], kinds: Collection[Kind]) -> None:
         """Deletes the children that no stage names, after a fresh look at whose they are."""
@@ -175,7 +185,7 @@ class _Children:
             return await self._once(child) if child.once else await self._kept(child)
         except ApiError as error:
             if not isinstance(error, Invalid | Forbidden) and error.status != 400:
-                self.failure = self.failure or error
+                self._failure = self._failure or error
                 return Verdict(False, Reason.RECONCILE_ERROR, f"{child.ref} could not be written")
             reason = Reason.FORBIDDEN if isinstance(error, Forbidden) else Reason.REJECTED
             # The server may quote the value it does not like.

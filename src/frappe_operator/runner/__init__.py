@@ -5,11 +5,18 @@ flags, `report.py` says what they leave in the termination log. It runs on the i
 nothing but the standard library, and imports nothing else of the operator.
 """
 
+from functools import cache
 from importlib.resources import files as resources
 
 
 def files() -> dict[str, str]:
     """The runner's files by name: the data of the ConfigMap that is mounted at /opt/frappe-operator."""
+    return dict(_files())
+
+
+@cache
+def _files() -> dict[str, str]:
+    # Each look at a bench asks for them.
     return {
         file.name: file.read_text(encoding="utf-8")
         for file in sorted(resources(__name__).iterdir(), key=lambda file: file.name)

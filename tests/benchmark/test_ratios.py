@@ -18,12 +18,12 @@ from frappe_operator.runtime.engine import WORKERS
 from frappe_operator.runtime.store import Store
 from tests.benchmark.bed import begun, cpu_of_a_start, models, population
 
-TIMES_PARSING = {"kubectl": 1.2, CONTROLLED_BY_US: 6.0}
+TIMES_PARSING = {"kubectl": 1.2, CONTROLLED_BY_US: 2.5}
 """CPU to take an object into the store ÷ to parse its JSON, by who has applied it: ours are verified as they come."""
 FEW, MANY = 100, 500
 PER_SITE_GROWS = 1.5
 """CPU for each site at MANY ÷ at FEW."""
-BEHIND = 4 * WORKERS
+BEHIND = WORKERS // 2
 """The most looks at other sites between an edit and the look at the site that was edited."""
 BYTES_PER_CHILD = 1_500
 """Of resident memory after everything was looked at, a child's share of its site included."""

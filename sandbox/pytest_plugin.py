@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from sandbox.progress import plain
 from sandbox.state import BusyError
 from sandbox.toolchain import NoGoError
 
+STAGES = sorted((Path(__file__).parents[1] / "demo" / "stages").glob("*.yaml"))
+"""Of simulated nodes, as in the demo: what the Job says that looks into an image."""
 _RUN = "frappe_operator_sandbox_run"
 
 
@@ -32,7 +35,7 @@ def control_plane(pytestconfig: pytest.Config) -> Cluster:
 @pytest.fixture(scope="session")
 def simulated_cluster(pytestconfig: pytest.Config) -> Cluster:
     """A cluster whose pods run and whose Jobs succeed, without any container."""
-    return _shared("simulated", pytestconfig)
+    return _shared("simulated", pytestconfig, STAGES)
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +72,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         _take_down(_own_run())
 
 
-def _shared(tier: Tier, config: pytest.Config) -> Cluster:
+def _shared(tier: Tier, config: pytest.Config, stages: Sequence[Path] = ()) -> Cluster:
     run = _run(config)
     cluster = Cluster(run / tier, plain())
     failure = run / f"{tier}.failed"
@@ -78,7 +81,7 @@ def _shared(tier: Tier, config: pytest.Config) -> Cluster:
         if failure.exists():
             pytest.fail(f"the cluster did not come up before: {failure.read_text()}", pytrace=False)
         try:
-            cluster.up(tier)
+            cluster.up(tier, stages)
         except NoGoError as missing:
             pytest.skip(str(missing))
         except Exception as error:

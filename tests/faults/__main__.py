@@ -1,45 +1,82 @@
 """Plays plans on all cores, or one and tells what happened. Exits with 1 when one failed."""
 
 import argparse
+import asyncio
 import os
 import sys
-import time
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from sandbox.cluster import Cluster
+from sandbox.progress import plain
+from tests.faults import real
+from tests.faults.chosen import chosen
 from tests.faults.learn import plans, quarter
-from tests.faults.oracles import ORACLES
+from tests.faults.oracles import ORACLES, Oracle
 from tests.faults.plan import Plan, parse
 from tests.faults.play import Outcome, play, play_all, reference
 from tests.faults.scenarios import SCENARIOS
+from tests.faults.tally import Tally
 from tests.faults.workers import side_by_side
 
 PART = 40
 """Plans that one process plays, one after the other."""
-SHOWN = 5
-SECONDS_BETWEEN_LINES = 10.0
+REAL_PLANS = 300
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     if options.plan:
-        return tell(parse(options.plan))
-    jobs = options.jobs or len(
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
+        plan = parse(options.plan)
+        return tell_of_real(plan) if options.only == "real" else tell(play(plan), ORACLES)
+    tally = Tally()
+    if options.only != "real":
+        in_memory(tally, options)
+    if options.only != "world":
+        for_real(tally, options)
+    print(f"{tally.plans} plans, {tally.failed} failed")
+    return 1 if tally.failed else 0
+
+
+def in_memory(tally: Tally, options: argparse.Namespace) -> None:
+    """Plans in a world, on all cores."""
+    jobs = options.jobs or cores()
     names = options.scenario or list(SCENARIOS)
+    print(f"learning from {len(names)} scenarios", flush=True)
     parts = [part for name in names for part in parts_of(name, options.quarter)]
-    total, done, failed = sum(map(len, parts)), 0, 0
-    began = time.monotonic()
-    progress = Progress(total)
-    for outcome in side_by_side(jobs, play_all, parts):
-        done += 1
-        failed += not outcome.ok
-        if not outcome.ok:
-            progress.say(words(outcome))
-        progress.show(done, failed)
-    progress.end()
-    print(f"{done} plans, {failed} failed ({time.monotonic() - began:.0f} s on {jobs} cores)")
-    return 1 if failed else 0
+    with tally.counting("in a world", sum(map(len, parts)), f"on {jobs} cores") as count:
+        for outcome in side_by_side(jobs, play_all, parts):
+            count(outcome)
+
+
+def for_real(tally: Tally, options: argparse.Namespace) -> None:
+    """Plans against the real API server and the cluster's real controllers."""
+    wanted = chosen(options.scenario or list(SCENARIOS), options.real_plans)
+    with tally.counting("for real", len(wanted), f"{real.SIDE_BY_SIDE} at a time") as count:
+        play_for_real(wanted, count)
+
+
+def play_for_real(wanted: Sequence[Plan], told: Callable[[Outcome], None]) -> None:
+    """Plays plans in a cluster of their own, and tells of each as it ends."""
+
+    async def played(cluster: Cluster) -> None:
+        async with real.town(cluster) as town:
+            async for outcome in town.play_all(wanted):
+                told(outcome)
+
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        cluster = Cluster(Path(folder), plain())
+        try:
+            cluster.up("simulated", real.STAGES)
+            asyncio.run(played(cluster))
+        finally:
+            cluster.down()
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def parts_of(name: str, only_quarter: bool) -> list[list[Plan]]:
@@ -53,23 +90,12 @@ def parts_of(name: str, only_quarter: bool) -> list[list[Plan]]:
     return [each[start : start + PART] for each in by_seed.values() for start in range(0, len(each), PART)]
 
 
-def words(outcome: Outcome) -> str:
-    """A failed plan: its line of JSON, and what each oracle says."""
-    lines = [outcome.plan.line()]
-    for name, complaints in outcome.failures.items():
-        lines += [f"  {name}: {each[-600:]}" for each in complaints[:SHOWN]]
-        if len(complaints) > SHOWN:
-            lines.append(f"  {name}: and {len(complaints) - SHOWN} more")
-    return "\n".join(lines)
-
-
-def tell(plan: Plan) -> int:
-    """Plays one plan and prints what happened, in words."""
-    print(plan)
-    outcome = play(plan)
+def tell(outcome: Outcome, oracles: Sequence[Oracle]) -> int:
+    """Prints what happened, in words."""
+    print(outcome.plan)
     for event in outcome.happened:
         print(f"  {event}")
-    for oracle in ORACLES:
+    for oracle in oracles:
         complaints = outcome.failures.get(oracle.__name__, [])
         print(f"{'✘' if complaints else '✔'} {oracle.__name__}: {oracle.__doc__}")
         for each in complaints:
@@ -77,31 +103,11 @@ def tell(plan: Plan) -> int:
     return 0 if outcome.ok else 1
 
 
-class Progress:
-    """How far it is: one line that changes on a terminal, a line now and then elsewhere."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._live = sys.stdout.isatty()
-        self._last = 0.0
-
-    def show(self, done: int, failed: int) -> None:
-        text = f"{done} of {self._total} plans, {failed} failed"
-        now = time.monotonic()
-        if self._live:
-            print(f"\r\033[K{text}", end="", flush=True)
-        elif now - self._last >= SECONDS_BETWEEN_LINES:
-            self._last = now
-            print(text, flush=True)
-
-    def say(self, text: str) -> None:
-        self.end()
-        print(text, flush=True)
-
-    def end(self) -> None:
-        """What comes next begins on a line of its own."""
-        if self._live:
-            print("\r\033[K", end="")
+def tell_of_real(plan: Plan) -> int:
+    """Plays a plan for real, and prints what happened."""
+    outcomes: list[Outcome] = []
+    play_for_real([plan], outcomes.append)
+    return tell(outcomes[0], real.ORACLES)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -109,6 +115,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--plan", metavar="JSON", help="play this one, and tell what happened")
     parser.add_argument("--scenario", action="append", choices=list(SCENARIOS), help="only this one; may be repeated")
     parser.add_argument("--quarter", action="store_true", help="every fourth plan")
+    parser.add_argument("--only", choices=["world", "real"], help="only in memory, or only against the real API server")
+    parser.add_argument("--real-plans", type=int, default=REAL_PLANS, help="how many of those")
     parser.add_argument("--jobs", type=int, default=0, help="processes side by side; as many as there are cores")
     return parser.parse_args(argv)
 

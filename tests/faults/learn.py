@@ -89,8 +89,8 @@ def named(asked: Iterable[Asked]) -> Iterator[Request]:
     """Requests by what they are about and their number."""
     seen: Counter[tuple[str, str, str]] = Counter()
     for each in asked:
-        # An Event's name is never the same twice.
-        what = each.verb, each.kind.kind, "" if each.kind == kinds.EVENT else each.name
+        # The names of Events and Pods are never the same twice.
+        what = each.verb, each.kind.kind, "" if each.kind in (kinds.EVENT, kinds.POD) else each.name
         seen[what] += 1
         yield Request(*what, seen[what])
 

@@ -18,7 +18,7 @@ import msgspec
 
 from tests.faults import scenarios
 from tests.faults.learn import Trace, named
-from tests.faults.oracles import ORACLES
+from tests.faults.oracles import ORACLES, Oracle
 from tests.faults.plan import Plan
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.witness import Evidence, Witness
@@ -70,8 +70,12 @@ def reference(name: str) -> Reference:
 
 def judged(plan: Plan, seen: Evidence) -> Outcome:
     """What the oracles say."""
-    wanted = reference(plan.scenario).evidence
-    said = {oracle.__name__: list(oracle(seen, wanted)) for oracle in ORACLES}
+    return verdict(plan, seen, reference(plan.scenario).evidence)
+
+
+def verdict(plan: Plan, seen: Evidence, wanted: Evidence, oracles: Sequence[Oracle] = ORACLES) -> Outcome:
+    """The same, where the reference is at hand."""
+    said = {oracle.__name__: list(oracle(seen, wanted)) for oracle in oracles}
     return Outcome(plan, {name: complaints for name, complaints in said.items() if complaints}, seen.happened)
 
 

@@ -18,7 +18,7 @@ def faults(*argv: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_whatever_goes_wrong_the_end_is_the_same(name: str) -> None:
-    run = faults("--quarter", "--jobs=1", f"--scenario={name}")
+    run = faults("--only=world", "--quarter", "--jobs=1", f"--scenario={name}")
     assert run.returncode == 0, run.stdout + run.stderr
     assert ", 0 failed" in run.stdout
 

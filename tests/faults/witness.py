@@ -3,7 +3,7 @@
 import base64
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -15,7 +15,7 @@ from frappe_operator.kube.names import BENCH_LABEL, MANAGED_BY, SITE_LABEL
 from frappe_operator.kube.stage import Undecided
 from frappe_operator.runtime import log
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.controller import Controller, Reconcile
+from frappe_operator.runtime.controller import Controller
 from tests.world.frappe import Effect
 from tests.world.harness import SIMULATED, ProductOf, World, product
 from tests.world.store import Change
@@ -87,7 +87,7 @@ class Witness:
     def controllers(self, world: World) -> Sequence[Controller]:
         """The operator's, watched."""
         self._processes += 1
-        return [each._replace(reconcile=self._watched(world, each)) for each in self._operator(world)]
+        return [watched(each, self._processes, world.loop.time, self.looks) for each in self._operator(world)]
 
     def evidence(self, world: World, trouble: str = "") -> Evidence:
         """What there was to see. Lets a quiet minute pass."""
@@ -120,22 +120,23 @@ class Witness:
         if ref.kind in (kinds.SITE, kinds.BENCH) and _edited(change):
             self.edits.append((world.loop.time(), ref.kind, Key(ref.namespace, ref.name)))
 
-    def _watched(self, world: World, controller: Controller) -> Reconcile:
-        process, reconcile = self._processes, controller.reconcile
 
-        async def look(cluster: Cluster, key: Key) -> float | None:
-            began, failed = world.loop.time(), False
-            try:
-                return await reconcile(cluster, key)
-            except Undecided:
-                raise
-            except Exception:
-                failed = True
-                raise
-            finally:
-                self.looks.append(Look(process, controller.kind, key, began, failed))
+def watched(controller: Controller, process: int, clock: Callable[[], float], looks: list[Look]) -> Controller:
+    """The controller, whose looks are noted."""
 
-        return look
+    async def look(cluster: Cluster, key: Key) -> float | None:
+        began, failed = clock(), False
+        try:
+            return await controller.reconcile(cluster, key)
+        except Undecided:
+            raise
+        except Exception:
+            failed = True
+            raise
+        finally:
+            looks.append(Look(process, controller.kind, key, began, failed))
+
+    return controller._replace(reconcile=look)
 
 
 _ENCODED = tuple(
@@ -174,20 +175,28 @@ def hasty(looks: Iterable[Look], edits: Iterable[tuple[float, Kind, Key]]) -> It
 
 def orphans(world: World) -> Iterable[str]:
     """What the operator or the cluster has made for somebody who is gone, or for nobody."""
-    for ref in world.api.store.refs():
-        metadata = world.get_existing(ref)["metadata"]
+    return left_over((ref.kind, world.get_existing(ref)) for ref in world.api.store.refs())
+
+
+def left_over(stored: Iterable[tuple[Kind, Manifest]]) -> Iterable[str]:
+    """The same, where this is all there is."""
+    stored = list(stored)
+    uids = {obj["metadata"]["uid"] for _, obj in stored}
+    for kind, obj in stored:
+        metadata = obj["metadata"]
         labels = metadata.get("labels", {})
         owners = metadata.get("ownerReferences", [])
-        if labels.get(MANAGED_BY) != CONTROLLED_BY_US and ref.kind not in SIMULATED:
+        if labels.get(MANAGED_BY) != CONTROLLED_BY_US and kind not in SIMULATED:
             continue
-        if any(owner["uid"] not in world.api.store.by_uid for owner in owners):
-            yield f"{ref}: its owner is gone"
-        elif not owners and not _holds_data(ref, labels):
-            yield f"{ref}: nobody owns it, and it is no data"
+        name = f"{kind.kind} {metadata['name']}"
+        if any(owner["uid"] not in uids for owner in owners):
+            yield f"{name}: its owner is gone"
+        elif not owners and not _holds_data(kind, labels):
+            yield f"{name}: nobody owns it, and it is no data"
 
 
-def _holds_data(ref: Ref, labels: Manifest) -> bool:
-    return ref.kind in (kinds.PVC, kinds.SECRET) and (SITE_LABEL in labels or BENCH_LABEL in labels)
+def _holds_data(kind: Kind, labels: Manifest) -> bool:
+    return kind in (kinds.PVC, kinds.SECRET) and (SITE_LABEL in labels or BENCH_LABEL in labels)
 
 
 def out_of_date(world: World) -> Iterable[str]:

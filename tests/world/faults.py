@@ -6,6 +6,7 @@ outlives the operator's processes, each of which reaches the API server through 
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Literal
@@ -42,7 +43,7 @@ class Fault(Struct, frozen=True, omit_defaults=True, tag_field="at", tag="reques
     """A verb, or `write` for any that writes, or `any`."""
     kind: str = ""
     name: str = ""
-    """Not of Events: theirs are never the same twice."""
+    """Empty for any, as for Events and Pods, whose names are never the same twice."""
     nth: int = 1
     """The first request this happens to, of those that match, counted from 1."""
     times: int = 1
@@ -196,11 +197,14 @@ class Faults:
         kinds: Iterable[Kind],
         course: Course,
         crash: Callable[[], None] = lambda: None,
+        patience: float = math.inf,
     ) -> None:
+        """`crash` ends the process. `patience`: how long a request hangs at most, where time is real."""
         self.inner = inner
         self.course = course
         self._kinds = list(kinds)
         self._crash = crash
+        self._patience = patience
 
     async def request(
         self,
@@ -231,7 +235,7 @@ class Faults:
             self._crash()
             await asyncio.get_running_loop().create_future()
         if fault.what == "timeout":
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(min(seconds, self._patience))
             raise TransportError("Timeout on reading data from socket")
         if fault.what == "reset":
             raise TransportError("Connection reset by peer")

@@ -339,7 +339,7 @@ class World:
     def _notice(self, ref: Ref, change: Change) -> None:
         self._touch()
         if ref.kind in (kinds.SITE, kinds.BENCH):
-            self.lies += [f"{self.loop.time():.2f} {ref}: {lie}" for lie in _lies(change.record.obj)]
+            self.lies += [f"{self.loop.time():.2f} {ref}: {lie}" for lie in lies(change.record.obj)]
 
     def _touch(self) -> None:
         self._last = self.loop.time()
@@ -372,7 +372,7 @@ class Said(NamedTuple):
         return self.status == "True"
 
 
-def _lies(obj: Manifest) -> Iterable[str]:
+def lies(obj: Manifest) -> Iterable[str]:
     """What an object's status says that cannot be so."""
     status = obj.get("status", {})
     conditions = {each["type"]: each for each in status.get("conditions", [])}

@@ -1,0 +1,72 @@
+"""Who looks on at one play for real: at the requests that reach the server, and at what is logged meanwhile."""
+
+import asyncio
+import io
+from contextlib import AbstractAsyncContextManager
+
+import structlog
+
+from frappe_operator.kube import kinds
+from frappe_operator.runtime import log
+from frappe_operator.runtime.transport import Headers, Query, Response, StreamResponse, Transport
+from tests.faults.witness import CANARY, leaking
+from tests.world.apiserver import Asked, take_apart
+from tests.world.faults import WRITES
+
+
+class Recorder:
+    """A Transport that notes what reached the server, and what it said."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self.wrote = 0.0
+        """Loop time of the last write."""
+        self.writes: list[str] = []
+        self.leaks: list[str] = []
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        headers: Headers | None = None,
+        body: bytes | None = None,
+        timeout: float,  # noqa: ASYNC109 - see Transport
+    ) -> Response:
+        asked = take_apart(kinds.ALL.values(), method, path, query or {}, headers or {}, body)
+        answer = await self._inner.request(method, path, query=query, headers=headers, body=body, timeout=timeout)
+        if asked is not None:
+            self._note(asked, answer)
+        return answer
+
+    def stream(
+        self, path: str, *, query: Query | None = None, headers: Headers | None = None, timeout: float
+    ) -> AbstractAsyncContextManager[StreamResponse]:
+        return self._inner.stream(path, query=query, headers=headers, timeout=timeout)
+
+    def _note(self, asked: Asked, answer: Response) -> None:
+        if asked.kind != kinds.SECRET and leaking(answer.body):
+            self.leaks.append(f"{asked.verb} {asked.ref}")
+        if asked.verb in WRITES:
+            self.wrote = asyncio.get_running_loop().time()
+            self.writes.append(f"{asked.verb} {asked.ref}")
+
+
+class Log(io.StringIO):
+    """The log of all operators together, of which only lines with a password are kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leaks: list[str] = []
+
+    def write(self, text: str) -> int:
+        if CANARY in text:
+            self.leaks.append(text)
+        return len(text)
+
+    def listen(self) -> None:
+        """Has everything logged here from now on, as a real process writes it."""
+        log.configure("json", "info")
+        file = structlog.PrintLoggerFactory(self)
+        structlog.configure(logger_factory=file, cache_logger_on_first_use=False)

@@ -1,0 +1,209 @@
+"""Plays plans against the real API server and the cluster's real controllers, many side by side.
+
+Each plan has a namespace of its own and an operator in this process that sees no other. Nodes are simulated: pods run
+and Jobs succeed, so what the runner does once is counted by the pods that were told to do it. Time is real.
+"""
+
+import asyncio
+import traceback
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+import yaml
+
+from frappe_operator.api import crd
+from frappe_operator.runtime.client import Client
+from frappe_operator.runtime.errors import ApiError
+from frappe_operator.runtime.http import HttpTransport
+from frappe_operator.runtime.informer import WATCH_SECONDS
+from frappe_operator.runtime.kubeconfig import find
+from frappe_operator.runtime.transport import Transport, TransportError
+from sandbox.cluster import Cluster as SandboxCluster
+from tests.faults import oracles
+from tests.faults.lives import Life
+from tests.faults.onlookers import Log, Recorder
+from tests.faults.places import Place, shown_secrets
+from tests.faults.plan import Plan
+from tests.faults.play import Outcome, verdict
+from tests.faults.scenarios import SCENARIOS, Step
+from tests.faults.sights import Observer
+from tests.faults.witness import Evidence, hasty, left_over
+from tests.world.faults import Course, StepFault
+from tests.world.frappe import Effect
+
+STAGES = sorted((Path(__file__).parents[2] / "demo" / "stages").glob("*.yaml"))
+"""Of simulated nodes: what the Job says that looks into an image."""
+SIDE_BY_SIDE = 24
+REST_SECONDS = 2.0
+"""Without an event or a write, everything ready, nothing waiting: then a step is done."""
+QUIET_SECONDS = WATCH_SECONDS + 1.0
+"""What is listened to ends once in it, and is begun anew."""
+LONGEST_SECONDS = 900.0
+"""For one step. The pause doubles with each failure in a row, and a storm may bring nine of them: eight minutes."""
+ORACLES = tuple(each for each in oracles.ORACLES if each is not oracles.something_went_wrong)
+"""In real time a request may be spared whose number was learned: no two plays take the same turns."""
+
+
+class UnsoundReference(Exception):
+    """Nothing went wrong, and yet it did not end well: there is nothing to compare a plan with."""
+
+
+class Play:
+    """One plan being played."""
+
+    def __init__(self, transport: Transport, observer: Observer, log: Log, plan: Plan) -> None:
+        self.plan = plan
+        self.course = Course(plan.faults)
+        self.network = Recorder(transport)
+        self.place = Place(Client(transport), f"faults-{uuid.uuid4().hex[:10]}")
+        self.life = Life(self.network, self.course, self.place.namespace)
+        self._sight = observer.of(self.place.namespace)
+        self._log = log
+        self._twins: list[asyncio.Task[None]] = []
+
+    async def to_its_end(self, quiet_seconds: float) -> Evidence:
+        """Plays it, and says what there was to see."""
+        logged = len(self._log.leaks)
+        await self.place.make()
+        self.life.begin()
+        try:
+            trouble = await self._played()
+            quiet = len(self.network.writes)
+            if not trouble:
+                await asyncio.sleep(quiet_seconds)
+            stored, sight = await self.place.stored(), self._sight
+            return Evidence(
+                trouble="; ".join([*self.life.failures, *filter(None, [trouble])]),
+                happened=list(self.course.happened),
+                picture=self.place.picture(stored),
+                effects=[Effect("a pod ran", job) for job in sight.runs.elements()],
+                made=Counter(sight.made),
+                deleted=Counter(sight.gone),
+                restless=self.network.writes[quiet:],
+                orphans=list(left_over(stored)),
+                lies=list(sight.lies),
+                # What is logged is not known to be one play's: all are blamed that ran meanwhile.
+                leaks=[*self.network.leaks, *shown_secrets(stored), *self._log.leaks[logged:]],
+                hasty=list(hasty(self.life.looks, self.place.edits)),
+            )
+        finally:
+            await self.life.end()
+
+    async def _played(self) -> str:
+        """Plays it; what kept it from coming to its end, or nothing."""
+        try:
+            for number, step in enumerate(SCENARIOS[self.plan.scenario].steps):
+                await self._step(number, step)
+        except TimeoutError:
+            return f"after {LONGEST_SECONDS:g} s it is not done: {self.network.writes[-5:]}"
+        except (ApiError, TransportError) as error:
+            return f"what people do was refused: {error}"
+        return ""
+
+    async def _step(self, number: int, step: Step) -> None:
+        for fault in self.course.of_step(number, "restart", "twin"):
+            self.course.happened.append(f"{fault.what} as step {number} begins")
+            if fault.what == "twin":
+                self._twins.append(asyncio.create_task(self.life.twin(fault.seconds)))
+            else:
+                self.life.crash()
+        await self.place.do(step)
+        hurry = self.course.of_step(number + 1, "hurry")
+        if hurry:
+            self.course.happened.append(f"step {number + 1} begins early")
+            await asyncio.sleep(hurry[0].seconds)
+            return
+        began = asyncio.get_running_loop().time()
+        async with asyncio.timeout(LONGEST_SECONDS):
+            while not (  # noqa: ASYNC110 - that nothing more will happen is no event
+                self._still(began) and self._sight.knows(await self.place.asked_for())
+            ):
+                await asyncio.sleep(0.25)
+
+    def _still(self, began: float) -> bool:
+        last = max(began, self.network.wrote, self._sight.changed)
+        rests = asyncio.get_running_loop().time() - last >= REST_SECONDS
+        return rests and self.life.idle and self._sight.settled
+
+
+def allowing(plan: Plan, seen: Evidence, reference: Evidence) -> Evidence:
+    """What a play is compared with.
+
+    Who is in a hurry may take back what he asked for before an operator on a busy machine has begun with it. Then
+    nothing may come about more often than it should, but it need not come about: the end says what must be there.
+    """
+    if not any(isinstance(fault, StepFault) and fault.what == "hurry" for fault in plan.faults):
+        return reference
+    return reference._replace(
+        made=reference.made & seen.made,
+        deleted=reference.deleted & seen.deleted,
+        effects=list((Counter(reference.effects) & Counter(seen.effects)).elements()),
+    )
+
+
+class Town:
+    """The cluster in which plans are played."""
+
+    def __init__(self, transport: Transport, observer: Observer, log: Log, quiet_seconds: float) -> None:
+        self._transport = transport
+        self._observer = observer
+        self._log = log
+        self._quiet_seconds = quiet_seconds
+        self._turns = asyncio.Semaphore(SIDE_BY_SIDE)
+
+    async def play_all(self, wanted: Sequence[Plan]) -> AsyncIterator[Outcome]:
+        """Plays plans, so many side by side, and tells of each as it ends.
+
+        Raises UnsoundReference when something is wrong in a scenario though nothing goes wrong.
+        """
+        names = dict.fromkeys(plan.scenario for plan in wanted)
+        async with asyncio.TaskGroup() as tasks:
+            references = {name: tasks.create_task(self._reference(name)) for name in names}
+            # Those first in which much goes wrong: they wait the longest, and the others go on beside them.
+            order = sorted(wanted, key=lambda plan: -len(plan.faults))
+            judged = [tasks.create_task(self._judged(plan, references[plan.scenario])) for plan in order]
+            for outcome in asyncio.as_completed(judged):
+                yield await outcome
+
+    async def _reference(self, name: str) -> Evidence:
+        """What a scenario is like when nothing goes wrong."""
+        plan = Plan(name)
+        seen = await self._play(plan)
+        outcome = verdict(plan, seen, seen, ORACLES)
+        if not outcome.ok:
+            raise UnsoundReference(f"{plan}: {outcome.failures}")
+        return seen
+
+    async def _judged(self, plan: Plan, reference: asyncio.Task[Evidence]) -> Outcome:
+        try:
+            seen = await self._play(plan)
+        except Exception:
+            return Outcome(plan, {"the play itself": [traceback.format_exc()]}, [])
+        return verdict(plan, seen, allowing(plan, seen, await reference), ORACLES)
+
+    async def _play(self, plan: Plan) -> Evidence:
+        async with self._turns:
+            return await Play(self._transport, self._observer, self._log, plan).to_its_end(self._quiet_seconds)
+
+
+@asynccontextmanager
+async def town(cluster: SandboxCluster, quiet_seconds: float = QUIET_SECONDS) -> AsyncIterator[Town]:
+    """A cluster of simulated nodes, ready for plans. The operator runs in the plays."""
+    cluster.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(crd.definitions()))
+    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    log = Log()
+    log.listen()
+    async with HttpTransport(find(str(cluster.kubeconfig))) as transport:
+        observer = Observer(transport)
+        observing = asyncio.create_task(observer.run())
+        try:
+            await observer.knows_all()
+            yield Town(transport, observer, log, quiet_seconds)
+        finally:
+            observing.cancel()
+            await asyncio.gather(observing, return_exceptions=True)
+            structlog.reset_defaults()

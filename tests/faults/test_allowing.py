@@ -1,0 +1,37 @@
+"""What a play in real time is compared with."""
+
+from collections import Counter
+
+from tests.faults.plan import Plan
+from tests.faults.play import verdict
+from tests.faults.real import ORACLES, allowing
+from tests.faults.witness import Evidence
+from tests.world.faults import StepFault
+from tests.world.frappe import Effect
+
+HURRIED = Plan("scaled, deleted", (StepFault("hurry", 2, 0.05),))
+RESTARTED = Plan("scaled, deleted", (StepFault("restart", 2),))
+
+
+def seen(jobs: int) -> Evidence:
+    """A Job that was made, did its work and went, so many times."""
+    effects = [Effect("a pod ran", "forge-image")] * jobs
+    count = Counter({"Job forge-image": jobs})
+    return Evidence("", [], {}, effects, count, count, [], [], [], [], [])
+
+
+def failures(plan: Plan, jobs: int) -> set[str]:
+    return set(verdict(plan, seen(jobs), allowing(plan, seen(jobs), seen(1)), ORACLES).failures)
+
+
+def test_what_is_taken_back_in_a_hurry_need_not_come_about() -> None:
+    assert failures(HURRIED, 0) == set()
+    assert failures(HURRIED, 1) == set()
+
+
+def test_it_must_not_come_about_twice() -> None:
+    assert failures(HURRIED, 2) == {"same_creations_and_deletions", "effects_once"}
+
+
+def test_without_a_hurry_it_must() -> None:
+    assert failures(RESTARTED, 0) == {"same_creations_and_deletions", "effects_once"}

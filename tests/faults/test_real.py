@@ -1,0 +1,30 @@
+"""A few plans against the real API server and the cluster's real controllers; `make faults` plays some hundred."""
+
+import asyncio
+
+import pytest
+
+from sandbox.cluster import Cluster
+from tests.faults import real
+from tests.faults.chosen import chosen
+from tests.faults.play import Outcome
+
+pytestmark = [pytest.mark.cluster]
+
+SCENARIOS = ("created", "image changed", "external deleted")
+OF_PLANS = 18
+QUIET_SECONDS = 5.0
+
+
+def test_whatever_goes_wrong_the_end_is_the_same(simulated_cluster: Cluster) -> None:
+    # Where many things go wrong, the pauses between the tries add up to minutes.
+    wanted = [plan for plan in chosen(SCENARIOS, OF_PLANS) if len(plan.faults) == 1]
+    assert len(wanted) >= OF_PLANS // 2
+
+    async def play_all() -> list[Outcome]:
+        async with real.town(simulated_cluster, QUIET_SECONDS) as town:
+            return [outcome async for outcome in town.play_all(wanted)]
+
+    outcomes = asyncio.run(play_all())
+    assert len(outcomes) == len(wanted)
+    assert [(outcome.plan.line(), outcome.failures) for outcome in outcomes if not outcome.ok] == []

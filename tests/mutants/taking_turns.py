@@ -235,9 +235,45 @@ MUTANTS = [
     Mutant(
         "looks-without-a-pause",
         "Ten thousand looks that ask for nothing are one turn of the event loop: for ten seconds no edit is seen.",
-        "runtime/engine.py",
-        "            async with self._turn:\n                await asyncio.sleep(0)\n",
+        "runtime/turns.py",
+        "            await asyncio.sleep(0)\n",
         "",
         ("runtime/test_engine.py::test_looks_that_ask_for_nothing_leave_the_others_their_turn",),
+    ),
+    Mutant(
+        "edits-wait-for-everybody",
+        "Between two requests of an edit all others begin a look: beside a tenant that fails nobody gets anywhere.",
+        "runtime/turns.py",
+        "await self._calm.wait()",
+        "pass",
+        ("runtime/test_turns.py::test_nothing_begins_beside_an_edit_until_it_is_done",),
+    ),
+    Mutant(
+        "edit-stops-everybody",
+        "Nothing else is looked at while an edit waits for the API server.",
+        "runtime/turns.py",
+        "asyncio.timeout(HEAD_START_SECONDS)",
+        "asyncio.timeout(None)",
+        ("runtime/test_turns.py::test_an_edit_that_takes_long_does_not_stop_the_others",),
+    ),
+    Mutant(
+        "failed-pass-is-kept",
+        "The exception of a pass and the pass know each other: the garbage collector stops everything to find them.",
+        "runtime/apply.py",
+        "failure, self._failure = self._failure, None",
+        "failure = self._failure",
+        ("runtime/test_apply.py::test_a_pass_that_fails_leaves_nothing_to_the_garbage_collector",),
+    ),
+    Mutant(
+        "asked-before-written",
+        "Proxies and site are asked before anything is written: one that is silent holds up each edit.",
+        "site/controller.py",
+        "        done = await apply(cluster, SITE, live, stages(site, seen, token), prune=PRUNE)\n"
+        "        asked = not settled(seen, site)\n"
+        "        answers = await ask(cluster, site, seen, fetch) if asked else None\n",
+        "        asked = not settled(seen, site)\n"
+        "        answers = await ask(cluster, site, seen, fetch) if asked else None\n"
+        "        done = await apply(cluster, SITE, live, stages(site, seen, token), prune=PRUNE)\n",
+        ("world/test_sites.py::test_nobody_is_asked_before_what_is_wanted_is_written",),
     ),
 ]

@@ -98,7 +98,7 @@ MUTANTS = [
         "sick-child-stops-its-neighbours",
         "The first child that cannot be written ends the pass: what stands behind it in the stages is never made.",
         "runtime/apply.py",
-        "self.failure = self.failure or error\n",
+        "self._failure = self._failure or error\n",
         "raise\n",
         (f"{APPLY}::test_what_trying_again_may_mend_is_raised_after_everything_else_was_done",),
     ),

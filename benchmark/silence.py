@@ -27,20 +27,23 @@ class Relay:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = asyncio.Event()
         self._open: list[_Link] = []
         self.port = 0
 
-    def run(self, ready: threading.Event) -> None:
-        """Forwards until it is stopped; the body of a thread."""
-        asyncio.set_event_loop(self._loop)
-        listening = self._loop.run_until_complete(asyncio.start_server(self._accept, "127.0.0.1", 0))
+    async def run(self, ready: threading.Event) -> None:
+        """Forwards until it is stopped, in a thread of its own."""
+        self._loop = asyncio.get_running_loop()
+        listening = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = listening.sockets[0].getsockname()[1]
         ready.set()
-        self._loop.run_forever()
+        await self._told.wait()
+        listening.close()
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
 
     def fall_silent(self, *, watches_only: bool) -> int:
         """Connections that are open now forward nothing from now on; how many those are. New ones work."""
@@ -53,7 +56,11 @@ class Relay:
         there, back = await asyncio.open_connection("127.0.0.1", self._port)
         link = _Link()
         self._open.append(link)
-        await asyncio.gather(link.forward(reader, back), link.forward(there, writer))
+        try:
+            await asyncio.gather(link.forward(reader, back), link.forward(there, writer))
+        finally:
+            back.close()
+            writer.close()
 
 
 class _Link:
@@ -75,7 +82,7 @@ def relay(server: Synthetic) -> Iterator[Relay]:
     """A relay to a server, in a thread of its own."""
     made = Relay(urlsplit(server.url).port or 0)
     ready = threading.Event()
-    thread = threading.Thread(target=made.run, args=[ready], daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(made.run(ready)), daemon=True)
     thread.start()
     ready.wait()
     try:

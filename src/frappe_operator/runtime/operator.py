@@ -41,9 +41,10 @@ async def run(settings: Settings, controllers: Sequence[Controller]) -> int:
     access = find(settings.kubeconfig)
     # The pod's name is for people; what is never the same twice is for the Lease.
     identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
-    async with HttpTransport(access) as transport:
+    # The Lease has connections of its own: among many that died without a word a live one is not found in time.
+    async with HttpTransport(access) as transport, HttpTransport(access) as for_lease:
         namespace = settings.lease_namespace or access.namespace
-        leader = Leader(Client(transport), namespace, settings.lease_name, identity, clock=time.time)
+        leader = Leader(Client(for_lease), namespace, settings.lease_name, identity, clock=time.time)
         engine = Engine(
             Fence(transport, leader.may_write),
             controllers,

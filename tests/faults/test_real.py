@@ -12,7 +12,7 @@ from tests.faults.play import Outcome
 pytestmark = [pytest.mark.cluster]
 
 SCENARIOS = ("created", "image changed", "external deleted")
-OF_PLANS = 18
+OF_PLANS = 12
 QUIET_SECONDS = 5.0
 
 

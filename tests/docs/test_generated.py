@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from frappe_operator.cli.commands import app
 from frappe_operator.kube.kinds import BENCH, SITE, Kind
+from frappe_operator.site.answers import ASKED
 from scripts import reference
 from tests.unit.components.restricted import broken
 
@@ -21,10 +22,11 @@ def test_derived_files_are_up_to_date(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == FILES[path], "run `make manifests`"
 
 
-@pytest.mark.parametrize("kind", [BENCH, SITE], ids=lambda kind: kind.kind)
-def test_every_condition_has_its_sentence_in_the_order_of_the_stages(kind: Kind) -> None:
+@pytest.mark.parametrize(("kind", "asked"), [(BENCH, ()), (SITE, ASKED)], ids=["FrappeBench", "FrappeSite"])
+def test_every_condition_has_its_sentence_in_the_order_of_the_stages(kind: Kind, asked: tuple[str, ...]) -> None:
     _, stages = reference.stages(kind)
-    assert list(dict.fromkeys(stage.condition for stage in stages)) == list(reference.CONDITIONS[kind])
+    conditions = [*(stage.condition for stage in stages), *asked]
+    assert list(dict.fromkeys(conditions)) == list(reference.CONDITIONS[kind])
 
 
 def test_the_deployment_passes_the_profile_that_its_namespace_enforces() -> None:

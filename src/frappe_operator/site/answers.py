@@ -18,6 +18,9 @@ from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.fetch import Answer, Fetch
 from frappe_operator.site.observe import Seen
 
+ASKED = ROUTED, SERVING = "Routed", "Serving"
+"""The conditions that answers decide about, after all others."""
+
 
 class Answers(NamedTuple):
     """What the proxies and the site said."""
@@ -70,7 +73,7 @@ def told(site: Site, there: Verdict, answers: Answers | None, asked: bool) -> di
         routed, serving = _known(site), _answers(site)
     else:
         routed, serving = _routed(site, answers), _serving(site, answers)
-    return {"Routed": routed if there.ok else there, "Serving": serving}
+    return {ROUTED: routed if there.ok else there, SERVING: serving}
 
 
 def _routed(site: Site, answers: Answers | None) -> Verdict:

@@ -28,7 +28,7 @@ from frappe_operator.runtime.controller import Controller, Watch
 from frappe_operator.runtime.fetch import Fetch
 from frappe_operator.runtime.finalizers import ensure_finalizer
 from frappe_operator.runtime.report import report
-from frappe_operator.site.answers import ask, settled, told
+from frappe_operator.site.answers import ROUTED, ask, settled, told
 from frappe_operator.site.cleanup import cleanup
 from frappe_operator.site.observe import observe, resolve
 from frappe_operator.site.stages import stages
@@ -70,7 +70,7 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         done = await apply(cluster, SITE, live, stages(site, seen, token), prune=PRUNE)
         asked = not settled(seen, site)
         answers = await ask(cluster, site, seen, fetch) if asked else None
-        reached = told(site, done.verdicts["Routed"], answers, asked)
+        reached = told(site, done.verdicts[ROUTED], answers, asked)
         verdicts = {**done.verdicts, **reached}
         await report(cluster, SITE, live, verdicts, status(site, verdicts))
         unanswered = answers is not None and any(not each.ok and not each.blocked for each in reached.values())

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from demo import STAGES
 from frappe_operator.kube.kinds import NAMESPACE, Manifest
 from frappe_operator.runtime.client import Client
 from frappe_operator.runtime.http import HttpTransport
@@ -15,7 +16,6 @@ from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl, Operator
 from sandbox.progress import plain
 
-STAGES = sorted((Path(__file__).parents[1] / "demo" / "stages").glob("*.yaml"))
 AT_ONCE = 16
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from demo import objects
+from demo import STAGES, objects
 from demo.objects import BENCH, HOST, NAMESPACE, SITE
 from demo.story import follow
 from sandbox import images
@@ -22,7 +22,6 @@ from sandbox.progress import Progress, shown
 from sandbox.state import State
 
 ANSWER_SECONDS = 30
-STAGES = sorted((Path(__file__).parent / "stages").glob("*.yaml"))
 
 
 class Place(NamedTuple):

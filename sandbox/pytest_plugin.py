@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from demo import STAGES
 from sandbox import slots
 from sandbox.cluster import Cluster, Tier
 from sandbox.identity import alive, describe
@@ -21,8 +22,6 @@ from sandbox.progress import plain
 from sandbox.state import BusyError
 from sandbox.toolchain import NoGoError
 
-STAGES = sorted((Path(__file__).parents[1] / "demo" / "stages").glob("*.yaml"))
-"""Of simulated nodes, as in the demo: what the Job says that looks into an image."""
 _RUN = "frappe_operator_sandbox_run"
 
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from demo import STAGES
 from sandbox.cluster import Cluster
 from sandbox.progress import plain
 from tests.faults import real
@@ -68,7 +69,7 @@ def play_for_real(wanted: Sequence[Plan], told: Callable[[Outcome], None]) -> No
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         cluster = Cluster(Path(folder), plain())
         try:
-            cluster.up("simulated", real.STAGES)
+            cluster.up("simulated", STAGES)
             asyncio.run(played(cluster))
         finally:
             cluster.down()

@@ -10,7 +10,6 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import structlog
 import yaml
@@ -35,8 +34,6 @@ from tests.faults.witness import Evidence, hasty, left_over
 from tests.world.faults import Course, StepFault
 from tests.world.frappe import Effect
 
-STAGES = sorted((Path(__file__).parents[2] / "demo" / "stages").glob("*.yaml"))
-"""Of simulated nodes: what the Job says that looks into an image."""
 SIDE_BY_SIDE = 24
 REST_SECONDS = 2.0
 """Without an event or a write, everything ready, nothing waiting: then a step is done."""

@@ -74,9 +74,9 @@ def page(kind: Kind) -> str:
         "## Status",
         _fields(status),
         "## Conditions",
-        "In the order in which they come true. A condition that is not true holds back only children that do not exist "
-        "yet: what exists is always kept right.",
-        _table(("type", "true when"), [(f"`{name}`", said) for name, said in conditions(kind).items()]),
+        "What belongs to a condition is created once those it comes after are true. What exists is always kept right, "
+        "whatever else is not.",
+        _conditions(kind),
         "## Children",
         "Names longer than a label may be are cut, and told apart by a fingerprint. Volumes of StatefulSets stay, as "
         "Kubernetes leaves them.",
@@ -96,6 +96,17 @@ def stages(kind: Kind) -> tuple[Object, list[Stage]]:
     (found,) = declared.of(kind)
     build = render.bench_children if kind is BENCH else render.site_children
     return found, build(declared, found)
+
+
+def _conditions(kind: Kind) -> str:
+    begins = {stage.condition: stage.after for stage in stages(kind)[1]}
+    first = next(iter(begins))
+    rows = []
+    for name, said in conditions(kind).items():
+        after = begins.get(name, [])
+        comes_after = "all before it" if after is None else ", ".join(f"`{each}`" for each in after)
+        rows.append((f"`{name}`", said, "" if name == first else comes_after))
+    return _table(("type", "true when", "comes after"), rows)
 
 
 def _example(kind: Kind) -> str:

@@ -9,9 +9,11 @@ import pytest
 
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, INGRESS, JOB, PVC, SECRET, Key, Manifest, Ref
 from frappe_operator.kube.live import Live
+from frappe_operator.kube.readiness import exist
 from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict
 from frappe_operator.runtime.apply import apply
 from frappe_operator.runtime.errors import ApiError, Conflict
+from frappe_operator.runtime.queue import REST_SECONDS
 from tests.runtime.bed import (
     NS,
     OWNER,
@@ -303,6 +305,18 @@ async def test_later_stages_wait_for_earlier_ones() -> None:
         done = await bed.apply(*stages)
         assert not bed.exists(DEPLOYMENT, "bear-web")
         assert done.verdicts["Two"] == Verdict(False, Reason.WAITING, "Waits for One")
+
+
+@virtual
+async def test_a_stage_waits_only_for_those_it_comes_after() -> None:
+    async with a_bed() as bed:
+        one, two = Stage("One", [a_config()], not_yet), Stage("Two", [], exist)
+        beside = Stage("Beside", [a_deployment()], exist, after=["Two"])
+        behind = Stage("Behind", [], exist, once=[a_secret()], after=["Two", "One"])
+        done = await bed.apply(one, two, beside, behind)
+        assert bed.exists(DEPLOYMENT, "bear-web")
+        assert not bed.exists(SECRET, "bear-key")
+        assert done.verdicts["Behind"] == Verdict(False, Reason.WAITING, "Waits for One")
 
 
 @virtual
@@ -621,8 +635,10 @@ async def test_a_kind_that_nobody_watches_is_a_mistake() -> None:
 async def test_children_have_their_owner_looked_at_when_they_change() -> None:
     async with a_bed(leading=True) as bed:
         await bed.apply(stage(a_config()))
+        await asyncio.sleep(2 * REST_SECONDS)
         bed.looked_at.clear()
         await bed.edit(CONFIG_MAP, "bear-config", {"data": {"size": "2"}})
         assert bed.looked_at == [OWNER]
         await bed.delete(CONFIG_MAP, "bear-config")
+        await asyncio.sleep(REST_SECONDS)
         assert bed.looked_at == [OWNER, OWNER]

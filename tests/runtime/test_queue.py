@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frappe_operator.kube.kinds import Key
-from frappe_operator.runtime.queue import LONGEST_RETRY_SECONDS, SHORTEST_RETRY_SECONDS, Priority, Queue
+from frappe_operator.runtime.queue import (
+    LONGEST_RETRY_SECONDS,
+    REST_SECONDS,
+    SHORTEST_RETRY_SECONDS,
+    Priority,
+    Queue,
+)
 from tests.runtime.virtual import virtual
 from tests.world.clock import VirtualLoop
 
@@ -62,6 +68,64 @@ async def test_a_key_added_while_it_is_worked_on_comes_once_more() -> None:
     assert await queue.take() == A
     queue.done(A)
     assert await nothing_comes(queue, 1000)
+
+
+async def looked_at(queue: Queue, key: Key) -> None:
+    queue.add(key, Priority.EDIT)
+    assert await queue.take() == key
+    queue.done(key)
+
+
+@virtual
+async def test_a_burst_of_events_after_a_look_is_one_look() -> None:
+    queue = a_queue()
+    await looked_at(queue, A)
+    for _ in range(4):
+        queue.add(A)
+        await asyncio.sleep(REST_SECONDS / 5)
+    assert (await queue.take(), now()) == (A, REST_SECONDS)
+    queue.done(A)
+    assert await nothing_comes(queue, 1000)
+
+
+@virtual
+async def test_an_edit_after_a_look_is_looked_at_at_once() -> None:
+    queue = a_queue()
+    await looked_at(queue, A)
+    queue.add(A)
+    queue.add(A, Priority.EDIT)
+    assert (await queue.take(), now()) == (A, 0)
+
+
+@virtual
+async def test_an_event_long_after_the_last_look_is_looked_at_at_once() -> None:
+    queue = a_queue()
+    await looked_at(queue, A)
+    await looked_at(queue, B)
+    await asyncio.sleep(REST_SECONDS)
+    queue.add(A)
+    assert (await queue.take(), now()) == (A, REST_SECONDS)
+
+
+@virtual
+async def test_a_key_that_has_rested_is_as_urgent_as_before() -> None:
+    queue = a_queue()
+    await looked_at(queue, A)
+    queue.add(B, Priority.RESYNC)
+    queue.add(A, Priority.EVENT)
+    await asyncio.sleep(REST_SECONDS)
+    assert [await queue.take() for _ in range(2)] == [A, B]
+
+
+@virtual
+async def test_a_key_that_was_to_be_looked_at_anyway_comes_no_later_for_an_event() -> None:
+    queue = a_queue()
+    await looked_at(queue, A)
+    queue.add_after(A, REST_SECONDS / 2)
+    queue.add(A, Priority.EVENT)
+    queue.add(B, Priority.RESYNC)
+    await asyncio.sleep(REST_SECONDS / 2)
+    assert [await queue.take() for _ in range(2)] == [A, B]
 
 
 @virtual

@@ -173,6 +173,13 @@ async def test_one_event_for_each_turn() -> None:
 
 
 @virtual
+async def test_what_is_so_from_the_beginning_is_no_event() -> None:
+    async with a_bed() as bed:
+        await say(bed, One=YES, Two=NO)
+        assert events(bed) == []
+
+
+@virtual
 async def test_the_next_step_on_the_way_is_no_event_but_trouble_is() -> None:
     async with a_bed() as bed:
         for reason in (Reason.WAITING, Reason.JOB_RUNNING, Reason.PODS_NOT_READY):

@@ -79,8 +79,9 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         seen = await observe(cluster, live, images)
         again = await look_once_more(cluster, seen.report_lost) if seen.report_lost else None
         bench = resolve(seen, images)
+        served = cluster.get(CONFIG_MAP, key.namespace, bench.names.nginx) is not None
         done = await apply(cluster, BENCH, live, stages(bench, seen, token), prune=PRUNE)
-        if any(ref.kind is CONFIG_MAP and ref.name == bench.names.nginx for ref in done.written):
+        if served and any(ref.kind is CONFIG_MAP and ref.name == bench.names.nginx for ref in done.written):
             await nudge_proxies(cluster, key)
         await report(cluster, BENCH, live, done.verdicts, status(bench, seen))
         return again

@@ -8,20 +8,23 @@ from frappe_operator.kube.readiness import claims_usable, jobs_succeeded, worklo
 from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict
 from frappe_operator.model.bench import Bench, missing_apps
 
+STORED, IMAGE = ["StorageReady"], ["ImageReady"]
+"""What the others come after: once there is storage they begin side by side, so that images are pulled meanwhile; only
+the proxy needs to know what is in the bench's."""
+
 
 def stages(bench: Bench, seen: Seen, token: Callable[[], str]) -> list[Stage]:
     """Each row is one stage and one status condition. `token` makes a new password."""
+    known = image_known(bench, seen)
+    about_image = [*image.runner(bench), *image.facts(bench)]
+    served = [*proxy.config(bench), *proxy.build(bench)]
+    password = redis.secret(bench, token())
     return [
         Stage("StorageReady", storage.common(bench), claims_usable(seen.classes)),
-        Stage(
-            "ImageReady",
-            [*image.runner(bench), *image.facts(bench)],
-            image_known(bench, seen),
-            once=image.inspect(bench),
-        ),
-        Stage("CacheReady", redis.build(bench), workloads_available, once=redis.secret(bench, token())),
+        Stage("ImageReady", about_image, known, once=image.inspect(bench), after=STORED),
+        Stage("CacheReady", redis.build(bench), workloads_available, once=password, after=STORED),
         database(bench, token),
-        Stage("ProxyReady", [*proxy.config(bench), *proxy.build(bench)], workloads_available),
+        Stage("ProxyReady", served, workloads_available, after=IMAGE),
     ]
 
 
@@ -29,7 +32,8 @@ def database(bench: Bench, token: Callable[[], str]) -> Stage:
     """The shared MariaDB, from the moment a site first needs it."""
     if not bench.mariadb_wanted:
         return Stage("DatabaseReady", [], lambda _: Verdict(True, Reason.READY, "No site uses the bench's MariaDB."))
-    return Stage("DatabaseReady", mariadb.build(bench), database_answers, once=mariadb.secret(bench, token()))
+    password = mariadb.secret(bench, token())
+    return Stage("DatabaseReady", mariadb.build(bench), database_answers, once=password, after=STORED)
 
 
 def database_answers(lives: Lives) -> Verdict:

@@ -1,6 +1,6 @@
 """A stage: one group of children, one status condition, one row in the docs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -111,3 +111,5 @@ class Stage(NamedTuple):
     """Verdict on `children` followed by `once`."""
     once: Sequence[Manifest] = ()
     """Created when absent and never changed after: generated Secrets, Jobs."""
+    after: Collection[str] | None = None
+    """Conditions without which nothing new of it is created; None: those of all stages before it."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -49,20 +49,18 @@ async def apply(
 ) -> Done:
     """Makes the children of `owner`, an object of `kind`, what the stages say.
 
-    A stage that is not true yet holds back what does not exist yet of later ones; what exists is always kept right.
-    Children of the kinds in `prune` that no stage names are deleted. A child the API server refuses makes its stage
-    false and stops nothing else. Raises ApiError and TransportError for what trying again may mend.
+    A stage that is not true yet holds back what does not exist yet of those that come after it (Stage.after); what
+    exists is always kept right. Children of the kinds in `prune` that no stage names are deleted. A child the API
+    server refuses makes its stage false and stops nothing else. Raises ApiError and TransportError for what trying
+    again may mend.
     """
     children = _Children(cluster, kind, owner)
     verdicts: dict[str, Verdict] = {}
-    waits_for = ""
     for stage in stages:
-        verdict = await children.keep(stage, waits_for)
+        verdict = await children.keep(stage, _waits_for(stage, verdicts))
         known = verdicts.get(stage.condition)
         if known is None or known.ok:
             verdicts[stage.condition] = verdict
-        if not verdict.ok and not waits_for:
-            waits_for = stage.condition
     await children.prune(stages, prune)
     children.raise_failure()
     return Done(verdicts, children.written)
@@ -313,6 +311,14 @@ class _Children:
         mine = f"{self._kind.kind} {self._owner.metadata.name}"
         message = f"{ref} exists and does not belong to {mine}: delete or rename it, or give {mine} another name"
         return Verdict(False, Reason.NAME_CONFLICT, message, blocked=True)
+
+
+def _waits_for(stage: Stage, verdicts: Mapping[str, Verdict]) -> str:
+    """The first condition that has to be true before anything new of the stage is created; empty when none has."""
+    for condition, verdict in verdicts.items():
+        if not verdict.ok and (stage.after is None or condition in stage.after):
+            return condition
+    return ""
 
 
 def _going(ref: Ref) -> Verdict:

@@ -19,8 +19,9 @@ SHORTEST_RETRY_SECONDS = 1.0
 """A failing key is not looked at more often, whatever happens around it."""
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 300.0
-REST_SECONDS = 0.1
-"""Between two looks at a key, when the second was asked for during the first, and nobody waits for it."""
+REST_SECONDS = 0.5
+"""Between two looks at a key that nobody waits for: what one pass does, and what the cluster makes of it, comes back as
+a burst of events, and one look at all of them is enough."""
 UNFAIR_EVERY = 8
 """Every so many turns the least urgent key that waits is taken, so that none waits for ever."""
 
@@ -60,7 +61,9 @@ class Queue:
         """Those of them that were taken because someone changed their object."""
         self._busy: dict[str, int] = {}
         """Workers by namespace."""
-        self._later: dict[Key, float] = {}
+        self._resting: OrderedDict[Key, float] = OrderedDict()
+        """Until when each key that was just looked at is left alone; the first is the next to be free."""
+        self._later: dict[Key, tuple[float, Priority]] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._order = count()
@@ -84,9 +87,14 @@ class Queue:
         return len(self._running)
 
     def add(self, key: Key, priority: Priority = Priority.EVENT) -> None:
-        """Has a key looked at as soon as may be. One that has just failed is given a moment, unless it was edited."""
-        if priority is not Priority.EDIT and key in self._failures:
-            self.add_after(key, SHORTEST_RETRY_SECONDS)
+        """Has a key looked at as soon as may be. One that was just looked at, or has failed, is given a moment, unless
+        it was edited."""
+        if priority is Priority.EDIT or key in self._running:
+            self._enter(key, priority)
+        elif key in self._failures:
+            self.add_after(key, SHORTEST_RETRY_SECONDS, priority)
+        elif (rest := self._resting.get(key, 0.0) - asyncio.get_running_loop().time()) > 0:
+            self.add_after(key, rest, priority)
         else:
             self._enter(key, priority)
 
@@ -103,14 +111,18 @@ class Queue:
         self._ready[priority].setdefault(key.namespace, deque()).append(key)
         self._wake()
 
-    def add_after(self, key: Key, seconds: float) -> None:
+    def add_after(self, key: Key, seconds: float, priority: Priority = Priority.RESYNC) -> None:
         """Has a key looked at in a while, or sooner if something asks for it sooner."""
         if key in self._waiting:
             return
         due = asyncio.get_running_loop().time() + seconds
-        if key in self._later and self._later[key] <= due:
-            return
-        self._later[key] = due
+        if key in self._later:
+            sooner, urgent = self._later[key]
+            priority = min(priority, urgent)
+            if sooner <= due:
+                self._later[key] = sooner, priority
+                return
+        self._later[key] = due, priority
         heapq.heappush(self._heap, (due, next(self._order), key))
         self._arm()
 
@@ -158,18 +170,23 @@ class Queue:
     def done(self, key: Key) -> None:
         """Nobody works on the key any more."""
         again = self._running.pop(key)
+        self._rest(key)
         self._edits.discard(key)
         busy = self._busy[key.namespace] - 1
         if busy:
             self._busy[key.namespace] = busy
         else:
             del self._busy[key.namespace]
-        if again is Priority.EDIT:
-            self._enter(key, again)
-        elif again is not None:
-            # What one pass does comes back as a burst of events: one look at all of them is enough.
-            self.add_after(key, SHORTEST_RETRY_SECONDS if key in self._failures else REST_SECONDS)
+        if again is not None:
+            self.add(key, again)
         self._wake()
+
+    def _rest(self, key: Key) -> None:
+        now = asyncio.get_running_loop().time()
+        self._resting[key] = now + REST_SECONDS
+        self._resting.move_to_end(key)
+        while next(iter(self._resting.values())) <= now:
+            self._resting.popitem(last=False)
 
     def _next(self) -> Key | None:
         if self._closed:
@@ -217,7 +234,7 @@ class Queue:
 
     def _arm(self) -> None:
         """Sets the one timer to the next key whose time comes."""
-        while self._heap and self._later.get(self._heap[0][2]) != self._heap[0][0]:
+        while self._heap and not self._is_due(self._heap[0][2], self._heap[0][0]):
             heapq.heappop(self._heap)
         if self._timer is not None:
             self._timer.cancel()
@@ -230,6 +247,10 @@ class Queue:
         now = asyncio.get_running_loop().time()
         while self._heap and self._heap[0][0] <= now:
             due, _, key = heapq.heappop(self._heap)
-            if self._later.get(key) == due:
-                self._enter(key, Priority.RESYNC)
+            if self._is_due(key, due):
+                self._enter(key, self._later[key][1])
         self._arm()
+
+    def _is_due(self, key: Key, due: float) -> bool:
+        """Whether it still is to be looked at then."""
+        return key in self._later and self._later[key][0] == due

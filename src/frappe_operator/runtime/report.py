@@ -106,6 +106,4 @@ def _turns(previous: tuple[Condition, ...], current: list[Condition]) -> list[Co
 
 
 def _is_news(old: Condition | None, new: Condition) -> bool:
-    if old is None:
-        return new.status == "True"
-    return old.status != new.status or new.reason not in AS_EXPECTED
+    return old is not None and (old.status != new.status or new.reason not in AS_EXPECTED)

@@ -1,6 +1,7 @@
 """The informer, with an API server that misbehaves in every way that was ever seen."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -9,7 +10,7 @@ from frappe_operator.kube.kinds import DEPLOYMENT, Key
 from frappe_operator.kube.live import Workload
 from frappe_operator.runtime.client import Client
 from frappe_operator.runtime.decoding import Decoder
-from frappe_operator.runtime.informer import GRACE_SECONDS, WATCH_SECONDS, Informer
+from frappe_operator.runtime.informer import AT_ONCE, GRACE_SECONDS, WATCH_SECONDS, Informer
 from frappe_operator.runtime.store import Change, Store
 from frappe_operator.runtime.transport import Response
 from tests.runtime.scripted import (
@@ -325,3 +326,15 @@ async def test_our_own_newer_write_survives_an_older_list() -> None:
 async def test_the_age_of_a_watch_can_be_told() -> None:
     seen = await watching([told_all(5), 3.0, bookmark(6), HANG]).after(10)
     assert asyncio.get_running_loop().time() - seen.informer.heard == 7
+
+
+@virtual
+async def test_a_storm_of_events_leaves_the_others_their_turn() -> None:
+    storm = b"".join(added(f"deploy-{number:04}", number) for number in range(3, 1003))
+    seen = watching([told_all(2), 1.0, storm])
+    await seen.after(1.0)
+    known = [len(seen.store)]
+    while known[-1] < 1000:
+        await asyncio.sleep(0)
+        known.append(len(seen.store))
+    assert max(after - before for before, after in itertools.pairwise([0, *known])) <= AT_ONCE

@@ -18,6 +18,7 @@ from frappe_operator.model.owner import Owner
 from frappe_operator.model.sizing import Size, replicas, resources
 
 COMPONENTS = ("gunicorn", "socketio", "scheduler", "worker_default", "worker_long", "worker_short")
+_MARK = re.compile("[0-9a-f]{8}")
 SECRET_KEYS = ("host", "port", "database", "username", "password")
 
 
@@ -141,7 +142,8 @@ def database_name(namespace: str, name: str, uid: str) -> str:
 
 def is_our_database(database: str, namespace: str, name: str) -> bool:
     """Whether `database` is one that a site of this namespace and name was given once."""
-    return re.fullmatch(re.escape(_database_prefix(namespace, name)) + "[0-9a-f]{8}", database) is not None
+    prefix = _database_prefix(namespace, name)
+    return database.startswith(prefix) and _MARK.fullmatch(database, len(prefix)) is not None
 
 
 def _database_prefix(namespace: str, name: str) -> str:

@@ -1,6 +1,6 @@
 """The verbs of the Kubernetes API over a Transport. Answers are bytes: who asked knows what to read of them."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, cast
 
@@ -56,14 +56,27 @@ def nobody(verb: str, kind: Kind, status: int) -> None:
     """An observer that does not care."""
 
 
+async def at_once() -> None:
+    """For whoever need not wait."""
+
+
 class Client:
     """What can be asked of the API server. Every method raises ApiError or TransportError; nothing is retried here."""
 
-    def __init__(self, transport: Transport, *, strict: bool = False, observer: Observer = nobody) -> None:
-        """`strict`: the server refuses fields it does not know, instead of dropping them."""
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        strict: bool = False,
+        observer: Observer = nobody,
+        turn: Callable[[], Awaitable[None]] = at_once,
+    ) -> None:
+        """`strict`: the server refuses fields it does not know, instead of dropping them. `turn`: awaited before
+        anything is asked."""
         self._transport = transport
         self._validation: Query = {"fieldValidation": "Strict"} if strict else {}
         self._observer = observer
+        self._turn = turn
 
     async def get(self, kind: Kind, namespace: str, name: str, *, metadata_only: bool = False) -> bytes:
         accept = METADATA_ONLY if metadata_only else JSON
@@ -151,6 +164,7 @@ class Client:
         headers: Headers | None = None,
         body: bytes | None = None,
     ) -> bytes:
+        await self._turn()
         sent = {"Accept": JSON, **({"Content-Type": JSON} if body is not None else {}), **(headers or {})}
         try:
             answer = await self._transport.request(

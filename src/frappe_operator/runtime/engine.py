@@ -51,7 +51,8 @@ class Engine:
         self.queues = {
             each.kind: Queue(workers=workers, jitter=jitter, changed=self._depth_of(each.kind)) for each in controllers
         }
-        self.client = Client(transport, strict=strict, observer=self.metrics.request)
+        self._turns = Turns()
+        self.client = Client(transport, strict=strict, observer=self.metrics.request, turn=self._turns.mine)
         self.cluster = Cluster(
             self.client,
             self._watched,
@@ -66,7 +67,6 @@ class Engine:
         ]
         self.synced = asyncio.Event()
         """Set once everything is known."""
-        self._turns = Turns()
         self._done = asyncio.Event()
         """Set each time a key is done."""
 

@@ -80,7 +80,7 @@ class Process:
         self.until(lambda: bool(self.said('"everything is known"')), "everything to be known", 0.05)
 
     def until_settled(self, **objects: int) -> None:
-        """Until so many objects of each kind have been looked at, and no key waits any more."""
+        """Until so many objects of each kind have been looked at, and none is to be looked at again."""
 
         def settled() -> bool:
             told = self.metrics()
@@ -88,7 +88,9 @@ class Process:
                 told.get(f'frappe_operator_reconcile_seconds_count{{kind="{kind}",outcome="done"}}', 0) >= count
                 for kind, count in objects.items()
             )
-            return done and not any(told.get(f'frappe_operator_queue_ready{{kind="{kind}"}}', 0) for kind in objects)
+            return done and not any(
+                keys for name, keys in told.items() if name.startswith("frappe_operator_queue_keys")
+            )
 
         self.until(settled, f"{objects} to be looked at")
 

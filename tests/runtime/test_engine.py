@@ -22,6 +22,9 @@ from tests.runtime.scripted import HANG, Scripted, added, an_object, refusal, to
 from tests.runtime.virtual import virtual
 
 
+STATES = ("ready", "running", "delayed")
+
+
 async def nothing(cluster: Cluster, key: Key) -> float | None:
     return None
 
@@ -201,6 +204,10 @@ async def test_the_metrics_tell_what_is_going_on() -> None:
         assert value("frappe_operator_watch_age_seconds", {**labels, "namespace": ""}) is not None
         looked = {"kind": "Toy", "outcome": "done"}
         assert value("frappe_operator_reconcile_seconds_count", looked) == len(bed.looked_at)
+        bed.engine.queues[TOY].add_after(OWNER, 10)
+        bed.engine.measure()
+        keys = {state: value("frappe_operator_queue_keys", {"kind": "Toy", "state": state}) for state in STATES}
+        assert keys == {"ready": 0, "running": 0, "delayed": 1}
 
 
 def test_controllers_share_what_they_see_of_a_kind() -> None:

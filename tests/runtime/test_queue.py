@@ -1,7 +1,6 @@
 """The queue: one entry a key, one worker a key, the urgent first, everyone in turn."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
@@ -21,8 +20,8 @@ from tests.world.clock import VirtualLoop
 A, B, C = Key("red", "a"), Key("red", "b"), Key("blue", "c")
 
 
-def a_queue(workers: int = 32, changed: Callable[[int], None] = lambda depth: None) -> Queue:
-    return Queue(workers=workers, jitter=lambda: 0.0, changed=changed)
+def a_queue(workers: int = 32) -> Queue:
+    return Queue(workers=workers, jitter=lambda: 0.0)
 
 
 def now() -> float:
@@ -296,17 +295,6 @@ async def test_a_closed_queue_gives_out_nothing() -> None:
     queue.add(A)
     queue.close()
     assert await nothing_comes(queue, 1000)
-
-
-@virtual
-async def test_the_number_of_ready_keys_is_told() -> None:
-    told: list[int] = []
-    queue = a_queue(changed=told.append)
-    queue.add(A)
-    queue.add(B)
-    await queue.take()
-    assert told[-1] == 1
-    assert max(told) == 2
 
 
 KEYS = st.builds(Key, st.sampled_from(["red", "blue"]), st.sampled_from("abc"))

@@ -48,9 +48,7 @@ class Engine:
         self._workers = workers
         self._jitter = jitter
         self._watched = watched(controllers)
-        self.queues = {
-            each.kind: Queue(workers=workers, jitter=jitter, changed=self._depth_of(each.kind)) for each in controllers
-        }
+        self.queues = {each.kind: Queue(workers=workers, jitter=jitter) for each in controllers}
         self._turns = Turns()
         self.client = Client(transport, strict=strict, observer=self.metrics.request, turn=self._turns.mine)
         self.cluster = Cluster(
@@ -106,6 +104,10 @@ class Engine:
             self.metrics.broken.labels(informer.kind, informer.namespace).set(informer.broken)
         for kind, store in self.cluster.stores.items():
             self.metrics.objects.labels(kind.kind).set(len(store))
+        for kind, queue in self.queues.items():
+            states = {"ready": len(queue), "running": queue.running, "delayed": queue.delayed}
+            for state, keys in states.items():
+                self.metrics.keys.labels(kind.kind, state).set(keys)
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
         self.cluster.listening = True
@@ -161,6 +163,3 @@ class Engine:
 
     def _later(self, kind: Kind, key: Key, seconds: float) -> None:
         self.queues[kind].add_after(key, seconds)
-
-    def _depth_of(self, kind: Kind) -> Callable[[int], None]:
-        return lambda depth: self.metrics.waiting(kind, depth)

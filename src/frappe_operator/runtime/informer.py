@@ -192,7 +192,8 @@ class Informer:
                     self._heard()
                     for number, line in enumerate(lines, 1):
                         self._event(line)
-                        if number % AT_ONCE == 0:
+                        # Before everything is known there are no others.
+                        if number % AT_ONCE == 0 and self._seen is None:
                             await asyncio.sleep(0)
             except TimeoutError:
                 if not first:

@@ -25,8 +25,11 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
-        self._ready = Gauge(
-            "frappe_operator_queue_ready", "Keys that wait for a worker.", ["kind"], registry=self.registry
+        self.keys = Gauge(
+            "frappe_operator_queue_keys",
+            "Keys by kind and state: ready for a worker, running, delayed until their time comes.",
+            ["kind", "state"],
+            registry=self.registry,
         )
         self.watch_age = Gauge(
             "frappe_operator_watch_age_seconds",
@@ -55,7 +58,3 @@ class Metrics:
     def reconciled(self, kind: Kind, outcome: str, seconds: float) -> None:
         """One reconcile has ended."""
         self._reconciles.labels(kind.kind, outcome).observe(seconds)
-
-    def waiting(self, kind: Kind, keys: int) -> None:
-        """The length of a controller's queue has changed."""
-        self._ready.labels(kind.kind).set(keys)

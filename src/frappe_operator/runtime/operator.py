@@ -68,10 +68,10 @@ async def _until_told(engine: Engine, leader: Leader) -> int:
     ordered = asyncio.create_task(told.wait(), name="signals")
     try:
         await asyncio.wait({work, election, ordered}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (work, election):
-            if task.done():
-                # What it did not end by itself is a mistake of ours, and is shown in full.
-                task.result()
+        for ended in (work, election):
+            if ended.done():
+                # Trouble of the network is waited out: what comes here is a mistake of ours, and is shown in full.
+                await ended
         if ordered.done():
             log.info("told to go")
             await engine.drain(DRAIN_SECONDS)

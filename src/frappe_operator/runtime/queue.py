@@ -45,13 +45,11 @@ class Queue:
         *,
         workers: int = 32,
         jitter: Callable[[], float] = random.random,
-        changed: Callable[[int], None] = lambda depth: None,
     ) -> None:
         """`workers`: how many take keys; one namespace gets three quarters of them at most. `jitter`: a random number
-        from 0 to 1. `changed` is told the number of ready keys."""
+        from 0 to 1."""
         self._share = max(1, workers - workers // 4)
         self._jitter = jitter
-        self._changed = changed
         self._ready: dict[Priority, OrderedDict[str, deque[Key]]] = {each: OrderedDict() for each in Priority}
         self._waiting: dict[Key, Priority] = {}
         """Keys in `_ready`. One whose priority there is another has moved: its old place is skipped."""
@@ -201,7 +199,6 @@ class Queue:
                 if priority is Priority.EDIT:
                     self._edits.add(key)
                 self._busy[key.namespace] = self._busy.get(key.namespace, 0) + 1
-                self._changed(len(self._waiting))
                 return key
         return None
 
@@ -223,7 +220,6 @@ class Queue:
         return next((each for each in namespaces if self._busy.get(each, 0) < self._share), None)
 
     def _wake(self) -> None:
-        self._changed(len(self._waiting))
         if not self._waiting:
             return
         while self._takers:

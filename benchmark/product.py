@@ -15,9 +15,11 @@ from frappe_operator.bench import controller as bench
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.controller import Controller
 from frappe_operator.runtime.fetch import Answer
+from frappe_operator.runtime.queue import REST_SECONDS
 from frappe_operator.site import controller as site
 
 PATIENCE_SECONDS = 900.0
+POLL_SECONDS = 0.3
 
 
 def controllers() -> Sequence[Controller]:
@@ -80,19 +82,22 @@ class Process:
         self.until(lambda: bool(self.said('"everything is known"')), "everything to be known", 0.05)
 
     def until_settled(self, **objects: int) -> None:
-        """Until so many objects of each kind have been looked at, and none is to be looked at again."""
+        """Until so many objects of each kind have been looked at, and for longer than a key rests no worker had one."""
+        calm = 0.0
 
         def settled() -> bool:
+            nonlocal calm
             told = self.metrics()
-            done = all(
+            looked_at = all(
                 told.get(f'frappe_operator_reconcile_seconds_count{{kind="{kind}",outcome="done"}}', 0) >= count
                 for kind, count in objects.items()
             )
-            return done and not any(
-                keys for name, keys in told.items() if name.startswith("frappe_operator_queue_keys")
-            )
+            states = (f'{{kind="{kind}",state="{state}"}}' for kind in objects for state in ("ready", "running"))
+            busy = any(told.get(f"frappe_operator_queue_keys{state}", 1) for state in states)
+            calm = calm + POLL_SECONDS if looked_at and not busy else 0.0
+            return calm > REST_SECONDS
 
-        self.until(settled, f"{objects} to be looked at")
+        self.until(settled, f"{objects} to be looked at", POLL_SECONDS)
 
 
 @contextmanager

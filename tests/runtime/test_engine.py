@@ -21,7 +21,6 @@ from tests.runtime.bed import NS, OWNER, TOY, a_bed, a_config, a_deployment, a_j
 from tests.runtime.scripted import HANG, Scripted, added, an_object, refusal, told_all
 from tests.runtime.virtual import virtual
 
-
 STATES = ("ready", "running", "delayed")
 
 

@@ -10,7 +10,13 @@ from tests.faults.play import play
 
 FOUND = {
     "what somebody did while a status was written came with its answer, and was never looked at": (
-        '{"scenario":"external deleted","faults":[{"at":"watch","what":"drop","kind":"FrappeSite","nth":16}]}'
+        '{"scenario":"external deleted","faults":[{"at":"watch","what":"drop","kind":"FrappeSite","nth":13}]}'
+    ),
+    "a process that was shown the past made an Ingress for a site that another had taken apart": (
+        '{"scenario":"created again","seed":5,"faults":['
+        '{"at":"request","what":"crash","verb":"delete","kind":"Deployment","name":"acme-gunicorn","after":true,"back":8},'
+        '{"at":"request","what":"crash","verb":"patch","kind":"FrappeSite","name":"acme","nth":11,"after":true},'
+        '{"at":"watch","what":"gone","kind":"ConfigMap"},{"at":"watch","what":"drop","kind":"Pod","nth":5}]}'
     ),
     "a view without the ConfigMap of the image's facts made a new image forget the one before": (
         '{"scenario":"image changed","faults":[{"at":"request","what":"crash","verb":"get","kind":"ConfigMap",'

@@ -119,6 +119,17 @@ MUTANTS = [
         (f"{APPLY}::test_later_stages_wait_for_earlier_ones",),
     ),
     Mutant(
+        "past-is-believed",
+        "A new process that is shown the past makes children for an owner that the one before has taken apart.",
+        "runtime/apply.py",
+        "            await self._know_owner()\n",
+        "            pass\n",
+        (
+            f"{APPLY}::test_a_new_process_makes_nothing_for_an_owner_that_is_not_there_any_more",
+            "faults/test_found.py",
+        ),
+    ),
+    Mutant(
         "stages-wait-for-all",
         "A stage waits for what it does not need: Redis is pulled only after a large image has been.",
         "runtime/apply.py",

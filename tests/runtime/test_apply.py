@@ -12,6 +12,7 @@ from frappe_operator.kube.live import Live
 from frappe_operator.kube.readiness import exist
 from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict
 from frappe_operator.runtime.apply import apply
+from frappe_operator.runtime.cluster import YOUNG_SECONDS
 from frappe_operator.runtime.errors import ApiError, Conflict
 from frappe_operator.runtime.queue import REST_SECONDS
 from tests.runtime.bed import (
@@ -296,6 +297,39 @@ async def test_children_of_an_earlier_owner_of_the_same_name_are_not_its_own() -
         done = await bed.apply(stage(a_config()))
         assert bed.writes() == []
         assert done.verdicts["Ready1"].reason == Reason.NAME_CONFLICT
+
+
+@virtual
+async def test_a_new_process_makes_nothing_for_an_owner_that_is_not_there_any_more() -> None:
+    async with a_bed(leading=True) as bed:
+        bed.before_next("get", lambda: bed.api.delete(Ref(TOY, *OWNER)))
+        with pytest.raises(Conflict, match="Toy default/bear is not what it was"):
+            await bed.apply(stage(a_config(), a_deployment()), stage(once=[a_secret()]))
+        assert bed.writes() == []
+
+
+@virtual
+async def test_the_owner_is_asked_for_once_a_pass_and_only_in_the_beginning() -> None:
+    async with a_bed(leading=True) as bed:
+        await bed.apply(stage(a_config(), a_deployment()), stage(once=[a_secret()]))
+        assert bed.requests().count("get Toy bear") == 1
+        await bed.apply(stage(a_config(), a_deployment()), stage(once=[a_secret()]))
+        assert bed.requests() == []
+        await asyncio.sleep(YOUNG_SECONDS)
+        late = child(CONFIG_MAP, "bear-late")
+        await bed.apply(stage(a_config(), a_deployment(), late), stage(once=[a_secret()]))
+        assert bed.requests() == ["apply ConfigMap bear-late"]
+
+
+@virtual
+async def test_an_owner_that_is_younger_than_the_process_is_known_to_be_there() -> None:
+    async with a_bed(leading=True) as bed:
+        await asyncio.sleep(2)
+        await bed.delete(TOY, "bear")
+        await bed.create({"apiVersion": TOY.api_version, "kind": "Toy", "metadata": {"name": "bear", "namespace": NS}})
+        bed.requests()
+        await bed.apply(stage(a_config()))
+        assert bed.requests() == ["apply ConfigMap bear-config"]
 
 
 @virtual

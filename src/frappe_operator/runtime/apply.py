@@ -85,6 +85,7 @@ class _Children:
         self._kind = kind
         self._owner = owner
         self.written: list[Ref] = []
+        self._owner_known = False
         self._failure: ApiError | None = None
         """The first answer that trying again may mend."""
 
@@ -92,13 +93,16 @@ class _Children:
         """Brings the children of one stage about, and says whether it is true."""
         children = [self._child(each, once=False) for each in stage.children]
         children += [self._child(each, once=True) for each in stage.once]
-        held, pending = False, []
+        held, creates, pending = False, False, []
         for child in children:
             item = self._cluster.item(child.ref)
             if item is None and waits_for:
                 held = True
             elif item is None or not self._settled(child, item):
                 pending.append(child)
+                creates = creates or item is None
+        if creates and not self._owner_known and self._cluster.may_be_behind(self._owner):
+            await self._know_owner()
         # All are tried before a failure ends the pass: one sick child must not starve its neighbours.
         results = await asyncio.gather(*(self._tried(child) for child in pending), return_exceptions=True)
         troubles = []
@@ -135,6 +139,15 @@ class _Children:
             if fresh is not None and fresh.metadata.uid == meta.uid and self._owned(fresh):
                 log.info("child not wanted any more", kind=kind.kind, namespace=meta.namespace, name=meta.name)
                 await self._cluster.delete(kind, meta.namespace, meta.name, meta.uid)
+
+    async def _know_owner(self) -> None:
+        """Looks whether the owner is still what we were shown. Raises Conflict: nothing is made for one that goes, by a
+        process that sees the past, after another has taken it apart."""
+        meta = self._owner.metadata
+        body = await self._cluster.read(self._kind, meta.namespace, meta.name)
+        if body is None or body["metadata"]["uid"] != meta.uid or "deletionTimestamp" in body["metadata"]:
+            raise Conflict(409, "Changed", f"{self._kind.kind} {meta.key} is not what it was a moment ago")
+        self._owner_known = True
 
     def _child(self, manifest: Manifest, *, once: bool) -> _Child:
         ref = ref_of(manifest)

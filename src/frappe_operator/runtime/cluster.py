@@ -31,6 +31,10 @@ Enqueue = Callable[[Kind, Key, Priority], None]
 Later = Callable[[Kind, Key, float], None]
 
 
+YOUNG_SECONDS = 60.0
+"""How long what a new process is shown may be from the past: an API server that has lost touch has old caches."""
+
+
 class _Answer(Struct):
     kind: str = ""
 
@@ -72,8 +76,19 @@ class Cluster:
         self.refusals = Refusals()
         self.listening = False
         """Whether changes have anything looked at: not before everything is known for the first time."""
+        self._began = ""
+        self._young_until = 0.0
+
+    def begin(self) -> None:
+        """From now on this process acts; changes have what they concern looked at."""
+        self.listening = True
+        self._began, self._young_until = self.now(), self.clock() + YOUNG_SECONDS
 
     # What is known
+
+    def may_be_behind(self, live: Live) -> bool:
+        """Whether a process before this one may have acted on something newer than what we were shown of an object."""
+        return live.metadata.creation_timestamp <= self._began and self.clock() < self._young_until
 
     def get(self, kind: Kind, namespace: str, name: str) -> Live | None:
         """An object as it is known, None when none is. Raises KeyError for a kind that is not watched."""

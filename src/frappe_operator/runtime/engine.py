@@ -110,7 +110,7 @@ class Engine:
                 self.metrics.keys.labels(kind.kind, state).set(keys)
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
-        self.cluster.listening = True
+        self.cluster.begin()
         for controller in self.controllers:
             for live in self.cluster.all(controller.kind):
                 self.queues[controller.kind].add(live.metadata.key, Priority.RESYNC)

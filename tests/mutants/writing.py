@@ -130,6 +130,14 @@ MUTANTS = [
         ),
     ),
     Mutant(
+        "deletion-is-held-up",
+        "A new process makes nothing for an owner that goes, not even the Job that drops its database.",
+        "runtime/apply.py",
+        '("deletionTimestamp" in fresh and not self._owner.deleting)',
+        '"deletionTimestamp" in fresh',
+        (f"{APPLY}::test_what_a_deletion_needs_is_made_by_a_new_process_too",),
+    ),
+    Mutant(
         "stages-wait-for-all",
         "A stage waits for what it does not need: Redis is pulled only after a large image has been.",
         "runtime/apply.py",

@@ -309,6 +309,16 @@ async def test_a_new_process_makes_nothing_for_an_owner_that_is_not_there_any_mo
 
 
 @virtual
+async def test_what_a_deletion_needs_is_made_by_a_new_process_too() -> None:
+    async with a_bed(leading=True) as bed:
+        await bed.edit(TOY, "bear", {"metadata": {"finalizers": ["toys.example.com/keep"]}})
+        await bed.delete(TOY, "bear")
+        assert bed.owner.deleting
+        await bed.apply(stage(a_config()))
+        assert bed.writes() == ["apply ConfigMap bear-config"]
+
+
+@virtual
 async def test_the_owner_is_asked_for_once_a_pass_and_only_in_the_beginning() -> None:
     async with a_bed(leading=True) as bed:
         await bed.apply(stage(a_config(), a_deployment()), stage(once=[a_secret()]))

@@ -141,11 +141,12 @@ class _Children:
                 await self._cluster.delete(kind, meta.namespace, meta.name, meta.uid)
 
     async def _know_owner(self) -> None:
-        """Looks whether the owner is still what we were shown. Raises Conflict: nothing is made for one that goes, by a
-        process that sees the past, after another has taken it apart."""
+        """Looks whether the owner still is what we were shown. Raises Conflict: by a process that sees the past nothing
+        is made for one that another has taken apart."""
         meta = self._owner.metadata
         body = await self._cluster.read(self._kind, meta.namespace, meta.name)
-        if body is None or body["metadata"]["uid"] != meta.uid or "deletionTimestamp" in body["metadata"]:
+        fresh = body["metadata"] if body else {}
+        if fresh.get("uid") != meta.uid or ("deletionTimestamp" in fresh and not self._owner.deleting):
             raise Conflict(409, "Changed", f"{self._kind.kind} {meta.key} is not what it was a moment ago")
         self._owner_known = True
 

@@ -46,7 +46,7 @@ PRUNE = (CONFIG_MAP, DEPLOYMENT, JOB, SERVICE)
 """Kinds of children that go when no stage names them any more. Nothing that holds data is among them."""
 
 NEEDS = {
-    BENCH: "patch",
+    BENCH: "get patch",
     CONFIG_MAP: "get create patch delete",
     DEPLOYMENT: "get create patch delete",
     JOB: "get create delete",

@@ -38,7 +38,7 @@ PRUNE = (CONFIG_MAP, DEPLOYMENT, INGRESS, JOB, SERVICE)
 """Kinds of children that go when no stage names them any more. Nothing that holds data is among them."""
 
 NEEDS = {
-    SITE: "patch",
+    SITE: "get patch",
     CONFIG_MAP: "get create patch delete",
     DEPLOYMENT: "get create patch delete",
     INGRESS: "get create patch delete",

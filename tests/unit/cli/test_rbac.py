@@ -46,7 +46,7 @@ def test_whatever_is_watched_may_be_listed_and_watched() -> None:
 def test_our_own_kinds_may_be_told_how_they_are_but_not_made_or_deleted() -> None:
     rights = {right for right in granted(manifests("harbour")) if right[0] == "vyogo.tech"}
     for plural in ("frappebenches", "frappesites"):
-        assert {verb for _, resource, verb in rights if resource == plural} == {"list", "watch", "patch"}
+        assert {verb for _, resource, verb in rights if resource == plural} == {"get", "list", "watch", "patch"}
         assert ("vyogo.tech", f"{plural}/status", "patch") in rights
         assert ("vyogo.tech", f"{plural}/finalizers", "update") in rights
 

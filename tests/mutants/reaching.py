@@ -6,6 +6,14 @@ HTTP = "runtime/test_http.py"
 
 MUTANTS = [
     Mutant(
+        "right-not-asked-for",
+        "A new request needs a right that the manifests do not give: tests in memory pass, clusters stand still.",
+        "site/controller.py",
+        'SITE: "get patch",',
+        'SITE: "patch",',
+        ("world/test_sites.py::test_everything_that_is_asked_for_is_among_the_rights_of_the_operator",),
+    ),
+    Mutant(
         "token-read-once",
         "The token is read at the start: after an hour the API server knows us no more.",
         "runtime/http.py",

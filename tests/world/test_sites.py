@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from frappe_operator.cli import rbac
 from frappe_operator.kube.kinds import (
     BENCH,
     CONFIG_MAP,
@@ -46,6 +47,23 @@ def test_a_bench_and_a_site_become_ready_and_then_nothing_is_written() -> None:
     assert fetched(world, "acme.example.com") == 200
     assert fetched(world, "other.example.com") == 404
     world.quiet(600)
+
+
+def test_everything_that_is_asked_for_is_among_the_rights_of_the_operator() -> None:
+    world = a_world(a_bench(), a_site("acme", deletionPolicy="Delete"))
+    world.run(3)
+    world.crash()
+    settle(world)
+    world.edit(SITE, "acme", {"spec": {"aliases": ["shop.example.com"]}})
+    settle(world)
+    world.delete(SITE, "acme")
+    world.delete(BENCH, "forge")
+    settle(world)
+    rights = rbac.needed()
+    verbs = {"apply": "patch"}
+    asked = {(each.kind, each.subresource, verbs.get(each.verb, each.verb)) for each in world.server.requests}
+    assert {verb for _, _, verb in asked} >= {"get", "list", "watch", "create", "patch", "delete"}
+    assert [each for each in asked if each[2] not in rights.get(each[:2], ())] == []
 
 
 def test_an_image_job_whose_word_was_lost_is_made_again_but_not_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

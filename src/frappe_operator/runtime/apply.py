@@ -93,15 +93,14 @@ class _Children:
         """Brings the children of one stage about, and says whether it is true."""
         children = [self._child(each, once=False) for each in stage.children]
         children += [self._child(each, once=True) for each in stage.once]
-        held, creates, pending = False, False, []
+        held, pending = False, []
         for child in children:
             item = self._cluster.item(child.ref)
             if item is None and waits_for:
                 held = True
             elif item is None or not self._settled(child, item):
                 pending.append(child)
-                creates = creates or item is None
-        if creates and not self._owner_known and self._cluster.may_be_behind(self._owner):
+        if any(self._live(child.ref) is None for child in pending):
             await self._know_owner()
         # All are tried before a failure ends the pass: one sick child must not starve its neighbours.
         results = await asyncio.gather(*(self._tried(child) for child in pending), return_exceptions=True)
@@ -143,6 +142,8 @@ class _Children:
     async def _know_owner(self) -> None:
         """Looks whether the owner still is what we were shown. Raises Conflict: by a process that sees the past nothing
         is made for one that another has taken apart."""
+        if self._owner_known or not self._cluster.may_be_behind(self._owner):
+            return
         meta = self._owner.metadata
         body = await self._cluster.read(self._kind, meta.namespace, meta.name)
         fresh = body["metadata"] if body else {}

@@ -21,6 +21,8 @@ def test_a_retained_site_serves_its_old_data_again(town: Town) -> None:
 
     # In the foreground the garbage collector works before the operator is asked: data must survive that, too.
     town.run("delete", "fs", "fig", "--cascade=foreground", "--timeout=180s")
+    left = town.pods("vyogo.tech/site=fig")
+    assert [pod for pod in left if pod["status"]["phase"] not in ("Succeeded", "Failed")] == []
     # Of those that have ended, and can write no more, the kubelet may still have to let go.
     town.until(lambda: town.pods("vyogo.tech/site=fig") == [], "its pods to be gone", 30)
     town.site("fig", BENCH, HOST)

@@ -3,27 +3,13 @@
 from typing import Any, NamedTuple
 
 from frappe_operator.api import crd
-from frappe_operator.kube.kinds import BENCH, SECRET, SITE, Kind, Manifest
+from frappe_operator.kube.kinds import BENCH, SITE, Kind, Manifest
 from tests.world.harness import World
-from tests.world.objects import a_bench, a_site
+from tests.world.objects import CONNECTION, EXTERNAL, a_bench, a_site
 
 REST_SECONDS = 60.0
 """Longer than a silent watch goes unnoticed, twice over."""
 LIMIT_SECONDS = 7200.0
-
-CONNECTION: Manifest = {
-    "apiVersion": SECRET.api_version,
-    "kind": "Secret",
-    "metadata": {"name": "ledger"},
-    "stringData": {
-        "host": "db.example.com",
-        "port": "3306",
-        "database": "ledger",
-        "username": "ledger",
-        "password": "external-canary",
-    },
-}
-EXTERNAL = {"mode": "external", "connectionSecretRef": {"name": "ledger"}}
 
 
 class Add(NamedTuple):

@@ -202,4 +202,20 @@ MUTANTS = [
         "known.digest == digest:",
         (f"{STORE}::test_what_is_known_already_spares_reading_and_changes_nothing",),
     ),
+    Mutant(
+        "secret-of-a-user-is-no-event",
+        "Only our own Secrets are looked out for: a password that was corrected is tried when somebody restarts us.",
+        "site/controller.py",
+        "Watch(SECRET, Live, sites_of_secret, metadata_only=True)",
+        "Watch(SECRET, Live, labelled_site, metadata_only=True)",
+        ("world/test_sites.py::test_a_secret_of_a_database_is_heard_of_at_once_and_read_once",),
+    ),
+    Mutant(
+        "password-remembered",
+        "What is remembered of a user's Secret is all of it: every password of theirs is in our memory for good.",
+        "model/site.py",
+        'data["password"] = base64.b64encode(b"there is one").decode()',
+        "pass",
+        ("unit/model/test_site.py::test_of_a_connection_secret_no_password_is_remembered",),
+    ),
 ]

@@ -3,8 +3,23 @@
 from typing import Any
 
 from frappe_operator.api import crd
-from frappe_operator.kube.kinds import BENCH, SITE, Manifest
+from frappe_operator.kube.kinds import BENCH, SECRET, SITE, Manifest
 from tests.world.harness import World
+
+CONNECTION: Manifest = {
+    "apiVersion": SECRET.api_version,
+    "kind": "Secret",
+    "metadata": {"name": "ledger"},
+    "stringData": {
+        "host": "db.example.com",
+        "port": "3306",
+        "database": "ledger",
+        "username": "ledger",
+        "password": "external-canary",
+    },
+}
+EXTERNAL = {"mode": "external", "connectionSecretRef": {"name": "ledger"}}
+"""The dbConfig of a site whose database is in it."""
 
 
 def a_bench(name: str = "forge", **spec: Any) -> Manifest:

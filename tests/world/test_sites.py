@@ -25,7 +25,7 @@ from frappe_operator.kube.kinds import (
 from tests.world.frappe import Effect
 from tests.world.harness import World, settle
 from tests.world.kubelet import Exit
-from tests.world.objects import a_bench, a_site, a_world
+from tests.world.objects import CONNECTION, EXTERNAL, a_bench, a_site, a_world
 from tests.world.volumes import storage_class
 
 DATA = (PVC, SECRET)
@@ -568,6 +568,24 @@ def test_passwords_are_nowhere_but_in_secrets() -> None:
         if ref.kind != SECRET and "canary" in json.dumps(world.api.get(ref).obj)
     ]
     assert shown == []
+
+
+def test_a_secret_of_a_database_is_heard_of_at_once_and_read_once() -> None:
+    world = a_world(a_bench(), a_site(dbConfig=EXTERNAL))
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).reason == "SecretNotFound"
+    world.add({**CONNECTION, "stringData": {**CONNECTION["stringData"], "password": ""}})
+    world.run(2)
+    assert world.condition("Ready", "acme", SITE).reason == "SecretInvalid"
+    world.edit(SECRET, "ledger", {"stringData": CONNECTION["stringData"]})
+    world.run(2)
+    assert world.condition("Ready", "acme", SITE).reason not in ("SecretNotFound", "SecretInvalid")
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+    before = len(world.server.requests)
+    world.edit(SITE, "acme", {"metadata": {"annotations": {"somebody": "was here"}}})
+    world.run(5)
+    assert [each for each in world.server.requests[before:] if each.verb != "watch"] == []
 
 
 def test_one_site_that_fails_holds_no_other_up() -> None:

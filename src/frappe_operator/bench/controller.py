@@ -98,7 +98,7 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
             Watch(PVC, Claim, owned_by(BENCH), labels=OURS),
             Watch(SERVICE, Service, owned_by(BENCH), labels=OURS),
             Watch(CONFIG_MAP, Live, owned_by(BENCH), labels=OURS),
-            Watch(SECRET, Live, owned_by(BENCH), labels=OURS, metadata_only=True),
+            Watch(SECRET, Live, owned_by(BENCH), metadata_only=True),
             Watch(POD, Pod, bench_of_pod, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
         ],
     )

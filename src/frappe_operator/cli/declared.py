@@ -2,13 +2,13 @@
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from frappe_operator.cli.source import Document
-from frappe_operator.kube.kinds import ALL, BENCH, CONFIG_MAP, SITE, Kind, Manifest
+from frappe_operator.kube.kinds import ALL, BENCH, CONFIG_MAP, SECRET, SITE, Kind, Manifest
 from frappe_operator.kube.live import Custom, Live, Meta
 from frappe_operator.kube.names import digest
 from frappe_operator.model import bench as bench_model
@@ -66,8 +66,13 @@ class Declared:
         """Nothing in files has ever run."""
         return []
 
-    async def body(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """Only one ConfigMap is ever asked for: what was found in a bench's image."""
+    async def body(
+        self, kind: Kind, namespace: str, name: str, keep: Callable[[bytes], bytes] | None = None
+    ) -> Manifest | None:
+        """A Secret of a site's own database, or the one ConfigMap that is ever asked for: what was found in a bench's
+        image."""
+        if kind is SECRET:
+            return self.secret(namespace, name)
         for bench in self.of(BENCH):
             meta = bench.live.metadata
             if kind is CONFIG_MAP and meta.namespace == namespace and Names(meta.name).image == name:
@@ -75,8 +80,12 @@ class Declared:
         return None
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """Only Secrets are ever asked for: a site's own database."""
-        found = self.find(kind, namespace, name)
+        """Nothing has been made yet."""
+        return None
+
+    def secret(self, namespace: str, name: str) -> Manifest:
+        """A site's own database as files say it, or as it might be."""
+        found = self.find(SECRET, namespace, name)
         if found is None:
             # Frappe 15 wants username and database to be equal.
             said = {key: "<database>" if key == "username" else f"<{key}>" for key in SECRET_KEYS}

@@ -1,5 +1,6 @@
 """What can be asked about the world. A reconcile asks the cluster; `render` and `validate` ask files."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from frappe_operator.kube.kinds import Kind, Manifest
@@ -21,8 +22,10 @@ class View(Protocol):
     async def list(self, kind: Kind, namespace: str, labels: str) -> list[Manifest]:
         """The whole objects with these labels as they are now."""
 
-    async def body(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """The whole of a known object."""
+    async def body(
+        self, kind: Kind, namespace: str, name: str, keep: Callable[[bytes], bytes] | None = None
+    ) -> Manifest | None:
+        """The whole of a known object, or what `keep` leaves of it."""
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """The whole object as it is now."""

@@ -1,6 +1,8 @@
 """A site as decided: every default chosen, every None gone."""
 
+import base64
 import re
+from collections.abc import Callable
 
 import msgspec
 from msgspec import Struct
@@ -107,6 +109,20 @@ class Connection(Struct, frozen=True):
     database: str
     username: str
     revision: str
+
+
+CONNECTION_INDEX = "connection-secret"
+"""Index over all FrappeSites: by the Secret of their own database."""
+
+
+def by_connection_secret(live: Live) -> list[str]:
+    """Index value: the Secret as `namespace/name`, where there is one."""
+    spec = asked(live)
+    ref = spec.db_config.connection_secret_ref if spec and spec.db_config else None
+    return [f"{live.metadata.namespace}/{ref.name}"] if ref else []
+
+
+INDICES: dict[str, Callable[[Live], list[str]]] = {CONNECTION_INDEX: by_connection_secret}
 
 
 def parse(live: Custom) -> FrappeSiteSpec:
@@ -220,6 +236,25 @@ def _database(live: Custom, bench: Bench, retained: str, connection: Connection 
             "username and database differ: create a MariaDB user named like the database, or use Frappe 16",
         )
     return Database(secret, False, connection.database, connection.host, connection.username, connection.revision)
+
+
+class _Version(Struct, rename="camel"):
+    resource_version: str
+
+
+class _Secret(Struct):
+    metadata: _Version
+    data: dict[str, str] = {}
+
+
+def without_password(body: bytes) -> bytes:
+    """What may be remembered of a user's connection Secret: of its password only whether there is one; nothing of its
+    annotations, among which kubectl keeps a copy of all."""
+    secret = msgspec.json.decode(body, type=_Secret)
+    data = {key: secret.data[key] for key in SECRET_KEYS if secret.data.get(key)}
+    if "password" in data:
+        data["password"] = base64.b64encode(b"there is one").decode()
+    return msgspec.json.encode(_Secret(secret.metadata, data))
 
 
 def connection_from(name: str, secret: dict[str, str] | None, revision: str) -> Connection:

@@ -132,8 +132,13 @@ class Cluster:
             return None
         return _live(body)
 
-    async def body(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """The whole of a known object; asked for once, then remembered while it does not change. None: not known."""
+    async def body(
+        self, kind: Kind, namespace: str, name: str, keep: Callable[[bytes], bytes] | None = None
+    ) -> Manifest | None:
+        """The whole of a known object; asked for once, then remembered while it does not change. None: not known.
+
+        `keep`: what of it is remembered and returned, where that is not all; the same for everyone who asks.
+        """
         live = self.get(kind, namespace, name)
         if live is None:
             return None
@@ -142,7 +147,7 @@ class Cluster:
             body = await self.client.get(kind, namespace, name)
             self.note(kind, body)
             found = _live(body).metadata
-            return found.uid, found.resource_version, body
+            return found.uid, found.resource_version, keep(body) if keep else body
 
         try:
             return decoded(await self._bodies.get(live.metadata.uid, live.metadata.resource_version, ask))

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 LONGEST_SECONDS = 300.0
 """A reconcile that takes longer is given up and tried again: it must not keep its key for ever."""
 UNDECIDED_AGAIN_SECONDS = 60.0
-"""When to look again at what the user has to change: a Secret of theirs that appears is no event of ours."""
+"""When to look again at what the user has to change, should it be something that is no event of ours."""
 PATIENCE = 4
 """Failures in a row of the API server or the network before the object says so."""
 

@@ -21,6 +21,7 @@ from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, Service, St
 from frappe_operator.kube.names import AT_WORK, BENCH_LABEL, JOB_PODS, OURS, SITE_FINALIZER, SITE_LABEL
 from frappe_operator.model import domain
 from frappe_operator.model import report as report_model
+from frappe_operator.model import site as site_model
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.apply import apply
 from frappe_operator.runtime.cluster import Cluster
@@ -80,7 +81,7 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         SITE,
         reconcile,
         [
-            Watch(SITE, Custom, sharing_hosts, indices=domain.INDICES),
+            Watch(SITE, Custom, sharing_hosts, indices={**domain.INDICES, **site_model.INDICES}),
             Watch(BENCH, Custom, sites_of_bench),
             Watch(STORAGE_CLASS, StorageClass, nobody),
             Watch(DEPLOYMENT, Workload, labelled_site, labels=OURS),
@@ -90,7 +91,8 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
             Watch(SERVICE, Service, labelled_site, labels=OURS),
             Watch(INGRESS, Live, labelled_site, labels=OURS),
             Watch(CONFIG_MAP, Live, labelled_site, labels=OURS),
-            Watch(SECRET, Live, labelled_site, labels=OURS, metadata_only=True),
+            # Everybody's, not ours alone: a site's own database is in a Secret that its user makes.
+            Watch(SECRET, Live, sites_of_secret, metadata_only=True),
             Watch(POD, Pod, labelled_site, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
         ],
     )
@@ -121,6 +123,13 @@ def labelled_site(cluster: Cluster, live: Live) -> Iterable[Key]:
     """The site that a child says it belongs to. A lie costs a look and nothing more."""
     if name := live.metadata.label(SITE_LABEL):
         yield Key(live.metadata.namespace, name)
+
+
+def sites_of_secret(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """The site it was made for, and the sites whose database it names."""
+    yield from labelled_site(cluster, live)
+    named = cluster.select(SITE, site_model.CONNECTION_INDEX, str(live.metadata.key))
+    yield from (site.metadata.key for site in named)
 
 
 def nobody(cluster: Cluster, live: Live) -> Iterable[Key]:

@@ -115,8 +115,8 @@ async def _connection(cluster: View, spec: FrappeSiteSpec, namespace: str) -> Co
     if spec.db_config is None or spec.db_config.connection_secret_ref is None:
         return None
     name = spec.db_config.connection_secret_ref.name
-    secret = await cluster.read(SECRET, namespace, name)
+    secret = await cluster.body(SECRET, namespace, name, model.without_password)
     if secret is None:
         return model.connection_from(name, None, "")
-    data = {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
+    data = {key: base64.b64decode(value).decode(errors="replace") for key, value in secret["data"].items()}
     return model.connection_from(name, data, secret["metadata"]["resourceVersion"])

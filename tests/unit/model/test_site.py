@@ -1,5 +1,7 @@
 """What a site's spec comes to."""
 
+import base64
+import json
 import re
 
 import pytest
@@ -14,6 +16,7 @@ from frappe_operator.model.site import (
     database_name,
     is_our_database,
     needs_mariadb,
+    without_password,
 )
 from tests.unit.asked import FACTS, a_bench, a_site, live
 
@@ -95,6 +98,21 @@ def test_a_connection_secret_says_what_it_lacks_and_never_its_password() -> None
         connection_from("tides", {"host": "h", "port": "1", "username": "", "password": "canary"}, "1")
     whole = {"host": "h", "port": "1", "database": "d", "username": "u", "password": "canary"}
     assert "canary" not in repr(connection_from("tides", whole, "1"))
+
+
+def test_of_a_connection_secret_no_password_is_remembered() -> None:
+    def encoded(data: dict[str, str]) -> dict[str, str]:
+        return {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+
+    data = encoded({"host": "h", "port": "1", "password": "canary", "other": "canary"})
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps(data)}
+    metadata = {"name": "tides", "resourceVersion": "7", "annotations": annotations}
+    remembered = json.loads(without_password(json.dumps({"metadata": metadata, "data": data}).encode()))
+    password = remembered["data"].pop("password")
+    assert password not in ("", data["password"])
+    assert remembered == {"metadata": {"resourceVersion": "7"}, "data": encoded({"host": "h", "port": "1"})}
+    empty = json.dumps({"metadata": metadata, "data": {"password": ""}}).encode()
+    assert "password" not in json.loads(without_password(empty))["data"]
 
 
 def test_a_site_lives_beside_its_bench() -> None:

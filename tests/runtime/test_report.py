@@ -12,6 +12,7 @@ from frappe_operator.runtime.controller import Controller
 from frappe_operator.runtime.errors import ApiError, Conflict
 from frappe_operator.runtime.event_budget import MOST_AT_ONCE, REFILL_SECONDS, Budget
 from frappe_operator.runtime.look import PATIENCE, UNDECIDED_AGAIN_SECONDS, look
+from frappe_operator.runtime.pace import PACE_SECONDS
 from frappe_operator.runtime.report import report
 from frappe_operator.runtime.transport import TransportError
 from tests.runtime.bed import OWNER, TOY, Bed, a_bed
@@ -163,13 +164,46 @@ async def test_one_event_for_each_turn() -> None:
         await say(bed, One=NO)
         assert events(bed) == []
         await say(bed, One=YES)
-        assert events(bed) == [("One", "Normal", "Ready"), ("Ready", "Normal", "Ready")]
+        ready = [("Ready", "Normal", "Ready")]
+        assert events(bed) == ready
         await say(bed, One=YES)
-        assert len(events(bed)) == 2
+        assert events(bed) == ready
         await say(bed, One=STUCK)
-        assert ("One", "Warning", "NameConflict") in events(bed)
-        assert ("Ready", "Warning", "NameConflict") in events(bed)
-        assert len(events(bed)) == 4
+        trouble = [("One", "Warning", "NameConflict"), ("Ready", "Warning", "NameConflict")]
+        assert events(bed) == sorted(ready + trouble)
+        await say(bed, One=YES)
+        assert events(bed) == sorted([*ready, *trouble, *ready, ("One", "Normal", "Ready")])
+
+
+@virtual
+async def test_that_a_step_is_done_is_no_event() -> None:
+    async with a_bed() as bed:
+        await say(bed, One=NO, Two=NO)
+        await say(bed, One=YES, Two=NO)
+        assert events(bed) == []
+
+
+@virtual
+async def test_mere_words_are_written_seldom_and_the_last_ones_are_not_lost() -> None:
+    async with a_bed() as bed:
+        await say(bed, One=NO)
+        bed.writes()
+        for number in range(5):
+            await say(bed, One=NO._replace(message=f"Waits for {number}"))
+        assert bed.writes() == []
+        started = asyncio.get_running_loop().time()
+        assert await bed.engine.queues[TOY].take() == OWNER, "somebody must come back to say it"
+        assert asyncio.get_running_loop().time() - started == pytest.approx(PACE_SECONDS, abs=1)
+        await say(bed, One=NO._replace(message="Waits for 4"))
+        assert status(bed)["conditions"][0]["message"] == "Waits for 4"
+
+
+@virtual
+async def test_what_the_user_waits_for_is_said_at_once() -> None:
+    async with a_bed() as bed:
+        await say(bed, One=STUCK)
+        await say(bed, One=STUCK._replace(message="Another thing is wrong."))
+        assert status(bed)["conditions"][0]["message"] == "Another thing is wrong."
 
 
 @virtual

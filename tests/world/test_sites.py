@@ -1,6 +1,7 @@
 """Benches and sites, from two objects to a site that answers, and whatever people do to them after."""
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -9,6 +10,7 @@ from frappe_operator.kube.kinds import (
     BENCH,
     CONFIG_MAP,
     DEPLOYMENT,
+    EVENT,
     INGRESS,
     JOB,
     NAMESPACE,
@@ -47,6 +49,29 @@ def test_a_bench_and_a_site_become_ready_and_then_nothing_is_written() -> None:
     assert fetched(world, "acme.example.com") == 200
     assert fetched(world, "other.example.com") == 404
     world.quiet(600)
+
+
+def test_when_all_goes_well_there_is_no_warning_and_one_event_each() -> None:
+    world = a_world(a_bench())
+    settle(world)
+    world.add(a_site())
+    settle(world)
+    told = [world.api.get(ref).obj for ref in world.api.store.refs() if ref.kind == EVENT]
+    said = sorted((each["regarding"]["name"], each["type"], each["action"], each["reason"]) for each in told)
+    # The bench gets a MariaDB with its first site, and until it answers is not Ready.
+    again = [("forge", "Warning", what, "PodsNotReady") for what in ("DatabaseReady", "Ready")]
+    ready = [(name, "Normal", "Ready", "Ready") for name in ("acme", "forge", "forge")]
+    assert said == sorted(again + ready)
+    assert [each for each in world.server.requests if b"DatabaseUnavailable" in (each.body or b"")] == []
+
+
+def test_a_new_process_asks_for_each_owner_once_at_most() -> None:
+    world = a_world()
+    world.run(3)
+    world.crash()
+    settle(world)
+    asked = Counter(each.name for each in world.server.requests if each.verb == "get" and each.kind in (BENCH, SITE))
+    assert set(asked.values()) == {1}, "of the first process's nothing is asked: it set the finalizers itself"
 
 
 def test_everything_that_is_asked_for_is_among_the_rights_of_the_operator() -> None:

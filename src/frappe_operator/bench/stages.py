@@ -11,6 +11,8 @@ from frappe_operator.model.bench import Bench, missing_apps
 STORED, IMAGE = ["StorageReady"], ["ImageReady"]
 """What the others come after: once there is storage they begin side by side, so that images are pulled meanwhile; only
 the proxy needs to know what is in the bench's."""
+ANSWERED = (Reason.READY, Reason.DATABASE_UNAVAILABLE)
+"""Reasons of DatabaseReady where MariaDB has answered before."""
 
 
 def stages(bench: Bench, seen: Seen, token: Callable[[], str]) -> list[Stage]:
@@ -23,25 +25,30 @@ def stages(bench: Bench, seen: Seen, token: Callable[[], str]) -> list[Stage]:
         Stage("StorageReady", storage.common(bench), claims_usable(seen.classes)),
         Stage("ImageReady", about_image, known, once=image.inspect(bench), after=STORED),
         Stage("CacheReady", redis.build(bench), workloads_available, once=password, after=STORED),
-        database(bench, token),
+        database(bench, seen, token),
         Stage("ProxyReady", served, workloads_available, after=IMAGE),
     ]
 
 
-def database(bench: Bench, token: Callable[[], str]) -> Stage:
+def database(bench: Bench, seen: Seen, token: Callable[[], str]) -> Stage:
     """The shared MariaDB, from the moment a site first needs it."""
     if not bench.mariadb_wanted:
-        return Stage("DatabaseReady", [], lambda _: Verdict(True, Reason.READY, "No site uses the bench's MariaDB."))
+        return Stage("DatabaseReady", [], lambda _: Verdict(True, Reason.NOT_NEEDED, "No site needs a MariaDB here."))
     password = mariadb.secret(bench, token())
-    return Stage("DatabaseReady", mariadb.build(bench), database_answers, once=password, after=STORED)
+    return Stage("DatabaseReady", mariadb.build(bench), database_answers(seen), once=password, after=STORED)
 
 
-def database_answers(lives: Lives) -> Verdict:
-    """MariaDB is up."""
-    verdict = workloads_available(lives)
-    if verdict.ok or verdict.reason != Reason.PODS_NOT_READY:
-        return verdict
-    return Verdict(False, Reason.DATABASE_UNAVAILABLE, f"MariaDB does not answer: {verdict.message}")
+def database_answers(seen: Seen) -> Callable[[Lives], Verdict]:
+    """MariaDB is up. Whether one that is not has broken down or merely begins, the last status tells."""
+    answered = any(each.type == "DatabaseReady" and each.reason in ANSWERED for each in seen.live.conditions)
+
+    def ready(lives: Lives) -> Verdict:
+        verdict = workloads_available(lives)
+        if verdict.reason != Reason.PODS_NOT_READY or not answered:
+            return verdict
+        return Verdict(False, Reason.DATABASE_UNAVAILABLE, f"MariaDB does not answer: {verdict.message}")
+
+    return ready
 
 
 def image_known(bench: Bench, seen: Seen) -> Callable[[Lives], Verdict]:

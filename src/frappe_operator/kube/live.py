@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TypeVar
 
+import msgspec
 from msgspec import Raw, Struct, field
 
 from frappe_operator.kube.kinds import Key
@@ -104,6 +105,10 @@ class Condition(Struct, gc=False, frozen=True, rename="camel", omit_defaults=Tru
     observed_generation: int = 0
 
 
+class _Conditions(Struct):
+    conditions: tuple[Condition, ...] = ()
+
+
 class Custom(Live):
     """A FrappeBench or FrappeSite: `spec` stays JSON, `status` a packed one, until a reconcile asks for them."""
 
@@ -118,6 +123,14 @@ class Custom(Live):
     def said(self) -> bytes:
         """The status as JSON."""
         return zlib.decompress(self.status)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions in it; none when somebody wrote nonsense there."""
+        try:
+            return msgspec.json.decode(self.said, type=_Conditions).conditions
+        except msgspec.MsgspecError:
+            return ()
 
 
 @lru_cache(maxsize=4096)

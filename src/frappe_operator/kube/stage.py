@@ -14,6 +14,7 @@ class Reason(StrEnum):
     # It is so.
     READY = "Ready"
     SUCCEEDED = "Succeeded"
+    NOT_NEEDED = "NotNeeded"
     # Still coming.
     WAITING = "Waiting"
     PROVISIONING = "Provisioning"

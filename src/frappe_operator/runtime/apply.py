@@ -85,7 +85,6 @@ class _Children:
         self._kind = kind
         self._owner = owner
         self.written: list[Ref] = []
-        self._owner_known = False
         self._failure: ApiError | None = None
         """The first answer that trying again may mend."""
 
@@ -142,14 +141,13 @@ class _Children:
     async def _know_owner(self) -> None:
         """Looks whether the owner still is what we were shown. Raises Conflict: by a process that sees the past nothing
         is made for one that another has taken apart."""
-        if self._owner_known or not self._cluster.may_be_behind(self._owner):
+        if not self._cluster.may_be_behind(self._owner):
             return
         meta = self._owner.metadata
         body = await self._cluster.read(self._kind, meta.namespace, meta.name)
         fresh = body["metadata"] if body else {}
         if fresh.get("uid") != meta.uid or ("deletionTimestamp" in fresh and not self._owner.deleting):
             raise Conflict(409, "Changed", f"{self._kind.kind} {meta.key} is not what it was a moment ago")
-        self._owner_known = True
 
     def _child(self, manifest: Manifest, *, once: bool) -> _Child:
         ref = ref_of(manifest)

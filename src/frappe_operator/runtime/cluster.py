@@ -19,6 +19,7 @@ from frappe_operator.runtime.controller import Keys, Watched
 from frappe_operator.runtime.decoding import Broken, Decoder, Item
 from frappe_operator.runtime.errors import NotFound
 from frappe_operator.runtime.event_budget import Budget
+from frappe_operator.runtime.pace import Pace
 from frappe_operator.runtime.queue import Priority
 from frappe_operator.runtime.refusals import Refusals
 from frappe_operator.runtime.selector import matches
@@ -73,11 +74,14 @@ class Cluster:
         }
         self._bodies = Bodies()
         self.event_budget = Budget()
+        self.pace = Pace()
         self.refusals = Refusals()
         self.listening = False
         """Whether changes have anything looked at: not before everything is known for the first time."""
         self._began = ""
         self._young_until = 0.0
+        self._answered: set[str] = set()
+        """UIDs of which the API server has answered what they are since then."""
 
     def begin(self) -> None:
         """From now on this process acts; changes have what they concern looked at."""
@@ -88,7 +92,11 @@ class Cluster:
 
     def may_be_behind(self, live: Live) -> bool:
         """Whether a process before this one may have acted on something newer than what we were shown of an object."""
-        return live.metadata.creation_timestamp <= self._began and self.clock() < self._young_until
+        meta = live.metadata
+        if self.clock() >= self._young_until:
+            self._answered.clear()
+            return False
+        return meta.creation_timestamp <= self._began and meta.uid not in self._answered
 
     def get(self, kind: Kind, namespace: str, name: str) -> Live | None:
         """An object as it is known, None when none is. Raises KeyError for a kind that is not watched."""
@@ -214,7 +222,10 @@ class Cluster:
             # It was done all the same; the watch will tell, or fail to, once more.
             log.warning("answer cannot be read", kind=kind.kind, error=str(error))
             return
-        if self._seen_by_watch(kind, decoded.item.live.metadata):
+        meta = decoded.item.live.metadata
+        if meta.controller is None and self.clock() < self._young_until:
+            self._answered.add(meta.uid)
+        if self._seen_by_watch(kind, meta):
             change = self.stores[kind].put(decoded)
             if change:
                 self.changed(change, by)

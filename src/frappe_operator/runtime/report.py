@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from frappe_operator.kube.conditions import READY, RECONCILING, STALLED, conditions, phase
 from frappe_operator.kube.kinds import Kind, Manifest
@@ -13,10 +12,6 @@ from frappe_operator.kube.stage import AS_EXPECTED, Verdict
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.errors import NotFound
 from frappe_operator.runtime.events import announce
-
-
-class _Conditions(Struct):
-    conditions: tuple[Condition, ...] = ()
 
 
 async def report(
@@ -31,7 +26,7 @@ async def report(
     known = cluster.get(kind, meta.namespace, meta.name)
     # Our own last write is newer than what the reconcile began with.
     latest = known if isinstance(known, Custom) and known.metadata.uid == meta.uid else owner
-    before, previous = _status(latest), _previous(latest)
+    before, previous = _status(latest), latest.conditions
     current = conditions(previous, verdicts, meta.generation, cluster.now())
     status = {
         **{name: value for name, value in extra.items() if value is not None or name in before},
@@ -39,7 +34,11 @@ async def report(
         "phase": phase(current, owner.deleting),
         "conditions": msgspec.to_builtins(current),
     }
-    if _merged(before, status) == before:
+    after = _merged(before, status)
+    if after == before:
+        return
+    if _wordless(after) == _wordless(before) and (seconds := cluster.pace.wait(meta.uid, cluster.clock())):
+        cluster.look_again(kind, meta.key, seconds)
         return
     patch = {"metadata": {"uid": meta.uid}, "status": status}
     try:
@@ -47,6 +46,7 @@ async def report(
     except NotFound:
         # Gone while we looked at it: there is nobody to tell.
         return
+    cluster.pace.spoke(meta.uid, cluster.clock())
     await announce(cluster, kind, owner, _turns(previous, current))
 
 
@@ -58,12 +58,17 @@ def _status(owner: Custom) -> Manifest:
     return status
 
 
-def _previous(owner: Custom) -> tuple[Condition, ...]:
-    try:
-        return msgspec.json.decode(owner.said, type=_Conditions).conditions
-    except msgspec.MsgspecError:
-        # Someone wrote nonsense there; ours replaces it.
-        return ()
+def _wordless(status: Manifest) -> Manifest:
+    """A status without the sentences of what is simply on its way: which of several pods is waited for."""
+    found = status.get("conditions")
+    if not isinstance(found, list):
+        return status
+    return {**status, "conditions": [_bare(each) for each in found]}
+
+
+def _bare(condition: Any) -> Any:
+    on_its_way = isinstance(condition, dict) and condition.get("reason") in AS_EXPECTED
+    return {**condition, "message": ""} if on_its_way else condition
 
 
 def _merged(before: Any, patch: Any) -> Any:
@@ -80,11 +85,10 @@ def _merged(before: Any, patch: Any) -> Any:
 
 
 def _turns(previous: tuple[Condition, ...], current: list[Condition]) -> list[Condition]:
-    """The conditions that have turned and are worth an Event: another status, or trouble of another kind.
+    """The conditions that have turned and are worth an Event: trouble that comes, becomes another, or ends.
 
-    That nothing is there yet in the beginning is no news, unless the user must act; nor is the next step on the way.
-    The computed conditions repeat the others; of those only Ready speaks, when it comes, when it goes, and when no
-    other says what is in the way.
+    A step on the way is none, nor that it is done: the conditions say so, and when. Of the computed conditions, which
+    repeat the others, only Ready speaks, when it comes, when it goes, and when no other says what is in the way.
     """
     before = {condition.type: condition for condition in previous}
     stalled = any(condition.type == STALLED and condition.status == "True" for condition in current)
@@ -106,4 +110,12 @@ def _turns(previous: tuple[Condition, ...], current: list[Condition]) -> list[Co
 
 
 def _is_news(old: Condition | None, new: Condition) -> bool:
-    return old is not None and (old.status != new.status or new.reason not in AS_EXPECTED)
+    if old is None:
+        return False
+    if new.status == "True":
+        return _is_trouble(old)
+    return old.status == "True" or _is_trouble(new)
+
+
+def _is_trouble(condition: Condition) -> bool:
+    return condition.status != "True" and condition.reason not in AS_EXPECTED

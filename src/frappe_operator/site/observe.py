@@ -80,7 +80,7 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     return Seen(
         live=live,
         bench=bench,
-        bench_conditions={each.type: each for each in known(bench_live).conditions},
+        bench_conditions={each.type: each for each in bench_live.conditions},
         classes={each.metadata.name: each for each in cluster.all(STORAGE_CLASS) if isinstance(each, StorageClass)},
         reports=report.reports(pods),
         mariadb=mariadb if isinstance(mariadb, Workload) else None,

@@ -64,15 +64,23 @@ def server_ready(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
     def ready(_: Lives) -> Verdict:
         if not site.database.built_in:
             return Verdict(True, Reason.READY, "The database is yours.")
+        if seen.mariadb is not None and seen.mariadb.status.ready_replicas > 0:
+            return Verdict(True, Reason.READY, "MariaDB answers.")
         name = site.bench.mariadb
-        if seen.mariadb is None:
-            return Verdict(False, Reason.PROVISIONING, f"MariaDB {name} is being created")
-        if seen.mariadb.status.ready_replicas < 1:
-            message = f"MariaDB {name} of FrappeBench {site.bench.bench} does not answer: see its pod {name}-0"
-            return Verdict(False, Reason.DATABASE_UNAVAILABLE, message)
-        return Verdict(True, Reason.READY, "MariaDB answers.")
+        server = f"MariaDB {name} of FrappeBench {site.bench.bench}"
+        if not _answered_before(seen):
+            return Verdict(False, Reason.PROVISIONING, f"{server} is not ready yet: its pod is {name}-0")
+        return Verdict(False, Reason.DATABASE_UNAVAILABLE, f"{server} does not answer: see its pod {name}-0")
 
     return ready
+
+
+def _answered_before(seen: Seen) -> bool:
+    """Whether the bench's MariaDB, which does not answer now, ever did, as far as site or bench have said."""
+    mine = next((each for each in seen.known.conditions if each.type == "DatabaseReady"), None)
+    theirs = seen.bench_conditions.get("DatabaseReady")
+    said = {each.reason for each in (mine, theirs) if each is not None}
+    return Reason.DATABASE_UNAVAILABLE in said or (mine is not None and mine.status == "True")
 
 
 def routed(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:

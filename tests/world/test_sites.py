@@ -62,7 +62,11 @@ def test_when_all_goes_well_there_is_no_warning_and_one_event_each() -> None:
     again = [("forge", "Warning", what, "PodsNotReady") for what in ("DatabaseReady", "Ready")]
     ready = [(name, "Normal", "Ready", "Ready") for name in ("acme", "forge", "forge")]
     assert said == sorted(again + ready)
-    assert [each for each in world.server.requests if b"DatabaseUnavailable" in (each.body or b"")] == []
+    assert [
+        each
+        for each in world.server.requests
+        if each.subresource == "status" and b"DatabaseUnavailable" in (each.body or b"")
+    ] == []
 
 
 def test_a_new_process_asks_for_each_owner_once_at_most() -> None:

@@ -1,12 +1,13 @@
 """Runs one function in a process of its own, so that its memory and its time are its own."""
 
-import asyncio
 import importlib
 import json
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+import uvloop
 
 from benchmark.machine import OPERATOR_CORE, pinned
 
@@ -25,4 +26,4 @@ def alone(work: Work, *, core: int | None = OPERATOR_CORE, **given: Any) -> dict
 
 if __name__ == "__main__":
     module, name, given = sys.argv[1:]
-    print(json.dumps(asyncio.run(getattr(importlib.import_module(module), name)(**json.loads(given)))))
+    print(json.dumps(uvloop.run(getattr(importlib.import_module(module), name)(**json.loads(given)))))

@@ -1,8 +1,11 @@
 """What all tests share: the clusters of the sandbox, and an order in which few wait for one that is being built."""
 
+import asyncio
 import os
+from collections.abc import Callable
 
 import pytest
+import uvloop
 from hypothesis import HealthCheck, settings
 
 # How fast a machine is says nothing about the code: its first example takes a second where hypothesis first makes its
@@ -17,6 +20,11 @@ pytest_plugins = ["sandbox.pytest_plugin"]
 CLUSTERS = {"control_plane", "simulated_cluster"}
 BUILDERS = {"sandbox", "standin"}
 """Folders whose tests build programs or images, or wait for those who do."""
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The event loop that users have, for tests that really go out."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,9 +1,9 @@
 """The operator as a process: its controllers, and what they need of the machine it runs on."""
 
-import asyncio
 import secrets
 
 import aiohttp
+import uvloop
 
 from frappe_operator.bench import controller as bench
 from frappe_operator.model.settings import Images
@@ -18,7 +18,7 @@ TOKEN_BYTES = 24
 
 def run(settings: Settings, images: Images) -> int:
     """Runs until it is told to go. Returns the exit code."""
-    return asyncio.run(_run(settings, images))
+    return uvloop.run(_run(settings, images))
 
 
 async def _run(settings: Settings, images: Images) -> int:

@@ -18,6 +18,7 @@ TOKEN_BYTES = 24
 
 def run(settings: Settings, images: Images) -> int:
     """Runs until it is told to go. Returns the exit code."""
+    # A tenth to a fifth less CPU for each request than with the loop of the standard library.
     return uvloop.run(_run(settings, images))
 
 

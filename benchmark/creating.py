@@ -302,7 +302,7 @@ def _efficiency(made: Iterable[Record], children: dict[str, int]) -> Measured:
         "write_efficiency",
         fewest / (all_writes - news),
         "while the sites were created; fewest: one write a child, one finalizer and one status a site; made: all but "
-        "Events, of which there is one for each turn of a condition, as is promised",
+        "Events, of which there is one for each site that becomes Ready, and for trouble",
         {
             "fewest": fewest,
             "made": all_writes - news,

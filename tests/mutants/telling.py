@@ -28,7 +28,7 @@ MUTANTS = [
         "each-word-written",
         "Every pod that becomes ready changes the sentence, and each sentence is a write: thousands while nodes move.",
         "runtime/pace.py",
-        "return max(0.0, self._spoke.get(uid, -PACE_SECONDS) + PACE_SECONDS - now)",
+        "return left if 0 < left <= PACE_SECONDS else 0.0",
         "return 0.0",
         (f"{REPORT}::test_mere_words_are_written_seldom_and_the_last_ones_are_not_lost",),
     ),

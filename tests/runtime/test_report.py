@@ -12,7 +12,7 @@ from frappe_operator.runtime.controller import Controller
 from frappe_operator.runtime.errors import ApiError, Conflict
 from frappe_operator.runtime.event_budget import MOST_AT_ONCE, REFILL_SECONDS, Budget
 from frappe_operator.runtime.look import PATIENCE, UNDECIDED_AGAIN_SECONDS, look
-from frappe_operator.runtime.pace import PACE_SECONDS
+from frappe_operator.runtime.pace import PACE_SECONDS, Pace
 from frappe_operator.runtime.report import report
 from frappe_operator.runtime.transport import TransportError
 from tests.runtime.bed import OWNER, TOY, Bed, a_bed
@@ -401,3 +401,12 @@ async def test_success_after_failures_starts_counting_afresh() -> None:
         assert await looked(bed, fine) == "done"
         assert queue.failures(OWNER) == 0
         assert queue.delayed == 1
+
+
+def test_a_clock_that_is_set_back_silences_nobody() -> None:
+    pace = Pace()
+    pace.spoke("u", 1000.0)
+    assert pace.wait("u", 1004.0) == PACE_SECONDS - 4
+    assert pace.wait("u", 1000.0 + PACE_SECONDS) == 0
+    assert pace.wait("u", 500.0) == 0
+    assert pace.wait("another", 1000.0) == 0

@@ -93,10 +93,8 @@ class Cluster:
     def may_be_behind(self, live: Live) -> bool:
         """Whether a process before this one may have acted on something newer than what we were shown of an object."""
         meta = live.metadata
-        if self.clock() >= self._young_until:
-            self._answered.clear()
-            return False
-        return meta.creation_timestamp <= self._began and meta.uid not in self._answered
+        older = meta.creation_timestamp <= self._began and self.clock() < self._young_until
+        return older and meta.uid not in self._answered
 
     def get(self, kind: Kind, namespace: str, name: str) -> Live | None:
         """An object as it is known, None when none is. Raises KeyError for a kind that is not watched."""
@@ -223,7 +221,9 @@ class Cluster:
             log.warning("answer cannot be read", kind=kind.kind, error=str(error))
             return
         meta = decoded.item.live.metadata
-        if meta.controller is None and self.clock() < self._young_until:
+        if self.clock() >= self._young_until:
+            self._answered.clear()
+        elif meta.controller is None:
             self._answered.add(meta.uid)
         if self._seen_by_watch(kind, meta):
             change = self.stores[kind].put(decoded)

@@ -14,7 +14,9 @@ class Pace:
 
     def wait(self, uid: str, now: float) -> float:
         """Seconds until the words of an object may change; 0: now. `now` in seconds."""
-        return max(0.0, self._spoke.get(uid, -PACE_SECONDS) + PACE_SECONDS - now)
+        left = self._spoke.get(uid, now - PACE_SECONDS) + PACE_SECONDS - now
+        # A clock that was set back must not silence anybody.
+        return left if 0 < left <= PACE_SECONDS else 0.0
 
     def spoke(self, uid: str, now: float) -> None:
         """Its status has just been written."""

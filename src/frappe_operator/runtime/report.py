@@ -1,4 +1,4 @@
-"""Tells the truth in `status`, when it is not what status says already, and an Event for each turn of it."""
+"""Tells the truth in `status`, when it is not what status says already, and trouble and readiness as Events."""
 
 from collections.abc import Mapping
 from typing import Any

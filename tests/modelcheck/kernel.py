@@ -15,6 +15,7 @@ from frappe_operator.runtime.controller import watched
 from frappe_operator.runtime.decoding import Decoded, Item
 from frappe_operator.runtime.event_budget import Budget
 from frappe_operator.runtime.look import look
+from frappe_operator.runtime.pace import Pace
 from frappe_operator.runtime.queue import Priority, Queue
 from frappe_operator.runtime.refusals import Refusals
 from frappe_operator.runtime.store import FOR_EVER, Store
@@ -189,6 +190,7 @@ class Run:
         cluster.refusals = Refusals()
         cluster.refusals.unseen = {REFS[index] for index in start.unseen}
         cluster.event_budget = Budget()
+        cluster.pace = Pace()
         cluster.listening = False
         for kind, each in WATCHED.items():
             store = Remembering(kind, each.indices)

@@ -150,7 +150,7 @@ def spoken_too_early(patch: pytest.MonkeyPatch) -> None:
 
 def status_each_time(patch: pytest.MonkeyPatch) -> None:
     """Status is written whether it is news or not."""
-    patch.setattr("frappe_operator.runtime.report._merged", lambda before, after: None)
+    patch.setattr("frappe_operator.runtime.report._merged", lambda before, after: {"always": "news"})
 
 
 def finished_jobs_restart(patch: pytest.MonkeyPatch) -> None:

@@ -195,6 +195,7 @@ class Informer:
                         # Before everything is known there are no others.
                         if number % AT_ONCE == 0 and self._seen is None:
                             await asyncio.sleep(0)
+                    lines.clear()
             except TimeoutError:
                 if not first:
                     log.info("watch is silent, opening another", kind=self.kind)
@@ -353,5 +354,8 @@ async def _lines(stream: StreamResponse, until: Callable[[], float]) -> AsyncIte
             return
         lines = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
         rest = lines.pop()
+        # What comes at once may be megabytes, of each kind: it is let go before more is waited for.
+        del chunk
         if lines:
             yield [line for line in lines if line.strip()]
+        del lines

@@ -122,6 +122,6 @@ MUTANTS = [
         "site/controller.py",
         "        yield Key(live.metadata.namespace, name)\n",
         "        yield from ()\n",
-        (f"{SITES}::test_deleted_children_come_back",),
+        (f"{SITES}::test_one_child_that_is_deleted_comes_back_at_once",),
     ),
 ]

@@ -170,6 +170,15 @@ def test_deleted_children_come_back() -> None:
     world.quiet(600)
 
 
+@pytest.mark.parametrize("lost", [Ref(SERVICE, "default", "acme-gunicorn"), Ref(SERVICE, "default", "forge-nginx")])
+def test_one_child_that_is_deleted_comes_back_at_once(lost: Ref) -> None:
+    world = a_world()
+    settle(world)
+    world.delete(lost.kind, lost.name)
+    world.run(3)
+    assert world.get_existing(lost)
+
+
 def test_edited_children_are_put_right() -> None:
     world = a_world()
     settle(world)

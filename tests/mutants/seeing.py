@@ -204,7 +204,7 @@ MUTANTS = [
     ),
     Mutant(
         "secret-of-a-user-is-no-event",
-        "Only our own Secrets are looked out for: a password that was corrected is tried when somebody restarts us.",
+        "Only our own Secrets are looked out for: one that was corrected is tried up to a minute later.",
         "site/controller.py",
         "Watch(SECRET, Live, sites_of_secret, metadata_only=True)",
         "Watch(SECRET, Live, labelled_site, metadata_only=True)",

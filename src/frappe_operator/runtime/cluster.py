@@ -81,7 +81,7 @@ class Cluster:
         self._began = ""
         self._young_until = 0.0
         self._answered: set[str] = set()
-        """UIDs of which the API server has answered what they are since then."""
+        """UIDs of owners that the API server has answered about since this process began to act; kept while young."""
 
     def begin(self) -> None:
         """From now on this process acts; changes have what they concern looked at."""

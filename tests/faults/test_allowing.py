@@ -10,6 +10,7 @@ from tests.world.faults import StepFault
 from tests.world.frappe import Effect
 
 HURRIED = Plan("scaled, deleted", (StepFault("hurry", 2, 0.05),))
+CHANGED = Plan("image changed, deleted", (StepFault("hurry", 2, 0.05),))
 RESTARTED = Plan("scaled, deleted", (StepFault("restart", 2),))
 
 
@@ -35,3 +36,9 @@ def test_it_must_not_come_about_twice() -> None:
 
 def test_without_a_hurry_it_must() -> None:
     assert failures(RESTARTED, 0) == {"same_creations_and_deletions", "effects_once"}
+
+
+def test_a_job_under_way_as_the_image_changes_starts_once_more() -> None:
+    assert failures(CHANGED, 1) == set()
+    assert failures(CHANGED, 2) == set()
+    assert failures(CHANGED, 3) == {"same_creations_and_deletions", "effects_once"}

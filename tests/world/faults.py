@@ -7,8 +7,8 @@ outlives the operator's processes, each of which reaches the API server through 
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from typing import Literal
 
 import orjson
@@ -129,9 +129,20 @@ class Course:
         """How many writes back the next process begins, and for how long it is held there."""
         self.events: dict[str, int] = {}
         """By kind, how many events its watches have brought."""
+        self.withheld = 0
+        """How many streams keep back what the server has told them."""
         self._mine = _Counted(plan)
         self._others = {number: _Counted(faults) for number, faults in enumerate(others)}
         self._branch = branch
+
+    @contextmanager
+    def withholding(self) -> Iterator[None]:
+        """While a stream keeps back what the server has told it."""
+        self.withheld += 1
+        try:
+            yield
+        finally:
+            self.withheld -= 1
 
     def of_request(self, asked: Asked) -> Fault | None:
         """What happens to a request."""
@@ -270,42 +281,48 @@ class Faults:
     async def _lines(self, answer: StreamResponse, kind: Kind) -> AsyncGenerator[bytes, None]:
         """The events of a watch, one a chunk, with what goes wrong."""
         held = b""
-        async for line in _lines_of(answer):
-            if b'"BOOKMARK"' in line[:30]:
+        with ExitStack() as holding:
+            async for line in _lines_of(answer):
+                if b'"BOOKMARK"' in line[:30]:
+                    if held:
+                        # A bookmark says that everything before it has come: it does not overtake.
+                        yield held
+                        held = b""
+                        holding.close()
+                    yield line
+                    continue
+                due = self.course.of_event(kind)
+                if due is not None:
+                    self.course.happened.append(f"watch of {kind.kind}: {due.what}")
+                what = due.what if due is not None else ""
+                if what == "drop":
+                    raise TransportError("Response payload is not completed")
+                if what == "gone":
+                    gone = Refused(410, "Expired", "too old resource version")
+                    yield orjson.dumps({"type": "ERROR", "object": gone.status()}) + b"\n"
+                    return
+                if what == "silent":
+                    with self.course.withholding():
+                        await asyncio.get_running_loop().create_future()
+                if what == "delay":
+                    with self.course.withholding():
+                        await asyncio.sleep(due.seconds if due is not None else 0)
+                if what == "swap":
+                    held += line
+                    holding.enter_context(self.course.withholding())
+                    continue
+                # Chunks end anywhere: cut each event in two.
+                middle = len(line) // 2
+                yield line[:middle]
+                yield line[middle:]
+                if what == "double":
+                    yield line
                 if held:
-                    # A bookmark says that everything before it has come: it does not overtake.
                     yield held
                     held = b""
-                yield line
-                continue
-            due = self.course.of_event(kind)
-            if due is not None:
-                self.course.happened.append(f"watch of {kind.kind}: {due.what}")
-            what = due.what if due is not None else ""
-            if what == "drop":
-                raise TransportError("Response payload is not completed")
-            if what == "gone":
-                gone = Refused(410, "Expired", "too old resource version")
-                yield orjson.dumps({"type": "ERROR", "object": gone.status()}) + b"\n"
-                return
-            if what == "silent":
-                await asyncio.get_running_loop().create_future()
-            if what == "delay":
-                await asyncio.sleep(due.seconds if due is not None else 0)
-            if what == "swap":
-                held = line
-                continue
-            # Chunks end anywhere: cut each event in two.
-            middle = len(line) // 2
-            yield line[:middle]
-            yield line[middle:]
-            if what == "double":
-                yield line
+                    holding.close()
             if held:
                 yield held
-                held = b""
-        if held:
-            yield held
 
 
 async def _lines_of(answer: StreamResponse) -> AsyncIterator[bytes]:

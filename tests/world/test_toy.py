@@ -186,6 +186,16 @@ def test_a_bad_watch_changes_nothing_in_the_end(what: str, kind: str) -> None:
     assert ready(world)
 
 
+@pytest.mark.parametrize("what", ["delay", "silent"])
+def test_what_a_watch_keeps_back_is_known(what: str) -> None:
+    world = a_world(plan=[WatchFault(what, kind="Toy")])  # type: ignore[arg-type]
+    world.edit(TOY, "bear", {"spec": {"size": 2}})
+    world.run(1.0)
+    assert world.faults.withheld == 1
+    settle(world, LONG)
+    assert world.faults.withheld == 0
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_every_order_of_things_ends_in_the_same_world(seed: int) -> None:
     reference = a_world()

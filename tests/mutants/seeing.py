@@ -181,9 +181,9 @@ MUTANTS = [
     Mutant(
         "labels-not-compared",
         "Labels are not in the digest: a Service whose selector label was taken off its pods' template looks right.",
-        "runtime/decoding.py",
-        "return labels and tuple(labels.items()),",
-        "return (),",
+        "runtime/applied.py",
+        "_ENCODER.encode((meta.labels, ",
+        "_ENCODER.encode((None, ",
         (f"{STORE}::test_the_digest_knows_what_people_set_and_nothing_else",),
     ),
     Mutant(

@@ -31,6 +31,10 @@ FieldSet = Mapping[str, Any]
 MOST_SHAPES = 4096
 """Children that differ in more than names, of which is remembered what is ours of them."""
 
+SETTABLE = ("labels", "annotations", "ownerReferences")
+"""What of metadata anybody may set."""
+
+_ENCODER = msgspec.json.Encoder()
 _FIELDS = msgspec.json.Decoder(dict[str, Any])
 _SHAPES: dict[int, int] = {}
 """The digest of what is ours of a child, by that of all it was picked from; both with placeholders for names."""
@@ -49,23 +53,29 @@ def fingerprint(manifest: Manifest) -> int:
     return _number(text, owner["name"].encode(), owner.get("uid", "").encode())
 
 
-def applied(ours: ManagedFields, meta: Metadata, parts: Mapping[str, Raw]) -> int:
-    """The number of an object as it is. `parts`: its fields beside metadata. NOTHING when it cannot be told."""
+def settable(meta: Metadata) -> bytes:
+    """The values of SETTABLE, as JSON."""
+    return _ENCODER.encode((meta.labels, meta.annotations, meta.owner_references))
+
+
+def applied(ours: ManagedFields, meta: Metadata, told: bytes, parts: Mapping[str, Raw]) -> int:
+    """The number of an object as it is; NOTHING when it cannot be told.
+
+    `told`: what is `settable` of its metadata. `parts`: its fields beside metadata.
+    """
     owner = next((each for each in meta.owner_references if each.controller), None)
     name, uid = (owner.name.encode(), owner.uid.encode()) if owner else (meta.name.encode(), b"")
-    head = _BETWEEN.join((ours.fields, _encoded(meta)))
-    rest = _BETWEEN.join((b"", *parts.values()))
-    if _MARK in head or _MARK in rest:
+    whole = _BETWEEN.join((ours.fields, told, *parts.values()))
+    if _MARK in whole:
         return NOTHING
-    # The UID stands in no other part, and each search takes its time.
-    whole = (head.replace(uid or _UID, _UID) + rest).replace(name, _NAME)
-    shape = hash(whole)
+    # Pieces between the names are hashed faster than a text with placeholders is made.
+    shape = hash(tuple([tuple(piece.split(name)) for piece in whole.split(uid or _UID)]))
     picked = _SHAPES.get(shape)
     if picked is None:
-        text = _picked_text(whole, parts)
+        text = _picked_text(whole.replace(uid or _UID, _UID).replace(name, _NAME), parts)
         if not text:
             # An owner may be called `true`.
-            text = _picked_text(head + rest, parts)
+            text = _picked_text(whole, parts)
             return _number(text, name, uid) if text else NOTHING
         picked = _SHAPES[shape] = hash(text)
         if len(_SHAPES) > MOST_SHAPES:
@@ -87,20 +97,15 @@ def _named(picked: int, name: bytes, uid: bytes) -> int:
 def _picked_text(whole: bytes, parts: Iterable[str]) -> bytes:
     """What is ours of an object that is given as text, empty when that cannot be told."""
     text, metadata, *rest = whole.split(_BETWEEN)
-    told = {"metadata": metadata, **dict(zip(parts, rest, strict=True))}
     try:
         fields = _FIELDS.decode(text)
-        live = {name: msgspec.json.decode(part) for name, part in told.items() if f"f:{name}" in fields}
+        told = zip(parts, rest, strict=True)
+        live = {name: msgspec.json.decode(part) for name, part in told if f"f:{name}" in fields}
+        live["metadata"] = dict(zip(SETTABLE, msgspec.json.decode(metadata), strict=True))
         return msgspec.json.encode(_picked(fields, live), order="sorted")
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         # A way of naming fields that we do not know, or fields that are not there.
         return b""
-
-
-def _encoded(meta: Metadata) -> bytes:
-    """What can be ours of metadata."""
-    told = (meta.labels, meta.annotations, meta.finalizers, meta.owner_references)
-    return msgspec.json.encode(dict(zip(("labels", "annotations", "finalizers", "ownerReferences"), told, strict=True)))
 
 
 def _picked(fields: FieldSet, live: Any) -> Any:

@@ -8,13 +8,18 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from frappe_operator.kube.kinds import Key
+from frappe_operator.kube.kinds import GROUP, Key
 from frappe_operator.kube.live import Live, Meta, Owner, pairs
-from frappe_operator.runtime.applied import NOTHING, SIXTY_BITS, applied
+from frappe_operator.runtime.applied import NOTHING, SIXTY_BITS, applied, settable
 from frappe_operator.runtime.wire import Metadata
 
-NOT_READ = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision"})
-"""Annotations of other programs that are on thousands of objects."""
+NOT_READ = frozenset(
+    {
+        *("kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision"),
+        *("app.kubernetes.io/name", f"{GROUP}/component"),
+    }
+)
+"""Annotations and labels that are on thousands of objects, for other programs."""
 SETTABLE = ("spec", "data")
 """What our children have beside metadata. What else an object has counts only where its projection keeps it."""
 
@@ -100,7 +105,8 @@ class Decoder:
         version = int(meta.resource_version)
         # Of an object whose rest is not seen, any new version may be a change.
         rest = version if self._metadata_only else (bytes(seen.spec), bytes(seen.data))
-        digest = hash((rest, *_settable(meta))) & SIXTY_BITS
+        told = settable(meta)
+        digest = hash((rest, told)) & SIXTY_BITS
         known = self._known(Key(meta.namespace, meta.name))
         if known is not None and known.digest == digest and known.live.metadata.uid == meta.uid:
             live = self._projection(_renewed(known.live.metadata, meta, version), **self._kept(seen, known.live))
@@ -108,7 +114,7 @@ class Decoder:
         item = Item(self._projection(_slim(meta, version), **self._kept(seen, None)), digest)
         for managed in () if self._metadata_only else meta.managed_fields:
             if managed.ours:
-                return Decoded(item, partial(applied, managed, meta, {"spec": seen.spec, "data": seen.data}))
+                return Decoded(item, partial(applied, managed, meta, told, {"spec": seen.spec, "data": seen.data}))
         return Decoded(item, None)
 
     def _kept(self, seen: Any, known: Live | None) -> dict[str, Any]:
@@ -166,7 +172,7 @@ def _slim(meta: Metadata, version: int) -> Meta:
         meta.generation,
         _same_word(meta.creation_timestamp),
         meta.deletion_timestamp,
-        tuple([intern(word) for pair in labels.items() for word in pair]) if labels else (),
+        tuple([intern(word) for pair in labels.items() if pair[0] not in NOT_READ for word in pair]) if labels else (),
         pairs({name: text for name, text in annotations.items() if name not in NOT_READ}) if annotations else (),
         meta.owner_references and _same_owners(meta.owner_references),
         meta.finalizers,
@@ -183,9 +189,3 @@ def _same_owners(owners: tuple[Owner, ...]) -> tuple[Owner, ...]:
 def _same_word(time: str) -> str:
     """So do those that were made in the same second."""
     return time
-
-
-def _settable(meta: Metadata) -> tuple[object, ...]:
-    """What of an object's metadata anybody may set."""
-    labels, annotations = meta.labels, meta.annotations
-    return labels and tuple(labels.items()), annotations and tuple(annotations.items()), meta.owner_references

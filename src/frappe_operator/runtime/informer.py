@@ -352,10 +352,11 @@ async def _lines(stream: StreamResponse, until: Callable[[], float]) -> AsyncIte
                 chunk = await anext(chunks)
         except StopAsyncIteration:
             return
-        lines = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
+        lines = chunk.split(b"\n")
+        lines[0] = rest + lines[0]
         rest = lines.pop()
         # What comes at once may be megabytes, of each kind: it is let go before more is waited for.
         del chunk
         if lines:
-            yield [line for line in lines if line.strip()]
+            yield [line for line in lines if line and not line.isspace()]
         del lines

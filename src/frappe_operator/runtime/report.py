@@ -59,7 +59,7 @@ def _status(owner: Custom) -> Manifest:
 
 
 def _wordless(status: Manifest) -> Manifest:
-    """A status without the sentences of what is simply on its way: which of several pods is waited for."""
+    """A status without what is said of things simply on their way: which of several pods is waited for."""
     found = status.get("conditions")
     if not isinstance(found, list):
         return status
@@ -68,7 +68,7 @@ def _wordless(status: Manifest) -> Manifest:
 
 def _bare(condition: Any) -> Any:
     on_its_way = isinstance(condition, dict) and condition.get("reason") in AS_EXPECTED
-    return {**condition, "message": ""} if on_its_way else condition
+    return {**condition, "reason": "", "message": ""} if on_its_way else condition
 
 
 def _merged(before: Any, patch: Any) -> Any:

@@ -61,8 +61,8 @@ MUTANTS = [
         "half-a-line-lost",
         "The first half of a line that comes in two chunks is thrown away.",
         "runtime/informer.py",
-        '(rest + chunk).split(b"\\n") if rest else chunk.split(b"\\n")',
-        'chunk.split(b"\\n")',
+        "lines[0] = rest + lines[0]",
+        "lines[0] = lines[0]",
         (f"{INFORMER}::test_events_may_be_cut_into_chunks_anywhere",),
     ),
     Mutant(
@@ -182,8 +182,8 @@ MUTANTS = [
         "labels-not-compared",
         "Labels are not in the digest: a Service whose selector label was taken off its pods' template looks right.",
         "runtime/applied.py",
-        "_ENCODER.encode((meta.labels, ",
-        "_ENCODER.encode((None, ",
+        "_BETWEEN.join((meta.labels, ",
+        '_BETWEEN.join((b"", ',
         (f"{STORE}::test_the_digest_knows_what_people_set_and_nothing_else",),
     ),
     Mutant(

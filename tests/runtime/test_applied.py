@@ -169,7 +169,8 @@ def test_what_is_ours_is_picked_once_from_children_that_differ_in_names_only(mon
     pick = Mock(wraps=applied_module._picked_text)
     monkeypatch.setattr(applied_module, "_picked_text", pick)
     for owner in ("otter", "badger", "vole"):
-        child = owned(owner, host=f"{owner}.example.com", once_picked="x")
+        # The name is in a value, and in the key of a field that is ours.
+        child = owned(owner, host=f"{owner}.example.com", **{f"of-{owner}": "x"})
         assert number(applied(an_api(), child)) == fingerprint(child)
     assert pick.call_count == 1
 

@@ -199,6 +199,17 @@ async def test_mere_words_are_written_seldom_and_the_last_ones_are_not_lost() ->
 
 
 @virtual
+async def test_which_step_of_a_stage_is_under_way_is_mere_words() -> None:
+    async with a_bed() as bed:
+        await say(bed, One=NO)
+        bed.writes()
+        await say(bed, One=Verdict(False, Reason.JOB_RUNNING, "A Job runs."))
+        assert bed.writes() == []
+        await say(bed, One=STUCK)
+        assert conditions(bed)["One"] == ("False", Reason.NAME_CONFLICT)
+
+
+@virtual
 async def test_what_the_user_waits_for_is_said_at_once() -> None:
     async with a_bed() as bed:
         await say(bed, One=STUCK)

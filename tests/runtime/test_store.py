@@ -77,6 +77,15 @@ def test_the_digest_knows_what_people_set_and_nothing_else() -> None:
         assert an_item("a", 1, **different).item.digest != plain, different
 
 
+def test_labels_that_nobody_reads_are_let_go_but_their_change_is_seen() -> None:
+    labels = {"app.kubernetes.io/name": "frappe", "vyogo.tech/site": "acme"}
+    kept, other = (
+        an_item("a", 1, metadata={"labels": {**labels, "app.kubernetes.io/name": name}}).item for name in "xy"
+    )
+    assert kept.live.metadata.labels == ("vyogo.tech/site", "acme")
+    assert kept.digest != other.digest
+
+
 def test_of_an_object_seen_by_its_metadata_every_version_may_be_a_change() -> None:
     decode = Decoder(Live, metadata_only=True).object
     first, second = (decode(json.dumps(an_object("a", version)).encode()).item.digest for version in (1, 2))

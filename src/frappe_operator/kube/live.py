@@ -5,7 +5,7 @@ bytes instead of tens of thousands. A kind's projection says, field by field, wh
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import lru_cache
 from typing import TypeVar
 
@@ -35,9 +35,9 @@ Pairs = tuple[str, ...]
 """Names and values in turn: with a few of them half the size of a dict, and looked up as fast."""
 
 
-def pairs(words: Mapping[str, str] | None) -> Pairs:
-    """A map of words as Pairs."""
-    return tuple([word for pair in words.items() for word in pair]) if words else ()
+def pairs(words: Mapping[str, str] | None, without: Container[str] = ()) -> Pairs:
+    """A map of words as Pairs, without these names."""
+    return tuple([word for pair in words.items() if pair[0] not in without for word in pair]) if words else ()
 
 
 class Meta(Struct, gc=False):

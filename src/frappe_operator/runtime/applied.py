@@ -10,7 +10,7 @@ Thousands of children differ in nothing but names. What is picked from one of th
 the names, and is what would be picked from the next: picking asks strings for nothing but whether they are equal.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.live import Meta
 from frappe_operator.runtime.wire import ManagedFields, Metadata
 
 NOTHING = 0
@@ -31,10 +32,10 @@ FieldSet = Mapping[str, Any]
 MOST_SHAPES = 4096
 """Children that differ in more than names, of which is remembered what is ours of them."""
 
-SETTABLE = ("labels", "annotations", "ownerReferences")
-"""What of metadata anybody may set."""
+SETTABLE = ("spec", "data")
+"""What our children have beside metadata. What else an object has counts only where its projection keeps it."""
+SETTABLE_METADATA = ("labels", "annotations", "ownerReferences")
 
-_ENCODER = msgspec.json.Encoder()
 _FIELDS = msgspec.json.Decoder(dict[str, Any])
 _SHAPES: dict[int, int] = {}
 """The digest of what is ours of a child, by that of all it was picked from; both with placeholders for names."""
@@ -53,29 +54,27 @@ def fingerprint(manifest: Manifest) -> int:
     return _number(text, owner["name"].encode(), owner.get("uid", "").encode())
 
 
-def settable(meta: Metadata) -> bytes:
-    """The values of SETTABLE, as JSON."""
-    return _ENCODER.encode((meta.labels, meta.annotations, meta.owner_references))
+def settable(meta: Metadata, *parts: Raw) -> bytes:
+    """What of an object anybody may set, as text. `parts`: the fields that are SETTABLE."""
+    return _BETWEEN.join((meta.labels, meta.annotations, meta.owner_references, *parts))
 
 
-def applied(ours: ManagedFields, meta: Metadata, told: bytes, parts: Mapping[str, Raw]) -> int:
-    """The number of an object as it is; NOTHING when it cannot be told.
-
-    `told`: what is `settable` of its metadata. `parts`: its fields beside metadata.
-    """
-    owner = next((each for each in meta.owner_references if each.controller), None)
+def applied(ours: ManagedFields, meta: Meta, told: bytes) -> int:
+    """The number of an object as it is; NOTHING when it cannot be told. `told`: what is `settable` of it."""
+    owner = meta.controller
     name, uid = (owner.name.encode(), owner.uid.encode()) if owner else (meta.name.encode(), b"")
-    whole = _BETWEEN.join((ours.fields, told, *parts.values()))
+    whole = _BETWEEN.join((ours.fields, told))
     if _MARK in whole:
         return NOTHING
-    # Pieces between the names are hashed faster than a text with placeholders is made.
-    shape = hash(tuple([tuple(piece.split(name)) for piece in whole.split(uid or _UID)]))
+    # Pieces between the names are hashed faster than a text with placeholders is made. The UID stands in two places, if
+    # at all: our fields and the reference to the owner come first.
+    shape = hash(tuple(whole.replace(uid or _UID, _UID, 2).split(name)))
     picked = _SHAPES.get(shape)
     if picked is None:
-        text = _picked_text(whole.replace(uid or _UID, _UID).replace(name, _NAME), parts)
+        text = _picked_text(whole.replace(uid or _UID, _UID).replace(name, _NAME))
         if not text:
             # An owner may be called `true`.
-            text = _picked_text(whole, parts)
+            text = _picked_text(whole)
             return _number(text, name, uid) if text else NOTHING
         picked = _SHAPES[shape] = hash(text)
         if len(_SHAPES) > MOST_SHAPES:
@@ -94,14 +93,14 @@ def _named(picked: int, name: bytes, uid: bytes) -> int:
     return hash((picked, name, uid)) & SIXTY_BITS
 
 
-def _picked_text(whole: bytes, parts: Iterable[str]) -> bytes:
+def _picked_text(whole: bytes) -> bytes:
     """What is ours of an object that is given as text, empty when that cannot be told."""
-    text, metadata, *rest = whole.split(_BETWEEN)
+    text, *parts = whole.split(_BETWEEN)
+    told = {name: part for name, part in zip((*SETTABLE_METADATA, *SETTABLE), parts, strict=True) if part}
     try:
         fields = _FIELDS.decode(text)
-        told = zip(parts, rest, strict=True)
-        live = {name: msgspec.json.decode(part) for name, part in told if f"f:{name}" in fields}
-        live["metadata"] = dict(zip(SETTABLE, msgspec.json.decode(metadata), strict=True))
+        live = {name: msgspec.json.decode(told[name]) for name in SETTABLE if f"f:{name}" in fields}
+        live["metadata"] = {name: msgspec.json.decode(told[name]) for name in SETTABLE_METADATA if name in told}
         return msgspec.json.encode(_picked(fields, live), order="sorted")
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         # A way of naming fields that we do not know, or fields that are not there.

@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from frappe_operator.kube.kinds import GROUP, Key
-from frappe_operator.kube.live import Live, Meta, Owner, pairs
-from frappe_operator.runtime.applied import NOTHING, SIXTY_BITS, applied, settable
-from frappe_operator.runtime.wire import Metadata
+from frappe_operator.kube.live import Live, Meta, Owner, Pairs, pairs
+from frappe_operator.runtime.applied import NOTHING, SETTABLE, SIXTY_BITS, applied, settable
+from frappe_operator.runtime.wire import ABSENT, Metadata
 
 NOT_READ = frozenset(
     {
@@ -20,13 +20,11 @@ NOT_READ = frozenset(
     }
 )
 """Annotations and labels that are on thousands of objects, for other programs."""
-SETTABLE = ("spec", "data")
-"""What our children have beside metadata. What else an object has counts only where its projection keeps it."""
-
+_WORDS = msgspec.json.Decoder(dict[str, str] | None)
+_OWNERS = msgspec.json.Decoder(tuple[Owner, ...] | None)
 
 CHANGES = ("ADDED", "MODIFIED", "DELETED")
 """Types of a watch's events that are about an object."""
-ABSENT = Raw(b"")
 
 
 class Item(Struct, gc=False):
@@ -103,10 +101,9 @@ class Decoder:
     def _decoded(self, seen: Any) -> Decoded:
         meta: Metadata = seen.metadata
         version = int(meta.resource_version)
+        told = settable(meta, seen.spec, seen.data)
         # Of an object whose rest is not seen, any new version may be a change.
-        rest = version if self._metadata_only else (bytes(seen.spec), bytes(seen.data))
-        told = settable(meta)
-        digest = hash((rest, told)) & SIXTY_BITS
+        digest = hash((version, told) if self._metadata_only else told) & SIXTY_BITS
         known = self._known(Key(meta.namespace, meta.name))
         if known is not None and known.digest == digest and known.live.metadata.uid == meta.uid:
             live = self._projection(_renewed(known.live.metadata, meta, version), **self._kept(seen, known.live))
@@ -114,7 +111,7 @@ class Decoder:
         item = Item(self._projection(_slim(meta, version), **self._kept(seen, None)), digest)
         for managed in () if self._metadata_only else meta.managed_fields:
             if managed.ours:
-                return Decoded(item, partial(applied, managed, meta, told, {"spec": seen.spec, "data": seen.data}))
+                return Decoded(item, partial(applied, managed, item.live.metadata, told))
         return Decoded(item, None)
 
     def _kept(self, seen: Any, known: Live | None) -> dict[str, Any]:
@@ -163,7 +160,6 @@ def _renewed(known: Meta, meta: Metadata, version: int) -> Meta:
 
 def _slim(meta: Metadata, version: int) -> Meta:
     """Lets go of what nobody reads, and has one copy of the words that thousands of objects share."""
-    labels, annotations = meta.labels, meta.annotations
     return Meta(
         meta.name,
         meta.uid,
@@ -172,17 +168,22 @@ def _slim(meta: Metadata, version: int) -> Meta:
         meta.generation,
         _same_word(meta.creation_timestamp),
         meta.deletion_timestamp,
-        tuple([intern(word) for pair in labels.items() if pair[0] not in NOT_READ for word in pair]) if labels else (),
-        pairs({name: text for name, text in annotations.items() if name not in NOT_READ}) if annotations else (),
-        meta.owner_references and _same_owners(meta.owner_references),
+        tuple(map(intern, _pairs(meta.labels))),
+        _pairs(meta.annotations),
+        _owners(bytes(meta.owner_references)),
         meta.finalizers,
     )
 
 
+def _pairs(words: Raw) -> Pairs:
+    """A map of words, without those that are NOT_READ."""
+    return pairs(_WORDS.decode(words), NOT_READ) if words else ()
+
+
 @lru_cache(maxsize=4096)
-def _same_owners(owners: tuple[Owner, ...]) -> tuple[Owner, ...]:
+def _owners(references: bytes) -> tuple[Owner, ...]:
     """Children of one owner come one after the other: they all refer to it by the same words."""
-    return owners
+    return _OWNERS.decode(references) or () if references else ()
 
 
 @lru_cache(maxsize=1024)

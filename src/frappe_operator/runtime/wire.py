@@ -2,7 +2,10 @@
 
 from msgspec import Raw, Struct, field
 
-from frappe_operator.kube.live import CONTROLLED_BY_US, Owner
+from frappe_operator.kube.live import CONTROLLED_BY_US
+
+ABSENT = Raw(b"")
+"""What a field that is not there is read as."""
 
 
 class ManagedFields(Struct, rename="camel", gc=False):
@@ -19,7 +22,7 @@ class ManagedFields(Struct, rename="camel", gc=False):
 
 
 class Metadata(Struct, gc=False, rename="camel"):
-    """An object's metadata as it comes."""
+    """An object's metadata as it comes. What anybody may set stays JSON: most events change none of it."""
 
     name: str
     uid: str = ""
@@ -28,8 +31,8 @@ class Metadata(Struct, gc=False, rename="camel"):
     generation: int = 0
     creation_timestamp: str = ""
     deletion_timestamp: str | None = None
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
-    owner_references: tuple[Owner, ...] = ()
+    labels: Raw = ABSENT
+    annotations: Raw = ABSENT
+    owner_references: Raw = ABSENT
     finalizers: tuple[str, ...] = ()
     managed_fields: tuple[ManagedFields, ...] = ()

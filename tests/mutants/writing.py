@@ -306,6 +306,14 @@ MUTANTS = [
         ("runtime/test_applied.py::test_a_value_that_looks_like_a_placeholder_is_never_taken_for_the_name",),
     ),
     Mutant(
+        "uid-of-another-owner",
+        "Where a UID stands a third time in a child, that of another owner passes.",
+        "runtime/applied.py",
+        "_picked_text(masked.replace(name, _NAME))",
+        "_picked_text(whole.replace(uid or _UID, _UID).replace(name, _NAME))",
+        ("runtime/test_applied.py::test_the_uid_of_another_owner_is_never_taken_for_ones_own",),
+    ),
+    Mutant(
         "one-shape-for-all-uids",
         "What is ours of a child counts for any UID of its owner: a child of another one of that name passes.",
         "runtime/applied.py",

@@ -210,3 +210,9 @@ def test_a_child_of_another_owner_of_the_same_name_is_another() -> None:
     live = applied(an_api(), owned("otter", uid="u-1", host="x"))
     assert number(live) == fingerprint(owned("otter", uid="u-1", host="x"))
     assert number(live) != fingerprint(owned("otter", uid="u-2", host="x"))
+
+
+def test_the_uid_of_another_owner_is_never_taken_for_ones_own() -> None:
+    number(applied(an_api(), owned("otter", uid="u-1111", of="u-1111")))
+    live = applied(an_api(), owned("badger", uid="u-2222", of="u-1111"))
+    assert number(live) != fingerprint(owned("badger", uid="u-2222", of="u-2222"))

@@ -66,12 +66,13 @@ def applied(ours: ManagedFields, meta: Meta, told: bytes) -> int:
     whole = _BETWEEN.join((ours.fields, told))
     if _MARK in whole:
         return NOTHING
-    # Pieces between the names are hashed faster than a text with placeholders is made. The UID stands in two places, if
-    # at all: our fields and the reference to the owner come first.
-    shape = hash(tuple(whole.replace(uid or _UID, _UID, 2).split(name)))
+    # The UID stands in two places, if at all: in our fields, and in the reference to the owner. Not to look for it in
+    # the rest saves a fifth; and pieces between the names are hashed faster than a text with placeholders is made.
+    masked = whole.replace(uid or _UID, _UID, 2)
+    shape = hash(tuple(masked.split(name)))
     picked = _SHAPES.get(shape)
     if picked is None:
-        text = _picked_text(whole.replace(uid or _UID, _UID).replace(name, _NAME))
+        text = _picked_text(masked.replace(name, _NAME))
         if not text:
             # An owner may be called `true`.
             text = _picked_text(whole)

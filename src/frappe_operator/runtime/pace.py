@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 PACE_SECONDS = 10.0
-"""Between a status and another that differs from it in nothing but sentences."""
+"""Between a status and another that differs from it in nothing but what is said of things on their way."""
 
 
 class Pace:

@@ -168,7 +168,8 @@ def _slim(meta: Metadata, version: int) -> Meta:
         meta.generation,
         _same_word(meta.creation_timestamp),
         meta.deletion_timestamp,
-        tuple(map(intern, _pairs(meta.labels))),
+        # Of a list, whose length is known: a tuple that grows keeps what it has too much.
+        tuple([intern(word) for word in _pairs(meta.labels)]),
         _pairs(meta.annotations),
         _owners(bytes(meta.owner_references)),
         meta.finalizers,

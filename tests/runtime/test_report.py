@@ -229,6 +229,9 @@ async def test_the_next_step_on_the_way_is_no_event_but_trouble_is() -> None:
     async with a_bed() as bed:
         for reason in (Reason.WAITING, Reason.JOB_RUNNING, Reason.PODS_NOT_READY):
             await say(bed, One=Verdict(False, reason, "On its way."))
+            # Mere words are not written sooner.
+            await asyncio.sleep(PACE_SECONDS)
+        assert status(bed)["conditions"][0]["reason"] == Reason.PODS_NOT_READY
         assert events(bed) == []
         await say(bed, One=Verdict(False, Reason.JOB_RETRYING, "It failed once."))
         assert events(bed) == [("One", "Warning", "JobRetrying")]

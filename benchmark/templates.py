@@ -91,7 +91,9 @@ class Template:
         self.per_site = per_site
         self.model = model
         number = "site" if per_site else "bench"
-        self._whole = Parts(orjson.dumps(_ordered(model)), fills, number)
+        # Of a custom resource the server knows no fields: it writes them by the alphabet.
+        sort = orjson.OPT_SORT_KEYS if kind in (BENCH, SITE) else None
+        self._whole = Parts(orjson.dumps(_ordered(model), option=sort), fills, number)
         self._partial = Parts(orjson.dumps(_only_metadata(model)), fills, number) if partial else self._whole
 
     def render(self, place: Place, version: int) -> bytes:

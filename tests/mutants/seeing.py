@@ -182,8 +182,8 @@ MUTANTS = [
         "labels-not-compared",
         "Labels are not in the digest: a Service whose selector label was taken off its pods' template looks right.",
         "runtime/applied.py",
-        "_BETWEEN.join((meta.labels, ",
-        '_BETWEEN.join((b"", ',
+        "_BETWEEN.join((meta.owner_references, meta.labels, ",
+        '_BETWEEN.join((meta.owner_references, b"", ',
         (f"{STORE}::test_the_digest_knows_what_people_set_and_nothing_else",),
     ),
     Mutant(

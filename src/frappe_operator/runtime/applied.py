@@ -34,7 +34,7 @@ MOST_SHAPES = 4096
 
 SETTABLE = ("spec", "data")
 """What our children have beside metadata. What else an object has counts only where its projection keeps it."""
-SETTABLE_METADATA = ("labels", "annotations", "ownerReferences")
+SETTABLE_METADATA = ("ownerReferences", "labels", "annotations")
 
 _FIELDS = msgspec.json.Decoder(dict[str, Any])
 _SHAPES: dict[int, int] = {}
@@ -56,7 +56,7 @@ def fingerprint(manifest: Manifest) -> int:
 
 def settable(meta: Metadata, *parts: Raw) -> bytes:
     """What of an object anybody may set, as text. `parts`: the fields that are SETTABLE."""
-    return _BETWEEN.join((meta.labels, meta.annotations, meta.owner_references, *parts))
+    return _BETWEEN.join((meta.owner_references, meta.labels, meta.annotations, *parts))
 
 
 def applied(ours: ManagedFields, meta: Meta, told: bytes) -> int:
@@ -66,8 +66,8 @@ def applied(ours: ManagedFields, meta: Meta, told: bytes) -> int:
     whole = _BETWEEN.join((ours.fields, told))
     if _MARK in whole:
         return NOTHING
-    # The UID stands in two places, if at all: in our fields, and in the reference to the owner. Not to look for it in
-    # the rest saves a fifth; and pieces between the names are hashed faster than a text with placeholders is made.
+    # The UID stands in two places, if at all: in our fields, and in the reference to the owner. They come first, and to
+    # look no further saves a fifth; and pieces between the names are hashed faster than a text with placeholders is made.
     masked = whole.replace(uid or _UID, _UID, 2)
     shape = hash(tuple(masked.split(name)))
     picked = _SHAPES.get(shape)

@@ -170,15 +170,21 @@ def _slim(meta: Metadata, version: int) -> Meta:
         meta.deletion_timestamp,
         # Of a list, whose length is known: a tuple that grows keeps what it has too much.
         tuple([intern(word) for word in _pairs(meta.labels)]),
-        _pairs(meta.annotations),
+        _annotations(bytes(meta.annotations)),
         _owners(bytes(meta.owner_references)),
         meta.finalizers,
     )
 
 
-def _pairs(words: Raw) -> Pairs:
+def _pairs(words: Raw | bytes) -> Pairs:
     """A map of words, without those that are NOT_READ."""
     return pairs(_WORDS.decode(words), NOT_READ) if words else ()
+
+
+@lru_cache(maxsize=256)
+def _annotations(words: bytes) -> Pairs:
+    """Most children have the same ones, or none."""
+    return _pairs(words)
 
 
 @lru_cache(maxsize=4096)

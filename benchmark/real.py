@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmark.machine import Usage
 from demo import STAGES
 from frappe_operator.kube.kinds import NAMESPACE, Manifest
 from frappe_operator.runtime.client import Client
@@ -14,6 +15,7 @@ from frappe_operator.runtime.http import HttpTransport
 from frappe_operator.runtime.kubeconfig import find
 from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl, Operator
+from sandbox.processes import Process
 from sandbox.progress import plain
 
 AT_ONCE = 16
@@ -26,10 +28,17 @@ class Real(NamedTuple):
     """The administrator's kubeconfig."""
     operator: Path
     """The operator's own, which may do what it may do anywhere."""
+    pids: dict[str, int]
+    """Of the cluster's programs, by name."""
 
     def create(self, manifests: Iterable[Manifest]) -> None:
         """Creates objects, some at once."""
         asyncio.run(_create(self.admin, list(manifests)))
+
+    @property
+    def cpu(self) -> dict[str, float]:
+        """Seconds of CPU that each of its programs has used."""
+        return {name: Usage(pid).cpu for name, pid in self.pids.items()}
 
     def ask(self, question: Callable[[Client], Awaitable[Any]]) -> Any:
         """Asks something as the administrator."""
@@ -45,7 +54,8 @@ def real() -> Iterator[Real]:
             cluster.up("simulated", STAGES)
             operator = Operator(Kubectl.of(cluster), cluster.state)
             operator.install()
-            yield Real(cluster.kubeconfig, operator.kubeconfig)
+            pids = {name: Process(cluster.state, name).pid for name in cluster.state.processes}
+            yield Real(cluster.kubeconfig, operator.kubeconfig, {name: pid for name, pid in pids.items() if pid})
         finally:
             cluster.down()
 

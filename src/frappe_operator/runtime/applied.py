@@ -67,7 +67,7 @@ def applied(ours: ManagedFields, meta: Meta, told: bytes) -> int:
     if _MARK in whole:
         return NOTHING
     # The UID stands in two places, if at all: in our fields, and in the reference to the owner. They come first, and to
-    # look no further saves a fifth; and pieces between the names are hashed faster than a text with placeholders is made.
+    # look no further saves a fifth. Pieces between names are hashed faster than a text with placeholders is made.
     masked = whole.replace(uid or _UID, _UID, 2)
     shape = hash(tuple(masked.split(name)))
     picked = _SHAPES.get(shape)

@@ -43,10 +43,12 @@ FIGURES = {
     "create_ratio": Figure(
         "Raw replay of the same requests ÷ the operator, 1,000 sites, real API server", 0.67, "more"
     ),
+    "create_ratio_to_ready": Figure("The same, until the cluster's controllers have done as much", None),
     "benches_200_s": Figure("200 benches until all children exist, real API server", 45.6, unit="s"),
     "benches_200_cpu_s": Figure("CPU for that", 5, unit="s"),
     "benches_200_rss_mib": Figure("Memory for that", 96, unit="MiB"),
     "write_efficiency": Figure("Fewest possible writes ÷ writes made", 0.9, "more"),
+    "write_efficiency_told": Figure("The same, each turn of a condition being told", None, "more"),
     "noop_requests": Figure("Requests of a reconcile that changes nothing", 0),
     "noop_requests_first": Figure("Requests of the first look after a restart, for each object", None),
     "edit_p99_ms": Figure("A user's edit during a full resync to the first write, p99", 500, unit="ms"),

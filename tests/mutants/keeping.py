@@ -112,7 +112,7 @@ MUTANTS = [
         "return by_label and",
         "return by_label or",
         (
-            "runtime/test_apply.py::test_what_outlives_its_owner_is_not_taken_from_another",
+            "runtime/test_ownership.py::test_what_outlives_its_owner_is_not_taken_from_another",
             f"{SITES}::test_what_was_there_before_is_neither_taken_nor_changed",
         ),
     ),

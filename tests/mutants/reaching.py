@@ -62,7 +62,7 @@ MUTANTS = [
         "None",
         (
             f"{HTTP}::test_the_wish_to_be_left_alone_reaches_whoever_asked",
-            "runtime/test_report.py::test_the_server_says_how_long_to_wait",
+            "runtime/test_look.py::test_the_server_says_how_long_to_wait",
         ),
     ),
     Mutant(
@@ -71,7 +71,7 @@ MUTANTS = [
         "runtime/errors.py",
         "if made is Invalid and said.about_uid:",
         "if False:",
-        ("runtime/test_apply.py::test_what_takes_the_name_while_we_compare_is_not_written",),
+        ("runtime/test_ownership.py::test_what_takes_the_name_while_we_compare_is_not_written",),
     ),
     Mutant(
         "token-file-read-once",

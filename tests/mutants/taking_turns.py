@@ -5,7 +5,6 @@ from tests.mutants.mutant import Mutant
 QUEUE = "runtime/test_queue.py"
 ENGINE = "runtime/test_engine.py"
 LEADER = "runtime/test_leader.py"
-REPORT = "runtime/test_report.py"
 
 MUTANTS = [
     Mutant(
@@ -102,7 +101,7 @@ MUTANTS = [
         "runtime/look.py",
         "        queue.forget(key)\n",
         "",
-        (f"{REPORT}::test_success_after_failures_starts_counting_afresh",),
+        ("runtime/test_look.py::test_success_after_failures_starts_counting_afresh",),
     ),
     Mutant(
         "longer-delay-wins",
@@ -126,7 +125,7 @@ MUTANTS = [
         "runtime/look.py",
         "asyncio.timeout(LONGEST_SECONDS)",
         "asyncio.timeout(None)",
-        (f"{REPORT}::test_a_reconcile_that_never_ends_is_given_up",),
+        ("runtime/test_look.py::test_a_reconcile_that_never_ends_is_given_up",),
     ),
     Mutant(
         "blocked-for-ever",
@@ -134,7 +133,7 @@ MUTANTS = [
         "runtime/look.py",
         'outcome, again = "undecided", UNDECIDED_AGAIN_SECONDS',
         'outcome, again = "undecided", None',
-        (f"{REPORT}::test_blocked_is_looked_at_again_in_a_minute_and_written_once",),
+        ("runtime/test_look.py::test_blocked_is_looked_at_again_in_a_minute_and_written_once",),
     ),
     Mutant(
         "mistake-ends-the-operator",
@@ -142,7 +141,7 @@ MUTANTS = [
         "runtime/look.py",
         "    except Exception as error:\n        log.exception",
         "    except ArithmeticError as error:\n        log.exception",
-        (f"{REPORT}::test_a_mistake_of_ours_is_said_without_its_words",),
+        ("runtime/test_look.py::test_a_mistake_of_ours_is_said_without_its_words",),
     ),
     Mutant(
         "nothing-looked-at-in-the-beginning",
@@ -310,7 +309,7 @@ MUTANTS = [
         "runtime/apply.py",
         "failure, self._failure = self._failure, None",
         "failure = self._failure",
-        ("runtime/test_apply.py::test_a_pass_that_fails_leaves_nothing_to_the_garbage_collector",),
+        ("runtime/test_refusals.py::test_a_pass_that_fails_leaves_nothing_to_the_garbage_collector",),
     ),
     Mutant(
         "asked-before-written",

@@ -22,7 +22,7 @@ MUTANTS = [
         "runtime/report.py",
         'return old.status == "True" or _is_trouble(new)',
         "return True",
-        (f"{REPORT}::test_the_next_step_on_the_way_is_no_event_but_trouble_is",),
+        ("runtime/test_events.py::test_the_next_step_on_the_way_is_no_event_but_trouble_is",),
     ),
     Mutant(
         "each-word-written",
@@ -103,7 +103,7 @@ MUTANTS = [
         "runtime/event_budget.py",
         "if spent + 1 > MOST_AT_ONCE:",
         "if False:",
-        (f"{REPORT}::test_an_object_that_flaps_does_not_flood_the_server",),
+        ("runtime/test_events.py::test_an_object_that_flaps_does_not_flood_the_server",),
     ),
     Mutant(
         "event-stands-in-the-way",
@@ -111,7 +111,7 @@ MUTANTS = [
         "runtime/events.py",
         "        except (ApiError, TransportError) as error:\n",
         "        except ArithmeticError as error:\n",
-        (f"{REPORT}::test_an_event_that_cannot_be_written_stands_in_nobodys_way",),
+        ("runtime/test_events.py::test_an_event_that_cannot_be_written_stands_in_nobodys_way",),
     ),
     Mutant(
         "exception-repeated-in-status",
@@ -119,7 +119,7 @@ MUTANTS = [
         "runtime/look.py",
         "({type(error).__name__}) and tries again",
         "({error}) and tries again",
-        (f"{REPORT}::test_a_mistake_of_ours_is_said_without_its_words",),
+        ("runtime/test_look.py::test_a_mistake_of_ours_is_said_without_its_words",),
     ),
     Mutant(
         "values-in-tracebacks",

@@ -11,8 +11,6 @@ from frappe_operator.model.bench import Bench, missing_apps
 STORED, IMAGE = ["StorageReady"], ["ImageReady"]
 """What the others come after: once there is storage they begin side by side, so that images are pulled meanwhile; only
 the proxy needs to know what is in the bench's."""
-ANSWERED = (Reason.READY, Reason.DATABASE_UNAVAILABLE)
-"""Reasons of DatabaseReady where MariaDB has answered before."""
 
 
 def stages(bench: Bench, seen: Seen, token: Callable[[], str]) -> list[Stage]:
@@ -40,7 +38,7 @@ def database(bench: Bench, seen: Seen, token: Callable[[], str]) -> Stage:
 
 def database_answers(seen: Seen) -> Callable[[Lives], Verdict]:
     """MariaDB is up. Whether one that is not has broken down or merely begins, the last status tells."""
-    answered = any(each.type == "DatabaseReady" and each.reason in ANSWERED for each in seen.live.conditions)
+    answered = mariadb.answered(seen.live.conditions)
 
     def ready(lives: Lives) -> Verdict:
         verdict = workloads_available(lives)

@@ -1,5 +1,7 @@
 """The bench's own MariaDB: one server, one volume, one root password."""
 
+from collections.abc import Iterable
+
 from frappe_operator.components.metadata import kept, metadata, selector
 from frappe_operator.components.pod import (
     CONTAINER_SECURITY,
@@ -12,6 +14,8 @@ from frappe_operator.components.pod import (
 )
 from frappe_operator.components.volume import claim_template
 from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.live import Condition
+from frappe_operator.kube.stage import Reason
 from frappe_operator.model.bench import Bench
 
 PORT = 3306
@@ -42,7 +46,15 @@ exec mariadbd --no-defaults --datadir=/var/lib/mysql/data --init-file=/run/mysql
   --skip-character-set-client-handshake --max-connections=500
 """
 
+ANSWERED = (Reason.READY, Reason.SUCCEEDED, Reason.DATABASE_UNAVAILABLE)
+"""Reasons of the condition DatabaseReady, of a bench or a site, with which MariaDB answers, or did."""
+
 PROBE = ["mariadb-admin", "--no-defaults", f"--socket={SOCKET}", "-u", "health", "ping"]
+
+
+def answered(said: Iterable[Condition]) -> bool:
+    """Whether a MariaDB that does not answer now ever did, by what bench and site last said: else it merely begins."""
+    return any(each.type == "DatabaseReady" and each.reason in ANSWERED for each in said)
 
 
 def secret(bench: Bench, password: str) -> list[Manifest]:

@@ -8,6 +8,7 @@ from frappe_operator.components import (
     database,
     gunicorn,
     ingress,
+    mariadb,
     socketio,
     storage,
 )
@@ -68,19 +69,11 @@ def server_ready(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
             return Verdict(True, Reason.READY, "MariaDB answers.")
         name = site.bench.mariadb
         server = f"MariaDB {name} of FrappeBench {site.bench.bench}"
-        if not _answered_before(seen):
+        if not mariadb.answered([*seen.known.conditions, *seen.bench_conditions.values()]):
             return Verdict(False, Reason.PROVISIONING, f"{server} is not ready yet: its pod is {name}-0")
         return Verdict(False, Reason.DATABASE_UNAVAILABLE, f"{server} does not answer: see its pod {name}-0")
 
     return ready
-
-
-def _answered_before(seen: Seen) -> bool:
-    """Whether the bench's MariaDB, which does not answer now, ever did, as far as site or bench have said."""
-    mine = next((each for each in seen.known.conditions if each.type == "DatabaseReady"), None)
-    theirs = seen.bench_conditions.get("DatabaseReady")
-    said = {each.reason for each in (mine, theirs) if each is not None}
-    return Reason.DATABASE_UNAVAILABLE in said or (mine is not None and mine.status == "True")
 
 
 def routed(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:

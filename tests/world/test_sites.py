@@ -384,10 +384,14 @@ def test_a_dead_database_is_said_in_words_and_mended_without_a_hand() -> None:
     said = world.condition("Ready", "acme", SITE)
     assert (said.status, said.reason) == ("False", "DatabaseUnavailable")
     assert "forge-mariadb" in said.message
+    world.add(a_site("late"))
+    settle(world)
+    assert world.condition("DatabaseReady", "late", SITE).reason == "DatabaseUnavailable"
     world.kubelet.broken = set()
     world.changed()
     settle(world)
     assert world.condition("Ready", "acme", SITE).ok
+    assert world.condition("Ready", "late", SITE).ok
     assert world.frappe.ledger.count(Effect("created site", "acme.example.com")) == 1
 
 

@@ -10,7 +10,7 @@ from frappe_operator.kube.kinds import Manifest, ref_of
 from frappe_operator.runtime import apply as apply_module
 from frappe_operator.runtime import finalizers
 from frappe_operator.runtime.client import Client
-from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.cluster import By, Cluster
 from frappe_operator.runtime.errors import AlreadyExists
 from frappe_operator.runtime.finalizers import remove_finalizer
 from frappe_operator.runtime.queue import Priority, Queue
@@ -56,8 +56,8 @@ def no_precondition(patch: pytest.MonkeyPatch) -> None:
 def create_overwrites(patch: pytest.MonkeyPatch) -> None:
     """What the cache does not show is taken for absent."""
 
-    async def create(self: Cluster, manifest: Manifest) -> Any:
-        return await self.apply(manifest)
+    async def create(self: Cluster, manifest: Manifest, by: By) -> Any:
+        return await self.apply(manifest, by)
 
     patch.setattr(Cluster, "create", create)
 
@@ -66,15 +66,15 @@ def made_twice(patch: pytest.MonkeyPatch) -> None:
     """What is in the way is cleared away."""
     create = Cluster.create
 
-    async def again(self: Cluster, manifest: Manifest) -> Any:
+    async def again(self: Cluster, manifest: Manifest, by: By) -> Any:
         try:
-            return await create(self, manifest)
+            return await create(self, manifest, by)
         except AlreadyExists:
             ref = ref_of(manifest)
             there = await self.metadata(*ref)
             if there is not None:
                 await self.delete(*ref, there.metadata.uid)
-            return await create(self, manifest)
+            return await create(self, manifest, by)
 
     patch.setattr(Cluster, "create", again)
 

@@ -45,7 +45,7 @@ MUTANTS = [
         "beginning-told-as-trouble",
         "A MariaDB that starts for the first time is said to be down, with a warning for every site.",
         "site/stages.py",
-        "        if not _answered_before(seen):\n",
+        "        if not mariadb.answered([*seen.known.conditions, *seen.bench_conditions.values()]):\n",
         "        if False:\n",
         (f"{SITES}::test_when_all_goes_well_there_is_no_warning_and_one_event_each",),
     ),

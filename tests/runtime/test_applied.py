@@ -11,13 +11,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frappe_operator.kube.kinds import DEPLOYMENT, Manifest, Ref, ref_of
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, Manifest, Ref, ref_of
 from frappe_operator.kube.live import CONTROLLED_BY_US, Live
 from frappe_operator.kube.names import INSTANCE
 from frappe_operator.runtime import applied as applied_module
 from frappe_operator.runtime.applied import NOTHING, fingerprint
 from frappe_operator.runtime.decoding import Decoder
-from tests.runtime.bed import NS, a_deployment
+from frappe_operator.runtime.store import Store
+from tests.runtime.bed import NS, a_config, a_deployment
 from tests.world.api import Api
 
 RUNNER = "the files of the runner"
@@ -31,9 +32,14 @@ def an_api() -> Api:
     return api
 
 
+def in_order(obj: Manifest) -> bytes:
+    """As the real API server sends it: maps in order, fields' sets too."""
+    return orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)
+
+
 def number(obj: Manifest) -> int:
-    """What of an object is ours, as the store has it. The real API server sends maps in order, fields' sets too."""
-    applied = decode(orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)).applied
+    """What of an object is ours, as the store has it."""
+    applied = decode(in_order(obj)).applied
     return applied() if applied else NOTHING
 
 
@@ -78,6 +84,34 @@ def test_what_others_add_is_not_in_it(patch: Manifest) -> None:
     applied(api, child)
     api.merge(ref_of(child), patch, "kubectl")
     assert number(api.get(ref_of(child)).obj) == fingerprint(child)
+
+
+NEWS: dict[str, tuple[Manifest, bool]] = {
+    "an annotation that nobody reads": (
+        {"metadata": {"annotations": {"pv.kubernetes.io/bind-completed": "yes"}}},
+        False,
+    ),
+    "an annotation": ({"metadata": {"annotations": {"team": "blue"}}}, True),
+    "a field that others add": ({"data": {"theirs": "x"}}, False),
+    "a field of ours": ({"data": {"size": "2"}}, True),
+}
+
+
+@pytest.mark.parametrize(("patch", "news"), NEWS.values(), ids=NEWS)
+@pytest.mark.parametrize("claimed", [True, False])
+def test_what_others_write_into_a_child_that_stays_as_we_applied_it_is_no_news(
+    patch: Manifest, news: bool, claimed: bool
+) -> None:
+    api, child, store = an_api(), a_config(), Store(CONFIG_MAP)
+    store.put(decode(in_order(applied(api, child))))
+    api.merge(ref_of(child), patch, "kubectl")
+    now = copy.deepcopy(api.get(ref_of(child)).obj)
+    if not claimed:
+        # Anybody may take that from an object. Then nothing tells what of it is ours.
+        del now["metadata"]["managedFields"]
+    changed = store.put(decode(in_order(now)))
+    assert (changed is not None) is (news or not claimed)
+    assert str(store.all()[0].metadata.resource_version) == now["metadata"]["resourceVersion"]
 
 
 def test_other_peoples_entries_in_our_lists_are_not_in_it() -> None:

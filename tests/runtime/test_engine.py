@@ -17,7 +17,7 @@ from frappe_operator.runtime.engine import Engine
 from frappe_operator.runtime.queue import Priority
 from frappe_operator.runtime.selector import matches
 from frappe_operator.runtime.transport import Response
-from tests.runtime.bed import NS, OWNER, TOY, a_bed, a_config, a_deployment, a_job, stage
+from tests.runtime.bed import NS, OWNER, TOY, a_bed, a_config, a_deployment, a_job, a_secret, stage
 from tests.runtime.scripted import HANG, Scripted, added, an_object, refusal, told_all
 from tests.runtime.virtual import virtual
 
@@ -62,7 +62,20 @@ async def test_an_edit_is_more_urgent_than_a_child() -> None:
         await bed.edit(TOY, "bear", {"spec": {"size": 2}})
         await bed.edit(TOY, "bear", {"status": {"x": 1}}, "status")
         await bed.apply(stage(a_config()))
+        await bed.edit(CONFIG_MAP, "bear-config", {"data": {"a": "changed"}})
         assert urgent == [Priority.EDIT, Priority.EVENT, Priority.EVENT]
+
+
+@virtual
+async def test_a_child_that_was_just_made_does_not_have_its_maker_look_again_but_what_becomes_of_it_does() -> None:
+    async with a_bed(leading=True) as bed:
+        await asyncio.sleep(1)
+        bed.looked_at.clear()
+        await bed.apply(stage(a_config(), a_deployment(), once=[a_secret()]))
+        await asyncio.sleep(1)
+        assert bed.looked_at == []
+        await bed.edit(DEPLOYMENT, "bear-web", {"status": {"readyReplicas": 1}}, "status")
+        assert bed.looked_at == [OWNER]
 
 
 @virtual

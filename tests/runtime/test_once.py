@@ -9,6 +9,7 @@ from frappe_operator.kube.stage import Reason
 from frappe_operator.runtime.errors import Conflict
 from tests.runtime.bed import (
     NS,
+    OWNER,
     Bed,
     a_bed,
     a_job,
@@ -104,3 +105,18 @@ async def test_a_job_that_succeeds_while_it_is_to_start_again_stays() -> None:
         with pytest.raises(Conflict):
             await bed.apply(stage(once=[a_job("two")]))
         assert bed.get(JOB, "bear-job")["metadata"]["annotations"]["vyogo.tech/inputs"] == "one"
+
+
+@virtual
+async def test_that_a_job_is_about_to_succeed_is_no_news_and_that_it_has_is() -> None:
+    async with a_bed(leading=True) as bed:
+        await bed.apply(stage(once=[a_job("one")]))
+        await asyncio.sleep(1)
+        bed.looked_at.clear()
+        await bed.edit(
+            JOB, "bear-job", {"status": {"conditions": [{"type": "SuccessCriteriaMet", "status": "True"}]}}, "status"
+        )
+        assert bed.looked_at == []
+        _finish(bed)
+        await asyncio.sleep(0.1)
+        assert bed.looked_at == [OWNER]

@@ -86,6 +86,18 @@ async def test_what_somebody_did_meanwhile_is_looked_at_though_it_comes_with_our
 
 
 @virtual
+async def test_an_object_that_turns_up_with_our_own_status_is_looked_at() -> None:
+    async with a_bed(leading=True) as bed:
+        await asyncio.sleep(1)
+        bed.looked_at.clear()
+        seen = bed.api.get(ref()).wire
+        bed.cluster.stores[TOY].bury(OWNER, bed.owner.metadata.uid, 0)
+        bed.cluster.note(TOY, seen, by=(TOY, OWNER))
+        await asyncio.sleep(1)
+        assert bed.looked_at == [OWNER]
+
+
+@virtual
 async def test_status_is_only_written_to_the_object_it_is_about() -> None:
     async with a_bed() as bed:
         about = bed.owner

@@ -483,6 +483,24 @@ def test_a_creation_that_fails_says_why_and_goes_on_by_itself() -> None:
     assert world.condition("Ready", "acme", SITE).ok
 
 
+@pytest.mark.parametrize(
+    ("job", "kind", "name", "condition"),
+    [("forge-image", BENCH, "forge", "ImageReady"), ("acme-create", SITE, "acme", "SiteCreated")],
+)
+def test_what_a_job_fails_of_is_said_within_a_second(job: str, kind: Kind, name: str, condition: str) -> None:
+    world = a_world()
+    why = json.dumps({"ok": False, "reason": "Failed", "message": "out of memory"})
+    ends: list[Exit] = []
+    world.kubelet.program = lambda pod, attempt: (
+        next(iter(ends), None) if pod["metadata"]["name"].startswith(job) else world.frappe.program(pod, attempt)
+    )
+    settle(world)
+    ends.append(Exit(1, why))
+    world.changed()
+    world.run(1)
+    assert "out of memory" in world.condition(condition, name, kind).message
+
+
 def test_a_creation_that_is_refused_stops_and_says_what_to_do() -> None:
     world = a_world()
     why = json.dumps({"ok": False, "reason": "DatabaseNotEmpty", "message": "drop the tables", "blocked": True})

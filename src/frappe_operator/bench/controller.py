@@ -151,6 +151,6 @@ def every_bench(cluster: Cluster, live: Live) -> Iterable[Key]:
 
 
 def bench_of_pod(cluster: Cluster, live: Live) -> Iterable[Key]:
-    """A Job's pod belongs to a bench when it belongs to no site."""
-    if not live.metadata.label(SITE_LABEL):
+    """A Job's pod belongs to a bench when it belongs to no site; it is heard when it has something to say."""
+    if not live.metadata.label(SITE_LABEL) and report_model.says_something(live):
         yield Key(live.metadata.namespace, live.metadata.label(BENCH_LABEL))

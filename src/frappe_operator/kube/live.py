@@ -174,7 +174,8 @@ class JobStatus(Struct, gc=False, rename="camel"):
     conditions: tuple[JobCondition, ...] = ()
 
     def __post_init__(self) -> None:
-        self.conditions = _one(self.conditions)
+        # That it is about to succeed is said a moment before that it has.
+        self.conditions = _one(tuple([each for each in self.conditions if each.type == "Complete"]))
 
 
 class Job(Live):

@@ -3,6 +3,8 @@
 import asyncio
 import base64
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import structlog
@@ -66,15 +68,23 @@ async def apply(
     return Done(verdicts, children.written)
 
 
-class _Child(NamedTuple):
+@dataclass
+class _Child:
     """One object as it is wanted."""
 
     ref: Ref
     manifest: Manifest
-    digest: int
     once: bool
     kept: bool
     """Has no owner reference, so that it outlives its owner: ours by its labels."""
+
+    @cached_property
+    def digest(self) -> int:
+        """Worked out only where something is compared with it: most looks are at an object half of whose children wait
+        for others, or are made once."""
+        # A generated Secret is another one at each pass.
+        random = self.once and self.ref.kind == SECRET
+        return fingerprint({"metadata": self.manifest["metadata"]} if random else self.manifest)
 
 
 class _Children:
@@ -84,6 +94,7 @@ class _Children:
         self._cluster = cluster
         self._kind = kind
         self._owner = owner
+        self._by = kind, owner.metadata.key
         self.written: list[Ref] = []
         self._failure: ApiError | None = None
         """The first answer that trying again may mend."""
@@ -159,10 +170,7 @@ class _Children:
             del metadata["ownerReferences"]
         elif "ownerReferences" not in metadata:
             metadata["ownerReferences"] = [self._reference()]
-        whole = {**_with_data(manifest), "metadata": metadata}
-        # A generated Secret is another one at each pass.
-        told = {"metadata": metadata} if once and ref.kind == SECRET else whole
-        return _Child(ref, whole, fingerprint(told), once, kept)
+        return _Child(ref, {**_with_data(manifest), "metadata": metadata}, once, kept)
 
     def _reference(self) -> Manifest:
         return {
@@ -213,7 +221,7 @@ class _Children:
             live = await self._in_the_way(child)
             if live is None:
                 try:
-                    await self._cluster.create(child.manifest)
+                    await self._cluster.create(child.manifest, self._by)
                 except AlreadyExists:
                     live = await self._unseen(child)
                 else:
@@ -298,7 +306,7 @@ class _Children:
     async def _apply(self, child: _Child, guard: Manifest) -> None:
         """Applies, if what exists is what `guard` says. Raises Conflict when it is not."""
         manifest = {**child.manifest, "metadata": {**child.manifest["metadata"], **guard}}
-        after = (await self._cluster.apply(manifest)).metadata
+        after = (await self._cluster.apply(manifest, self._by)).metadata
         self.written.append(child.ref)
         # Where an admission policy insists on a value of its own, asking again would change nothing either.
         self._verified(child, after.resource_version)

@@ -30,7 +30,8 @@ log = structlog.get_logger(__name__)
 
 Enqueue = Callable[[Kind, Key, Priority], None]
 Later = Callable[[Kind, Key, float], None]
-
+By = tuple[Kind, Key]
+"""The object whose reconcile writes."""
 
 YOUNG_SECONDS = 60.0
 """How long what a new process is shown may be from the past: an API server that has lost touch has old caches."""
@@ -170,13 +171,13 @@ class Cluster:
 
     # What is written
 
-    async def create(self, manifest: Manifest) -> Live:
-        """Raises AlreadyExists."""
-        return self._written(ref_of(manifest).kind, await self.client.create(manifest))
+    async def create(self, manifest: Manifest, by: By | None = None) -> Live:
+        """`by`: who need not be told of it, for they go on from what is returned. Raises AlreadyExists."""
+        return self._written(ref_of(manifest).kind, await self.client.create(manifest), by)
 
-    async def apply(self, manifest: Manifest) -> Live:
-        """Server-side apply. A `metadata.uid` in the manifest must be the object's: Conflict."""
-        return self._written(ref_of(manifest).kind, await self.client.apply(manifest))
+    async def apply(self, manifest: Manifest, by: By | None = None) -> Live:
+        """Server-side apply. A `metadata.uid` in the manifest must be the object's: Conflict. `by`: as for create."""
+        return self._written(ref_of(manifest).kind, await self.client.apply(manifest), by)
 
     async def patch(
         self,
@@ -186,7 +187,7 @@ class Cluster:
         patch: Mapping[str, Any],
         *,
         subresource: str = "",
-        by: tuple[Kind, Key] | None = None,
+        by: By | None = None,
     ) -> Live:
         """A JSON merge patch. `by`: who need not be told of it, for it is their own word."""
         return self._written(kind, await self.client.patch(kind, namespace, name, patch, subresource), by)
@@ -205,14 +206,14 @@ class Cluster:
         if kind in self.stores:
             self._note_deleted(kind, Key(namespace, name), uid, body)
 
-    def _written(self, kind: Kind, body: bytes, by: tuple[Kind, Key] | None = None) -> Live:
+    def _written(self, kind: Kind, body: bytes, by: By | None = None) -> Live:
         if kind in self.stores:
             self.note(kind, body, by)
         return _live(body)
 
     # What follows
 
-    def note(self, kind: Kind, body: bytes, by: tuple[Kind, Key] | None = None) -> None:
+    def note(self, kind: Kind, body: bytes, by: By | None = None) -> None:
         """Takes what the API server answered into what is known, where a watch would see it too."""
         try:
             decoded = self.decoders[kind].object(body)
@@ -230,13 +231,13 @@ class Cluster:
             if change:
                 self.changed(change, by)
 
-    def changed(self, change: Change, by: tuple[Kind, Key] | None = None) -> None:
+    def changed(self, change: Change, by: By | None = None) -> None:
         """Has everything looked at that a change concerns. `by` hears of it only when there is more than its own word:
         what somebody else did meanwhile comes with the answer to our own write, and the watch, which is behind, will
         find nothing new in it."""
         if not self.listening:
             return
-        if by is not None and _more_than_our_word(change):
+        if by is not None and _more_than_our_word(change, by):
             by = None
         for reader, keys in self._watched[change.kind].readers:
             priority = _priority(change) if reader == change.kind else Priority.EVENT
@@ -293,10 +294,10 @@ def _live(body: bytes) -> Live:
         raise TransportError(f"The answer is no object: {error}") from error
 
 
-def _more_than_our_word(change: Change) -> bool:
-    """Whether the object is not what it was but for its status and its finalizers."""
+def _more_than_our_word(change: Change, by: By) -> bool:
+    """Whether the object is not what it was but for its status and its finalizers, nor a child that was just made."""
     if change.old is None or change.new is None:
-        return True
+        return change.new is None or change.kind == by[0]
     old, new = change.old.metadata, change.new.metadata
     fields = ("generation", "deletion_timestamp", "labels", "annotations")
     return any(getattr(old, name) != getattr(new, name) for name in fields)

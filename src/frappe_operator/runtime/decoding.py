@@ -16,6 +16,9 @@ from frappe_operator.runtime.wire import ABSENT, Metadata
 NOT_READ = frozenset(
     {
         *("kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision"),
+        *("pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller"),
+        *("volume.kubernetes.io/selected-node", "volume.kubernetes.io/storage-provisioner"),
+        "volume.beta.kubernetes.io/storage-provisioner",
         *("app.kubernetes.io/name", f"{GROUP}/component"),
     }
 )

@@ -83,10 +83,14 @@ class Store:
             self.bury(key, before.metadata.uid, FOR_EVER)
             self._insert(key, item, applied)
         elif item.digest != known.digest:
+            ours = applied() if applied else NOTHING
+            # What others write down for themselves, of what is seen to be as we applied it, is news for nobody.
+            theirs = NOTHING != ours == known.applied and _same(before, item.live)
             self._unindex(known)
-            known.live, known.digest = item.live, item.digest
-            known.applied = applied() if applied else NOTHING
+            known.live, known.digest, known.applied = item.live, item.digest, ours
             self._index(known)
+            if theirs:
+                return None
         elif _same(before, item.live):
             before.metadata.resource_version = meta.resource_version
             return None

@@ -93,7 +93,7 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
             Watch(CONFIG_MAP, Live, labelled_site, labels=OURS),
             # Everybody's, not ours alone: a site's own database is in a Secret that its user makes.
             Watch(SECRET, Live, sites_of_secret, metadata_only=True),
-            Watch(POD, Pod, labelled_site, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
+            Watch(POD, Pod, site_of_pod, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
         ],
     )
 
@@ -123,6 +123,11 @@ def labelled_site(cluster: Cluster, live: Live) -> Iterable[Key]:
     """The site that a child says it belongs to. A lie costs a look and nothing more."""
     if name := live.metadata.label(SITE_LABEL):
         yield Key(live.metadata.namespace, name)
+
+
+def site_of_pod(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """The site whose Job's pod it is, when the pod has something to say."""
+    return labelled_site(cluster, live) if report_model.says_something(live) else ()
 
 
 def sites_of_secret(cluster: Cluster, live: Live) -> Iterable[Key]:

@@ -14,7 +14,7 @@ from frappe_operator.kube.live import CONTROLLED_BY_US, Job, Live
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY
 from frappe_operator.kube.stage import Reason, Stage, Verdict
 from frappe_operator.runtime.applied import fingerprint
-from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.cluster import By, Cluster
 from frappe_operator.runtime.compare import difference, quantity
 from frappe_operator.runtime.decoding import Item
 from frappe_operator.runtime.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid
@@ -80,8 +80,8 @@ class _Child:
 
     @cached_property
     def digest(self) -> int:
-        """Worked out only where something is compared with it: most looks are at an object half of whose children wait
-        for others, or are made once."""
+        """Worked out where something is compared with it: while an object is young, most of its children are not there
+        yet, or were made once."""
         # A generated Secret is another one at each pass.
         random = self.once and self.ref.kind == SECRET
         return fingerprint({"metadata": self.manifest["metadata"]} if random else self.manifest)
@@ -274,7 +274,7 @@ class _Children:
         live = self._live(child.ref) or await self._in_the_way(child)
         if live is None:
             try:
-                await self._apply(child, ABSENT)
+                await self._apply(child, ABSENT, self._by)
             except Conflict:
                 live = await self._unseen(child)
             else:
@@ -303,10 +303,10 @@ class _Children:
         item = self._cluster.item(child.ref)
         return child.digest, item.digest if item else 0
 
-    async def _apply(self, child: _Child, guard: Manifest) -> None:
+    async def _apply(self, child: _Child, guard: Manifest, by: By | None = None) -> None:
         """Applies, if what exists is what `guard` says. Raises Conflict when it is not."""
         manifest = {**child.manifest, "metadata": {**child.manifest["metadata"], **guard}}
-        after = (await self._cluster.apply(manifest, self._by)).metadata
+        after = (await self._cluster.apply(manifest, by)).metadata
         self.written.append(child.ref)
         # Where an admission policy insists on a value of its own, asking again would change nothing either.
         self._verified(child, after.resource_version)

@@ -172,11 +172,11 @@ class Cluster:
     # What is written
 
     async def create(self, manifest: Manifest, by: By | None = None) -> Live:
-        """`by`: who need not be told of it, for they go on from what is returned. Raises AlreadyExists."""
+        """`by`: who need not be told that there is a child more: they have made it. Raises AlreadyExists."""
         return self._written(ref_of(manifest).kind, await self.client.create(manifest), by)
 
     async def apply(self, manifest: Manifest, by: By | None = None) -> Live:
-        """Server-side apply. A `metadata.uid` in the manifest must be the object's: Conflict. `by`: as for create."""
+        """Server-side apply. A `metadata.uid` in the manifest must be the object's: Conflict. `by`: as for `create`."""
         return self._written(ref_of(manifest).kind, await self.client.apply(manifest), by)
 
     async def patch(

@@ -26,7 +26,7 @@ MUTANTS = [
         "foreign-object-adopted",
         "Creating is an apply without a condition: what a tenant has planted under a child's name is taken over.",
         "runtime/apply.py",
-        "await self._apply(child, ABSENT)",
+        "await self._apply(child, ABSENT, self._by)",
         "await self._apply(child, {})",
         ("runtime/test_ownership.py::test_what_belongs_to_another_is_never_touched",),
     ),

@@ -141,8 +141,8 @@ MUTANTS = [
         "failed-job-counts",
         "A Job that has ended has succeeded: a creation that failed is reported as done, as in the official chart.",
         "kube/live.py",
-        'if each.type == "Complete" and each.status == "True")',
-        'if each.type in ("Complete", "Failed") and each.status == "True")',
+        'if each.type == "Complete" and each.status == "True"]',
+        'if each.type in ("Complete", "Failed") and each.status == "True"]',
         (f"{READINESS}::test_a_job_is_done_when_it_is_complete_and_not_when_it_failed",),
     ),
     Mutant(

@@ -171,11 +171,14 @@ class JobCondition(Struct, gc=False, frozen=True, rename="camel"):
 
 
 class JobStatus(Struct, gc=False, rename="camel"):
+    """Whether a Job has succeeded: the one condition that says so, or none."""
+
     conditions: tuple[JobCondition, ...] = ()
 
     def __post_init__(self) -> None:
-        # That it is about to succeed is said a moment before that it has.
-        self.conditions = _one(tuple([each for each in self.conditions if each.type == "Complete"]))
+        # What else is said of it (that it is about to succeed, a moment before it has) decides nothing.
+        done = [each for each in self.conditions if each.type == "Complete" and each.status == "True"]
+        self.conditions = _one(tuple(done))
 
 
 class Job(Live):
@@ -184,8 +187,8 @@ class Job(Live):
     @property
     def completed(self) -> str:
         """When it succeeded, empty while it has not."""
-        done = (each for each in self.status.conditions if each.type == "Complete" and each.status == "True")
-        return next((each.last_transition_time or self.metadata.creation_timestamp for each in done), "")
+        done = self.status.conditions
+        return done[0].last_transition_time or self.metadata.creation_timestamp if done else ""
 
 
 class Terminated(Struct, gc=False, rename="camel"):

@@ -29,7 +29,7 @@ from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import BENCH, DEPLOYMENT, EVENT, JOB, SITE, Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US, Job, Live, Workload
 from frappe_operator.kube.names import MANAGED_BY
-from frappe_operator.kube.readiness import available
+from frappe_operator.kube.readiness import available, succeeded
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client import Client
 from frappe_operator.runtime.engine import Engine
@@ -265,7 +265,7 @@ async def _done(transport: HttpTransport) -> None:
 
 
 def _is_done(live: Live) -> bool:
-    return available(live) if isinstance(live, Workload) else isinstance(live, Job) and bool(live.completed)
+    return available(live) if isinstance(live, Workload) else isinstance(live, Job) and succeeded(live)
 
 
 def creating() -> list[Measured]:

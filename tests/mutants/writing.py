@@ -3,6 +3,9 @@
 from tests.mutants.mutant import Mutant
 
 APPLY = "runtime/test_apply.py"
+OWNERSHIP = "runtime/test_ownership.py"
+ONCE = "runtime/test_once.py"
+REFUSALS = "runtime/test_refusals.py"
 COMPARE = "runtime/test_compare.py"
 
 MUTANTS = [
@@ -12,7 +15,7 @@ MUTANTS = [
         "runtime/client.py",
         'preconditions = {"uid": uid, **',
         "preconditions = {**",
-        ("runtime/test_ownership.py::test_a_new_object_of_the_name_is_not_deleted_for_the_old_one",),
+        (f"{OWNERSHIP}::test_a_new_object_of_the_name_is_not_deleted_for_the_old_one",),
     ),
     Mutant(
         "apply-without-uid",
@@ -20,7 +23,7 @@ MUTANTS = [
         "runtime/apply.py",
         'await self._apply(child, {"uid": live.metadata.uid})',
         "await self._apply(child, {})",
-        ("runtime/test_ownership.py::test_what_takes_the_name_while_we_compare_is_not_written",),
+        (f"{OWNERSHIP}::test_what_takes_the_name_while_we_compare_is_not_written",),
     ),
     Mutant(
         "foreign-object-adopted",
@@ -28,7 +31,7 @@ MUTANTS = [
         "runtime/apply.py",
         "await self._apply(child, ABSENT, self._by)",
         "await self._apply(child, {})",
-        ("runtime/test_ownership.py::test_what_belongs_to_another_is_never_touched",),
+        (f"{OWNERSHIP}::test_what_belongs_to_another_is_never_touched",),
     ),
     Mutant(
         "children-told-by-their-owners-name",
@@ -36,7 +39,7 @@ MUTANTS = [
         "runtime/apply.py",
         "controller.uid == self._owner.metadata.uid",
         "controller.name == self._owner.metadata.name",
-        ("runtime/test_ownership.py::test_children_of_an_earlier_owner_of_the_same_name_are_not_its_own",),
+        (f"{OWNERSHIP}::test_children_of_an_earlier_owner_of_the_same_name_are_not_its_own",),
     ),
     Mutant(
         "pruned-on-the-cache",
@@ -44,7 +47,7 @@ MUTANTS = [
         "runtime/apply.py",
         "if fresh is not None and fresh.metadata.uid == meta.uid and self._owned(fresh):",
         "if fresh is not None:",
-        ("runtime/test_ownership.py::test_a_child_that_was_given_to_another_is_not_deleted",),
+        (f"{OWNERSHIP}::test_a_child_that_was_given_to_another_is_not_deleted",),
     ),
     Mutant(
         "kept-only-when-absent",
@@ -60,7 +63,7 @@ MUTANTS = [
         "runtime/apply.py",
         "                except AlreadyExists:\n                    live = await self._unseen(child)\n",
         "                except AlreadyExists:\n                    raise\n",
-        ("runtime/test_once.py::test_a_secret_whose_creation_was_not_heard_of_is_not_made_again",),
+        (f"{ONCE}::test_a_secret_whose_creation_was_not_heard_of_is_not_made_again",),
     ),
     Mutant(
         "generated-secret-made-anew",
@@ -68,7 +71,7 @@ MUTANTS = [
         "runtime/apply.py",
         "self._child(each, once=True)",
         "self._child(each, once=False)",
-        ("runtime/test_once.py::test_a_secret_is_made_once_and_never_again",),
+        (f"{ONCE}::test_a_secret_is_made_once_and_never_again",),
     ),
     Mutant(
         "finished-job-made-again",
@@ -76,7 +79,7 @@ MUTANTS = [
         "runtime/apply.py",
         "return not live.completed and",
         "return",
-        ("runtime/test_once.py::test_a_job_that_has_succeeded_is_never_touched_even_before_we_know",),
+        (f"{ONCE}::test_a_job_that_has_succeeded_is_never_touched_even_before_we_know",),
     ),
     Mutant(
         "job-deleted-while-it-succeeds",
@@ -84,7 +87,7 @@ MUTANTS = [
         "runtime/apply.py",
         "meta.uid, version=str(meta.resource_version))",
         "meta.uid)",
-        ("runtime/test_once.py::test_a_job_that_succeeds_while_it_is_to_start_again_stays",),
+        (f"{ONCE}::test_a_job_that_succeeds_while_it_is_to_start_again_stays",),
     ),
     Mutant(
         "job-started-again-on-the-cache",
@@ -92,7 +95,7 @@ MUTANTS = [
         "runtime/apply.py",
         "body is None or live is None or not _outdated(child, live)",
         "body is None or live is None",
-        ("runtime/test_once.py::test_a_job_that_has_succeeded_is_never_touched_even_before_we_know",),
+        (f"{ONCE}::test_a_job_that_has_succeeded_is_never_touched_even_before_we_know",),
     ),
     Mutant(
         "sick-child-stops-its-neighbours",
@@ -100,7 +103,7 @@ MUTANTS = [
         "runtime/apply.py",
         "self._failure = self._failure or error\n",
         "raise\n",
-        ("runtime/test_refusals.py::test_what_trying_again_may_mend_is_raised_after_everything_else_was_done",),
+        (f"{REFUSALS}::test_what_trying_again_may_mend_is_raised_after_everything_else_was_done",),
     ),
     Mutant(
         "waiting-stage-freezes-what-exists",
@@ -125,7 +128,7 @@ MUTANTS = [
         "            await self._know_owner()\n",
         "            pass\n",
         (
-            "runtime/test_ownership.py::test_a_new_process_makes_nothing_for_an_owner_that_is_not_there_any_more",
+            f"{OWNERSHIP}::test_a_new_process_makes_nothing_for_an_owner_that_is_not_there_any_more",
             "faults/test_found.py",
         ),
     ),
@@ -135,7 +138,7 @@ MUTANTS = [
         "runtime/apply.py",
         '("deletionTimestamp" in fresh and not self._owner.deleting)',
         '"deletionTimestamp" in fresh',
-        ("runtime/test_ownership.py::test_what_a_deletion_needs_is_made_by_a_new_process_too",),
+        (f"{OWNERSHIP}::test_what_a_deletion_needs_is_made_by_a_new_process_too",),
     ),
     Mutant(
         "stages-wait-for-all",
@@ -175,7 +178,7 @@ MUTANTS = [
         "runtime/apply.py",
         "        self._verified(child, after.resource_version)\n",
         "",
-        ("runtime/test_refusals.py::test_where_a_policy_insists_on_its_own_value_there_is_no_endless_quarrel",),
+        (f"{REFUSALS}::test_where_a_policy_insists_on_its_own_value_there_is_no_endless_quarrel",),
     ),
     Mutant(
         "refused-and-asked-again-at-once",
@@ -183,7 +186,7 @@ MUTANTS = [
         "runtime/apply.py",
         "self._cluster.refusals.remember(child.ref, refusal, self._cluster.clock())",
         "pass",
-        ("runtime/test_refusals.py::test_a_refused_child_says_so_and_stops_nothing_else",),
+        (f"{REFUSALS}::test_a_refused_child_says_so_and_stops_nothing_else",),
     ),
     Mutant(
         "refused-and-never-asked-again",
@@ -191,7 +194,7 @@ MUTANTS = [
         "runtime/refusals.py",
         " or now >= until:",
         ":",
-        ("runtime/test_refusals.py::test_what_is_refused_is_asked_again_after_a_while",),
+        (f"{REFUSALS}::test_what_is_refused_is_asked_again_after_a_while",),
     ),
     Mutant(
         "secret-quoted-in-status",
@@ -199,7 +202,7 @@ MUTANTS = [
         "runtime/apply.py",
         "error.reason if child.ref.kind == SECRET else error.message",
         "error.message",
-        ("runtime/test_refusals.py::test_nothing_of_a_refused_secret_is_told",),
+        (f"{REFUSALS}::test_nothing_of_a_refused_secret_is_told",),
     ),
     Mutant(
         "dropped-field-stays",

@@ -47,11 +47,6 @@ def _statuses(pod: PodStatus) -> list[ContainerStatus]:
     return [*pod.container_statuses, *pod.init_container_statuses]
 
 
-def says_something(pod: Live) -> bool:
-    """Whether a pod has any part in `reports`: most begin, work and go without a word, and their Job says the rest."""
-    return isinstance(pod, Pod) and (message(pod.status) is not None or waiting(pod) != "")
-
-
 def reports(pods: Iterable[Pod]) -> dict[str, Report]:
     """By Job, what its pods said last, and where they said nothing, what keeps them from starting."""
     result = {}
@@ -62,6 +57,11 @@ def reports(pods: Iterable[Pod]) -> dict[str, Report]:
         elif trouble := waiting(pod):
             result[job] = Report(False, "Waiting", trouble)
     return result
+
+
+def says_something(pod: Live) -> bool:
+    """Whether a pod has any part in `reports`: most begin, work and go without a word, and their Job says the rest."""
+    return isinstance(pod, Pod) and bool(reports([pod]))
 
 
 QUIET = {"PodInitializing", "ContainerCreating"}

@@ -228,7 +228,7 @@ def test_controllers_share_what_they_see_of_a_kind() -> None:
     shared = watched([one, other])
     assert list(shared) == [TOY, CONFIG_MAP, JOB]
     assert set(shared[JOB].indices) == {"a", "b"}
-    assert [kind for kind, _ in shared[JOB].readers] == [TOY, CONFIG_MAP]
+    assert [reader.kind for reader in shared[JOB].readers] == [TOY, CONFIG_MAP]
 
 
 @pytest.mark.parametrize(

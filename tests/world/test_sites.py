@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Awaitable
 
 import pytest
 
@@ -20,18 +21,37 @@ from frappe_operator.kube.kinds import (
     SERVICE,
     SITE,
     STATEFUL_SET,
+    Key,
     Kind,
     Manifest,
     Ref,
 )
+from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.controller import Controller, Reconcile
 from tests.world.frappe import Effect
-from tests.world.harness import World, settle
+from tests.world.harness import ProductOf, World, product, settle
 from tests.world.kubelet import Exit
 from tests.world.objects import CONNECTION, EXTERNAL, a_bench, a_site, a_world
 from tests.world.volumes import storage_class
 
 DATA = (PVC, SECRET)
 """Kinds of children that hold what cannot be made again."""
+
+
+def noting(looks: list[Key]) -> ProductOf:
+    """The operator, which notes each look."""
+
+    def controllers(world: World) -> list[Controller]:
+        return [each._replace(reconcile=noted(each.reconcile)) for each in product(world)]
+
+    def noted(reconcile: Reconcile) -> Reconcile:
+        def look(cluster: Cluster, key: Key) -> Awaitable[float | None]:
+            looks.append(key)
+            return reconcile(cluster, key)
+
+        return look
+
+    return controllers
 
 
 def fetched(world: World, host: str) -> int:
@@ -534,6 +554,42 @@ def test_a_host_that_becomes_free_goes_to_the_next_whatever_its_bench() -> None:
     world.delete(SITE, "acme")
     settle(world)
     assert world.condition("Ready", "bolt", SITE).ok
+
+
+def test_a_host_that_another_suffix_makes_free_goes_to_the_next_whatever_its_bench() -> None:
+    suffixed = a_bench("forge", domainConfig={"suffix": ".example.com"})
+    world = a_world(suffixed, a_bench("mill"), a_site("acme", siteName="acme"))
+    settle(world)
+    world.add(a_site("bolt", bench="mill", domain="acme.example.com"))
+    settle(world)
+    assert world.condition("Routed", "bolt", SITE).reason == "HostTaken"
+    world.edit(BENCH, "forge", {"spec": {"domainConfig": {"suffix": ".example.net"}}})
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+    assert world.condition("Ready", "bolt", SITE).ok
+
+
+def test_a_site_more_is_no_news_to_the_others() -> None:
+    looks: list[Key] = []
+    world = a_world(a_bench(), a_site("acme"), controllers=noting(looks))
+    settle(world)
+    assert Key("default", "acme") in looks
+    looks.clear()
+    world.add(a_site("bolt"))
+    settle(world)
+    assert world.condition("Ready", "bolt", SITE).ok
+    assert world.get_existing(Ref(BENCH, "default", "forge"))["status"]["sites"] == 2
+    assert Key("default", "acme") not in looks
+
+
+def test_what_becomes_of_a_site_is_no_news_to_its_bench() -> None:
+    looks: list[Key] = []
+    world = a_world(controllers=noting(looks))
+    settle(world)
+    looks.clear()
+    world.edit(SITE, "acme", {"status": {"phase": "Odd"}}, subresource="status")
+    settle(world)
+    assert set(looks) == {Key("default", "acme")}
 
 
 def test_a_site_that_asks_for_the_host_of_another_loses_its_own_route() -> None:

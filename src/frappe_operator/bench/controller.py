@@ -38,7 +38,7 @@ from frappe_operator.model.bench import Names
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.apply import apply
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.controller import Controller, Watch, owned_by
+from frappe_operator.runtime.controller import Controller, Watch, owned_by, wanted
 from frappe_operator.runtime.finalizers import ensure_finalizer
 from frappe_operator.runtime.report import report
 
@@ -90,7 +90,8 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         BENCH,
         reconcile,
         [
-            Watch(SITE, Custom, bench_of_site, indices=domain.INDICES),
+            Watch(SITE, Custom, bench_of_site, news=wanted, indices=domain.INDICES),
+            Watch(BENCH, Custom, sharing_suffix, news=domain.suffix),
             Watch(STORAGE_CLASS, StorageClass, every_bench),
             Watch(DEPLOYMENT, Workload, owned_by(BENCH), labels=OURS),
             Watch(STATEFUL_SET, Workload, owned_by(BENCH), labels=OURS),
@@ -138,11 +139,16 @@ def bench_of_site(cluster: Cluster, live: Live) -> Iterable[Key]:
     if spec is None:
         return
     yield Key(live.metadata.namespace, spec.bench_ref.name)
-    hosts = domain.Register(cluster)
-    wanted = hosts.domain(live)
-    for host in wanted.hosts if wanted else ():
-        for other in hosts.claimants(host):
-            yield from (Key(*value.split("/")) for value in domain.by_bench(other))
+    yield from _benches(domain.Register(cluster).rivals(live))
+
+
+def sharing_suffix(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """The benches of the sites that want a host which another suffix makes free, or takes."""
+    return _benches(domain.Register(cluster).rivals_of(live))
+
+
+def _benches(sites: Iterable[Live]) -> Iterable[Key]:
+    return (Key(*value.split("/")) for site in sites for value in domain.by_bench(site))
 
 
 def every_bench(cluster: Cluster, live: Live) -> Iterable[Key]:

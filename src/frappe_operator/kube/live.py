@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw, Struct, field
 
-from frappe_operator.kube.kinds import Key
+from frappe_operator.kube.kinds import Key, Manifest
 from frappe_operator.kube.packed import pack, unpack
 
 T = TypeVar("T")
@@ -122,6 +122,15 @@ class Custom(Live):
     def said(self) -> bytes:
         """The status as JSON."""
         return unpack(self.status)
+
+    @property
+    def told(self) -> Manifest:
+        """The same as a map; an empty one when somebody wrote nonsense there."""
+        try:
+            status: Manifest = msgspec.json.decode(self.said, type=dict)
+        except msgspec.MsgspecError:
+            return {}
+        return status
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

@@ -51,6 +51,12 @@ def resolve(spec: FrappeSiteSpec, suffix: str | None) -> Domain:
     return Domain(host, source, tuple(aliases))
 
 
+def suffix(live: Live) -> object:
+    """What of a bench its sites' hosts go by."""
+    assert isinstance(live, Custom)
+    return bench_model.suffix(live)
+
+
 BENCH_INDEX, HOST_INDEX, NAME_INDEX = "bench", "host", "site-name"
 """Indices over all FrappeSites: by bench, by the hosts a spec names itself, by siteName where it names no domain."""
 
@@ -120,6 +126,19 @@ class Register(NamedTuple):
             found += self.cache.select(SITE, NAME_INDEX, name)
         unique = {live.metadata.uid: live for live in found}
         return [live for live in unique.values() if (domain := self.domain(live)) and host in domain.hosts]
+
+    def rivals(self, live: Live) -> list[Live]:
+        """Every site that wants a host of this one; it is among them itself."""
+        domain = self.domain(live)
+        return [other for host in domain.hosts for other in self.claimants(host)] if domain else []
+
+    def rivals_of(self, bench: Live) -> list[Live]:
+        """Every site that wants a host which a site of the bench has by the suffix that is in `bench`, now or once."""
+        assert isinstance(bench, Custom)
+        specs = map(asked, self.cache.select(SITE, BENCH_INDEX, str(bench.metadata.key)))
+        suffix = bench_model.suffix(bench)
+        hosts = [resolve(spec, suffix).host for spec in specs if spec and not spec.domain]
+        return [other for host in hosts for other in self.claimants(host)]
 
     def holder(self, host: str) -> Key | None:
         """Whose `host` is: the oldest claim's, then the least name's. None when nobody wants it."""

@@ -3,7 +3,7 @@
 Every answer to a write goes into what is known, so that nobody decides anything from before their own last write.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from frappe_operator.kube.kinds import Key, Kind, Manifest, Ref, ref_of
 from frappe_operator.kube.live import Live, Meta
 from frappe_operator.runtime.bodies import Bodies
 from frappe_operator.runtime.client import Client, decoded, selectors
-from frappe_operator.runtime.controller import Keys, Watched
+from frappe_operator.runtime.controller import Reader, Watched
 from frappe_operator.runtime.decoding import Broken, Decoder, Item
 from frappe_operator.runtime.errors import NotFound
 from frappe_operator.runtime.event_budget import Budget
@@ -239,23 +239,25 @@ class Cluster:
             return
         if by is not None and _more_than_our_word(change, by):
             by = None
-        for reader, keys in self._watched[change.kind].readers:
-            priority = _priority(change) if reader == change.kind else Priority.EVENT
-            concerned: dict[Key, None] = {}
-            for live in (change.old, change.new):
-                if live is not None:
-                    concerned.update(dict.fromkeys(self._concerned(keys, change.kind, live)))
-            for key in concerned:
-                if (reader, key) != by:
-                    self._enqueue(reader, key, priority)
+        for reader in self._watched[change.kind].readers:
+            priority = _priority(change) if reader.kind == change.kind else Priority.EVENT
+            for key in self._concerned(reader, change):
+                if (reader.kind, key) != by:
+                    self._enqueue(reader.kind, key, priority)
 
-    def _concerned(self, keys: Keys, kind: Kind, live: Live) -> Sequence[Key]:
+    def _concerned(self, reader: Reader, change: Change) -> Iterable[Key]:
+        sides = [live for live in (change.old, change.new) if live is not None]
+        concerned: dict[Key, None] = {}
         try:
-            return list(keys(self, live))
+            if len(sides) == 2 and reader.news is not None and reader.news(sides[0]) == reader.news(sides[1]):
+                return ()
+            for live in sides:
+                concerned.update(dict.fromkeys(reader.keys(self, live)))
         except Exception:
             # One strange object must not stop the news of all others.
-            log.exception("cannot tell whom a change concerns", kind=kind.kind, object=str(live.metadata.key))
-            return []
+            key = str(sides[0].metadata.key)
+            log.exception("cannot tell whom a change concerns", kind=change.kind.kind, object=key)
+        return concerned
 
     def enqueue(self, kind: Kind, key: Key) -> None:
         """Has an object looked at by the controller of its kind."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Keys = Callable[["Cluster", Live], Iterable[Key]]
 """The objects that have to be looked at when this one changes."""
 
+News = Callable[[Live], object]
+"""What of an object counts: a change that leaves it equal is no news."""
+
 Reconcile = Callable[["Cluster", Key], Awaitable[float | None]]
 """Makes the world what one object says. Returns the seconds until it should be looked at again; None: when something
 happens. Raises Blocked or Waiting when it cannot be said what the world should be; anything else is tried again."""
@@ -32,6 +35,8 @@ class Watch(NamedTuple):
     """A label selector: what it leaves out is not seen."""
     fields: str = ""
     """A field selector, likewise."""
+    news: News | None = None
+    """What of the object `keys` go by; None: all that is kept."""
     metadata_only: bool = False
     """Nothing but metadata is fetched, which is right for Secrets; bodies are read when they are needed."""
     indices: Mapping[str, Index] = {}
@@ -60,9 +65,24 @@ def owned_by(kind: Kind) -> Keys:
     return keys
 
 
+def wanted(live: Live) -> object:
+    """What is asked of an object, and that it is there: news for whoever does not go by its status."""
+    meta = live.metadata
+    return meta.uid, meta.generation, meta.deletion_timestamp
+
+
 def itself(cluster: Cluster, live: Live) -> Iterable[Key]:
     """The object that changed."""
     yield live.metadata.key
+
+
+class Reader(NamedTuple):
+    """Whom to tell of a kind's changes."""
+
+    kind: Kind
+    """The controller's."""
+    keys: Keys
+    news: News | None
 
 
 @dataclass
@@ -76,8 +96,7 @@ class Watched:
     metadata_only: bool
     optional: bool
     indices: dict[str, Index] = field(default_factory=dict)
-    readers: list[tuple[Kind, Keys]] = field(default_factory=list)
-    """Whom to tell: a controller's kind, and which of its objects."""
+    readers: list[Reader] = field(default_factory=list)
 
 
 def watched(controllers: Sequence[Controller]) -> dict[Kind, Watched]:
@@ -102,4 +121,4 @@ def _join(result: dict[Kind, Watched], reader: Kind, watch: Watch) -> None:
     for name, index in watch.indices.items():
         if joined.indices.setdefault(name, index) is not index:
             raise ValueError(f"two indices of {watch.kind.kind} are called {name!r}")
-    joined.readers.append((reader, watch.keys))
+    joined.readers.append(Reader(reader, watch.keys, watch.news))

@@ -26,7 +26,7 @@ async def report(
     known = cluster.get(kind, meta.namespace, meta.name)
     # Our own last write is newer than what the reconcile began with.
     latest = known if isinstance(known, Custom) and known.metadata.uid == meta.uid else owner
-    before, previous = _status(latest), latest.conditions
+    before, previous = latest.told, latest.conditions
     current = conditions(previous, verdicts, meta.generation, cluster.now())
     status = {
         **{name: value for name, value in extra.items() if value is not None or name in before},
@@ -48,14 +48,6 @@ async def report(
         return
     cluster.pace.spoke(meta.uid, cluster.clock())
     await announce(cluster, kind, owner, _turns(previous, current))
-
-
-def _status(owner: Custom) -> Manifest:
-    try:
-        status: Manifest = msgspec.json.decode(owner.said, type=dict)
-    except msgspec.MsgspecError:
-        return {}
-    return status
 
 
 def _wordless(status: Manifest) -> Manifest:

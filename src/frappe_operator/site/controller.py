@@ -25,7 +25,7 @@ from frappe_operator.model import site as site_model
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.apply import apply
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.controller import Controller, Watch
+from frappe_operator.runtime.controller import Controller, Watch, wanted
 from frappe_operator.runtime.fetch import Fetch
 from frappe_operator.runtime.finalizers import ensure_finalizer
 from frappe_operator.runtime.report import report
@@ -81,8 +81,9 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         SITE,
         reconcile,
         [
-            Watch(SITE, Custom, sharing_hosts, indices={**domain.INDICES, **site_model.INDICES}),
-            Watch(BENCH, Custom, sites_of_bench),
+            Watch(SITE, Custom, sharing_hosts, news=wanted, indices={**domain.INDICES, **site_model.INDICES}),
+            Watch(BENCH, Custom, sharing_suffix, news=domain.suffix),
+            Watch(BENCH, Custom, sites_of_bench, news=offered),
             Watch(STORAGE_CLASS, StorageClass, nobody),
             Watch(DEPLOYMENT, Workload, labelled_site, labels=OURS),
             Watch(STATEFUL_SET, Workload, sites_of_server, labels=OURS),
@@ -99,12 +100,19 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
 
 
 def sharing_hosts(cluster: Cluster, live: Live) -> Iterable[Key]:
-    """The site itself, and the sites that want one of its hosts: when it goes, the next in line gets it."""
-    yield live.metadata.key
-    hosts = domain.Register(cluster)
-    wanted = hosts.domain(live)
-    for host in wanted.hosts if wanted else ():
-        yield from (other.metadata.key for other in hosts.claimants(host))
+    """The sites that want one of its hosts: when it goes, the next in line gets it."""
+    return (other.metadata.key for other in domain.Register(cluster).rivals(live))
+
+
+def sharing_suffix(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """The sites that want a host which another suffix makes free, or takes."""
+    return (other.metadata.key for other in domain.Register(cluster).rivals_of(live))
+
+
+def offered(live: Live) -> object:
+    """What of a bench its sites go by: all but how many they are."""
+    assert isinstance(live, Custom)
+    return wanted(live), {**live.told, "sites": None}
 
 
 def sites_of_bench(cluster: Cluster, live: Live) -> Iterable[Key]:

@@ -114,12 +114,12 @@ MUTANTS = [
         (f"{SITES}::test_what_becomes_of_a_site_is_no_news_to_its_bench",),
     ),
     Mutant(
-        "bench-that-becomes-ready-is-no-news",
+        "what-a-bench-lacks-is-no-news",
         "Of a bench its sites hear only when its spec changes.",
         "site/controller.py",
         'return wanted(live), {**live.told, "sites": None}',
         "return wanted(live)",
-        (f"{SITES}::test_a_bench_and_a_site_become_ready_and_then_nothing_is_written",),
+        (f"{SITES}::test_a_site_hears_what_its_bench_lacks_and_when_it_has_it",),
     ),
     Mutant(
         "digest-not-padded",

@@ -415,6 +415,21 @@ def test_a_dead_database_is_said_in_words_and_mended_without_a_hand() -> None:
     assert world.frappe.ledger.count(Effect("created site", "acme.example.com")) == 1
 
 
+def test_a_site_hears_what_its_bench_lacks_and_when_it_has_it() -> None:
+    world = a_world()
+    settle(world)
+    world.kubelet.broken = {"forge-redis-*"}
+    world.changed()
+    settle(world)
+    said = world.condition("Ready", "acme", SITE)
+    assert (said.status, said.reason) == ("False", "BenchNotReady")
+    assert "FrappeBench forge: CacheReady" in said.message
+    world.kubelet.broken = set()
+    world.changed()
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+
+
 def test_a_site_that_does_not_answer_is_not_ready_until_it_does() -> None:
     world = a_world()
     world.frappe.silent = {"acme"}

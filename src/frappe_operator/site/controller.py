@@ -22,6 +22,7 @@ from frappe_operator.kube.names import AT_WORK, BENCH_LABEL, JOB_PODS, OURS, SIT
 from frappe_operator.model import domain
 from frappe_operator.model import report as report_model
 from frappe_operator.model import site as site_model
+from frappe_operator.model.bench import Names
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.apply import apply
 from frappe_operator.runtime.cluster import Cluster
@@ -122,9 +123,12 @@ def sites_of_bench(cluster: Cluster, live: Live) -> Iterable[Key]:
 
 
 def sites_of_server(cluster: Cluster, live: Live) -> Iterable[Key]:
-    """Every site of the bench whose server it is."""
-    bench = f"{live.metadata.namespace}/{live.metadata.label(BENCH_LABEL)}"
-    return (site.metadata.key for site in cluster.select(SITE, domain.BENCH_INDEX, bench))
+    """Every site of the bench whose MariaDB it is; of its Redis, the bench's status tells."""
+    bench = live.metadata.label(BENCH_LABEL)
+    if live.metadata.name != Names(bench).mariadb:
+        return ()
+    found = cluster.select(SITE, domain.BENCH_INDEX, f"{live.metadata.namespace}/{bench}")
+    return (site.metadata.key for site in found)
 
 
 def labelled_site(cluster: Cluster, live: Live) -> Iterable[Key]:

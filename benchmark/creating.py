@@ -4,6 +4,7 @@ BENCH_SITES makes it smaller than a thousand sites.
 """
 
 import asyncio
+import gc
 import os
 import pickle
 import re
@@ -36,6 +37,7 @@ from frappe_operator.runtime.engine import Engine
 from frappe_operator.runtime.fetch import Answer
 from frappe_operator.runtime.http import HttpTransport
 from frappe_operator.runtime.kubeconfig import find
+from frappe_operator.runtime.operator import GARBAGE_THRESHOLDS
 from frappe_operator.runtime.transport import Headers, Query, Response
 from frappe_operator.site import controller as site
 from tests.world.apiserver import take_apart
@@ -184,6 +186,7 @@ def _uid(body: bytes) -> bytes:
 
 async def operate(kubeconfig: str, kind: str, count: int, records: str) -> dict[str, Any]:
     """The operator until so many objects of a kind (its plural) have become Ready; every site answers."""
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     transport = Recorder(find(kubeconfig))
     async with transport:
         controllers = [bench.controller(Images(), _token), site.controller(Images(), _token, _answers)]
@@ -223,6 +226,7 @@ async def _answers(url: str, host: str) -> Answer:
 
 async def replay(kubeconfig: str, records: str, given: dict[str, str], at_once: int) -> dict[str, Any]:
     """The same requests, each as soon as those have ended that had ended before it: as fast as may be."""
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     recorded = _kept(records)
     known = {old.encode(): new.encode() for old, new in given.items()}
     wrong: Counter[str] = Counter()

@@ -92,7 +92,7 @@ MUTANTS = [
         "suffix-of-now-only",
         "Who wants the hosts that another suffix makes free is looked for among those of the new one.",
         "model/domain.py",
-        "hosts = [resolve(spec, suffix).host for spec in specs if spec and not spec.domain]",
+        "hosts = [resolve(spec, ending).host for spec in specs if spec and not spec.domain]",
         "hosts = [domain.host for site in self.cache.select(SITE, BENCH_INDEX, str(bench.metadata.key)) "
         "if (domain := self.domain(site))]",
         (f"{SITES}::test_a_host_that_another_suffix_makes_free_goes_to_the_next_whatever_its_bench",),

@@ -54,6 +54,12 @@ def noting(looks: list[Key]) -> ProductOf:
     return controllers
 
 
+def breaks(world: World, *pods: str) -> None:
+    """From now on the pods of these names cannot run, and all others can."""
+    world.kubelet.broken = set(pods)
+    world.changed()
+
+
 def fetched(world: World, host: str) -> int:
     """The status with which the bench's proxy answers a ping for a host."""
     service = world.get_existing(Ref(SERVICE, "default", "forge-nginx"))
@@ -286,15 +292,13 @@ def test_a_database_is_dropped_when_the_last_pod_has_ended_and_not_before() -> N
 def test_a_site_stays_until_its_data_is_gone() -> None:
     world = a_world(a_bench(), a_site("acme", deletionPolicy="Delete"))
     settle(world)
-    world.kubelet.broken = {"forge-mariadb-*"}
-    world.changed()
+    breaks(world, "forge-mariadb-*")
     world.delete(SITE, "acme")
     world.run(30)
     assert world.get(SITE, "acme") is not None
     made = [write.ref.name for write in world.writes if write.ref.kind == JOB and write.code == 201]
     assert made.count("acme-drop-database") == 1
-    world.kubelet.broken = set()
-    world.changed()
+    breaks(world)
     settle(world)
     assert world.all(SITE) == []
     assert world.frappe.databases() == set()
@@ -354,8 +358,7 @@ def test_a_site_goes_although_its_bench_was_torn_away() -> None:
 def test_a_site_that_is_kept_goes_although_its_database_is_dead() -> None:
     world = a_world()
     settle(world)
-    world.kubelet.broken = {"forge-mariadb-*"}
-    world.changed()
+    breaks(world, "forge-mariadb-*")
     world.delete(SITE, "acme")
     settle(world)
     assert world.all(SITE) == []
@@ -398,8 +401,7 @@ def test_a_namespace_goes_with_everything_in_it(policy: str) -> None:
 def test_a_dead_database_is_said_in_words_and_mended_without_a_hand() -> None:
     world = a_world()
     settle(world)
-    world.kubelet.broken = {"forge-mariadb-*"}
-    world.changed()
+    breaks(world, "forge-mariadb-*")
     settle(world)
     said = world.condition("Ready", "acme", SITE)
     assert (said.status, said.reason) == ("False", "DatabaseUnavailable")
@@ -407,8 +409,7 @@ def test_a_dead_database_is_said_in_words_and_mended_without_a_hand() -> None:
     world.add(a_site("late"))
     settle(world)
     assert world.condition("DatabaseReady", "late", SITE).reason == "DatabaseUnavailable"
-    world.kubelet.broken = set()
-    world.changed()
+    breaks(world)
     settle(world)
     assert world.condition("Ready", "acme", SITE).ok
     assert world.condition("Ready", "late", SITE).ok
@@ -418,14 +419,12 @@ def test_a_dead_database_is_said_in_words_and_mended_without_a_hand() -> None:
 def test_a_site_hears_what_its_bench_lacks_and_when_it_has_it() -> None:
     world = a_world()
     settle(world)
-    world.kubelet.broken = {"forge-redis-*"}
-    world.changed()
+    breaks(world, "forge-redis-*")
     settle(world)
     said = world.condition("Ready", "acme", SITE)
     assert (said.status, said.reason) == ("False", "BenchNotReady")
     assert "FrappeBench forge: CacheReady" in said.message
-    world.kubelet.broken = set()
-    world.changed()
+    breaks(world)
     settle(world)
     assert world.condition("Ready", "acme", SITE).ok
 

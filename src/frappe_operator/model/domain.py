@@ -51,7 +51,7 @@ def resolve(spec: FrappeSiteSpec, suffix: str | None) -> Domain:
     return Domain(host, source, tuple(aliases))
 
 
-def suffix(live: Live) -> object:
+def suffix(live: Live) -> str | None:
     """What of a bench its sites' hosts go by."""
     assert isinstance(live, Custom)
     return bench_model.suffix(live)
@@ -134,10 +134,9 @@ class Register(NamedTuple):
 
     def rivals_of(self, bench: Live) -> list[Live]:
         """Every site that wants a host which a site of the bench has by the suffix that is in `bench`, now or once."""
-        assert isinstance(bench, Custom)
+        ending = suffix(bench)
         specs = map(asked, self.cache.select(SITE, BENCH_INDEX, str(bench.metadata.key)))
-        suffix = bench_model.suffix(bench)
-        hosts = [resolve(spec, suffix).host for spec in specs if spec and not spec.domain]
+        hosts = [resolve(spec, ending).host for spec in specs if spec and not spec.domain]
         return [other for host in hosts for other in self.claimants(host)]
 
     def holder(self, host: str) -> Key | None:

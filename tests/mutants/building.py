@@ -63,6 +63,14 @@ MUTANTS = [
         (f"{FRAPPE}::test_every_pod_of_frappes_sees_one_site_only_by_its_own_directory",),
     ),
     Mutant(
+        "config-folder-read-only",
+        "`config/` is the image's: Frappe's scheduler cannot take its lock there and ends in a crash loop.",
+        "components/frappe.py",
+        '        mount("config", f"{BENCH_DIR}/config"),\n',
+        "",
+        (f"{FRAPPE}::test_every_program_of_frappes_may_write_where_frappe_writes",),
+    ),
+    Mutant(
         "password-in-the-environment",
         "The database's password is in the environment of every program of the pod.",
         "components/frappe.py",

@@ -29,6 +29,7 @@ class Bench:
         self.rootfs.folder(self.view)
         sites = self.rootfs.folder(self.sites)
         self.rootfs.folder(f"{self.view}/logs")
+        self.rootfs.folder(f"{self.view}/config")
         (sites / "apps.txt").write_text("frappe\nerpnext\nhrms\n")
         (sites / "assets").symlink_to(f"{BENCH}/assets")
         redis = f"redis://127.0.0.1:{self.redis_port}/0"

@@ -93,6 +93,26 @@ def test_a_worker_gives_up_when_there_is_no_redis_and_knows_its_queues(make_benc
     assert bench.command("worker", "--queue", "shrt").returncode == 1
 
 
+def of_the_bench(bench: Bench) -> dict[str, str]:
+    """Environment in which Frappe takes the view for its bench, `config/` included."""
+    return {"FRAPPE_BENCH_ROOT": bench.view}
+
+
+def test_a_second_scheduler_of_a_bench_ends_at_once(bench: Bench):
+    lock = bench.rootfs.inside(f"{bench.view}/config/scheduler_process")
+    with bench.rootfs.running(bench.argv("schedule"), folder=bench.sites, env=of_the_bench(bench)) as first:
+        eventually(lock.exists, "the first scheduler has its lock")
+        second = bench.command("schedule", env=of_the_bench(bench))
+        assert (second.returncode, first.ended_within(0)) == (0, None)
+
+
+def test_a_scheduler_without_a_writable_config_folder_does_not_start(bench: Bench):
+    bench.rootfs.inside(f"{bench.view}/config").rmdir()
+    ended = bench.command("schedule", env=of_the_bench(bench))
+    assert ended.returncode == 1
+    assert "config/scheduler_process" in ended.stderr
+
+
 def test_the_scheduler_queues_for_enabled_sites_and_does_not_end_when_told(make_bench: Callable[..., Bench]):
     bench = make_bench(scheduler_tick_interval=1)
     bench.made("on.example")
@@ -100,7 +120,7 @@ def test_the_scheduler_queues_for_enabled_sites_and_does_not_end_when_told(make_
     linked = bench.rootfs.inside(f"{bench.sites}/linked.example")
     linked.symlink_to("on.example")
     bench.command("enable-scheduler", site="on.example")
-    with bench.rootfs.running(bench.argv("schedule"), folder=bench.sites) as scheduler:
+    with bench.rootfs.running(bench.argv("schedule"), folder=bench.sites, env=of_the_bench(bench)) as scheduler:
         queue = f"rq:queue:{bench.common['bench_id']}:default"
         eventually(lambda: redis(bench, "LLEN", queue) == ["1"], "the scheduled job is queued")
         assert all(job.startswith("on.example::") for job in redis(bench, "LRANGE", queue, "0", "-1"))

@@ -73,6 +73,7 @@ def layout(site: Site) -> Manifest:
             f"--site={site.site_name}",
             "--volume=/volume",
             "--view=/view",
+            "--config=/config",
             f"--bench-id={site.bench_id}",
             f"--redis-cache-host={site.bench.redis_cache}",
             f"--redis-queue-host={site.bench.redis_queue}",
@@ -81,6 +82,7 @@ def layout(site: Site) -> Manifest:
         "resources": LAYOUT_RESOURCES,
         "volumeMounts": [
             mount("sites", "/view"),
+            mount("config", "/config"),
             mount("files", "/volume"),
             mount("tmp", "/tmp"),
             mount("runner", RUNNER, read_only=True),
@@ -94,7 +96,20 @@ def view_mounts(site: Site) -> list[Manifest]:
     return [
         mount("sites", SITES),
         mount("files", f"{SITES}/{site.site_name}", sub_path=site.site_name),
+    ]
+
+
+def program_mounts(site: Site) -> list[Manifest]:
+    """The view, and every other path that a program of Frappe writes to.
+
+    The scheduler takes a file lock in `config/`; commands and the bench CLI write log files to `logs/`, and the CLI
+    takes a directory without `config/pids` for no bench.
+    """
+    return [
+        *view_mounts(site),
         mount("tmp", "/tmp"),
+        mount("config", f"{BENCH_DIR}/config"),
+        mount("logs", f"{BENCH_DIR}/logs"),
     ]
 
 
@@ -109,16 +124,18 @@ def container(site: Site, name: str, command: list[str], resources: Manifest, **
         "env": ENV,
         "resources": resources,
         "securityContext": CONTAINER_SECURITY,
-        "volumeMounts": view_mounts(site),
+        "volumeMounts": program_mounts(site),
         **more,
     }
 
 
 def volumes(site: Site) -> list[Manifest]:
-    """The volumes that `layout` and `view_mounts` speak of."""
+    """The volumes that `layout` and `program_mounts` name."""
     return [
         scratch("sites"),
         scratch("tmp"),
+        scratch("config"),
+        scratch("logs"),
         {"name": "files", "persistentVolumeClaim": {"claimName": site.names.files}},
         config_volume("runner", site.bench.runner),
         secret_volume("redis", site.bench.redis, "password"),
@@ -166,18 +183,11 @@ def job(owner: Owner, image: Image, task: Task, pod: Manifest, pod_labels: dict[
 
 def site_job(site: Site, task: Task, secrets: dict[str, str]) -> Manifest:
     """A Job that works on a site. `secrets`: the Secret for each folder below `SECRETS`."""
-    main = _task(
-        site.image,
-        task,
-        secrets,
-        *view_mounts(site),
-        # Without stream logging Frappe's commands write here, and print less than with it.
-        mount("logs", f"{BENCH_DIR}/logs"),
-    )
+    main = _task(site.image, task, secrets, *program_mounts(site))
     main["workingDir"] = SITES
+    # Without stream logging Frappe's commands write to logs/, and print less than with it.
     main["env"] = [each for each in ENV if each["name"] != "FRAPPE_STREAM_LOGGING"]
-    more = [scratch("logs"), *_secret_volumes(secrets)]
-    return job(site.owner, site.image, task, pod(site, main, grace=30, more_volumes=more))
+    return job(site.owner, site.image, task, pod(site, main, grace=30, more_volumes=_secret_volumes(secrets)))
 
 
 def bare_job(owner: Owner, image: Image, bench: Names, task: Task, secrets: dict[str, str]) -> Manifest:

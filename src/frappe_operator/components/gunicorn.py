@@ -40,7 +40,7 @@ def build(site: Site) -> list[Manifest]:
         site.image.pull_policy,
         NGINX_RESOURCES,
         "/-/alive",
-        *(each for each in frappe.view_mounts(site) if each["name"] != "tmp"),
+        *frappe.view_mounts(site),
     )
     door_volumes = [config_volume("nginx", site.names.nginx)]
     return [

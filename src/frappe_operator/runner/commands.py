@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument("--site", type=_SITE, required=True)
     flags.add_argument("--volume", type=Path, help="root of the site's volume; absent in pods without files")
     flags.add_argument("--view", type=Path, required=True)
+    flags.add_argument("--config", type=Path, required=True, help="the bench's config/, empty and writable")
     flags.add_argument("--bench-id", type=_ID, required=True)
     flags.add_argument("--redis-cache-host", type=_HOST, required=True)
     flags.add_argument("--redis-queue-host", type=_HOST, required=True)

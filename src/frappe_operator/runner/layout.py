@@ -1,4 +1,4 @@
-"""`layout`: lays out the `sites/` folder that a pod sees, and the site's directory on its volume.
+"""`layout`: lays out the `sites/` and `config/` that a pod sees, and the site's directory on its volume.
 
 The view holds one site only, so no process of the pod can touch another. The site's directory is made here, as the
 pod's own user: where a volume has no fsGroup the kubelet would make it for root alone.
@@ -22,13 +22,17 @@ def layout(
     site: str,
     volume: Path | None,
     view: Path,
+    config: Path,
     bench_id: str,
     redis_cache_host: str,
     redis_queue_host: str,
     socketio_port: int,
     common_config: dict[str, Any],
 ) -> dict[str, Any]:
-    """Makes the view of `site`, and its directory on `volume` if the pod has one. Raises Blocked."""
+    """Makes the view of `site`, `config` for the bench CLI, and the site's directory on `volume`. Raises Blocked.
+
+    `volume` is None in a pod without the site's files.
+    """
     os.umask(0o027)
     apps = bench.apps()
     durable.write(view / "apps.txt", "\n".join(apps) + "\n", 0o640)
@@ -44,10 +48,12 @@ def layout(
     }
     if overruled := sorted(ours.keys() & common_config.keys()):
         say(f"commonSiteConfig may not set {', '.join(overruled)}: the operator does")
-    config = json.dumps({**common_config, **ours}, indent=1)
-    durable.write(view / "common_site_config.json", config, 0o640)
+    common = json.dumps({**common_config, **ours}, indent=1)
+    durable.write(view / "common_site_config.json", common, 0o640)
     _assets(view / "assets")
     (view / site).mkdir(exist_ok=True)
+    # Without it the bench CLI says that the directory is no bench.
+    (config / "pids").mkdir(exist_ok=True)
     if volume is not None:
         _site_directory(volume / site)
     say(f"The view of {site} is laid out: {', '.join(apps)}")

@@ -8,6 +8,7 @@ from frappe_operator.components import background, creation, database, frappe, g
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.model.site import Connection
 from tests.unit.asked import a_bench, a_site
+from tests.unit.components.conftest import World
 
 SITE = a_site()
 
@@ -54,6 +55,22 @@ def test_every_pod_of_frappes_sees_one_site_only_by_its_own_directory() -> None:
         volumes = {volume["name"]: volume for volume in pod(spec)["volumes"]}
         assert volumes["sites"] == {"name": "sites", "emptyDir": {}}
         assert volumes["files"]["persistentVolumeClaim"] == {"claimName": "pearl-files"}
+
+
+def test_every_program_of_frappes_may_write_where_frappe_writes(world: World) -> None:
+    """The scheduler takes a lock in config/, the bench CLI wants config/pids and writes logs/bench.log."""
+    for name, template in world.workloads():
+        spec = template["spec"]
+        scratch = {volume["name"] for volume in spec["volumes"] if "emptyDir" in volume}
+        for container in spec["containers"]:
+            if container.get("workingDir") != frappe.SITES:
+                continue
+            places = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+            written = {places.get(f"{frappe.BENCH_DIR}/{folder}") for folder in ("config", "logs")}
+            assert written == {"config", "logs"}, (name, container["name"])
+            assert written <= scratch, name
+            (layout,) = spec["initContainers"]
+            assert {"name": "config", "mountPath": "/config"} in layout["volumeMounts"], name
 
 
 def test_gunicorn_is_reached_through_its_front_door_only() -> None:

@@ -36,7 +36,16 @@ class Pod:
         self.root = root
         self.bench, self.view, self.volume = root / "bench", root / "view", root / "volume"
         self.common, self.programs, self.runner = root / "common", root / "programs", root / "opt" / "frappe-operator"
-        for folder in (self.bench, self.view, self.volume, self.common, self.programs, self.bench / "sites"):
+        self.config = root / "config"
+        for folder in (
+            self.bench,
+            self.view,
+            self.config,
+            self.volume,
+            self.common,
+            self.programs,
+            self.bench / "sites",
+        ):
             folder.mkdir()
         self.runner.mkdir(parents=True)
         for name, text in runner.files().items():

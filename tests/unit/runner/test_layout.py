@@ -16,6 +16,7 @@ def layout(pod: Pod, *more: str) -> tuple[str, ...]:
         f"--site={SITE}",
         f"--volume={pod.volume}",
         f"--view={pod.view}",
+        f"--config={pod.config}",
         "--bench-id=tenant-shop",
         "--redis-cache-host=b-redis-cache",
         "--redis-queue-host=b-redis-queue.tenant.svc",
@@ -65,6 +66,13 @@ def test_the_site_s_directory_is_made_for_its_user_alone(pod: Pod) -> None:
     assert directory.stat().st_mode & 0o777 == 0o750
     for folder in ("public/files", "private/files", "private/backups", "locks", "logs"):
         assert (directory / folder).is_dir()
+
+
+def test_the_bench_cli_takes_the_pod_s_bench_for_one(pod: Pod) -> None:
+    (pod.bench / "assets").mkdir()
+    for _ in ("first", "again"):
+        assert pod.run(*layout(pod)).code == 0
+    assert tree(pod.config) == {"pids": "/"}
 
 
 def test_what_a_site_has_is_kept(pod: Pod) -> None:

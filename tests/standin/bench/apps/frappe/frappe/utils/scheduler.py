@@ -1,12 +1,13 @@
 """The scheduler: looks at every site once a tick and queues what is due. It runs no job itself."""
 
 import datetime
+import fcntl
 import os
 import sys
 import time
 import traceback
 
-from frappe.conf import Conf, all_sites, common_conf, site_conf
+from frappe.conf import Conf, all_sites, bench_path, common_conf, site_conf
 from frappe.database import Database, connected
 from frappe.installer import single
 from frappe.schema import add_row
@@ -18,9 +19,19 @@ ALL = 240
 
 
 def start_scheduler() -> None:
-    """Tick for ever. As the first process of a container it does not notice SIGTERM, and neither does Frappe's."""
+    """Tick for ever, unless another scheduler of the bench does: then return at once.
+
+    As the first process of a container it does not notice SIGTERM, and neither does Frappe's. Raises OSError where
+    the lock's file cannot be written.
+    """
     os.nice(NICENESS)
     tick = int(common_conf().get("scheduler_tick_interval", TICK))
+    lock = os.open(bench_path() / "config" / "scheduler_process", os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return
     while True:
         time.sleep(tick)
         for site in all_sites():

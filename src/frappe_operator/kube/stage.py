@@ -24,6 +24,7 @@ class Reason(StrEnum):
     CLAIM_PENDING = "ClaimPending"
     BENCH_NOT_READY = "BenchNotReady"
     DATABASE_UNAVAILABLE = "DatabaseUnavailable"
+    REDIS_UNAVAILABLE = "RedisUnavailable"
     ROUTE_NOT_SERVED = "RouteNotServed"
     NOT_ANSWERING = "NotAnswering"
     DELETING = "Deleting"

@@ -77,7 +77,7 @@ def test_children_that_were_deleted_or_edited_are_put_right(a_site: Town) -> Non
     a_site.run("delete", "deployment", f"{SITE}-scheduler")
     a_site.run("scale", "deployment", f"{SITE}-gunicorn", "--replicas=3")
     patch = json.dumps({"data": {"nginx.conf": "broken"}})
-    a_site.run("patch", "configmap", f"{SITE}-nginx", f"--patch={patch}")
+    a_site.run("patch", "configmap", f"{SITE}-front-door", f"--patch={patch}")
 
     def right() -> bool:
         found = a_site.find("deployment", f"{SITE}-scheduler")
@@ -85,7 +85,7 @@ def test_children_that_were_deleted_or_edited_are_put_right(a_site: Town) -> Non
             found is not None
             and found["metadata"]["uid"] != scheduler
             and a_site.get("deployment", f"{SITE}-gunicorn")["spec"]["replicas"] == 1
-            and "location" in a_site.get("configmap", f"{SITE}-nginx")["data"]["nginx.conf"]
+            and "location" in a_site.get("configmap", f"{SITE}-front-door")["data"]["nginx.conf"]
         )
 
     a_site.until(right, "the children to be right again", 30)

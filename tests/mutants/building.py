@@ -63,6 +63,25 @@ MUTANTS = [
         (f"{FRAPPE}::test_every_pod_of_frappes_sees_one_site_only_by_its_own_directory",),
     ),
     Mutant(
+        "bench-and-site-want-one-name",
+        "The ConfigMap of a site's front door is called as the proxy's of a bench of the same name.",
+        "model/site.py",
+        'child(self.site, "front-door")',
+        'child(self.site, "nginx")',
+        ("unit/components/test_child_names.py::test_a_bench_and_a_site_of_one_name_want_no_child_of_one_name",),
+    ),
+    Mutant(
+        "one-job-name-within-another",
+        "The Job that drops a site's database is called as the one that makes that of the site `<site>-drop`.",
+        "components/database.py",
+        'child(site, "drop")',
+        'child(site, "drop-database")',
+        (
+            "unit/components/test_child_names.py::"
+            "test_an_owner_whose_name_begins_with_anothers_wants_no_child_of_the_others",
+        ),
+    ),
+    Mutant(
         "config-folder-read-only",
         "`config/` is the image's: Frappe's scheduler cannot take its lock there and ends in a crash loop.",
         "components/frappe.py",

@@ -77,6 +77,14 @@ def test_a_bench_and_a_site_become_ready_and_then_nothing_is_written() -> None:
     world.quiet(600)
 
 
+def test_a_bench_and_a_site_of_one_name_become_ready_side_by_side() -> None:
+    world = a_world(a_bench("acme"), a_site("acme", bench="acme"))
+    settle(world)
+    assert world.condition("Ready", "acme", BENCH).ok
+    assert world.condition("Ready", "acme", SITE).ok
+    world.quiet(600)
+
+
 def test_when_all_goes_well_there_is_no_warning_and_one_event_each() -> None:
     world = a_world(a_bench())
     settle(world)
@@ -297,7 +305,7 @@ def test_a_site_stays_until_its_data_is_gone() -> None:
     world.run(30)
     assert world.get(SITE, "acme") is not None
     made = [write.ref.name for write in world.writes if write.ref.kind == JOB and write.code == 201]
-    assert made.count("acme-drop-database") == 1
+    assert made.count("acme-drop") == 1
     breaks(world)
     settle(world)
     assert world.all(SITE) == []

@@ -58,5 +58,8 @@ def drop(owner: Owner, image: Image, bench: Names, secret: str) -> Manifest:
 
 
 def drop_name(site: str) -> str:
-    """Name of that Job."""
-    return child(site, "drop-database")
+    """Name of that Job.
+
+    Not "drop-database": a site called `<site>-drop` has its Job "database" by that name.
+    """
+    return child(site, "drop")

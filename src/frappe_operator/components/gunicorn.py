@@ -42,12 +42,12 @@ def build(site: Site) -> list[Manifest]:
         "/-/alive",
         *frappe.view_mounts(site),
     )
-    door_volumes = [config_volume("nginx", site.names.nginx)]
+    door_volumes = [config_volume("nginx", site.names.front_door)]
     return [
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": metadata(owner, site.names.nginx, PART),
+            "metadata": metadata(owner, site.names.front_door, PART),
             "data": {"nginx.conf": conf(site)},
         },
         {

@@ -66,8 +66,9 @@ class SiteNames(Struct, frozen=True):
         return child(self.site, "socketio")
 
     @property
-    def nginx(self) -> str:
-        return child(self.site, "nginx")
+    def front_door(self) -> str:
+        # Not "nginx": that ConfigMap is the bench's, and a bench and a site may have one name.
+        return child(self.site, "front-door")
 
 
 class Site(Struct, frozen=True):

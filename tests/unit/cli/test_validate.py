@@ -134,6 +134,11 @@ def test_one_host_for_two_sites_is_said_of_both(run: Run, file: Write) -> None:
     assert f"{path}:25: spec.domain: pearl.example.net is also FrappeSite pearl's" in said
 
 
+def test_a_bench_and_a_site_may_have_one_name(run: Run, file: Write) -> None:
+    both = f"{BENCH}---\n{SITE}".replace("name: pearl\n", "name: pier\n")
+    assert run("validate", file(both)) == (0, "2 objects are valid\n")
+
+
 def test_an_object_declared_twice_is_said_of_the_second(run: Run, file: Write) -> None:
     path = file(f"{BENCH}---\n{BENCH}")
     assert run("validate", path) == (1, f"{path}:11: metadata.name: declared twice, first at {path}:1: keep one\n")

@@ -1,0 +1,60 @@
+"""Two objects of ours never want the same name for a child: neither two of one kind, nor a bench and a site."""
+
+import re
+from collections import defaultdict
+
+import pytest
+
+from frappe_operator.kube.kinds import BENCH, SITE
+from frappe_operator.kube.names import BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
+from tests.unit.components.conftest import WORLDS
+
+HASH = re.compile(r"(?<=-)[0-9a-f]{8,}$")
+
+
+def parts() -> dict[str, dict[str, set[str]]]:
+    """What follows an owner's name in its children's names: by kind of child, then by kind of owner.
+
+    Empty where the child's name is the owner's own. Fingerprints in names count as one.
+    """
+    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for world in WORLDS:
+        if world.name == "long-names":
+            continue
+        for each in world.manifests:
+            labels, name = each["metadata"]["labels"], each["metadata"]["name"]
+            kind, owner = (SITE, labels[SITE_LABEL]) if SITE_LABEL in labels else (BENCH, labels[BENCH_LABEL])
+            part = name.removeprefix(owner)
+            assert part != name or name == owner, f"{each['kind']} {name} does not begin with its owner's name"
+            found[each["kind"]][kind.kind].add(HASH.sub("#", part.removeprefix("-")))
+    return found
+
+
+PARTS = parts()
+
+
+def test_every_kind_of_child_is_among_them() -> None:
+    assert PARTS["ConfigMap"] == {"FrappeBench": {"image", "nginx", "runner"}, "FrappeSite": {"front-door"}}
+    assert {"create", "apps-#", "drop"} <= PARTS["Job"]["FrappeSite"]
+
+
+@pytest.mark.parametrize("kind", sorted(PARTS))
+def test_a_bench_and_a_site_of_one_name_want_no_child_of_one_name(kind: str) -> None:
+    assert PARTS[kind]["FrappeBench"] & PARTS[kind]["FrappeSite"] == set()
+
+
+@pytest.mark.parametrize("kind", sorted(PARTS))
+def test_an_owner_whose_name_begins_with_anothers_wants_no_child_of_the_others(kind: str) -> None:
+    """`drop-database` and `database` of one kind: the first of `shop` is the second of `shop-drop`."""
+    every = set().union(*PARTS[kind].values())
+    assert [(one, other) for one in every for other in every if one != other and one.endswith(f"-{other}")] == []
+
+
+def test_a_bench_selects_no_pod_of_a_site() -> None:
+    """Pods of a site carry the name of their bench: only the component tells them from the bench's own."""
+    components: dict[bool, set[str]] = defaultdict(set)
+    for world in WORLDS:
+        for _, template in world.workloads():
+            labels = template["metadata"]["labels"]
+            components[SITE_LABEL in labels].add(labels[COMPONENT_LABEL])
+    assert components[True] & components[False] == set()

@@ -6,6 +6,7 @@ CREATION = "unit/runner/test_creation.py"
 DATABASE = "unit/runner/test_database.py"
 LAYOUT = "unit/runner/test_layout.py"
 IMAGE = "unit/runner/test_image.py"
+APPS = "unit/runner/test_apps.py"
 
 MUTANTS = [
     Mutant(
@@ -208,5 +209,21 @@ MUTANTS = [
         "        os.replace(temporary, path)\n",
         "        path.write_text(text)\n        path.chmod(mode)\n        os.unlink(temporary)\n",
         (f"{CREATION}::test_killed_at_any_moment_it_ends_as_one_whole_site",),
+    ),
+    Mutant(
+        "half-installed-app-not-forced",
+        "An installation that was interrupted is repeated as it was: Frappe refuses it for ever.",
+        "runner/apps.py",
+        'force = ["--force"] if mark.exists() else []',
+        "force: list[str] = []",
+        (f"{APPS}::test_an_installation_that_ended_anywhere_is_reported_and_taken_up",),
+    ),
+    Mutant(
+        "listed-app-taken-for-whole",
+        "An app that was interrupted after Frappe listed it counts as installed: its last steps never run.",
+        "runner/apps.py",
+        "if app not in installed or mark.exists():",
+        "if app not in installed:",
+        (f"{APPS}::test_an_installation_that_ended_anywhere_is_reported_and_taken_up",),
     ),
 ]

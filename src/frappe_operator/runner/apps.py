@@ -1,5 +1,12 @@
-"""`install-apps`: brings apps of the image into a site, one at a time."""
+"""`install-apps`: brings apps of the image into a site, one at a time.
 
+Frappe installs an app in many steps and undoes none of them. Interrupted anywhere, the app is left half-installed: the
+same command is then refused for ever (`DuplicateEntryError`), or the app is listed although its last steps never ran.
+A file on the site's volume, written before `install-app` starts and removed when it has ended well, tells such an app
+from one that is complete: its installation is repeated with `--force`, which takes up what is there.
+"""
+
+from pathlib import Path
 from typing import Any
 
 from . import bench, durable, paths
@@ -17,20 +24,55 @@ def install(site: str, wanted: list[str]) -> dict[str, Any]:
             f"{', '.join(absent)} is not in the bench's image, which has {', '.join(present)}: remove it from "
             "spec.apps, or give the bench an image that has it",
         )
-    if not (paths.SITES / site / paths.OURS / "created.json").exists():
+    wanted = _with_required(wanted, present)
+    ours = paths.SITES / site / paths.OURS
+    if not (ours / "created.json").exists():
         raise Retry("SiteNotCreated", f"The site {site} has not been made yet")
-    with durable.locked(paths.SITES / site / paths.OURS / "lock", LOCK_SECONDS):
+    with durable.locked(ours / "lock", LOCK_SECONDS):
         installed = _installed(site, present)
         for app in wanted:
-            if app not in installed:
-                say(f"Installing {app}")
-                ended = bench.frappe("--site", site, "install-app", app)
+            mark = ours / f"installing-{app}"
+            if app not in installed or mark.exists():
+                _install(site, app, mark)
                 installed = _installed(site, present)
                 # What counts is what the site says: some refusals of Frappe's exit with 0.
                 if app not in installed:
-                    raise Retry("InstallationFailed", f"install-app {app} {ended.how}")
+                    raise Retry("InstallationFailed", f"install-app {app} ended with 0, but the site has no {app}")
     say(f"The site has {', '.join(installed)}")
     return {"apps": {app: bench.version(app) for app in installed}}
+
+
+def _install(site: str, app: str, mark: Path) -> None:
+    """Runs `install-app` to its end. Whatever ends it otherwise leaves the mark behind."""
+    force = ["--force"] if mark.exists() else []
+    say(f"Installing {app}{': an earlier attempt did not end well, so what it left is taken up' if force else ''}")
+    durable.write(mark, "", 0o640)
+    ended = bench.frappe("--site", site, "install-app", app, *force)
+    if ended.code != 0:
+        raise Retry("InstallationFailed", f"install-app {app} {ended.how}")
+    durable.remove(mark)
+
+
+def _with_required(wanted: list[str], present: list[str]) -> list[str]:
+    """The apps, each after those it requires: what Frappe installed on the way would have no mark of its own."""
+    ordered: dict[str, None] = {}
+
+    def add(app: str, trail: tuple[str, ...]) -> None:
+        if app in trail or app in ordered:
+            return
+        if app not in present:
+            raise Blocked(
+                "AppNotInImage",
+                f"{trail[-1]} requires {app}, which is not in the bench's image: remove {trail[-1]} from spec.apps, or "
+                f"give the bench an image that has {app}",
+            )
+        for required in bench.required_apps(app):
+            add(required, (*trail, app))
+        ordered[app] = None
+
+    for app in wanted:
+        add(app, ())
+    return list(ordered)
 
 
 def _installed(site: str, present: list[str]) -> list[str]:

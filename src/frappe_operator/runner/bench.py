@@ -24,19 +24,22 @@ def apps() -> list[str]:
 
 def version(app: str) -> str:
     """Version of an app, read without running its code; empty when it does not say."""
-    source = (paths.APPS / app / app / "__init__.py").read_text(encoding="utf-8")
-    for statement in ast.parse(source).body:
-        if (
-            isinstance(statement, (ast.Assign, ast.AnnAssign))
-            and isinstance(statement.value, ast.Constant)
-            and isinstance(statement.value.value, str)
-            and "__version__" in {ast.unparse(target) for target in _targets(statement)}
-        ):
-            return statement.value.value
+    value = _assigned(paths.APPS / app / app / "__init__.py", "__version__")
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        return value.value
     try:
         return importlib.metadata.version(app)
     except importlib.metadata.PackageNotFoundError:
         return ""
+
+
+def required_apps(app: str) -> list[str]:
+    """The apps that an app requires, read from its hooks without running them; none where it does not say."""
+    value = _assigned(paths.APPS / app / app / "hooks.py", "required_apps")
+    listed = value.elts if isinstance(value, (ast.List, ast.Tuple)) else []
+    words = [each.value for each in listed if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    # `erpnext`, `frappe/erpnext` and `https://github.com/frappe/erpnext.git` are all the app erpnext.
+    return [word.rstrip("/").rpartition("/")[2].partition("@")[0].removesuffix(".git") for word in words]
 
 
 def major(version: str) -> int:
@@ -68,5 +71,15 @@ def frappe(*arguments: str) -> child.Ended:
     return child.follow([python, "-m", "frappe.utils.bench_helper", "frappe", *arguments], cwd=paths.SITES)
 
 
-def _targets(statement: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
-    return statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+def _assigned(source: Path, name: str) -> ast.expr | None:
+    """What a module assigns to a name, None when it does not, or is no Python."""
+    try:
+        body = ast.parse(source.read_text(encoding="utf-8")).body
+    except (FileNotFoundError, SyntaxError):
+        return None
+    for statement in body:
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            if name in {ast.unparse(target) for target in targets}:
+                return statement.value
+    return None

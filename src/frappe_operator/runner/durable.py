@@ -36,6 +36,12 @@ def append(path: Path, line: str) -> None:
         os.fsync(file.fileno())
 
 
+def remove(path: Path) -> None:
+    """Removes a file. When this returns, it stays removed after a power cut."""
+    path.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
 def sync_folder(path: Path) -> None:
     """Makes the names in a folder outlive a power cut."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -33,9 +33,12 @@ def _publish(assets: Path, key: str, keep: list[str]) -> None:
     assets.mkdir(parents=True, exist_ok=True)
     with durable.locked(assets / ".lock", LOCK_SECONDS):
         for other in assets.iterdir():
-            # What starts with a dot was being made when its maker was killed: we hold the lock.
-            if other.is_dir() and other.name not in (key, *keep):
+            # What starts with a dot was being made, and what has no marker was being removed, when a run was killed: we
+            # hold the lock.
+            if other.is_dir() and (other.name not in (key, *keep) or not (other / MARKER).exists()):
                 say(f"Removing the assets {other.name}")
+                # First of all: a part of them with a marker would be taken for the whole when the image comes back.
+                durable.remove(other / MARKER)
                 shutil.rmtree(other)
         if (assets / key / MARKER).exists():
             say("The assets of this image are published already")

@@ -85,6 +85,15 @@ def test_killed_at_any_moment_there_is_all_of_it_or_nothing(built: Pod) -> None:
     assert {path.name for path in (built.common / "assets").iterdir()} == {"aaaa", ".lock"}
 
 
+def test_killed_while_an_image_is_removed_its_assets_are_whole_when_it_comes_back(built: Pod) -> None:
+    assert built.run(*inspect(built)).code == 0
+    dead = 0
+    while built.run(*inspect(built, key="bbbb"), kill_at=(dead := dead + 1)).code != 0:
+        assert built.run(*inspect(built, "--keep=bbbb")).code == 0
+        assert published(built) == WHOLE
+    assert dead > 5
+
+
 def test_links_out_of_the_bench_are_not_followed(built: Pod) -> None:
     outside = built.root / "secrets" / "redis"
     (built.bench / "assets" / "stolen").symlink_to(outside)

@@ -66,8 +66,21 @@ def list_apps(site, arguments):
 
 
 def install(site, arguments):
-    if fail("install-app") != "lie":
-        write_apps(site, [*apps(site), arguments[1]])
+    """Not a transaction: half-installed, an app is refused without --force, and is listed before all of it is there."""
+    app, force = arguments[1], "--force" in arguments[2:]
+    state = Path(site) / f"fake-{app}.txt"
+    if app in apps(site) and not force:
+        print(f"App {app} already installed")
+        return
+    if fail("install-app") == "lie":
+        return
+    if state.exists() and not force:
+        sys.exit(f"frappe.exceptions.DuplicateEntryError: ('Module Def', '{app}')")
+    state.write_text("half")
+    fail("install-half-way")
+    write_apps(site, list(dict.fromkeys([*apps(site), app])))
+    fail("install-after-listed")
+    state.write_text("whole")
 
 
 def fail(step):

@@ -41,3 +41,7 @@ class RequestTooLarge(FrappeError):
 
 class LockTimeoutError(FrappeError):
     """Another process holds the lock."""
+
+
+class DuplicateEntryError(Exception):
+    """A document of that name is there: its arguments are the doctype and the name. Printed with its traceback."""

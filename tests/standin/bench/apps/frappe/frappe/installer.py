@@ -11,7 +11,7 @@ from frappe import schema
 from frappe.auth import set_password
 from frappe.conf import Conf, all_apps, site_conf, sites_path
 from frappe.database import Database, connected, run_script
-from frappe.exceptions import FrappeError
+from frappe.exceptions import DuplicateEntryError, FrappeError
 from frappe.failure import Failing
 from frappe.locking import filelock
 
@@ -154,7 +154,11 @@ def _ask_admin_password() -> str:
 
 
 def install_app(database: Database, site: str, app: str, *, force: bool = False) -> None:
-    """Put an app, and before it those it needs, into a site. Does nothing when it is there, unless forced."""
+    """Put an app, and before it those it needs, into a site. Does nothing when it is there, unless forced.
+
+    Raises DuplicateEntryError for an app that was half-installed, unless forced. Not a transaction: each table that is
+    made commits what was written before it. The app is listed before its own last steps have run.
+    """
     if app not in all_apps():
         raise FrappeError(f"App {app} not in apps.txt")
     if app in installed_apps(database) and not force:
@@ -166,11 +170,18 @@ def install_app(database: Database, site: str, app: str, *, force: bool = False)
     failing = Failing("install-app", site, site_conf(site))
     failing.at("before-tables")
     print(f"\nInstalling {app}...", flush=True)
-    schema.sync(database, app)
+    for module in schema.hooks(app, "modules"):
+        if database.value("SELECT name FROM `tabModule Def` WHERE name = %s", module) and not force:
+            raise DuplicateEntryError("Module Def", module)
+        schema.add_once(database, "Module Def", name=module, app_name=app)
+    schema.sync(database, app, half_way=lambda: failing.at("half-way"))
     schema.run_patches(database, app)
     failing.at("after-tables")
-    schema.add_once(database, "Module Def", name=app, app_name=app)
     _set_installed(database, [*(one for one in installed_apps(database) if one != app), app])
+    database.commit()
+    failing.at("after-listed")
+    for doctype, row in schema.hooks(app, "documents"):
+        schema.add_once(database, doctype, **row)
     database.commit()
     failing.at("after-app")
 

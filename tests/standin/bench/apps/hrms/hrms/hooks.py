@@ -2,7 +2,11 @@
 
 required_apps = ["erpnext"]
 
+modules = ["HR"]
+
 doctypes = {
     "Expense Claim": "`employee` varchar(140)",
     "Leave Application": "`employee` varchar(140), FOREIGN KEY (`employee`) REFERENCES `tabEmployee` (`name`)",
 }
+
+documents = [("Role", {"name": "Employee"})]

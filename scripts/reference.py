@@ -75,7 +75,7 @@ def page(kind: Kind) -> str:
         _fields(status),
         "## Conditions",
         "What belongs to a condition is created once those it comes after are true. What exists is always kept right, "
-        "whatever else is not.",
+        "and comes back when it is deleted, whatever else is not true and whatever is wrong with the spec.",
         _conditions(kind),
         "## Children",
         "Names longer than a label may be are cut, and told apart by a fingerprint. Volumes of StatefulSets stay, as "

@@ -213,6 +213,27 @@ async def test_a_stage_waits_only_for_those_it_comes_after() -> None:
 
 
 @virtual
+async def test_a_stage_that_has_begun_is_kept_whole_while_earlier_stages_are_not_true() -> None:
+    async with a_bed() as bed:
+        two = Stage("Two", [a_deployment(), a_config("bear-more")], exist, once=[a_secret()])
+        await bed.apply(Stage("Two", [a_config("bear-more")], exist))
+        done = await bed.apply(Stage("One", [a_config()], not_yet), two)
+        assert bed.exists(DEPLOYMENT, "bear-web")
+        assert not bed.exists(SECRET, "bear-key"), "what is made once is not a part that got lost"
+        assert done.verdicts["Two"] == Verdict(False, Reason.WAITING, "Waits for One")
+
+
+@virtual
+async def test_what_is_anothers_is_no_beginning() -> None:
+    async with a_bed() as bed:
+        await bed.create(a_config("bear-more"))
+        await bed.apply(
+            Stage("One", [a_config()], not_yet), Stage("Two", [a_deployment(), a_config("bear-more")], exist)
+        )
+        assert not bed.exists(DEPLOYMENT, "bear-web")
+
+
+@virtual
 async def test_what_exists_is_kept_right_while_earlier_stages_are_not_true() -> None:
     async with a_bed() as bed:
         await bed.apply(stage(a_deployment(), name="Two"))

@@ -112,7 +112,8 @@ class Frappe:
         """Makes the site once: the mark is on its volume."""
         disk, site = self._disk(pod, "files"), flags["site"]
         if site not in disk.setdefault("sites", {}):
-            disk["sites"][site] = {"apps": ["frappe"], "bench_id": flags["bench-id"]}
+            server = self._secret(pod, "secret-database")["host"].split(".")[0]
+            disk["sites"][site] = {"apps": ["frappe"], "bench_id": flags["bench-id"], "server": server}
             self.ledger.append(Effect("created site", site))
         return True, "create-site is done", {}
 
@@ -210,10 +211,10 @@ class Frappe:
             labels = pod["metadata"].get("labels", {})
             if labels.get(COMPONENT_LABEL) != "gunicorn" or not ready(pod):
                 continue
-            if site not in self._disk(pod, "files").get("sites", {}) or labels[SITE_LABEL] in self.silent:
+            made = self._disk(pod, "files").get("sites", {}).get(site)
+            if made is None or labels[SITE_LABEL] in self.silent:
                 continue
-            database = f"{labels[BENCH_LABEL]}-mariadb-0"
-            server = self.api.store.get(Ref(kinds.POD, namespace, database))
+            server = self.api.store.get(Ref(kinds.POD, namespace, f"{made['server']}-0"))
             if server is not None and not ready(server.obj):
                 return Answer(500, "Internal Server Error")
             return Answer(200, '{"message":"pong"}')

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from frappe_operator.api.frappebench import FrappeBenchSpec
 from frappe_operator.components import image
 from frappe_operator.kube.kinds import (
     CONFIG_MAP,
@@ -31,6 +32,7 @@ class Seen(NamedTuple):
     """What there is around a bench."""
 
     live: Custom
+    spec: FrappeBenchSpec
     sites: list[Live]
     classes: dict[str, StorageClass]
     reports: dict[str, Report]
@@ -47,7 +49,7 @@ class Seen(NamedTuple):
 
 async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     """Everything a bench is decided from. One read of a ConfigMap, remembered while it does not change; and once,
-    when the image has been looked into, of what was found."""
+    when the image has been looked into, of what was found. Raises Blocked when the spec is none."""
     namespace, name = live.metadata.namespace, live.metadata.name
     spec = model.parse(live)
     names = model.Names(name)
@@ -71,6 +73,7 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     claim = cluster.get(PVC, namespace, names.common)
     return Seen(
         live=live,
+        spec=spec,
         sites=sites,
         classes=classes,
         reports=report.reports(pods),
@@ -84,7 +87,7 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
 
 
 def resolve(seen: Seen, images: Images) -> Bench:
-    """The bench as decided. Raises Blocked when the user must change something."""
+    """The bench as decided."""
     return model.resolve(
         seen.live,
         images,

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
+from frappe_operator.bench import checks
 from frappe_operator.bench.observe import Seen
 from frappe_operator.components import image, mariadb, proxy, redis, storage
 from frappe_operator.kube.readiness import claims_usable, jobs_succeeded, workloads_available
-from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict
+from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict, checked
 from frappe_operator.model.bench import Bench, missing_apps
 
 STORED, IMAGE = ["StorageReady"], ["ImageReady"]
@@ -14,18 +15,20 @@ the proxy needs to know what is in the bench's."""
 
 
 def stages(bench: Bench, seen: Seen, token: Callable[[], str]) -> list[Stage]:
-    """Each row is one stage and one status condition. `token` makes a new password."""
+    """Each row is one stage and one status condition; a failed check makes its condition false. `token` makes a new
+    password."""
     known = image_known(bench, seen)
     about_image = [*image.runner(bench), *image.facts(bench)]
     served = [*proxy.config(bench), *proxy.build(bench)]
     password = redis.secret(bench, token())
-    return [
+    rows = [
         Stage("StorageReady", storage.common(bench), claims_usable(seen.classes)),
         Stage("ImageReady", about_image, known, once=image.inspect(bench), after=STORED),
         Stage("CacheReady", redis.build(bench), workloads_available, once=password, after=STORED),
         database(bench, seen, token),
         Stage("ProxyReady", served, workloads_available, after=IMAGE),
     ]
+    return checked(rows, checks.failed(seen))
 
 
 def database(bench: Bench, seen: Seen, token: Callable[[], str]) -> Stage:

@@ -11,6 +11,7 @@ from frappe_operator.cli.source import Document
 from frappe_operator.kube.kinds import ALL, BENCH, CONFIG_MAP, SECRET, SITE, Kind, Manifest
 from frappe_operator.kube.live import Custom, Live, Meta
 from frappe_operator.kube.names import digest
+from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain
 from frappe_operator.model.bench import Facts, Names
@@ -97,7 +98,11 @@ class Declared:
     def facts(self, bench: Custom) -> Facts:
         """What the image of a bench is assumed to hold. Raises Blocked when the bench's spec is none."""
         spec = bench_model.parse(bench)
-        apps = list(bench_model.apps(spec))
+        try:
+            apps = list(bench_model.apps(spec))
+        except Blocked:
+            # Which is said of the bench; a site may name apps of its own.
+            apps = ["frappe"]
         for site in self.select(SITE, domain.BENCH_INDEX, str(bench.metadata.key)):
             asked = domain.asked(site)
             apps += (asked.apps if asked else None) or []

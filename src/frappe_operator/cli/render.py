@@ -1,15 +1,17 @@
 """The children of benches and sites as YAML, decided and built by the same functions as in a cluster."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from frappe_operator.bench import checks as bench_checks
 from frappe_operator.bench import observe as bench_observe
 from frappe_operator.bench.stages import stages as bench_stages
 from frappe_operator.cli import text
 from frappe_operator.cli.declared import Declared, Object
 from frappe_operator.kube.kinds import BENCH, SITE, Manifest
-from frappe_operator.kube.stage import Stage
-from frappe_operator.model.site import parse
+from frappe_operator.kube.stage import Blocked, Failed, Reason, Stage
+from frappe_operator.model.site import misplaced, parse
+from frappe_operator.site import checks as site_checks
 from frappe_operator.site import observe as site_observe
 from frappe_operator.site.stages import stages as site_stages
 
@@ -35,21 +37,31 @@ def render(declared: Declared) -> Iterator[str]:
 
 
 def bench_children(declared: Declared, bench: Object) -> list[Stage]:
-    """The stages of a bench."""
+    """The stages of a bench. Raises Blocked when a check fails: nothing that exists has to be kept."""
     seen = asyncio.run(bench_observe.observe(declared, bench.live, declared.images))
+    _refuse(bench_checks.failed(seen))
     decided = bench_observe.resolve(seen, declared.images)
     return bench_stages(decided, seen, lambda: GENERATED)
 
 
 def site_children(declared: Declared, site: Object) -> list[Stage]:
-    """The stages of a site."""
-    meta, bench = site.live.metadata, parse(site.live).bench_ref.name
+    """The stages of a site. Raises Blocked when a check fails, and BenchNotDeclared."""
+    meta, spec = site.live.metadata, parse(site.live)
+    bench = spec.bench_ref.name
     if declared.find(BENCH, meta.namespace, bench) is None:
+        if said := misplaced(spec, meta.namespace):
+            raise Blocked(Reason.INVALID_SPEC, said)
         message = f"FrappeBench {bench}, on which FrappeSite {meta.name} runs, is in none of the files"
         raise BenchNotDeclared(f"{message} (namespace {meta.namespace})")
     seen = asyncio.run(site_observe.observe(declared, site.live, declared.images))
+    _refuse(site_checks.failed(seen))
     decided = site_observe.resolve(seen)
     return site_stages(decided, seen, lambda: GENERATED)
+
+
+def _refuse(failed: Sequence[Failed]) -> None:
+    for _, verdict in failed:
+        raise Blocked(Reason(verdict.reason), verdict.message)
 
 
 def _documents(owner: Object, stages: list[Stage], assumed: str) -> Iterator[str]:

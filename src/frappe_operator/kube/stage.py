@@ -1,6 +1,6 @@
 """A stage: one group of children, one status condition, one row in the docs."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -38,6 +38,7 @@ class Reason(StrEnum):
     # The user must act.
     INVALID_SPEC = "InvalidSpec"
     BENCH_NOT_FOUND = "BenchNotFound"
+    BENCH_DELETING = "BenchDeleting"
     SECRET_NOT_FOUND = "SecretNotFound"
     SECRET_INVALID = "SecretInvalid"
     APP_NOT_IN_IMAGE = "AppNotInImage"
@@ -114,4 +115,23 @@ class Stage(NamedTuple):
     once: Sequence[Manifest] = ()
     """Created when absent and never changed after: generated Secrets, Jobs."""
     after: Collection[str] | None = None
-    """Conditions without which nothing new of it is created; None: those of all stages before it."""
+    """Conditions without which it does not begin; None: those of all stages before it."""
+
+
+Failed = tuple[str, Verdict]
+"""A check that failed: the condition it makes false, and why."""
+
+
+def checked(stages: Iterable[Stage], failed: Sequence[Failed]) -> list[Stage]:
+    """The stages, with each failed check right before the first stage of its condition: the condition is false and the
+    stage does not begin; one that has begun is kept whole all the same."""
+    result: list[Stage] = []
+    for stage in stages:
+        if all(each.condition != stage.condition for each in result):
+            result += [
+                Stage(name, [], lambda _, verdict=verdict: verdict)  # type: ignore[misc]
+                for name, verdict in failed
+                if name == stage.condition
+            ]
+        result.append(stage)
+    return result

@@ -228,7 +228,11 @@ def resolve(
     mariadb_wanted: bool = False,
     upstreams: tuple[Upstream, ...] = (),
 ) -> Bench:
-    """Decides everything about a bench. `access_mode`: what its StorageClass, or its claim if there is one, can do."""
+    """Decides everything about a bench. `access_mode`: what its StorageClass, or its claim if there is one, can do.
+
+    Raises Blocked when the spec is none. What else is wrong with it, bench/checks.py says; here it has a value that
+    keeps what exists as it is.
+    """
     spec = parse(live)
     storage, redis, database = spec.storage, spec.redis_config, spec.database_config
     asked_mode = storage.access_mode if storage else None
@@ -237,7 +241,7 @@ def resolve(
     max_memory = redis_memory((redis.max_memory if redis else None) or "256Mi")
     return Bench(
         owner=Owner.of(BENCH, live),
-        apps=apps(spec),
+        apps=_apps(spec, live),
         image=image(spec, images),
         facts=facts,
         nginx=Size(replicas("nginx", spec.component_replicas), resources("nginx", asked.nginx if asked else None)),
@@ -292,6 +296,27 @@ def apps(spec: FrappeBenchSpec) -> tuple[str, ...]:
     """The apps of the bench, frappe first, each once. Raises Blocked when appsJSON is not a list of apps."""
     names = [app.name for app in spec.apps or []] or _apps_json(spec.apps_json or "[]")
     return tuple(dict.fromkeys(["frappe", *names]))
+
+
+class _LastStatus(Struct, rename="camel"):
+    """What of a bench's last status is gone by when nothing else can be."""
+
+    installed_apps: tuple[str, ...] = ()
+
+
+def _apps(spec: FrappeBenchSpec, live: Custom) -> tuple[str, ...]:
+    """The apps of the bench; while they cannot be read, those it had when they last could."""
+    try:
+        return apps(spec)
+    except Blocked:
+        return _last_status(live).installed_apps or ("frappe",)
+
+
+def _last_status(live: Custom) -> _LastStatus:
+    try:
+        return msgspec.json.decode(live.said, type=_LastStatus)
+    except msgspec.MsgspecError:
+        return _LastStatus()
 
 
 APP = re.compile("[a-z][a-z0-9_]{0,63}")

@@ -127,19 +127,22 @@ INDICES: dict[str, Callable[[Live], list[str]]] = {CONNECTION_INDEX: by_connecti
 
 
 def parse(live: Custom) -> FrappeSiteSpec:
-    """The spec as asked. Raises Blocked when it is not one, or points out of its namespace."""
+    """The spec as asked. Raises Blocked when it is not one."""
     try:
-        spec = msgspec.json.decode(live.spec, type=FrappeSiteSpec)
+        return msgspec.json.decode(live.spec, type=FrappeSiteSpec)
     except msgspec.MsgspecError as error:
         raise Blocked(Reason.INVALID_SPEC, f"spec: {error}") from error
+
+
+def misplaced(spec: FrappeSiteSpec, namespace: str) -> str:
+    """What is wrong with benchRef.namespace for a site in `namespace`; empty when nothing is."""
     elsewhere = spec.bench_ref.namespace
-    if elsewhere not in (None, live.metadata.namespace):
-        raise Blocked(
-            Reason.INVALID_SPEC,
-            f"benchRef.namespace is {elsewhere}, but a site lives beside its bench: "
-            f"remove it, or create the FrappeSite in {elsewhere}",
-        )
-    return spec
+    if elsewhere in (None, namespace):
+        return ""
+    return (
+        f"benchRef.namespace is {elsewhere}, but a site lives beside its bench: remove it, or create the FrappeSite in "
+        f"{elsewhere}"
+    )
 
 
 def needs_mariadb(live: Live) -> bool:
@@ -174,33 +177,28 @@ def resolve(
     *,
     retained_database: str = "",
     connection: Connection | None = None,
+    known_database: str = "",
 ) -> Site:
     """Decides everything about a site.
 
     `retained_database`: the name an earlier site of this name left behind. `connection`: the user's own database.
-    Raises Blocked when the user must change something, Waiting while the bench's image is not known.
+    `known_database`: the name in the last status. Raises Waiting while the bench's image is not known. What is wrong
+    with the spec or a Secret, site/checks.py says; here it has a value that keeps what exists as it is.
     """
     image = bench.running_image
     if image is None or bench.facts is None:
         raise Waiting(Reason.BENCH_NOT_READY, f"FrappeBench {bench.owner.name} has not looked into its image yet")
-    apps = tuple(dict.fromkeys(["frappe", *(spec.apps if spec.apps is not None else bench.apps)]))
-    if absent := [app for app in apps if app not in bench.facts.apps]:
-        raise Blocked(
-            Reason.APP_NOT_IN_IMAGE,
-            f"{', '.join(absent)} is not in the bench's image {image.reference}: remove it from spec.apps, or give "
-            "the bench an image that has it (imageConfig)",
-        )
     storage = spec.storage
     sizes = (spec.component_resources, bench.site_resources)
     return Site(
         owner=Owner.of(SITE, live, bench.owner.name),
         site_name=spec.site_name,
-        apps=apps,
+        apps=tuple(app for app in apps(spec, bench) if app in bench.facts.apps),
         bench=bench.names,
         image=image,
         facts=bench.facts,
         domain=resolve_domain(spec, bench.suffix),
-        database=_database(live, bench, retained_database, connection),
+        database=_database(live, bench, retained_database, connection, known_database),
         files=Volume(
             canonical((storage.size if storage else None) or "5Gi"),
             storage.storage_class_name if storage else None,
@@ -218,25 +216,19 @@ def resolve(
     )
 
 
-def _database(live: Custom, bench: Bench, retained: str, connection: Connection | None) -> Database:
+def apps(spec: FrappeSiteSpec, bench: Bench) -> tuple[str, ...]:
+    """The apps that are asked for, frappe first, each once."""
+    return tuple(dict.fromkeys(["frappe", *(spec.apps if spec.apps is not None else bench.apps)]))
+
+
+def _database(live: Custom, bench: Bench, retained: str, connection: Connection | None, known: str) -> Database:
     meta, names = live.metadata, SiteNames(live.metadata.name)
-    if connection is None:
-        if retained and not is_our_database(retained, meta.namespace, meta.name):
-            raise Blocked(
-                Reason.NAME_CONFLICT,
-                f"Secret {names.connection} names the database {retained}, which was never this site's: delete it",
-            )
-        name = retained or database_name(meta.namespace, meta.name, meta.uid)
-        host = f"{bench.names.mariadb}.{meta.namespace}.svc"
-        return Database(names.connection, True, name, host, name)
-    secret = connection.secret
-    if bench.facts is not None and bench.facts.major < 16 and connection.username != connection.database:
-        raise Blocked(
-            Reason.SECRET_INVALID,
-            f"Secret {secret}: Frappe {bench.facts.frappe_version} logs in with the database's name as its user, but "
-            "username and database differ: create a MariaDB user named like the database, or use Frappe 16",
-        )
-    return Database(secret, False, connection.database, connection.host, connection.username, connection.revision)
+    if connection is not None:
+        name = connection.database or known
+        return Database(connection.secret, False, name, connection.host, connection.username, connection.revision)
+    ours = (each for each in (retained, known) if is_our_database(each, meta.namespace, meta.name))
+    name = next(ours, database_name(meta.namespace, meta.name, meta.uid))
+    return Database(names.connection, True, name, f"{bench.names.mariadb}.{meta.namespace}.svc", name)
 
 
 class _Version(Struct, rename="camel"):
@@ -258,16 +250,38 @@ def without_password(body: bytes) -> bytes:
     return msgspec.json.encode(_Secret(secret.metadata, data))
 
 
-def connection_from(name: str, secret: dict[str, str] | None, revision: str) -> Connection:
-    """A user's connection Secret, decoded, without its password. Raises Blocked when a key is missing or empty."""
-    if secret is None:
-        raise Blocked(
+def connection_from(name: str, data: dict[str, str] | None, revision: str) -> Connection:
+    """A user's connection Secret, decoded, without its password. What it lacks is empty (see `connection_wrong`)."""
+    host, port, database, username, _ = (_trimmed((data or {}).get(key, "")) for key in SECRET_KEYS)
+    return Connection(name, host, port, database, username, revision)
+
+
+def connection_wrong(name: str, data: dict[str, str] | None, facts: Facts) -> tuple[Reason, str] | None:
+    """What is wrong with a user's connection Secret, decoded, for the Frappe of `facts`; None when nothing is."""
+    if data is None:
+        return (
             Reason.SECRET_NOT_FOUND,
             f"Secret {name} does not exist: create it with the keys {', '.join(SECRET_KEYS)}",
         )
-    if absent := [key for key in SECRET_KEYS if not secret.get(key)]:
-        raise Blocked(
-            Reason.SECRET_INVALID,
-            f"Secret {name} lacks {', '.join(absent)}: it needs the keys {', '.join(SECRET_KEYS)}",
+    values = {key: _trimmed(data.get(key, "")) for key in SECRET_KEYS}
+    if absent := [key for key, value in values.items() if not value]:
+        said = f"Secret {name} lacks {', '.join(absent)}: it needs the keys {', '.join(SECRET_KEYS)}"
+    elif odd := [key for key, value in values.items() if not value.isprintable() or value != value.strip()]:
+        said = (
+            f"Secret {name}: {', '.join(odd)} begins or ends with a space, or holds a line break or another control "
+            "character: write the value without it"
         )
-    return Connection(name, secret["host"], secret["port"], secret["database"], secret["username"], revision)
+    elif facts.major < 16 and values["username"] != values["database"]:
+        said = (
+            f"Secret {name}: Frappe {facts.frappe_version} logs in with the database's name as its user, but username "
+            f"is {values['username']} and database is {values['database']}: create a MariaDB user named like the "
+            "database, or use Frappe 16"
+        )
+    else:
+        return None
+    return Reason.SECRET_INVALID, said
+
+
+def _trimmed(value: str) -> str:
+    """The value as the runner reads it: `kubectl create secret --from-file` and `echo` leave a newline."""
+    return value.rstrip("\r\n")

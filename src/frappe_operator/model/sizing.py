@@ -8,7 +8,6 @@ from msgspec import Struct
 from frappe_operator.api.types import Resources
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.kube.quantities import amount, canonical
-from frappe_operator.kube.stage import Blocked, Reason
 
 
 class Size(Struct, frozen=True):
@@ -40,15 +39,13 @@ CPU is not, because a throttled web server is slow for no one's benefit."""
 def resources(component: str, *asked: Resources | None, default: Amounts | None = None) -> Manifest:
     """`resources` of one component: `requests` and `limits` each from the first of `asked` that names them, else ours.
 
-    What is ours gives way: a request to a limit that was asked for, a limit to a request. Raises Blocked when both
-    were asked for and do not go together. `default`: ours, where it is not the usual one.
+    What is ours gives way: a request to a limit that was asked for, a limit to a request. A request that is asked for
+    above its limit is lowered to it, so that the object stays one that the API server takes (see `excess`).
+    `default`: ours, where it is not the usual one.
     """
     ours = default or DEFAULTS[component]
     requests, limits = _asked("requests", asked), _asked("limits", asked)
-    if requests is None:
-        requests = _bounded(ours["requests"], limits or {}, min)
-    elif limits is not None:
-        _check(component, requests, limits)
+    requests = _bounded(ours["requests"] if requests is None else requests, limits or {}, min)
     if limits is None:
         limits = _bounded(ours["limits"], requests, max)
     return {part: amounts for part, amounts in (("requests", requests), ("limits", limits)) if amounts}
@@ -64,14 +61,16 @@ def _bounded(ours: Mapping[str, str], asked: Mapping[str, str], choose: Callable
     return {name: choose(value, asked.get(name, value), key=amount) for name, value in ours.items()}
 
 
-def _check(component: str, requests: Mapping[str, str], limits: Mapping[str, str]) -> None:
+def excess(component: str, *asked: Resources | None) -> str:
+    """What is wrong with the amounts asked for one component: a request above its limit. Empty when nothing is."""
+    requests, limits = _asked("requests", asked) or {}, _asked("limits", asked) or {}
     for name, value in requests.items():
         if name in limits and amount(value) > amount(limits[name]):
-            message = (
+            return (
                 f"resources of {camel(component)}: the request of {value} {name} is above the limit of {limits[name]}: "
                 "lower the request or raise the limit"
             )
-            raise Blocked(Reason.INVALID_SPEC, message)
+    return ""
 
 
 def camel(component: str) -> str:

@@ -51,10 +51,11 @@ async def apply(
 ) -> Done:
     """Makes the children of `owner`, an object of `kind`, what the stages say.
 
-    A stage that is not true yet holds back what does not exist yet of those that come after it (Stage.after); what
-    exists is always kept right. Children of the kinds in `prune` that no stage names are deleted. A child the API
-    server refuses makes its stage false and stops nothing else. Raises ApiError and TransportError for what trying
-    again may mend.
+    A stage that is not true yet holds back those that come after it (Stage.after) and have not begun. A stage has begun
+    once one of its `children` exists: from then on it is kept whole, so that a deleted Deployment of a running site
+    comes back whatever else is not as it should be. Children of the kinds in `prune` that no stage names are deleted.
+    A child the API server refuses makes its stage false and stops nothing else. Raises ApiError and TransportError for
+    what trying again may mend.
     """
     children = _Children(cluster, kind, owner)
     verdicts: dict[str, Verdict] = {}
@@ -103,10 +104,11 @@ class _Children:
         """Brings the children of one stage about, and says whether it is true."""
         children = [self._child(each, once=False) for each in stage.children]
         children += [self._child(each, once=True) for each in stage.once]
+        begun = any(not child.once and self._exists(child) for child in children)
         held, pending = False, []
         for child in children:
             item = self._cluster.item(child.ref)
-            if item is None and waits_for:
+            if item is None and waits_for and (child.once or not begun):
                 held = True
             elif item is None or not self._settled(child, item):
                 pending.append(child)
@@ -189,6 +191,10 @@ class _Children:
         if child.once:
             return self._ours(child, item.live) and not _outdated(child, item.live)
         return child.digest == item.applied or item.verified == hash((child.digest, item.digest))
+
+    def _exists(self, child: _Child) -> bool:
+        live = self._live(child.ref)
+        return live is not None and self._ours(child, live)
 
     def _live(self, ref: Ref) -> Live | None:
         item = self._cluster.item(ref)
@@ -335,9 +341,12 @@ class _Children:
 
 
 def _waits_for(stage: Stage, verdicts: Mapping[str, Verdict]) -> str:
-    """The first condition that has to be true before anything new of the stage is created; empty when none has."""
+    """The first condition that has to be true before the stage begins; empty when none has.
+
+    An earlier stage with the same condition is always one of them: that is how a failed check holds back its stage.
+    """
     for condition, verdict in verdicts.items():
-        if not verdict.ok and (stage.after is None or condition in stage.after):
+        if not verdict.ok and (stage.after is None or condition in (*stage.after, stage.condition)):
             return condition
     return ""
 

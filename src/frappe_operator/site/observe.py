@@ -35,12 +35,15 @@ class Known(msgspec.Struct, rename="camel"):
     conditions: tuple[Condition, ...] = ()
     resolved_domain: str = ""
     installed_apps: list[str] | None = None
+    database_name: str = ""
 
 
 class Seen(NamedTuple):
     """What there is around a site."""
 
     live: Custom
+    spec: FrappeSiteSpec
+    bench_live: Custom
     bench: Bench
     bench_conditions: dict[str, Condition]
     classes: dict[str, StorageClass]
@@ -51,24 +54,31 @@ class Seen(NamedTuple):
     """The site's own gunicorn."""
     retained_database: str
     connection: Connection | None
+    connection_data: dict[str, str] | None
+    """The Secret of the user's own database, decoded, but for its password; None when there is none."""
     known: Known
     taken: dict[str, Key]
     """Hosts the site wants that are another's."""
 
 
 async def observe(cluster: View, live: Custom, images: Images) -> Seen:
-    """Everything a site is decided from. Raises Blocked when its bench or its Secret is missing."""
+    """Everything a site is decided from. Raises Blocked when it has no spec or no bench."""
     namespace, name = live.metadata.namespace, live.metadata.name
     spec = model.parse(live)
     names, bench_name = SiteNames(name), spec.bench_ref.name
     bench_live = cluster.get(BENCH, namespace, bench_name)
     if not isinstance(bench_live, Custom):
+        if misplaced := model.misplaced(spec, namespace):
+            raise Blocked(Reason.INVALID_SPEC, misplaced)
         message = f"FrappeBench {bench_name} does not exist in namespace {namespace}: create it, or correct benchRef"
         raise Blocked(Reason.BENCH_NOT_FOUND, message)
     bench_names = bench_model.Names(bench_name)
     body = await cluster.body(CONFIG_MAP, namespace, bench_names.image)
     facts = bench_model.facts_from((body or {}).get("data") or {})
-    bench = bench_model.resolve(bench_live, images, facts=facts, access_mode=RWO)
+    try:
+        bench = bench_model.resolve(bench_live, images, facts=facts, access_mode=RWO)
+    except Blocked as blocked:
+        raise Blocked(Reason.INVALID_SPEC, f"FrappeBench {bench_name}: {blocked}") from blocked
     mariadb = cluster.get(STATEFUL_SET, namespace, bench_names.mariadb)
     web = cluster.get(DEPLOYMENT, namespace, names.gunicorn)
     secret = cluster.get(SECRET, namespace, names.connection)
@@ -77,8 +87,11 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     hosts = domain.Register(cluster)
     wanted = domain.resolve(spec, bench.suffix)
     holders = {host: hosts.holder(host) for host in wanted.hosts}
+    connection, data = await _connection(cluster, spec, namespace)
     return Seen(
         live=live,
+        spec=spec,
+        bench_live=bench_live,
         bench=bench,
         bench_conditions={each.type: each for each in bench_live.conditions},
         classes={each.metadata.name: each for each in cluster.all(STORAGE_CLASS) if isinstance(each, StorageClass)},
@@ -86,20 +99,22 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
         mariadb=mariadb if isinstance(mariadb, Workload) else None,
         web=web if isinstance(web, Workload) else None,
         retained_database=f"_{label}" if label else "",
-        connection=await _connection(cluster, spec, namespace),
+        connection=connection,
+        connection_data=data,
         known=known(live),
         taken={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},
     )
 
 
 def resolve(seen: Seen) -> Site:
-    """The site as decided. Raises Blocked when the user must change something, Waiting while the image is unknown."""
+    """The site as decided. Raises Waiting while the image is unknown."""
     return model.resolve(
         seen.live,
-        model.parse(seen.live),
+        seen.spec,
         seen.bench,
         retained_database=seen.retained_database,
         connection=seen.connection,
+        known_database=seen.known.database_name,
     )
 
 
@@ -111,12 +126,14 @@ def known(live: Custom) -> Known:
         return Known()
 
 
-async def _connection(cluster: View, spec: FrappeSiteSpec, namespace: str) -> Connection | None:
+async def _connection(
+    cluster: View, spec: FrappeSiteSpec, namespace: str
+) -> tuple[Connection | None, dict[str, str] | None]:
     if spec.db_config is None or spec.db_config.connection_secret_ref is None:
-        return None
+        return None, None
     name = spec.db_config.connection_secret_ref.name
     secret = await cluster.body(SECRET, namespace, name, model.without_password)
     if secret is None:
-        return model.connection_from(name, None, "")
+        return model.connection_from(name, None, ""), None
     data = {key: base64.b64decode(value).decode(errors="replace") for key, value in secret["data"].items()}
-    return model.connection_from(name, data, secret["metadata"]["resourceVersion"])
+    return model.connection_from(name, data, secret["metadata"]["resourceVersion"]), data

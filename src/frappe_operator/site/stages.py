@@ -18,30 +18,37 @@ from frappe_operator.kube.readiness import (
     jobs_succeeded,
     workloads_available,
 )
-from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict
+from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict, checked
 from frappe_operator.model.site import Site
+from frappe_operator.site import checks
 from frappe_operator.site.observe import Seen
 
 NEEDED_OF_BENCH = ("StorageReady", "CacheReady", "ProxyReady")
 
+CREATED, INSTALLED = ["SiteCreated"], ["SiteCreated", "AppsInstalled"]
+"""What pods and route come after: work that is done once and stays done. Were it a server's health, everything of a
+running site that is deleted while that server is down would stay away as long."""
+
 
 def stages(site: Site, seen: Seen, token: Callable[[], str]) -> list[Stage]:
-    """Each row is one stage and one status condition. `token` makes a new password.
+    """Each row is one stage and one status condition; a failed check makes its condition false. `token` makes a new
+    password.
 
     Whether the site is reached and answers is asked after all that is in place (site/answers.py).
     """
     done = jobs_succeeded(seen.reports)
     workloads = [*gunicorn.build(site), *socketio.build(site), *background.build(site)]
-    return [
+    rows = [
         Stage("BenchReady", [], bench_ready(seen)),
         Stage("StorageReady", storage.files(site), claims_usable(seen.classes)),
         Stage("DatabaseReady", [], server_ready(site, seen)),
         Stage("DatabaseReady", [], done, once=[*database.connection(site, token()), *database.jobs(site)]),
         Stage("SiteCreated", [], done, once=[*creation.admin(site, token()), *creation.create(site)]),
         Stage("AppsInstalled", [], done, once=creation.install(site)),
-        Stage("WorkloadsReady", workloads, workloads_available),
-        Stage("Routed", [] if seen.taken else ingress.build(site), routed(site, seen)),
+        Stage("WorkloadsReady", workloads, workloads_available, after=INSTALLED),
+        Stage("Routed", [] if seen.taken else ingress.build(site), routed(site, seen), after=CREATED),
     ]
+    return checked(rows, checks.failed(seen))
 
 
 def bench_ready(seen: Seen) -> Callable[[Lives], Verdict]:

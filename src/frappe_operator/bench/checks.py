@@ -1,0 +1,58 @@
+"""What can be wrong with a bench's spec: each check makes one condition false."""
+
+from collections.abc import Callable
+
+from frappe_operator.api.types import Resources
+from frappe_operator.bench.observe import Seen
+from frappe_operator.kube.stage import Blocked, Failed, Reason, Verdict
+from frappe_operator.model import bench as model
+from frappe_operator.model import sizing
+
+Check = Callable[[Seen], Verdict | None]
+
+
+def failed(observed: Seen) -> list[Failed]:
+    """Every check that fails, with the condition it makes false."""
+    verdicts = ((condition, check(observed)) for condition, check in CHECKS)
+    return [(condition, verdict) for condition, verdict in verdicts if verdict is not None]
+
+
+def apps_are_known(observed: Seen) -> Verdict | None:
+    """The list of apps can be read."""
+    try:
+        model.apps(observed.spec)
+    except Blocked as blocked:
+        return blocked.verdict
+    return None
+
+
+def redis_fits(observed: Seen) -> Verdict | None:
+    """No request of Redis is above its limit."""
+    asked = observed.spec.component_resources
+    return _fits("redis", asked.redis if asked else None)
+
+
+def mariadb_fits(observed: Seen) -> Verdict | None:
+    """No request of MariaDB is above its limit."""
+    asked = observed.spec.database_config
+    return _fits("mariadb", asked.resources if asked else None)
+
+
+def proxy_fits(observed: Seen) -> Verdict | None:
+    """No request of the proxy is above its limit."""
+    asked = observed.spec.component_resources
+    return _fits("nginx", asked.nginx if asked else None)
+
+
+def _fits(component: str, asked: Resources | None) -> Verdict | None:
+    said = sizing.excess(component, asked)
+    return Verdict(False, Reason.INVALID_SPEC, said, blocked=True) if said else None
+
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("ImageReady", apps_are_known),
+    ("CacheReady", redis_fits),
+    ("DatabaseReady", mariadb_fits),
+    ("ProxyReady", proxy_fits),
+)
+"""In the order in which they speak: of those with one condition the first that fails."""

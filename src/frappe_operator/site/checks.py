@@ -1,0 +1,101 @@
+"""What can be wrong with a site's spec, its Secrets and its bench: each check makes one condition false."""
+
+from collections.abc import Callable
+
+from frappe_operator.api.types import ComponentResources, Resources
+from frappe_operator.kube.stage import Blocked, Failed, Reason, Verdict
+from frappe_operator.model import bench as bench_model
+from frappe_operator.model import site as model
+from frappe_operator.model import sizing
+from frappe_operator.model.site import COMPONENTS
+from frappe_operator.site.observe import Seen
+
+Check = Callable[[Seen], Verdict | None]
+
+
+def failed(observed: Seen) -> list[Failed]:
+    """Every check that fails, with the condition it makes false."""
+    verdicts = ((condition, check(observed)) for condition, check in CHECKS)
+    return [(condition, verdict) for condition, verdict in verdicts if verdict is not None]
+
+
+def beside_its_bench(observed: Seen) -> Verdict | None:
+    """The bench is looked for in the site's own namespace."""
+    said = model.misplaced(observed.spec, observed.live.metadata.namespace)
+    return _blocked(Reason.INVALID_SPEC, said) if said else None
+
+
+def retained_database_is_its_own(observed: Seen) -> Verdict | None:
+    """No label leads to the database of another."""
+    meta, database = observed.live.metadata, observed.retained_database
+    if observed.connection or not database or model.is_our_database(database, meta.namespace, meta.name):
+        return None
+    secret = model.SiteNames(meta.name).connection
+    message = f"Secret {secret} names the database {database}, which was never this site's: delete it"
+    return _blocked(Reason.NAME_CONFLICT, message)
+
+
+def connection_is_usable(observed: Seen) -> Verdict | None:
+    """The Secret of the user's own database has all that a login needs."""
+    if observed.connection is None or observed.bench.facts is None:
+        return None
+    wrong = model.connection_wrong(observed.connection.secret, observed.connection_data, observed.bench.facts)
+    return _blocked(*wrong) if wrong else None
+
+
+def apps_are_known(observed: Seen) -> Verdict | None:
+    """The list of apps can be read, where it is the bench's."""
+    if observed.spec.apps is not None:
+        return None
+    try:
+        bench_model.apps(bench_model.parse(observed.bench_live))
+    except Blocked as blocked:
+        return _blocked(Reason.INVALID_SPEC, f"FrappeBench {observed.bench.owner.name}: {blocked}")
+    return None
+
+
+def apps_are_in_the_image(observed: Seen) -> Verdict | None:
+    """The image that the site runs holds its apps."""
+    facts, image = observed.bench.facts, observed.bench.running_image
+    if facts is None or image is None:
+        return None
+    absent = [app for app in model.apps(observed.spec, observed.bench) if app not in facts.apps]
+    if not absent:
+        return None
+    message = (
+        f"{', '.join(absent)} is not in the image {image.reference} of FrappeBench {observed.bench.owner.name}: remove "
+        "it from spec.apps, or give the bench an image that has it (imageConfig)"
+    )
+    return _blocked(Reason.APP_NOT_IN_IMAGE, message)
+
+
+def resources_fit(observed: Seen) -> Verdict | None:
+    """No request is above its limit, whoever names them."""
+    for component in COMPONENTS:
+        site = _of(observed.spec.component_resources, component)
+        if said := sizing.excess(component, site, _of(observed.bench.site_resources, component)):
+            lent = [part for part in ("requests", "limits") if getattr(site, part, None) is None]
+            bench = f"FrappeBench {observed.bench.owner.name}, componentResources.{sizing.camel(component)}"
+            whose = f" (the {' and '.join(lent)}: {bench})" if lent else ""
+            return _blocked(Reason.INVALID_SPEC, f"{said}{whose}")
+    return None
+
+
+def _of(resources: ComponentResources | None, component: str) -> Resources | None:
+    found: Resources | None = getattr(resources, component, None)
+    return found
+
+
+def _blocked(reason: Reason, message: str) -> Verdict:
+    return Verdict(False, reason, message, blocked=True)
+
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("BenchReady", beside_its_bench),
+    ("DatabaseReady", retained_database_is_its_own),
+    ("DatabaseReady", connection_is_usable),
+    ("AppsInstalled", apps_are_known),
+    ("AppsInstalled", apps_are_in_the_image),
+    ("WorkloadsReady", resources_fit),
+)
+"""In the order in which they speak: of those with one condition the first that fails."""

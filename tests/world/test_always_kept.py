@@ -1,0 +1,325 @@
+"""What exists is kept as it should be, whatever else is wrong: a deleted, edited or scaled child of a running bench or
+site heals under every failed check and beside every server that is down."""
+
+import base64
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from frappe_operator.kube.kinds import (
+    BENCH,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    INGRESS,
+    JOB,
+    PVC,
+    SECRET,
+    SERVICE,
+    SITE,
+    STATEFUL_SET,
+    Kind,
+    Manifest,
+    Ref,
+)
+from frappe_operator.model.site import database_name
+from tests.world.harness import World, settle
+from tests.world.objects import CONNECTION, EXTERNAL, a_bench, a_site, a_world
+
+Act = Callable[[World], None]
+MENDED = (CONFIG_MAP, DEPLOYMENT, INGRESS, SERVICE, STATEFUL_SET)
+"""Kinds that can be made again. The others hold data, or are the proof that something was done."""
+
+
+class Trouble(NamedTuple):
+    """Something goes wrong with what runs, and is put right again."""
+
+    name: str
+    acts: tuple[Act, Act]
+    """What begins it, and what ends it."""
+    kind: Kind
+    condition: str
+    reason: str
+    words: str
+
+
+def spec(kind: Kind, name: str, during: Manifest, after: Manifest) -> tuple[Act, Act]:
+    """An edit, and the one that takes it back."""
+    return (
+        lambda world: world.edit(kind, name, {"spec": during}),
+        lambda world: world.edit(kind, name, {"spec": after}),
+    )
+
+
+def pods(*patterns: str) -> tuple[Act, Act]:
+    """Pods that stop being ready."""
+
+    def broken(world: World, found: set[str]) -> None:
+        world.kubelet.broken = found
+        world.changed()
+
+    return (lambda world: broken(world, set(patterns)), lambda world: broken(world, set()))
+
+
+def secret_lost(world: World) -> None:
+    world.delete(SECRET, "ledger")
+
+
+def secret_made(world: World) -> None:
+    world.add(CONNECTION)
+
+
+def ledger(**data: str) -> tuple[Act, Act]:
+    """Other values in the connection Secret."""
+
+    def edit(world: World, data: dict[str, str]) -> None:
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+        world.edit(SECRET, "ledger", {"data": encoded})
+
+    old = {key: CONNECTION["stringData"][key] for key in data}
+    return (lambda world: edit(world, data), lambda world: edit(world, old))
+
+
+def label(value: str) -> Act:
+    return lambda world: world.edit(
+        SECRET, "bolt-db-connection", {"metadata": {"labels": {"vyogo.tech/database": value}}}
+    )
+
+
+def label_back(world: World) -> None:
+    uid = world.get_existing(Ref(SITE, "default", "bolt"))["metadata"]["uid"]
+    label(database_name("default", "bolt", uid).strip("_"))(world)
+
+
+OF_ANOTHER = database_name("elsewhere", "bolt", "some-uid")
+ABOVE = {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}
+TROUBLES = [
+    Trouble(
+        "apps that are not JSON",
+        spec(BENCH, "forge", {"appsJSON": "[erpnext]"}, {"appsJSON": '["erpnext"]'}),
+        BENCH,
+        "ImageReady",
+        "InvalidSpec",
+        "appsJSON is not JSON",
+    ),
+    Trouble(
+        "apps of the bench, as a site hears of them",
+        spec(BENCH, "forge", {"appsJSON": "{}"}, {"appsJSON": '["erpnext"]'}),
+        SITE,
+        "AppsInstalled",
+        "InvalidSpec",
+        "FrappeBench forge: appsJSON does not name apps",
+    ),
+    Trouble(
+        "an app of the bench that the image lacks",
+        spec(BENCH, "forge", {"appsJSON": '["erpnext", "crm"]'}, {"appsJSON": '["erpnext"]'}),
+        BENCH,
+        "ImageReady",
+        "AppNotInImage",
+        "crm is not in the image",
+    ),
+    Trouble(
+        "an app of a site that the image lacks",
+        spec(SITE, "acme", {"apps": ["erpnext", "crm"]}, {"apps": None}),
+        SITE,
+        "AppsInstalled",
+        "AppNotInImage",
+        "of FrappeBench forge: remove it from spec.apps",
+    ),
+    Trouble(
+        "a proxy that requests more than its limit",
+        spec(BENCH, "forge", {"componentResources": {"nginx": ABOVE}}, {"componentResources": None}),
+        BENCH,
+        "ProxyReady",
+        "InvalidSpec",
+        "resources of nginx: the request of 2Gi memory",
+    ),
+    Trouble(
+        "a Redis that requests more than its limit",
+        spec(BENCH, "forge", {"componentResources": {"redis": ABOVE}}, {"componentResources": None}),
+        BENCH,
+        "CacheReady",
+        "InvalidSpec",
+        "resources of redis: the request of 2Gi memory",
+    ),
+    Trouble(
+        "a MariaDB that requests more than its limit",
+        spec(BENCH, "forge", {"databaseConfig": {"resources": ABOVE}}, {"databaseConfig": None}),
+        BENCH,
+        "DatabaseReady",
+        "InvalidSpec",
+        "resources of mariadb: the request of 2Gi memory",
+    ),
+    Trouble(
+        "a web server that requests more than its limit",
+        spec(SITE, "acme", {"componentResources": {"gunicorn": ABOVE}}, {"componentResources": None}),
+        SITE,
+        "WorkloadsReady",
+        "InvalidSpec",
+        "resources of gunicorn: the request of 2Gi memory",
+    ),
+    Trouble(
+        "a web server whose limit is the bench's",
+        spec(BENCH, "forge", {"componentResources": {"gunicorn": ABOVE}}, {"componentResources": None}),
+        SITE,
+        "WorkloadsReady",
+        "InvalidSpec",
+        "FrappeBench forge, componentResources.gunicorn",
+    ),
+    Trouble(
+        "a bench of another namespace",
+        spec(SITE, "acme", {"benchRef": {"namespace": "elsewhere"}}, {"benchRef": {"namespace": None}}),
+        SITE,
+        "BenchReady",
+        "InvalidSpec",
+        "benchRef.namespace is elsewhere",
+    ),
+    Trouble(
+        "no Secret", (secret_lost, secret_made), SITE, "DatabaseReady", "SecretNotFound", "Secret ledger does not exist"
+    ),
+    Trouble(
+        "a Secret without a host",
+        ledger(host=""),
+        SITE,
+        "DatabaseReady",
+        "SecretInvalid",
+        "Secret ledger lacks host",
+    ),
+    Trouble(
+        "a user who is not called like the database",
+        ledger(username="captain"),
+        SITE,
+        "DatabaseReady",
+        "SecretInvalid",
+        "username is captain and database is ledger",
+    ),
+    Trouble(
+        "a database of another site",
+        (label(OF_ANOTHER.strip("_")), label_back),
+        SITE,
+        "DatabaseReady",
+        "NameConflict",
+        "which was never this site's",
+    ),
+    Trouble("MariaDB down", pods("forge-mariadb-*"), BENCH, "DatabaseReady", "DatabaseUnavailable", "forge-mariadb"),
+    Trouble("Redis down", pods("forge-redis-*"), SITE, "BenchReady", "BenchNotReady", "CacheReady"),
+    Trouble("proxy down", pods("forge-nginx-*"), SITE, "BenchReady", "BenchNotReady", "ProxyReady"),
+    Trouble(
+        "web server down",
+        pods("acme-gunicorn-*", "bolt-gunicorn-*"),
+        SITE,
+        "WorkloadsReady",
+        "PodsNotReady",
+        "-gunicorn",
+    ),
+]
+
+
+def running() -> World:
+    """A bench with a site in its own database and one in the bench's."""
+    world = a_world(CONNECTION, a_bench(), a_site("acme", dbConfig=EXTERNAL), a_site("bolt"))
+    settle(world)
+    return world
+
+
+def said(world: World, trouble: Trouble) -> tuple[str, str, str]:
+    """What the trouble's condition says, of the object that has it."""
+    names = ["forge"] if trouble.kind is BENCH else ["acme", "bolt"]
+    found = [world.condition(trouble.condition, name, trouble.kind) for name in names]
+    return next((each for each in found if not each.ok), found[0])
+
+
+def settled_in(trouble: Trouble) -> World:
+    """A world that the trouble has befallen."""
+    world = running()
+    trouble.acts[0](world)
+    settle(world)
+    status, reason, message = said(world, trouble)
+    assert (status, reason) == ("False", trouble.reason), message
+    assert trouble.words in message
+    return world
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda each: each.name)
+def test_every_child_that_is_deleted_comes_back(trouble: Trouble) -> None:
+    world = settled_in(trouble)
+    lost = [ref for ref in world.children() if ref.kind in MENDED]
+    assert len(lost) > 30
+    for ref in lost:
+        world.delete(ref.kind, ref.name)
+        world.run(3)
+        assert world.get(ref.kind, ref.name), f"{ref} stays away: {said(world, trouble)}"
+    trouble.acts[1](world)
+    settle(world)
+    for kind, name in ((BENCH, "forge"), (SITE, "acme"), (SITE, "bolt")):
+        assert world.condition("Ready", name, kind).ok, world.condition("Ready", name, kind)
+    world.quiet(600)
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda each: each.name)
+def test_every_child_that_is_edited_or_scaled_is_put_right_and_nothing_else_changes(trouble: Trouble) -> None:
+    world = settled_in(trouble)
+    before = world.picture()
+    for ref in world.children():
+        if ref.kind in MENDED:
+            world.edit(ref.kind, ref.name, {"metadata": {"labels": {"app.kubernetes.io/name": "other"}}})
+        if ref.kind is DEPLOYMENT:
+            pod = {"terminationGracePeriodSeconds": 1}
+            world.edit(DEPLOYMENT, ref.name, {"spec": {"replicas": 7, "template": {"spec": pod}}})
+    settle(world)
+    assert world.picture() == before
+    world.quiet(600)
+
+
+@pytest.mark.parametrize("trouble", [each for each in TROUBLES if "limit" not in each.name], ids=lambda each: each.name)
+def test_no_trouble_moves_a_pod_template(trouble: Trouble) -> None:
+    world = running()
+
+    def templates() -> dict[str, Manifest]:
+        return {
+            each["metadata"]["name"]: each["spec"]["template"]
+            for kind in (DEPLOYMENT, STATEFUL_SET)
+            for each in world.all(kind)
+        }
+
+    before = templates()
+    trouble.acts[0](world)
+    settle(world)
+    assert templates() == before
+
+
+@pytest.mark.parametrize("trouble", [each for each in TROUBLES if each.kind is SITE], ids=lambda each: each.name)
+def test_a_proof_that_is_deleted_is_made_again_at_the_latest_when_the_trouble_ends(trouble: Trouble) -> None:
+    world = settled_in(trouble)
+    for ref in world.children():
+        if ref.kind is JOB:
+            world.delete(JOB, ref.name)
+    settle(world)
+    trouble.acts[1](world)
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok, world.condition("Ready", "acme", SITE)
+    assert world.condition("Ready", "bolt", SITE).ok, world.condition("Ready", "bolt", SITE)
+    done = [effect for effect in world.frappe.ledger if effect.what != "looked into image"]
+    assert len(done) == len(set(done))
+
+
+def test_a_new_site_does_not_begin_what_its_spec_does_not_say() -> None:
+    world = a_world(a_bench(), a_site("acme", componentResources={"gunicorn": ABOVE}))
+    settle(world)
+    assert world.condition("SiteCreated", "acme", SITE).ok
+    assert world.condition("WorkloadsReady", "acme", SITE).reason == "InvalidSpec"
+    assert world.get(DEPLOYMENT, "acme-gunicorn") is None
+    assert world.condition("Stalled", "acme", SITE).ok
+
+
+def test_a_new_site_of_a_bench_whose_apps_are_not_known_waits_and_says_which_bench() -> None:
+    world = a_world(a_bench(appsJSON="[erpnext]"), a_site("acme"))
+    settle(world)
+    bench = world.condition("Ready", "forge", BENCH)
+    assert bench.reason == "InvalidSpec"
+    assert world.get(PVC, "forge-common")
+    assert world.get(STATEFUL_SET, "forge-mariadb")
+    assert "FrappeBench forge" in world.condition("Ready", "acme", SITE).message
+    world.edit(BENCH, "forge", {"spec": {"appsJSON": '["erpnext"]'}})
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok

@@ -33,6 +33,17 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "apps twice": ("FrappeBench", {**BENCH, "apps": [{"name": "crm"}], "appsJSON": "[]"}, "keep one and remove the"),
     "suffix": ("FrappeBench", {**BENCH, "domainConfig": {"suffix": "a.com"}}, "write a dot and a domain"),
     "version": ("FrappeBench", {"frappeVersion": "version 15"}, "write the tag of an image"),
+    "tag": ("FrappeBench", {**BENCH, "imageConfig": {"repository": "r.example.com/erp:v1"}}, "in imageConfig.tag"),
+    "old": ("FrappeBench", {"frappeVersion": "version-14"}, "use an image with Frappe 15 or newer"),
+    "address": ("FrappeSite", {**SITE, "domain": "10.0.0.7"}, "an IP address is no host name"),
+    "address as a name": ("FrappeSite", {**SITE, "siteName": "10.0.0.7"}, "write a name that leads to it in siteName"),
+    "no unit": ("FrappeBench", {**BENCH, "redisConfig": {"maxMemory": "512"}}, "an amount of memory with its unit"),
+    "app of a repository": (
+        "FrappeBench",
+        {**BENCH, "appsJSON": '[{"name": "crm", "url": "x"}]'},
+        "remove branch, url",
+    ),
+    "deep": ("FrappeBench", {**BENCH, "appsJSON": "[" * 8000}, "write a JSON list of app names"),
     "digest": ("FrappeBench", {**BENCH, "imageConfig": {"digest": "abc"}}, "write sha256: and 64 hexadecimal digits"),
 }
 

@@ -17,6 +17,7 @@ from frappe_operator.runtime.http import HttpTransport
 from frappe_operator.runtime.kubeconfig import find
 from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl
+from tests.docs import wrong
 
 pytestmark = [pytest.mark.cluster]
 
@@ -32,6 +33,12 @@ WRONG_BENCHES: list[Any] = [
     {"frappeVersion": "v15", "apps": [], "appsJSON": "[]"},
     {"frappeVersion": "v15", "apps": ["crm"]},
     {"frappeVersion": "v15", "componentReplicas": {"nginx": -1, "gunicorn": 1001, "socketio": 1.5}},
+    {"frappeVersion": "v15", "componentReplicas": {"nginx": 99999999999999999999, "gunicorn": 1e21}},
+    {
+        "frappeVersion": "v15",
+        "redisConfig": {"maxMemory": "4gb"},
+        "componentResources": {"redis": {"limits": {"memory": "4Gi"}}},
+    },
     {"frappeVersion": "v15", "componentReplicas": {"nginx": "2", "scheduler": 2, "schedular": 1}},
     {"frappeVersion": "v15", "componentResources": {"redis": {"requests": {"cpu": 1.5, "memory": "1 Gi", "x": [1]}}}},
     {"frappeVersion": "v15", "componentResources": {"nginx": {"limits": {str(n): n for n in range(9)}}}},
@@ -71,6 +78,7 @@ def an_object(kind: str, spec: Any, name: str = "pearl") -> dict[str, Any]:
 
 
 CASES = [
+    *(an_object(kind.kind, spec) for kind, _, spec, _ in wrong.cases()),
     *(an_object("FrappeBench", spec) for spec in WRONG_BENCHES),
     *(an_object("FrappeSite", spec) for spec in WRONG_SITES),
     an_object("FrappeSite", FINE, name="1pearl"),

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import cache
+from math import ceil
 from typing import Any
 
 from frappe_operator.kube.kinds import Manifest
@@ -46,6 +47,16 @@ def quantity(text: str | int | float) -> str:
     return _written(amount, 1000, {power: name for name, power in DECIMAL.items()})
 
 
+def resource(text: str | int | float) -> str:
+    """An amount in a list of resources: the API server rounds it up to thousandths, `1.5m` to `2m`."""
+    stored = quantity(text)
+    suffix = stored.lstrip("+-0123456789.")
+    if suffix not in DECIMAL:
+        return stored
+    thousandths = Fraction(stored[: len(stored) - len(suffix)]) * Fraction(1000) ** (DECIMAL[suffix] + 1)
+    return quantity(f"{ceil(thousandths)}m")
+
+
 def _written(amount: Fraction, base: int, names: dict[int, str]) -> str:
     if amount == 0:
         return "0"
@@ -77,7 +88,7 @@ def tidy(value: Any, parent: str = "") -> Any:
             ):
                 del value[name]
             elif parent in QUANTITIES or name == "sizeLimit":
-                value[name] = quantity(inner)
+                value[name] = quantity(inner) if name == "sizeLimit" else resource(inner)
             else:
                 tidy(inner, name)
     elif isinstance(value, list):

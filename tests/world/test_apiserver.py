@@ -352,6 +352,13 @@ async def test_quantities_have_one_form(server: Server) -> None:
     assert resources["limits"] == {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "1Gi"}
 
 
+async def test_resources_are_rounded_up_to_thousandths(server: Server) -> None:
+    asked = {"cpu": "1.5m", "memory": "0.1Ki", "ephemeral-storage": "1.0001Ki"}
+    made = await server.applied(deployment({"name": "web", "image": "web:1", "resources": {"limits": asked}}))
+    resources = pod_of(made)["containers"][0]["resources"]
+    assert resources["limits"] == {"cpu": "2m", "memory": "102400m", "ephemeral-storage": "1024103m"}
+
+
 async def test_requests_are_taken_from_limits_in_pods_only(server: Server) -> None:
     limited = {"name": "web", "image": "web:1", "resources": {"limits": {"memory": "1Gi"}, "requests": {"cpu": "1"}}}
     made = await server.applied(deployment(limited))

@@ -51,7 +51,7 @@ BENCHES = some(
     ),
     componentReplicas=some(nginx=st.integers(1, 2), socketio=st.integers(0, 1), **WORKERS),
     componentResources=some(nginx=AMOUNTS, redis=AMOUNTS, **SIZES),
-    redisConfig=some(image=one("docker.io/valkey/valkey:8"), maxMemory=one("512Mi", "1gb")),
+    redisConfig=some(image=one("docker.io/valkey/valkey:8"), maxMemory=one("512Mi", "900mb")),
     databaseConfig=some(image=one("docker.io/library/mariadb:11.4"), resources=AMOUNTS),
     domainConfig=some(suffix=one(".platform.example.com")),
     ingress=some(type=one("None", "Ingress"), className=one("inner")),

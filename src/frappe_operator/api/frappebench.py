@@ -5,7 +5,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from frappe_operator.api.types import (
+    DIGEST,
     LABEL,
+    MEMORY,
+    NO_ADDRESS,
+    TAG,
     AppName,
     Asked,
     ComponentReplicas,
@@ -14,11 +18,46 @@ from frappe_operator.api.types import (
     ImageName,
     LocalReference,
     ObjectName,
-    Quantity,
+    Repository,
     Resources,
     Rule,
+    StorageSize,
     Tag,
+    memory,
     said,
+    validations,
+)
+
+APPS_JSON = 'a JSON list of app names, such as ["erpnext", "hrms"], or of objects with a "name"'
+SOURCES = ("branch", "url", "gitUrl", "gitBranch", "version", "repo", "repository", "ref", "tag", "commit")
+"""Fields with which apps are described elsewhere. They say where an app comes from, and here it is in the image."""
+NO_SOURCES = "apps come from the image: remove branch, url and the like, and build an image that holds the apps"
+
+
+def _apps_json() -> Meta:
+    def spaced(*words: str) -> str:
+        return r"[ \t\r\n]*".join(words)
+
+    name, source = '"[a-z][a-z0-9_]{0,63}"', spaced('"source"', ":", '"image"')
+    named = spaced(r"\{(", source, ",)?", '"name"', ":", name, "(,", source, r")?\}")
+    app = f"({name}|{named})"
+    apps = spaced("^", r"\[", f"({app}", spaced("(", ",", f"{app})*"), r")?\]", "$")
+    sources = spaced(f'"({"|".join(SOURCES)})"', ":")
+    rules = (
+        Rule(f"self.matches(r'{sources}') || self.matches(r'{apps}')", f"write {APPS_JSON}"),
+        Rule(f"!self.matches(r'{sources}')", NO_SOURCES),
+    )
+    return Meta(max_length=16384, extra_json_schema=validations(*rules))
+
+
+Version = said(
+    rf"^{TAG}$",
+    "write the tag of an image, such as version-15 or v15.51.1",
+    128,
+    Rule(
+        r"!self.matches(r'^(version-|v)?([0-9]|1[0-4])([.-].*)?$')",
+        "Frappe before 15 is too old: use an image with Frappe 15 or newer",
+    ),
 )
 
 
@@ -36,11 +75,7 @@ class ImageConfig(Asked):
     """Which image the Frappe pods run."""
 
     repository: Annotated[
-        Annotated[
-            str,
-            said(r"^[a-z0-9][a-z0-9._:/-]*$", "write an image without tag, such as registry.example.com/erp", 400),
-        ]
-        | None,
+        Repository | None,
         Meta(description="Image without tag. Default `frappe/erpnext`.", examples=["registry.example.com/erp"]),
     ] = None
     tag: Annotated[
@@ -48,14 +83,21 @@ class ImageConfig(Asked):
         Meta(description="Tag. Default: frappeVersion.", examples=["v15.51.1"]),
     ] = None
     digest: Annotated[
-        Annotated[str, said(r"^sha256:[0-9a-f]{64}$", "write sha256: and 64 hexadecimal digits", 71)] | None,
+        Annotated[str, said(rf"^{DIGEST}$", "write sha256: and 64 hexadecimal digits", 71)] | None,
         Meta(description="Digest; wins over the tag."),
     ] = None
     pull_policy: Annotated[
         Literal["Always", "IfNotPresent", "Never"] | None, Meta(description="Default IfNotPresent.")
     ] = None
     pull_secrets: Annotated[
-        Annotated[list[LocalReference], Meta(max_length=16)] | None,
+        Annotated[
+            list[LocalReference],
+            Meta(
+                max_length=16,
+                extra_json_schema={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+            ),
+        ]
+        | None,
         Meta(description="Secrets of the namespace that log in to the registry; every pod and Job gets them."),
     ] = None
 
@@ -73,19 +115,37 @@ class BenchResources(ComponentResources):
     redis: Annotated[Resources | None, Meta(description="Each of the two Redis servers.")] = None
 
 
+MEMORY_IS = "write an amount of memory with its unit, such as 512Mi or 4gb"
+
+
 class RedisConfig(Asked):
     """The bench's cache and queue."""
 
     image: Annotated[ImageName | None, Meta(description="Image of the server. Default: the operator's setting.")] = None
     max_memory: Annotated[
-        Annotated[str, said(r"^[1-9][0-9]*([kKmMgG]i?[bB]?)?$", "write an amount of memory, such as 512Mi or 4gb", 16)]
+        Annotated[
+            str,
+            said(
+                MEMORY,
+                MEMORY_IS,
+                16,
+                Rule(
+                    f"!self.matches(r'{MEMORY}') || ({memory('self')}.compareTo(quantity('1Mi')) >= 0 && "
+                    f"{memory('self')}.compareTo(quantity('1Pi')) <= 0)",
+                    "a cache holds at least 1Mi and at most 1024Ti: write its memory with a unit, such as 512Mi or 4gb",
+                ),
+            ),
+        ]
         | None,
         Meta(
-            description="Memory limit of the cache, as Kubernetes or Redis writes it. Default 256Mi.",
+            description=(
+                "Memory limit of the cache, as Kubernetes or Redis writes it, at most nine tenths of "
+                "componentResources.redis.limits.memory. Default 256Mi, or three quarters of a smaller limit."
+            ),
             examples=["512Mi", "4gb"],
         ),
     ] = None
-    storage_size: Annotated[Quantity | None, Meta(description="Volume of the queue. Default 1Gi.")] = None
+    storage_size: Annotated[StorageSize | None, Meta(description="Volume of the queue. Default 1Gi.")] = None
     storage_class_name: Annotated[
         ObjectName | None, Meta(description="StorageClass of the queue's volume. Default: the cluster's.")
     ] = None
@@ -94,7 +154,7 @@ class RedisConfig(Asked):
 class BenchStorage(Asked):
     """The common storage: published assets."""
 
-    size: Annotated[Quantity | None, Meta(description="Default 10Gi. May grow, not shrink.")] = None
+    size: Annotated[StorageSize | None, Meta(description="Default 10Gi. May grow, not shrink.")] = None
     storage_class_name: Annotated[ObjectName | None, Meta(description="Default: the cluster's default class.")] = None
     access_mode: Annotated[
         Literal["Auto", "ReadWriteMany", "ReadWriteOnce"] | None,
@@ -112,7 +172,13 @@ class DomainConfig(Asked):
 
     suffix: Annotated[
         Annotated[
-            str, said(rf"^(\.{LABEL})+$", "write a dot and a domain in lower case, such as .platform.example.com", 200)
+            str,
+            said(
+                rf"^(\.{LABEL})+$",
+                "write a dot and a domain in lower case, such as .platform.example.com",
+                200,
+                NO_ADDRESS,
+            ),
         ]
         | None,
         Meta(description="Added to siteName. Starts with a dot.", examples=[".platform.example.com"]),
@@ -123,7 +189,7 @@ class DatabaseConfig(Asked):
     """The bench's own MariaDB, made when a site first uses it."""
 
     image: Annotated[ImageName | None, Meta(description="Image of the server. Default: the operator's setting.")] = None
-    storage_size: Annotated[Quantity | None, Meta(description="Default 10Gi.")] = None
+    storage_size: Annotated[StorageSize | None, Meta(description="Default 10Gi.")] = None
     storage_class_name: Annotated[ObjectName | None, Meta(description="Default: the cluster's default class.")] = None
     resources: Annotated[Resources | None, Meta(description="Requests and limits of the server.")] = None
 
@@ -131,11 +197,35 @@ class DatabaseConfig(Asked):
 class BenchIngress(Asked):
     """How the sites are reached from outside."""
 
+    rules = (
+        Rule(
+            "!has(self.className) || !has(self.type) || self.type == 'Ingress'",
+            "className is of the Ingresses, and type: None has none: remove one of the two",
+        ),
+    )
+
     type: Annotated[
         Literal["Ingress", "None"] | None,
         Meta(description="Ingress (default), or None: you route to the Service `<bench>-nginx` yourself."),
     ] = None
     class_name: Annotated[ObjectName | None, Meta(description="IngressClass. Default: the cluster's.")] = None
+
+
+LIMIT = "self.componentResources.redis.limits['memory']"
+REDIS_LIMIT = (
+    "has(self.redisConfig) && has(self.redisConfig.maxMemory) && has(self.componentResources) && "
+    "has(self.componentResources.redis) && has(self.componentResources.redis.limits) && "
+    f"'memory' in self.componentResources.redis.limits && isQuantity(string({LIMIT})) && "
+    f"quantity(string({LIMIT})).compareTo(quantity('0')) > 0"
+)
+MEMORY_LIMIT_IS = (
+    "redisConfig.maxMemory is more than nine tenths of componentResources.redis.limits.memory, so that Redis is killed "
+    "before it makes room: lower the one or raise the other"
+)
+BEFORE_THE_LIMIT = (
+    f"{memory('self.redisConfig.maxMemory')}.asApproximateFloat() * 10.0 <= "
+    f"quantity(string({LIMIT})).asApproximateFloat() * 9.0"
+)
 
 
 class FrappeBenchSpec(Asked):
@@ -146,17 +236,21 @@ class FrappeBenchSpec(Asked):
             "!(has(self.apps) && has(self.appsJSON))",
             "apps and appsJSON say the same thing in two ways: keep one and remove the other",
         ),
+        Rule(
+            f"!({REDIS_LIMIT}) || !self.redisConfig.maxMemory.matches(r'{MEMORY}') || {BEFORE_THE_LIMIT}",
+            MEMORY_LIMIT_IS,
+        ),
     )
 
     frappe_version: Annotated[
-        Annotated[str, Tag],
+        Annotated[str, Version],
         Meta(
             description="Frappe's version: the image's tag unless imageConfig says otherwise. 15 or newer.",
             examples=["version-15", "v15.51.1"],
         ),
     ]
     apps_json: Annotated[
-        Annotated[str, Meta(max_length=16384)] | None,
+        Annotated[str, _apps_json()] | None,
         Meta(
             description="Apps as a JSON list of names, or of objects with a `name`. They must be in the image.",
             examples=['["erpnext", "hrms"]'],

@@ -13,8 +13,8 @@ from frappe_operator.api.types import (
     HostName,
     LocalReference,
     ObjectName,
-    Quantity,
     Rule,
+    StorageSize,
     said,
 )
 
@@ -59,7 +59,7 @@ class DbConfig(Asked):
 class SiteStorage(Asked):
     """The site's own volume: its public and private files."""
 
-    size: Annotated[Quantity | None, Meta(description="Default 5Gi. May grow, not shrink.")] = None
+    size: Annotated[StorageSize | None, Meta(description="Default 5Gi. May grow, not shrink.")] = None
     storage_class_name: Annotated[ObjectName | None, Meta(description="Default: the cluster's default class.")] = None
     access_mode: Annotated[
         Literal["ReadWriteOnce", "ReadWriteMany"] | None,
@@ -74,6 +74,11 @@ class FrappeSiteSpec(Asked):
         Rule(
             "!(self.siteName in ['assets', 'apps.txt', 'apps.json', 'common-site-config.json', 'localhost'])",
             "siteName is a name Frappe uses itself: take the site's host name, such as shop.example.com",
+        ),
+        Rule(
+            r"has(self.domain) || !self.siteName.matches(r'^[0-9]+(\.[0-9]+){3}$')",
+            "siteName is an IP address, which is no host name: write a name that leads to it in siteName or in domain, "
+            "such as shop.example.com",
         ),
         Rule(
             "(has(self.dbConfig) && has(self.dbConfig.mode) ? self.dbConfig.mode : 'shared') == "

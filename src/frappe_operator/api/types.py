@@ -18,15 +18,18 @@ class Asked(Struct, rename="camel", omit_defaults=True, kw_only=True):
     rules: ClassVar[tuple[Rule, ...]] = ()
 
 
-def said(pattern: str, message: str, max_length: int) -> Meta:
-    """A string that must match, and the sentence that says so.
+def said(pattern: str, message: str, max_length: int, *others: Rule) -> Meta:
+    """A string that must match, and the sentence that says so. `others`: what it must keep to besides.
 
     A rule instead of a `pattern`, because the API server shows a pattern that is not matched as it is.
     """
-    rule = f"self.matches(r'{pattern}')"
-    return Meta(
-        max_length=max_length, extra_json_schema={"x-kubernetes-validations": [{"rule": rule, "message": message}]}
-    )
+    rules = (Rule(f"self.matches(r'{pattern}')", message), *others)
+    return Meta(max_length=max_length, extra_json_schema=validations(*rules))
+
+
+def validations(*rules: Rule) -> dict[str, object]:
+    """Rules as a schema has them."""
+    return {"x-kubernetes-validations": [{"rule": each.rule, "message": each.message} for each in rules]}
 
 
 LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -36,38 +39,99 @@ HOST = LABEL.replace("a-z", "A-Za-z")
 ObjectName = Annotated[
     str, said(DNS_NAME, "write the name of a Kubernetes object: lower case letters, digits, - and .", 253)
 ]
+NO_ADDRESS = Rule(
+    # What ends in a number is an address to a browser, however it is written.
+    r"!self.matches(r'(^|\.)([0-9]+|0[xX][0-9a-fA-F]*)\.?$')",
+    "an IP address is no host name: write a name that leads to it, such as shop.example.com",
+)
 HostName = Annotated[
     str,
-    said(rf"^{HOST}(\.{HOST})*\.?$", "write a host name such as shop.example.com, without scheme, port or path", 254),
+    said(
+        rf"^{HOST}(\.{HOST})*\.?$",
+        "write a host name such as shop.example.com, without scheme, port or path",
+        254,
+        Rule("size(self) < 254 || self.endsWith('.')", "write a host name of at most 253 characters"),
+        NO_ADDRESS,
+    ),
 ]
 AppName = Annotated[
     str,
     said("^[a-z][a-z0-9_]*$", "write the name of the app's Python package, such as erpnext", 64),
 ]
+AMOUNT = r"^(0|[1-9][0-9]*)(\.[0-9]+)?(m|[kMGTP]|[KMGTP]i)?$"
+
+AMOUNT_IS = "write an amount such as 5Gi, 512Mi, 500m or 2"
+
+
+def holds(amount: str, comparison: str, bound: str) -> str:
+    """The CEL expression that an amount is, say, `>=` a bound; true of what is no amount."""
+    text = f"string({amount})"
+    return f"(!isQuantity({text}) || quantity({text}).compareTo(quantity('{bound}')) {comparison} 0)"
+
+
+WRITTEN = Rule(
+    f"type(self) == int ? self >= 0 : string(self).matches(r'{AMOUNT}')",
+    AMOUNT_IS,
+)
+
+
+def _quantity(*rules: Rule) -> Meta:
+    return Meta(extra_json_schema={"x-kubernetes-int-or-string": True, "maxLength": 32, **validations(*rules)})
+
+
+# The API server turns what is larger into another number without a word.
 Quantity = Annotated[
+    int | str, _quantity(WRITTEN, Rule(holds("self", "<=", "1Ei"), "write an amount of at most 1024Pi"))
+]
+StorageSize = Annotated[
     int | str,
-    Meta(
-        extra_json_schema={
-            "x-kubernetes-int-or-string": True,
-            "maxLength": 32,
-            "x-kubernetes-validations": [
-                {
-                    "rule": r"type(self) == int || string(self).matches(r'^[0-9]+(\.[0-9]+)?(m|[kMGTP]|[KMGTP]i)?$')",
-                    "message": "write an amount such as 5Gi, 512Mi, 500m or 2",
-                }
-            ],
-        }
+    _quantity(
+        WRITTEN,
+        Rule(
+            f"{holds('self', '>=', '1Mi')} && {holds('self', '<=', '1Ei')}",
+            "a volume has at least 1Mi and at most 1024Pi: write its size with a unit, such as 5Gi",
+        ),
+    ),
+]
+
+# As the grammar of image references has it: a registry with its port, then a path.
+REPOSITORY = (
+    r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*(:[0-9]{1,5})?/)?"
+    r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
+)
+TAG = "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+DIGEST = "sha256:[0-9a-f]{64}"
+Repository = Annotated[
+    str,
+    said(
+        # Tag and digest are let through here: they have a sentence of their own.
+        rf"^{REPOSITORY}(:[^/@]*)?(@[^/]*)?$",
+        "write an image without tag, such as registry.example.com/erp",
+        255,
+        Rule(
+            "!self.matches(r'[:@][^/]*$')",
+            "the repository has no tag and no digest: write them in imageConfig.tag and imageConfig.digest",
+        ),
     ),
 ]
 ImageName = Annotated[
     str,
     said(
-        r"^[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9._-]+)?(@sha256:[0-9a-f]{64})?$",
+        rf"^{REPOSITORY}(:{TAG})?(@{DIGEST})?$",
         "write an image such as registry.example.com/mariadb:10.11",
         512,
     ),
 ]
-Tag = said(r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", "write the tag of an image, such as version-15 or v15.51.1", 128)
+Tag = said(rf"^{TAG}$", "write the tag of an image, such as version-15 or v15.51.1", 128)
+
+MEMORY = r"^[1-9][0-9]*[kKmMgG]i?[bB]?$"
+"""An amount of memory as Kubernetes or Redis writes it, with its unit."""
+
+
+def memory(text: str) -> str:
+    """The CEL expression for such an amount as a quantity: Redis' `mb` is Kubernetes' `Mi`, and its `m` is `M`."""
+    binary = f"{text}.upperAscii().replace('I', '').replace('B', '') + 'i'"
+    return f"quantity({text}.matches(r'[iIbB]$') ? {binary} : {text}.upperAscii().replace('K', 'k'))"
 
 
 class LocalReference(Asked):
@@ -76,25 +140,45 @@ class LocalReference(Asked):
     name: Annotated[ObjectName, Meta(description="Name of the object.", examples=["registry-login"])]
 
 
+COUNTED = "['cpu', 'memory', 'ephemeral-storage']"
+BYTES = "['memory', 'ephemeral-storage']"
+Amounts = Annotated[
+    dict[str, Quantity],
+    Meta(
+        extra_json_schema={
+            "maxProperties": 8,
+            **validations(
+                Rule(f"self.all(name, name in {COUNTED})", "write cpu, memory or ephemeral-storage, and no other name"),
+                Rule(
+                    f"{BYTES}.all(name, !(name in self) || {holds('self[name]', '==', '0')} || "
+                    f"{holds('self[name]', '>=', '1Mi')})",
+                    "memory and ephemeral-storage are counted in bytes, and less than 1Mi is too little for any "
+                    "program: write the unit, such as 512Mi",
+                ),
+            ),
+        }
+    ),
+]
+
+
 class Resources(Asked):
     """What a container asks for and may use, as in a pod."""
 
+    rules = (
+        Rule(
+            "!has(self.requests) || !has(self.limits) || self.requests.all(name, !(name in self.limits) || "
+            "!isQuantity(string(self.requests[name])) || !isQuantity(string(self.limits[name])) || "
+            "quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)",
+            "a request is above the limit of the same name: lower the request or raise the limit",
+        ),
+    )
+
     requests: Annotated[
-        dict[str, Quantity] | None,
-        Meta(
-            description="Guaranteed amounts.",
-            examples=[{"cpu": "200m", "memory": "256Mi"}],
-            extra_json_schema={"maxProperties": 8},
-        ),
+        Amounts | None, Meta(description="Guaranteed amounts.", examples=[{"cpu": "200m", "memory": "256Mi"}])
     ] = None
-    limits: Annotated[
-        dict[str, Quantity] | None,
-        Meta(
-            description="Upper bounds.",
-            examples=[{"cpu": "1", "memory": "1Gi"}],
-            extra_json_schema={"maxProperties": 8},
-        ),
-    ] = None
+    limits: Annotated[Amounts | None, Meta(description="Upper bounds.", examples=[{"cpu": "1", "memory": "1Gi"}])] = (
+        None
+    )
 
 
 Count = Annotated[int, Meta(ge=0, le=1000)]

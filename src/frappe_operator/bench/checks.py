@@ -26,6 +26,12 @@ def apps_are_known(observed: Seen) -> Verdict | None:
     return None
 
 
+def cache_fits(observed: Seen) -> Verdict | None:
+    """The cache makes room before Redis is killed."""
+    said = model.memory_wrong(observed.spec)
+    return Verdict(False, Reason.INVALID_SPEC, said, blocked=True) if said else None
+
+
 def redis_fits(observed: Seen) -> Verdict | None:
     """No request of Redis is above its limit."""
     asked = observed.spec.component_resources
@@ -52,6 +58,7 @@ def _fits(component: str, asked: Resources | None) -> Verdict | None:
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("ImageReady", apps_are_known),
     ("CacheReady", redis_fits),
+    ("CacheReady", cache_fits),
     ("DatabaseReady", mariadb_fits),
     ("ProxyReady", proxy_fits),
 )

@@ -104,7 +104,8 @@ def _limits(value: Any, schema: Schema, where: Where) -> Iterator[Problem]:
         supported = ", ".join(quoted(each) for each in sorted(schema["enum"]))
         yield Problem(where, f"Unsupported value: {quoted(value)}: supported values: {supported}")
     if isinstance(value, str):
-        if len(value.encode()) > schema.get("maxLength", len(value.encode())):
+        # The API server counts characters, and calls them bytes.
+        if len(value) > schema.get("maxLength", len(value)):
             yield Problem(where, f"Too long: may not be more than {schema['maxLength']} bytes", hint)
         if "pattern" in schema and not re.search(schema["pattern"], value):
             message = f"Invalid value: {quoted(value)}: {place} in body should match '{schema['pattern']}'"
@@ -127,10 +128,9 @@ def _type(value: Any) -> str:
             return "null"
         case bool():
             return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "integer" if value.is_integer() else "number"
+        case int() | float():
+            # The API server has no integer beyond 64 bits.
+            return "integer" if value == value // 1 and abs(value) < 2**63 else "number"
         case str():
             return "string"
         case list():

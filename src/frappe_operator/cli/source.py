@@ -1,5 +1,7 @@
 """YAML files as Kubernetes reads them, with the line of every field."""
 
+import contextlib
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -12,9 +14,13 @@ Where = tuple[str | int, ...]
 """A place in an object: `("spec", "apps", 0, "name")`."""
 
 
+class MapKey(str):
+    """A step to a value in a map of the user's own keys, where the API server writes it as that: `limits[cpu]`."""
+
+
 def spell(where: Where) -> str:
     """A place as the API server writes it: `spec.apps[0].name`."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
+    text = "".join(f"[{step}]" if isinstance(step, int | MapKey) else f".{step}" for step in where)
     return text.removeprefix(".")
 
 
@@ -64,6 +70,8 @@ def read(file: str) -> list[Document]:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
         raise Unreadable(f"{file}{line}: not YAML: {error.problem or error.context}") from error
+    except RecursionError as error:
+        raise Unreadable(f"{file}: nested too deeply, or an alias that is in itself") from error
     except yaml.YAMLError as error:
         raise Unreadable(f"{file}: not YAML: {error}") from error
 
@@ -74,6 +82,10 @@ class Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - PyYAML's attribute: ours instead of its own
 
 
+MOST = 1_000_000
+"""Values in one document. kubectl gives up as well."""
+HALF = re.compile("[\ud800-\udfff]")
+"""Characters that are none alone: JSON can write them, YAML and UTF-8 cannot."""
 TAG = "tag:yaml.org,2002:"
 SCALARS = {
     "bool": (r"y|Y|n|N|yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", "yYnNtTfFoO"),
@@ -109,12 +121,16 @@ class _Reading:
 
     def value(self, node: yaml.Node, where: Where) -> Any:
         self.lines.setdefault(where, node.start_mark.line + 1)
+        if len(self.lines) > MOST:
+            raise yaml.YAMLError(f"more than {MOST} values, which aliases of aliases can come to")
         match node:
             case yaml.MappingNode():
                 return self.mapping(node, where)
             case yaml.SequenceNode():
                 return [self.value(item, (*where, index)) for index, item in enumerate(node.value)]
             case _:
+                if HALF.search(node.value):
+                    raise yaml.MarkedYAMLError(problem="half a character", problem_mark=node.start_mark)
                 return self.scalar(node)
 
     def mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, Any]:
@@ -132,6 +148,20 @@ class _Reading:
     def scalar(self, node: yaml.Node) -> Any:
         if node.tag == TAG + "bool":
             return node.value.lower() in ("y", "yes", "true", "on")
-        if node.tag in (TAG + "int", TAG + "float", TAG + "null"):
-            return self.loader.construct_object(node)
+        if node.tag == TAG + "null":
+            return None
+        if node.tag in (TAG + "int", TAG + "float"):
+            # Text that only looks like a number, such as `0x_`, or one of thousands of digits.
+            with contextlib.suppress(ValueError):
+                return _number(self.loader.construct_object(node))
         return node.value
+
+
+def _number(value: int | float) -> int | float:
+    """A number as kubectl sends it: `1.0` and `1e3` without a point, what has more than 64 bits with one."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**63 else value
+    try:
+        return value if abs(value) < 2**63 else float(value)
+    except OverflowError:
+        return math.inf

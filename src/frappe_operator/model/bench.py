@@ -3,13 +3,13 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from frappe_operator.api.frappebench import FrappeBenchSpec
-from frappe_operator.api.types import ComponentReplicas, ComponentResources
+from frappe_operator.api.frappebench import APPS_JSON, MEMORY_IS, MEMORY_LIMIT_IS, NO_SOURCES, SOURCES, FrappeBenchSpec
+from frappe_operator.api.types import MEMORY, ComponentReplicas, ComponentResources
 from frappe_operator.kube.kinds import BENCH, Manifest
 from frappe_operator.kube.live import Custom
 from frappe_operator.kube.names import child, digest
@@ -17,7 +17,7 @@ from frappe_operator.kube.quantities import amount, canonical
 from frappe_operator.kube.stage import Blocked, Reason
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.settings import Images
-from frappe_operator.model.sizing import DEFAULTS, Amounts, Size, replicas, resources
+from frappe_operator.model.sizing import DEFAULTS, Amounts, Size, limits, replicas, resources, written
 
 RWO, RWX = "ReadWriteOnce", "ReadWriteMany"
 ACCESS_MODES_ANNOTATION = "vyogo.tech/access-modes"
@@ -238,7 +238,8 @@ def resolve(
     asked_mode = storage.access_mode if storage else None
     asked = spec.component_resources
     ingress = spec.ingress
-    max_memory = redis_memory((redis.max_memory if redis else None) or "256Mi")
+    limit = limits("redis", asked.redis if asked else None).get("memory")
+    max_memory = redis_memory(redis.max_memory if redis else None, limit)
     return Bench(
         owner=Owner.of(BENCH, live),
         apps=_apps(spec, live),
@@ -250,21 +251,21 @@ def resolve(
             image=(redis.image if redis else None) or images.redis,
             max_memory=max_memory,
             volume=Volume(
-                canonical((redis.storage_size if redis else None) or "1Gi"),
+                written("redisConfig.storageSize", (redis.storage_size if redis else None) or "1Gi"),
                 redis.storage_class_name if redis else None,
                 RWO,
             ),
             resources=resources("redis", asked.redis if asked else None, default=redis_defaults(max_memory)),
         ),
         common=Volume(
-            canonical((storage.size if storage else None) or "10Gi"),
+            written("storage.size", (storage.size if storage else None) or "10Gi"),
             storage.storage_class_name if storage else None,
             access_mode if asked_mode in (None, "Auto") else asked_mode,
         ),
         mariadb=MariaDB(
             image=(database.image if database else None) or images.mariadb,
             volume=Volume(
-                canonical((database.storage_size if database else None) or "10Gi"),
+                written("databaseConfig.storageSize", (database.storage_size if database else None) or "10Gi"),
                 database.storage_class_name if database else None,
                 RWO,
             ),
@@ -324,27 +325,67 @@ APP = re.compile("[a-z][a-z0-9_]{0,63}")
 
 
 def _apps_json(text: str) -> list[str]:
-    wanted = 'a JSON list of app names, such as ["erpnext", "hrms"], or of objects with a "name"'
     try:
-        listed = json.loads(text)
+        listed = json.loads(text, object_pairs_hook=_App)
     except ValueError as error:
-        raise Blocked(Reason.INVALID_SPEC, f"appsJSON is not JSON ({error}): write {wanted}") from error
-    names = (
-        [each.get("name") if isinstance(each, dict) else each for each in listed] if isinstance(listed, list) else []
-    )
-    if not isinstance(listed, list) or not all(isinstance(name, str) and APP.fullmatch(name) for name in names):
-        raise Blocked(Reason.INVALID_SPEC, f"appsJSON does not name apps: write {wanted}")
+        raise Blocked(Reason.INVALID_SPEC, f"appsJSON is not JSON ({error}): write {APPS_JSON}") from error
+    except RecursionError as error:
+        raise Blocked(Reason.INVALID_SPEC, f"appsJSON is nested too deeply: write {APPS_JSON}") from error
+    apps = listed if isinstance(listed, list) else [listed]
+    if any(name in SOURCES for app in apps if isinstance(app, _App) for name, _ in app.fields):
+        raise Blocked(Reason.INVALID_SPEC, f"appsJSON: {NO_SOURCES}")
+    names = [app.name if isinstance(app, _App) else app for app in apps]
+    if apps is not listed or not all(isinstance(name, str) and APP.fullmatch(name) for name in names):
+        raise Blocked(Reason.INVALID_SPEC, f"appsJSON does not name apps: write {APPS_JSON}")
     return [str(name) for name in names]
 
 
-UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1024, "ki": 1024, "m": 1000**2, "mb": 1024**2, "mi": 1024**2}
+class _App(NamedTuple):
+    """An object of appsJSON as it is written, with what stands in it twice."""
+
+    fields: list[tuple[str, Any]]
+
+    @property
+    def name(self) -> object:
+        """What it names, None where it says anything else besides."""
+        said = dict(self.fields)
+        fine = (
+            len(said) == len(self.fields)
+            and said.keys() <= {"name", "source"}
+            and said.get("source", "image") == "image"
+        )
+        return said.get("name") if fine else None
+
+
+UNITS = {"": 1, "k": 1000, "kb": 1024, "ki": 1024, "m": 1000**2, "mb": 1024**2, "mi": 1024**2}
 UNITS |= {"g": 1000**3, "gb": 1024**3, "gi": 1024**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
+USUAL_MEMORY = 256 * 1024**2
 
 
-def redis_memory(text: str) -> str:
-    """Bytes, from Kubernetes' spelling or Redis' own (where `mb` is 1024² and `m` is 1000²)."""
+def redis_memory(text: str | None, limit: str | None = None) -> str:
+    """Bytes, from Kubernetes' spelling or Redis' own (where `mb` is 1024² and `m` is 1000²).
+
+    `limit`: of the server's memory, if one was asked for. Our own choice leaves a quarter of it to Redis itself.
+    """
+    if text is None:
+        return str(min(USUAL_MEMORY, int(amount(limit)) * 3 // 4) if limit and amount(limit) else USUAL_MEMORY)
     number = text.rstrip("kKmMgGiIbB")
     return str(int(number) * UNITS[text[len(number) :].lower()])
+
+
+def memory_wrong(spec: FrappeBenchSpec) -> str:
+    """What is wrong with the cache's memory, empty when nothing is.
+
+    With less than a tenth of its limit for its own work Redis is killed before it makes room.
+    """
+    text = spec.redis_config.max_memory if spec.redis_config else None
+    if text is None:
+        return ""
+    if re.fullmatch(MEMORY, text) is None:
+        return f"redisConfig.maxMemory is {text}: {MEMORY_IS}"
+    asked = spec.component_resources
+    limit = amount(limits("redis", asked.redis if asked else None).get("memory", "0"))
+    return MEMORY_LIMIT_IS if limit and int(redis_memory(text)) * 10 > limit * 9 else ""
 
 
 def redis_defaults(max_memory: str) -> Amounts:

@@ -1,5 +1,6 @@
 """Which host names a site answers on, and whose a host name is."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -49,6 +50,28 @@ def resolve(spec: FrappeSiteSpec, suffix: str | None) -> Domain:
     aliases = dict.fromkeys(normalise(alias) for alias in spec.aliases or [])
     aliases.pop(host, None)
     return Domain(host, source, tuple(aliases))
+
+
+# What ends in a number is an address to a browser, however it is written.
+_ADDRESS = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
+LONGEST = 253
+
+
+def unservable(domain: Domain) -> str:
+    """Why no Ingress takes a site's host and no browser looks it up, which `siteName` can come to; empty when not."""
+    host = domain.host
+    made = "siteName with the bench's suffix" if domain.source == SUFFIX else "siteName"
+    if _ADDRESS.fullmatch(host):
+        return (
+            f"{made} makes {host}, which is an address and no host name: write a host name in domain, such as "
+            "shop.example.com"
+        )
+    if len(host) > LONGEST:
+        return (
+            f"{made} makes a host name of {len(host)} characters, and {LONGEST} are the most: write a shorter one in "
+            "domain"
+        )
+    return ""
 
 
 def suffix(live: Live) -> str | None:

@@ -11,13 +11,12 @@ from frappe_operator.api.frappesite import FrappeSiteSpec
 from frappe_operator.kube.kinds import SITE
 from frappe_operator.kube.live import Custom, Live
 from frappe_operator.kube.names import child, digest
-from frappe_operator.kube.quantities import canonical
 from frappe_operator.kube.stage import Blocked, Reason, Waiting
 from frappe_operator.model.bench import RWO, Bench, Facts, Image, Names, Volume
 from frappe_operator.model.domain import Domain, asked
 from frappe_operator.model.domain import resolve as resolve_domain
 from frappe_operator.model.owner import Owner
-from frappe_operator.model.sizing import Size, replicas, resources
+from frappe_operator.model.sizing import Size, replicas, resources, written
 
 COMPONENTS = ("gunicorn", "socketio", "scheduler", "worker_default", "worker_long", "worker_short")
 _MARK = re.compile("[0-9a-f]{8}")
@@ -200,7 +199,7 @@ def resolve(
         domain=resolve_domain(spec, bench.suffix),
         database=_database(live, bench, retained_database, connection, known_database),
         files=Volume(
-            canonical((storage.size if storage else None) or "5Gi"),
+            written("storage.size", (storage.size if storage else None) or "5Gi"),
             storage.storage_class_name if storage else None,
             (storage.access_mode if storage else None) or RWO,
         ),

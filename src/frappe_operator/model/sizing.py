@@ -5,9 +5,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from frappe_operator.api.types import Resources
+from frappe_operator.api.types import AMOUNT_IS, Resources
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.kube.quantities import amount, canonical
+from frappe_operator.kube.stage import Blocked, Reason
 
 
 class Size(Struct, frozen=True):
@@ -44,17 +45,32 @@ def resources(component: str, *asked: Resources | None, default: Amounts | None 
     `default`: ours, where it is not the usual one.
     """
     ours = default or DEFAULTS[component]
-    requests, limits = _asked("requests", asked), _asked("limits", asked)
+    requests, limits = _asked(component, "requests", asked), _asked(component, "limits", asked)
     requests = _bounded(ours["requests"] if requests is None else requests, limits or {}, min)
     if limits is None:
         limits = _bounded(ours["limits"], requests, max)
     return {part: amounts for part, amounts in (("requests", requests), ("limits", limits)) if amounts}
 
 
-def _asked(part: str, asked: Iterable[Resources | None]) -> dict[str, str] | None:
+def limits(component: str, *asked: Resources | None) -> Mapping[str, str]:
+    """The limits that were asked for, none where there are none."""
+    return _asked(component, "limits", asked) or {}
+
+
+def _asked(component: str, part: str, asked: Iterable[Resources | None]) -> dict[str, str] | None:
     named = (getattr(each, part) for each in asked if each is not None)
     amounts = next((each for each in named if each is not None), None)
-    return None if amounts is None else {name: canonical(value) for name, value in amounts.items()}
+    if amounts is None:
+        return None
+    return {name: written(f"resources of {camel(component)}: {part}.{name}", amounts[name]) for name in amounts}
+
+
+def written(field: str, asked: str | int) -> str:
+    """An amount as the API server writes it. Raises Blocked where it is none."""
+    try:
+        return canonical(asked)
+    except ValueError:
+        raise Blocked(Reason.INVALID_SPEC, f"{field}: {asked} is no amount: {AMOUNT_IS}") from None
 
 
 def _bounded(ours: Mapping[str, str], asked: Mapping[str, str], choose: Callable[..., str]) -> dict[str, str]:
@@ -63,7 +79,7 @@ def _bounded(ours: Mapping[str, str], asked: Mapping[str, str], choose: Callable
 
 def excess(component: str, *asked: Resources | None) -> str:
     """What is wrong with the amounts asked for one component: a request above its limit. Empty when nothing is."""
-    requests, limits = _asked("requests", asked) or {}, _asked("limits", asked) or {}
+    requests, limits = _asked(component, "requests", asked) or {}, _asked(component, "limits", asked) or {}
     for name, value in requests.items():
         if name in limits and amount(value) > amount(limits[name]):
             return (

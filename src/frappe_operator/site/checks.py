@@ -5,8 +5,8 @@ from collections.abc import Callable
 from frappe_operator.api.types import ComponentResources, Resources
 from frappe_operator.kube.stage import Blocked, Failed, Reason, Verdict
 from frappe_operator.model import bench as bench_model
+from frappe_operator.model import domain, sizing
 from frappe_operator.model import site as model
-from frappe_operator.model import sizing
 from frappe_operator.model.site import COMPONENTS
 from frappe_operator.site.observe import Seen
 
@@ -81,6 +81,12 @@ def resources_fit(observed: Seen) -> Verdict | None:
     return None
 
 
+def host_can_be_served(observed: Seen) -> Verdict | None:
+    """What siteName comes to is a host name."""
+    said = domain.unservable(domain.resolve(observed.spec, observed.bench.suffix))
+    return _blocked(Reason.INVALID_SPEC, said) if said else None
+
+
 def _of(resources: ComponentResources | None, component: str) -> Resources | None:
     found: Resources | None = getattr(resources, component, None)
     return found
@@ -97,5 +103,6 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("AppsInstalled", apps_are_known),
     ("AppsInstalled", apps_are_in_the_image),
     ("WorkloadsReady", resources_fit),
+    ("Routed", host_can_be_served),
 )
 """In the order in which they speak: of those with one condition the first that fails."""

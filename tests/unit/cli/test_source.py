@@ -25,7 +25,10 @@ def only(tmp_path: Path, text: str) -> Document:
         ("off", False),
         ("010", 8),
         ("1.5", 1.5),
-        ("1e3", 1000.0),
+        ("1e3", 1000),
+        ("2.0", 2),
+        ("99999999999999999999", 1e20),
+        ("0x_", "0x_"),
         ('"15"', "15"),
         ("15", 15),
         ("version-15", "version-15"),
@@ -72,6 +75,25 @@ def test_anchors_and_merges_are_what_they_stand_for(tmp_path: Path) -> None:
 def test_what_is_not_yaml_says_where(tmp_path: Path, text: str) -> None:
     with pytest.raises(Unreadable, match=r"a\.yaml:1: not YAML: "):
         only(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["[" * 8000, "a: &a [*a]", "a: &a {b: *a}"], ids=["deep", "list", "map"])
+def test_what_has_no_end_is_unreadable(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Unreadable, match="nested too deeply, or an alias that is in itself"):
+        only(tmp_path, text)
+
+
+def test_aliases_of_aliases_do_not_fill_the_memory(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    with pytest.raises(Unreadable, match="more than 1000000 values"):
+        only(tmp_path, "\n".join(lines))
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', '"\\ud83d\\ude00"'])
+def test_half_characters_are_unreadable_as_for_kubectl(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Unreadable, match=r"a\.yaml:1: not YAML: half a character"):
+        only(tmp_path, f"a: {text}\n")
 
 
 def test_a_file_that_is_not_there_says_so() -> None:

@@ -50,7 +50,28 @@ def test_other_text_is_none(text: str) -> None:
         ("1.5Gi", "1536Mi"),
         ("0.5Ki", "512"),
         ("1000Ki", "1000Ki"),
+        ("1.5m", "2m"),
+        ("0.1m", "1m"),
+        ("1n", "1m"),
+        ("1500u", "2m"),
+        ("1.9999999999999999999999999m", "2m"),
+        ("1.000000000000000000000000000001", "1001m"),
+        ("0.1Ki", "102400m"),
+        ("1.0001Ki", "1024103m"),
+        ("1023.5Ki", "1048064"),
+        ("0.3Mi", "314572800m"),
+        ("100m", "100m"),
+        ("0Ki", "0"),
+        ("1E", "1E"),
+        ("8Ei", "8Ei"),
+        ("9999P", "9999P"),
+        ("99999999999999999999999999999999", "99999999999999999999999999999999"),
+        ("1152921504606846975.5", "1152921504606846975500m"),
         ("1e3", "1e3"),
+        ("12e2", "1200"),
+        ("1e4", "10e3"),
+        ("1e19", "10e18"),
+        ("1.5e-3", "2e-3"),
     ],
 )
 def test_quantities_are_written_as_the_server_writes_them(asked: str | int, written: str) -> None:
@@ -60,5 +81,5 @@ def test_quantities_are_written_as_the_server_writes_them(asked: str | int, writ
 @given(st.decimals(0, 10**6, places=3), st.sampled_from(sorted(SUFFIXES)))
 def test_another_spelling_is_the_same_amount(number: Decimal, suffix: str) -> None:
     text = f"{number}{suffix}"
-    assert amount(canonical(text)) == amount(text)
+    assert amount(text) <= amount(canonical(text)) < amount(text) + Decimal("0.001")
     assert canonical(canonical(text)) == canonical(text)

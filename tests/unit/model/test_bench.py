@@ -1,5 +1,7 @@
 """What a bench's spec comes to."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from tests.unit.asked import FACTS, IMAGES, REFERENCE, a_bench, live
         ("[]", ("frappe",)),
         ('["erpnext", "hrms"]', ("frappe", "erpnext", "hrms")),
         ('["hrms", "frappe", "hrms"]', ("frappe", "hrms")),
-        ('[{"name": "crm", "url": "https://example.net/crm", "branch": "main"}, "hrms"]', ("frappe", "crm", "hrms")),
+        ('[{"name": "crm", "source": "image"}, "hrms"]', ("frappe", "crm", "hrms")),
     ],
 )
 def test_apps_json_names_apps_in_order_each_once_frappe_first(text: str, named: tuple[str, ...]) -> None:
@@ -26,12 +28,24 @@ def test_apps_json_names_apps_in_order_each_once_frappe_first(text: str, named: 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[", "null", '"crm"', "{}", "[1]", "[{}]", '[["crm"]]', '["a b"]', '["--force"]', '["../crm"]']
+    "text",
+    [
+        *("", "[", "null", '"crm"', "{}", "[1]", "[{}]", '[["crm"]]', '["a b"]', '["--force"]', '["../crm"]'),
+        *("[" * 8000, "[" + "9" * 5000 + "]", '["c\0rm"]', '["\\ud800"]', "\ud800", '{"name": "crm"}'),
+        *('[{"name": "crm", "name": "hrms"}]', '[{"name": "crm", "source": "git"}]', '[{"name": "crm", "x": 1}]'),
+    ],
+    ids=lambda text: ascii(text[:40]),
 )
 def test_other_apps_json_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(Blocked, match=r'appsJSON .*\["erpnext", "hrms"\]') as blocked:
         apps(FrappeBenchSpec(frappe_version="v15", apps_json=text or " "))
     assert blocked.value.verdict.reason == Reason.INVALID_SPEC
+
+
+@pytest.mark.parametrize("field", ["branch", "url", "gitUrl", "gitBranch", "version"])
+def test_apps_json_that_says_where_an_app_comes_from_is_refused_and_not_half_read(field: str) -> None:
+    with pytest.raises(Blocked, match="apps come from the image: remove branch, url and the like"):
+        apps(FrappeBenchSpec(frappe_version="v15", apps_json=f'[{{"name": "crm", "{field}": "x"}}]'))
 
 
 @given(st.text(max_size=60))
@@ -54,7 +68,7 @@ def test_typed_apps_are_the_same() -> None:
     [
         (None, REFERENCE),
         (ImageConfig(tag="t"), f"{IMAGES.frappe}:t"),
-        (ImageConfig(repository="r.net/erp"), "r.net/erp:version-15"),
+        (ImageConfig(repository="r.net:5000/erp"), "r.net:5000/erp:version-15"),
         (ImageConfig(tag="t", digest="sha256:" + "0" * 64), f"{IMAGES.frappe}@sha256:" + "0" * 64),
     ],
 )
@@ -72,7 +86,7 @@ def test_memory_may_be_spelled_as_kubernetes_or_as_redis_does(text: str, size: i
     assert redis_memory(text) == str(size)
 
 
-@given(st.from_regex(r"[1-9][0-9]{0,9}([kKmMgG]i?[bB]?)?", fullmatch=True))
+@given(st.from_regex(r"[1-9][0-9]{0,9}[kKmMgG]i?[bB]?", fullmatch=True))
 def test_every_memory_the_schema_takes_is_a_number_of_bytes(text: str) -> None:
     assert int(redis_memory(text)) >= 1
 
@@ -83,6 +97,26 @@ def test_redis_gets_room_for_its_memory_unless_a_limit_is_given() -> None:
     assert int(large.resources["limits"]["memory"]) > int(large.max_memory)
     given = a_bench(redisConfig={"maxMemory": "4gb"}, componentResources={"redis": {"limits": {"memory": "9Gi"}}})
     assert given.redis.resources["limits"] == {"memory": "9Gi"}
+
+
+def test_redis_makes_room_before_it_is_killed() -> None:
+    small = a_bench(componentResources={"redis": {"limits": {"memory": "128Mi"}}}).redis
+    assert small.max_memory == str(96 * 1024**2), "what is ours gives way to the limit"
+    assert small.resources["requests"]["memory"] == "64Mi"
+    for memory, fine in {"1gb": False, "1000Mi": False, "1g": False, "900mb": True, "900m": True, "512": False}.items():
+        spec: Any = {
+            "redisConfig": {"maxMemory": memory},
+            "componentResources": {"redis": {"limits": {"memory": "1Gi"}}},
+        }
+        asked = live("pier", {"frappeVersion": "v15", **spec}, kind=BENCH)
+        assert (model.memory_wrong(model.parse(asked)) == "") is fine, memory
+        assert a_bench(**spec).redis.max_memory == redis_memory(memory), "what exists stays as it is"
+
+
+@pytest.mark.parametrize("spec", [{"storage": {"size": "5 GB"}}, {"databaseConfig": {"storageSize": "much"}}])
+def test_what_is_no_amount_is_blocked_where_no_rule_refused_it(spec: dict[str, Any]) -> None:
+    with pytest.raises(Blocked, match="is no amount: write an amount such as 5Gi"):
+        a_bench(**spec)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from frappe_operator.api.frappesite import BenchReference, FrappeSiteSpec
 from frappe_operator.kube.kinds import BENCH, SITE, Key, Kind
 from frappe_operator.kube.live import Custom, Live
 from frappe_operator.model import domain
-from frappe_operator.model.domain import Claim, Register, normalise, resolve, winner
+from frappe_operator.model.domain import Claim, Register, normalise, resolve, unservable, winner
 from tests.unit.asked import NAMESPACE, live
 
 
@@ -37,6 +37,35 @@ def test_the_domain_comes_from_the_site_else_the_benchs_suffix_else_the_name(
 def test_aliases_are_normalised_and_each_host_is_named_once() -> None:
     found = resolve(asked(domain="a.net", aliases=["B.net", "b.NET.", "A.net", "c.net"]), None)
     assert found.hosts == ("a.net", "b.net", "c.net")
+
+
+LONG = ".".join(["a" * 60] * 4)
+
+
+@pytest.mark.parametrize(
+    ("spec", "suffix", "words"),
+    [
+        ({"site_name": "10.0.0.7"}, None, "siteName makes 10.0.0.7, which is an address and no host name"),
+        ({"site_name": "shop.0x7f"}, None, "which is an address"),
+        ({"site_name": "2024"}, None, "which is an address"),
+        ({"domain": "1.2.3.4."}, None, "which is an address"),
+        ({"site_name": LONG}, ".ships.net.example", "siteName with the bench's suffix makes a host name of 261 char"),
+    ],
+)
+def test_what_no_browser_looks_up_is_told_with_what_to_write(
+    spec: dict[str, Any], suffix: str | None, words: str
+) -> None:
+    said = unservable(resolve(asked(**spec), suffix))
+    assert words in said
+    assert "in domain" in said
+
+
+@pytest.mark.parametrize(
+    ("spec", "suffix"),
+    [({"site_name": "10.0.0.7"}, ".ships.net"), ({"site_name": "2024"}, ".ships.net"), ({"domain": LONG + ".b"}, None)],
+)
+def test_names_that_lead_somewhere_are_served(spec: dict[str, Any], suffix: str | None) -> None:
+    assert unservable(resolve(asked(**spec), suffix)) == ""
 
 
 @given(st.from_regex(r"[A-Za-z0-9.-]{1,40}", fullmatch=True))

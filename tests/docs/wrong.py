@@ -1,0 +1,191 @@
+"""For every field of both kinds a value that is refused, and the words it is refused with."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from frappe_operator.api import crd
+from frappe_operator.kube.kinds import BENCH, SITE, Kind
+
+AMOUNT = "write an amount such as 5Gi, 512Mi, 500m or 2"
+VOLUME = "a volume has at least 1Mi and at most 1024Pi"
+OBJECT = "write the name of a Kubernetes object"
+TAG = "write the tag of an image"
+IMAGE = "write an image such as registry.example.com/mariadb:10.11"
+HOST = "write a host name such as shop.example.com, without scheme, port or path"
+ADDRESS = "an IP address is no host name: write a name that leads to it"
+APP = "write the name of the app's Python package"
+BYTES = "memory and ephemeral-storage are counted in bytes, and less than 1Mi is too little"
+ABOVE = "a request is above the limit of the same name"
+NAMES = "write cpu, memory or ephemeral-storage, and no other name"
+COUNT = "in body should be less than or equal to 1000"
+APPS_JSON = "write a JSON list of app names"
+SOURCES = "apps come from the image: remove branch, url and the like"
+MEMORY = "write an amount of memory with its unit, such as 512Mi or 4gb"
+CACHE = "a cache holds at least 1Mi and at most 1024Ti"
+IN_TAG = "write them in imageConfig.tag and imageConfig.digest"
+OBJECT_TYPE = "must be of type object"
+
+Words = tuple[Any, str]
+
+AMOUNTS: dict[str, list[Words]] = {
+    "": [([], OBJECT_TYPE), ({"requests": {"cpu": 2}, "limits": {"cpu": "1500m"}}, ABOVE)],
+    "requests": [({"cpus": 1}, NAMES), ({"memory": "512m"}, BYTES), ({"memory": 512}, BYTES)],
+    "limits": [({"nvidia.com/gpu": 1}, NAMES), ({"ephemeral-storage": "1k"}, BYTES)],
+    "requests.<cpu>": [("-1", AMOUNT), ("1 Gi", AMOUNT), (-1, AMOUNT), (1.5, "must be of type integer,string")],
+    "limits.<cpu>": [("1e3", AMOUNT), ("9" * 32, "write an amount of at most 1024Pi"), ("05", AMOUNT)],
+}
+COMPONENTS = ("gunicorn", "socketio", "scheduler", "workerDefault", "workerLong", "workerShort")
+COUNTED = ("gunicorn", "workerDefault", "workerLong", "workerShort")
+SIZE: list[Words] = [("5 GB", AMOUNT), (0, VOLUME), ("0", VOLUME), (5, VOLUME), ("500m", VOLUME), ("2000P", VOLUME)]
+NAME: list[Words] = [("", OBJECT), ("A b", OBJECT), ("a" * 254, "Too long: may not be more than 253 bytes")]
+
+
+def amounts(before: str) -> dict[str, list[Words]]:
+    """The fields of a component's resources."""
+    return {f"{before}.{field}".rstrip("."): wrong for field, wrong in AMOUNTS.items()}
+
+
+def sizing(*more: str) -> dict[str, list[Words]]:
+    """The fields of componentReplicas and componentResources. `more`: components of a bench alone."""
+    found: dict[str, list[Words]] = {"componentReplicas": [([], OBJECT_TYPE)], "componentResources": [(1, OBJECT_TYPE)]}
+    for component in (*COUNTED, *(each for each in more if each == "nginx")):
+        found[f"componentReplicas.{component}"] = [(1001, COUNT), (-1, "greater than or equal to 0"), ("2", "integer")]
+    found["componentReplicas.socketio"] = [(2, "less than or equal to 1"), (0.5, "must be of type integer")]
+    for component in (*COMPONENTS, *more):
+        found |= amounts(f"componentResources.{component}")
+    return found
+
+
+WRONG: dict[Kind, dict[str, list[Words]]] = {
+    BENCH: {
+        "frappeVersion": [("version 15", TAG), ("version-14", "Frappe before 15 is too old"), ("v" * 129, "Too long")],
+        "appsJSON": [
+            ("[erpnext]", APPS_JSON),
+            ("", APPS_JSON),
+            ("[" * 8000, APPS_JSON),
+            ('["--force"]', APPS_JSON),
+            ('[{"name": "crm", "name": "hrms"}]', APPS_JSON),
+            ('[{"name": "crm", "source": "git"}]', APPS_JSON),
+            ('["cr\u00e9m"]', APPS_JSON),
+            ('["c\0"]', APPS_JSON),
+            ('[{"name": "crm", "branch": "version-15", "url": "https://example.net/crm"}]', SOURCES),
+            ('[{"gitUrl" : 5, "name": "crm"}]', SOURCES),
+            ("\u00e9" * 16385, "Too long: may not be more than 16384 bytes"),
+        ],
+        "apps": [([{"name": "crm"}, {"name": "crm"}], "Duplicate value"), ("crm", "must be of type array")],
+        "apps[].name": [("Crm", APP), (15, "must be of type string")],
+        "apps[].source": [("git", 'supported values: "image"')],
+        "imageConfig": [("frappe/erpnext", OBJECT_TYPE)],
+        "imageConfig.repository": [
+            ("registry.example.com/erp:v1", IN_TAG),
+            ("registry.example.com:5000/erp:", IN_TAG),
+            (f"registry.example.com/erp@sha256:{'0' * 64}", IN_TAG),
+            ("registry.example.com/Erp", "write an image without tag"),
+            ("https://registry.example.com/erp", "write an image without tag"),
+            ("registry.example.com//erp", "write an image without tag"),
+        ],
+        "imageConfig.tag": [("v15:1", TAG), ("", TAG)],
+        "imageConfig.digest": [("abc", "write sha256: and 64 hexadecimal digits")],
+        "imageConfig.pullPolicy": [("always", 'supported values: "Always", "IfNotPresent", "Never"')],
+        "imageConfig.pullSecrets": [([{"name": "a"}, {"name": "a"}], "Duplicate value")],
+        "imageConfig.pullSecrets[].name": NAME,
+        **sizing("nginx", "redis"),
+        "redisConfig": [("redis:7", OBJECT_TYPE)],
+        "redisConfig.image": [("redis:", IMAGE), ("Redis:7", IMAGE), ("redis:7:7", IMAGE), ("redis@sha256:0", IMAGE)],
+        "redisConfig.maxMemory": [("512", MEMORY), ("many", MEMORY), ("512k", CACHE), ("99999999999999g", CACHE)],
+        "redisConfig.storageSize": SIZE,
+        "redisConfig.storageClassName": NAME,
+        "storage": [([], OBJECT_TYPE)],
+        "storage.size": SIZE,
+        "storage.storageClassName": NAME,
+        "storage.accessMode": [("RWX", 'supported values: "Auto", "ReadWriteMany", "ReadWriteOnce"')],
+        "domainConfig": [(".example.com", OBJECT_TYPE)],
+        "domainConfig.suffix": [("example.com", "write a dot and a domain in lower case"), (".10.0.0.7", ADDRESS)],
+        "databaseConfig": [("mariadb", OBJECT_TYPE)],
+        "databaseConfig.image": [("mariadb:10.11 ", IMAGE), ("registry.example.com:5000/", IMAGE)],
+        "databaseConfig.storageSize": SIZE,
+        "databaseConfig.storageClassName": NAME,
+        **amounts("databaseConfig.resources"),
+        "ingress": [({"type": "None", "className": "inner"}, "className is of the Ingresses")],
+        "ingress.type": [("none", 'supported values: "Ingress", "None"')],
+        "ingress.className": NAME,
+    },
+    SITE: {
+        "benchRef": [("pier", OBJECT_TYPE)],
+        "benchRef.name": NAME,
+        "benchRef.namespace": NAME,
+        "siteName": [
+            ("Shop.example.com", "write a host name in lower case"),
+            ("a" * 64, "write a host name in lower case"),
+            ("10.0.0.7", "siteName is an IP address, which is no host name"),
+            ("assets", "siteName is a name Frappe uses itself"),
+        ],
+        "apps": [(["crm", "crm"], "Duplicate value"), ("crm", "must be of type array")],
+        "apps[]": [("CRM", APP)],
+        "domain": [
+            ("https://shop.example.com/", HOST),
+            ("shop_1.example.com", HOST),
+            ("shop.example.com..", HOST),
+            ("b\u00fccher.example.com", HOST),
+            ("", HOST),
+            ("10.0.0.7", ADDRESS),
+            ("1.2.3.4.", ADDRESS),
+            (".".join(["a" * 63] * 3 + ["b" * 62]), "write a host name of at most 253 characters"),
+        ],
+        "aliases": [(["a.example.com", "a.example.com"], "Duplicate value")],
+        "aliases[]": [("*.example.com", HOST), ("10.0.0.7", ADDRESS), ("shop.0x7F", ADDRESS)],
+        "dbConfig": [({"mode": "external"}, "connectionSecretRef goes with mode: external")],
+        "dbConfig.provider": [("mysql", 'supported values: "mariadb"')],
+        "dbConfig.mode": [("dedicated", 'supported values: "external", "shared"')],
+        "dbConfig.connectionSecretRef": [("tides", OBJECT_TYPE)],
+        "dbConfig.connectionSecretRef.name": NAME,
+        **sizing(),
+        "storage": [([], OBJECT_TYPE)],
+        "storage.size": SIZE,
+        "storage.storageClassName": NAME,
+        "storage.accessMode": [("Auto", 'supported values: "ReadWriteMany", "ReadWriteOnce"')],
+        "ingressClassName": NAME,
+        "deletionPolicy": [("Keep", 'supported values: "Delete", "Retain"')],
+    },
+}
+MINIMAL: dict[Kind, dict[str, Any]] = {
+    BENCH: {"frappeVersion": "v15"},
+    SITE: {"benchRef": {"name": "pier"}, "siteName": "pearl.example.net"},
+}
+
+
+def fields(kind: Kind) -> Iterator[str]:
+    """Every field of a spec, as WRONG names it."""
+    yield from _fields(crd.schema(kind)["properties"]["spec"], "")
+
+
+def _fields(schema: dict[str, Any], here: str) -> Iterator[str]:
+    for name, inner in schema.get("properties", {}).items():
+        field = f"{here}.{name}".removeprefix(".")
+        yield field
+        yield from _fields(inner, field)
+    if "items" in schema:
+        if "properties" not in schema["items"]:
+            yield f"{here}[]"
+        yield from _fields(schema["items"], f"{here}[]")
+    if "additionalProperties" in schema:
+        yield f"{here}.<cpu>"
+
+
+def cases() -> Iterator[tuple[Kind, str, dict[str, Any], str]]:
+    """A kind, its field, a spec with a wrong value there, the words."""
+    for kind, table in WRONG.items():
+        for field, values in table.items():
+            for value, words in values:
+                yield kind, field, with_value(MINIMAL[kind], field, value), words
+
+
+def with_value(spec: dict[str, Any], field: str, value: Any) -> dict[str, Any]:
+    """A spec with a value in a field, in a list of one where the field is in one."""
+    step, _, rest = field.partition(".")
+    name = step.strip("<>")
+    if name.endswith("[]"):
+        name = name.removesuffix("[]")
+        return {**spec, name: [with_value({}, rest, value) if rest else value]}
+    inner = spec.get(name)
+    return {**spec, name: with_value(inner if isinstance(inner, dict) else {}, rest, value) if rest else value}

@@ -11,10 +11,13 @@ from frappe_operator.cli.declared import Declared, Object
 from frappe_operator.kube.kinds import BENCH, SITE, Kind
 from frappe_operator.kube.stage import Stage
 from frappe_operator.model.settings import Images
+from frappe_operator.model.sizing import DEFAULTS, camel
 
 ROOT = Path(__file__).parent.parent
 NOTICE = "Written by `make manifests`; what it says is in src/frappe_operator."
 Schema = dict[str, Any]
+SIZES = {f"componentResources.{camel(name)}": name for name in DEFAULTS} | {"databaseConfig.resources": "mariadb"}
+"""Fields that are the size of a component, by the component."""
 
 CONDITIONS: dict[Kind, dict[str, str]] = {
     BENCH: {
@@ -122,7 +125,7 @@ def _fields(schema: Schema) -> str:
 def _rows(schema: Schema, before: str) -> Iterator[tuple[str, str, str]]:
     for name, inner in schema["properties"].items():
         needed = " **required**" if name in schema.get("required", []) else ""
-        said = inner.get("description", "") + _limits(inner)
+        said = inner.get("description", "") + _limits(inner) + _default(f"{before}{name}")
         yield f"`{before}{name}`{needed}", _type(inner), said
         child, suffix = (inner["items"], "[]") if "items" in inner else (inner, "")
         # The conditions have a section of their own.
@@ -151,6 +154,17 @@ def _limits(schema: Schema) -> str:
     if isinstance(schema.get("example"), str):
         said.append(f"For example `{schema['example']}`.")
     return "".join(f" {each}" for each in said)
+
+
+def _default(field: str) -> str:
+    """What a component gets when nobody says anything, where the field is a component's size."""
+    if field not in SIZES:
+        return ""
+    words = {
+        part: " and ".join(f"{name} {value}" for name, value in amounts.items())
+        for part, amounts in DEFAULTS[SIZES[field]].items()
+    }
+    return f" Default: requests {words['requests']}; limits {words['limits']}."
 
 
 def _rules(schema: Schema) -> Iterator[str]:

@@ -82,6 +82,14 @@ MUTANTS = [
         ),
     ),
     Mutant(
+        "init-container-without-a-size",
+        "The size of the init container is fixed: a quota on CPU limits refuses every pod of a site.",
+        "components/frappe.py",
+        '"resources": site.layout,',
+        '"resources": {"requests": {"cpu": "20m"}, "limits": {"memory": "256Mi"}},',
+        ("unit/components/test_quota.py::test_every_container_of_every_pod_can_have_a_limit",),
+    ),
+    Mutant(
         "config-folder-read-only",
         "`config/` is the image's: Frappe's scheduler cannot take its lock there and ends in a crash loop.",
         "components/frappe.py",

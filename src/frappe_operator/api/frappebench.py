@@ -112,7 +112,10 @@ class BenchResources(ComponentResources):
     """Requests and limits a component: nginx and redis of the bench itself; the others are defaults for its sites."""
 
     nginx: Annotated[Resources | None, Meta(description="Proxy.")] = None
-    redis: Annotated[Resources | None, Meta(description="Each of the two Redis servers.")] = None
+    redis: Annotated[
+        Resources | None,
+        Meta(description="Each of the two Redis servers; the default of its memory limit grows with maxMemory."),
+    ] = None
 
 
 MEMORY_IS = "write an amount of memory with its unit, such as 512Mi or 4gb"

@@ -208,3 +208,12 @@ class ComponentResources(Asked):
     worker_default: Annotated[Resources | None, Meta(description="Workers of the queues default, short, long.")] = None
     worker_long: Annotated[Resources | None, Meta(description="Workers of the queue long.")] = None
     worker_short: Annotated[Resources | None, Meta(description="Workers of the queue short.")] = None
+    front_door: Annotated[Resources | None, Meta(description="nginx in front of gunicorn, in the same pod.")] = None
+    layout: Annotated[
+        Resources | None,
+        Meta(description="Init container of every pod of a site, which lays out the directories it sees."),
+    ] = None
+    jobs: Annotated[
+        Resources | None,
+        Meta(description="Jobs on a site and its database, and the bench's Job that inspects the image."),
+    ] = None

@@ -51,10 +51,10 @@ def jobs(site: Site) -> list[Manifest]:
     return [site_job(site, Task(site.names.part("database"), PART, arguments, site.database.revision), secrets)]
 
 
-def drop(owner: Owner, image: Image, bench: Names, secret: str) -> Manifest:
-    """The Job that removes database and user from the bench's MariaDB. Needs nothing of the site's spec."""
+def drop(owner: Owner, image: Image, bench: Names, resources: Manifest, secret: str) -> Manifest:
+    """The Job that removes database and user from the bench's MariaDB. Works whatever the site's spec says."""
     task = Task(drop_name(owner.name), PART, ["drop-database"], secret)
-    return bare_job(owner, image, bench, task, {"database": secret, "database-admin": bench.mariadb_root})
+    return bare_job(owner, image, bench, task, resources, {"database": secret, "database-admin": bench.mariadb_root})
 
 
 def drop_name(site: str) -> str:

@@ -1,5 +1,6 @@
 """What every Frappe pod has: a `sites/` that holds only its own site, and the runner that lays it out."""
 
+import json
 from typing import NamedTuple
 
 from frappe_operator.components.metadata import metadata
@@ -35,9 +36,6 @@ ENV: list[Manifest] = [
     {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
     {"name": "HOME", "value": "/tmp"},
 ]
-
-LAYOUT_RESOURCES: Manifest = {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}}
-TASK_RESOURCES: Manifest = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
 
 
 class Task(NamedTuple):
@@ -79,7 +77,7 @@ def layout(site: Site) -> Manifest:
             f"--redis-queue-host={site.bench.redis_queue}",
             f"--socketio-port={SOCKETIO_PORT}",
         ),
-        "resources": LAYOUT_RESOURCES,
+        "resources": site.layout,
         "volumeMounts": [
             mount("sites", "/view"),
             mount("config", "/config"),
@@ -165,7 +163,9 @@ def job(owner: Owner, image: Image, task: Task, pod: Manifest, pod_labels: dict[
     The container is started again in its pod (backing off to five minutes) until it succeeds: every task may run
     again at any time, and what it waits for may take hours. There is no TTL: the finished Job is a proof.
     """
-    inputs = digest("\n".join([image.reference, task.inputs, *task.arguments]), 16)
+    # With its resources: one that no quota admits, or that runs out of memory, must start again when these change.
+    sizes = [each["resources"] for each in (*pod.get("initContainers", ()), *pod["containers"])]
+    inputs = digest("\n".join([image.reference, task.inputs, *task.arguments, json.dumps(sizes, sort_keys=True)]), 16)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -183,28 +183,30 @@ def job(owner: Owner, image: Image, task: Task, pod: Manifest, pod_labels: dict[
 
 def site_job(site: Site, task: Task, secrets: dict[str, str]) -> Manifest:
     """A Job that works on a site. `secrets`: the Secret for each folder below `SECRETS`."""
-    main = _task(site.image, task, secrets, *program_mounts(site))
+    main = _task(site.image, task, site.jobs, secrets, *program_mounts(site))
     main["workingDir"] = SITES
     # Without stream logging Frappe's commands write to logs/, and print less than with it.
     main["env"] = [each for each in ENV if each["name"] != "FRAPPE_STREAM_LOGGING"]
     return job(site.owner, site.image, task, pod(site, main, grace=30, more_volumes=_secret_volumes(secrets)))
 
 
-def bare_job(owner: Owner, image: Image, bench: Names, task: Task, secrets: dict[str, str]) -> Manifest:
+def bare_job(
+    owner: Owner, image: Image, bench: Names, task: Task, resources: Manifest, secrets: dict[str, str]
+) -> Manifest:
     """A Job that needs no site around it. `secrets`: the Secret for each folder below `SECRETS`."""
     pod: Manifest = {
         **pull_secrets(image.pull_secrets),
-        "containers": [_task(image, task, secrets, mount("tmp", "/tmp"))],
+        "containers": [_task(image, task, resources, secrets, mount("tmp", "/tmp"))],
         "volumes": [scratch("tmp"), config_volume("runner", bench.runner), *_secret_volumes(secrets)],
     }
     return job(owner, image, task, pod)
 
 
-def _task(image: Image, task: Task, secrets: dict[str, str], *mounts: Manifest) -> Manifest:
+def _task(image: Image, task: Task, resources: Manifest, secrets: dict[str, str], *mounts: Manifest) -> Manifest:
     return {
         "name": "task",
         **runner(image, *task.arguments),
-        "resources": TASK_RESOURCES,
+        "resources": resources,
         "volumeMounts": [
             *mounts,
             mount("runner", RUNNER, read_only=True),

@@ -8,7 +8,6 @@ from frappe_operator.model.site import Site
 
 PART = "gunicorn"
 LOOPBACK = "127.0.0.1:8000"
-NGINX_RESOURCES: Manifest = {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}}
 COMMAND = [
     f"{frappe.BENCH_DIR}/env/bin/gunicorn",
     f"--chdir={frappe.SITES}",
@@ -38,7 +37,7 @@ def build(site: Site) -> list[Manifest]:
     front_door = nginx.container(
         site.image.reference,
         site.image.pull_policy,
-        NGINX_RESOURCES,
+        site.front_door,
         "/-/alive",
         *frappe.view_mounts(site),
     )

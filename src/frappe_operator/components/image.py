@@ -67,7 +67,7 @@ def inspect(bench: Bench) -> list[Manifest]:
             {
                 "name": "task",
                 **frappe.runner(bench.image, *task.arguments),
-                "resources": frappe.TASK_RESOURCES,
+                "resources": bench.jobs,
                 "volumeMounts": [
                     mount("common", "/common"),
                     mount("tmp", "/tmp"),

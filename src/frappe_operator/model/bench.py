@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from frappe_operator.api.frappebench import APPS_JSON, MEMORY_IS, MEMORY_LIMIT_IS, NO_SOURCES, SOURCES, FrappeBenchSpec
-from frappe_operator.api.types import MEMORY, ComponentReplicas, ComponentResources
+from frappe_operator.api.types import MEMORY, ComponentReplicas, ComponentResources, Resources
 from frappe_operator.kube.kinds import BENCH, Manifest
 from frappe_operator.kube.live import Custom
 from frappe_operator.kube.names import child, digest
@@ -170,6 +170,8 @@ class Bench(Struct, frozen=True):
     suffix: str | None
     ingress: bool
     ingress_class: str | None
+    jobs: Manifest
+    """`resources` of the Job that inspects the image."""
     site_replicas: ComponentReplicas | None
     site_resources: ComponentResources | None
     upstreams: tuple[Upstream, ...] = ()
@@ -210,6 +212,15 @@ def pull_secrets(live: Custom) -> tuple[str, ...]:
     except Blocked:
         return ()
     return tuple(each.name for each in (asked.pull_secrets if asked else None) or [])
+
+
+def job_resources(live: Custom) -> Resources | None:
+    """What the bench asks for the Jobs of its sites, None where its spec is none."""
+    try:
+        asked = parse(live).component_resources
+    except Blocked:
+        return None
+    return asked.jobs if asked else None
 
 
 def access_modes(provisioner: str, annotation: str) -> str:
@@ -275,6 +286,7 @@ def resolve(
         suffix=spec.domain_config.suffix if spec.domain_config else None,
         ingress=not (ingress and ingress.type == "None"),
         ingress_class=ingress.class_name if ingress else None,
+        jobs=resources("jobs", asked.jobs if asked else None),
         site_replicas=spec.component_replicas,
         site_resources=asked,
         upstreams=upstreams,

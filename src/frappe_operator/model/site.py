@@ -8,11 +8,12 @@ import msgspec
 from msgspec import Struct
 
 from frappe_operator.api.frappesite import FrappeSiteSpec
-from frappe_operator.kube.kinds import SITE
+from frappe_operator.kube.kinds import SITE, Manifest
 from frappe_operator.kube.live import Custom, Live
 from frappe_operator.kube.names import child, digest
 from frappe_operator.kube.stage import Blocked, Reason, Waiting
 from frappe_operator.model.bench import RWO, Bench, Facts, Image, Names, Volume
+from frappe_operator.model.bench import job_resources as bench_job_resources
 from frappe_operator.model.domain import Domain, asked
 from frappe_operator.model.domain import resolve as resolve_domain
 from frappe_operator.model.owner import Owner
@@ -83,6 +84,12 @@ class Site(Struct, frozen=True):
     database: Database
     files: Volume
     sizes: dict[str, Size]
+    front_door: Manifest
+    """`resources` of nginx in the web pods."""
+    layout: Manifest
+    """`resources` of the init container of every pod."""
+    jobs: Manifest
+    """`resources` of the Jobs."""
     ingress: bool
     ingress_class: str | None
 
@@ -188,7 +195,11 @@ def resolve(
     if image is None or bench.facts is None:
         raise Waiting(Reason.BENCH_NOT_READY, f"FrappeBench {bench.owner.name} has not looked into its image yet")
     storage = spec.storage
-    sizes = (spec.component_resources, bench.site_resources)
+    asked_sizes = [each for each in (spec.component_resources, bench.site_resources) if each is not None]
+
+    def sized(component: str) -> Manifest:
+        return resources(component, *(getattr(each, component) for each in asked_sizes))
+
     return Site(
         owner=Owner.of(SITE, live, bench.owner.name),
         site_name=spec.site_name,
@@ -206,10 +217,13 @@ def resolve(
         sizes={
             component: Size(
                 1 if component == "scheduler" else replicas(component, spec.component_replicas, bench.site_replicas),
-                resources(component, *(getattr(each, component) for each in sizes if each is not None)),
+                sized(component),
             )
             for component in COMPONENTS
         },
+        front_door=sized("front_door"),
+        layout=sized("layout"),
+        jobs=sized("jobs"),
         ingress=bench.ingress,
         ingress_class=spec.ingress_class_name or bench.ingress_class,
     )
@@ -218,6 +232,17 @@ def resolve(
 def apps(spec: FrappeSiteSpec, bench: Bench) -> tuple[str, ...]:
     """The apps that are asked for, frappe first, each once."""
     return tuple(dict.fromkeys(["frappe", *(spec.apps if spec.apps is not None else bench.apps)]))
+
+
+def job_resources(site: Live, bench: Live | None) -> Manifest:
+    """`resources` of a Job that removes what a site has left. Specs that cannot be read ask for nothing."""
+    bench_sizes = bench_job_resources(bench) if isinstance(bench, Custom) else None
+    spec = asked(site)
+    site_sizes = spec.component_resources.jobs if spec and spec.component_resources else None
+    try:
+        return resources("jobs", site_sizes, bench_sizes)
+    except (Blocked, ValueError):
+        return resources("jobs")
 
 
 def _database(live: Custom, bench: Bench, retained: str, connection: Connection | None, known: str) -> Database:

@@ -32,6 +32,9 @@ DEFAULTS: dict[str, Amounts] = {
     "worker_default": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "1Gi"}},
     "worker_long": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "1Gi"}},
     "worker_short": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "1Gi"}},
+    "front_door": {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+    "layout": {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}},
+    "jobs": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}},
 }
 """What a component gets when nobody says anything. Memory is bounded, so that one site cannot take the node;
 CPU is not, because a throttled web server is slow for no one's benefit."""

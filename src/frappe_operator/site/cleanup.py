@@ -28,7 +28,7 @@ from frappe_operator.model import bench as bench_model
 from frappe_operator.model import report as report_model
 from frappe_operator.model.bench import Image, Names
 from frappe_operator.model.owner import Owner
-from frappe_operator.model.site import SiteNames, is_our_database
+from frappe_operator.model.site import SiteNames, is_our_database, job_resources
 from frappe_operator.runtime.apply import apply
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.finalizers import remove_finalizer
@@ -117,7 +117,8 @@ async def _drop(cluster: Cluster, live: Custom, bench: str) -> Verdict:
     if server is None or facts is None or not isinstance(bench_live, Custom):
         return gone
     image = Image(facts.reference, pull_secrets=bench_model.pull_secrets(bench_live))
-    job = database.drop(Owner.of(SITE, live, bench), image, bench_names, names.connection)
+    sizes = job_resources(live, bench_live)
+    job = database.drop(Owner.of(SITE, live, bench), image, bench_names, sizes, names.connection)
     found = cluster.select(POD, report_model.SITE_INDEX, f"{key.namespace}/{key.name}")
     pods = [pod for pod in found if isinstance(pod, Pod)]
     stage = Stage(DELETED, [], jobs_succeeded(report_model.reports(pods)), once=[job])

@@ -46,7 +46,7 @@ def farewell() -> Manifest:
     """What is made only when a site goes."""
     site, bench = a_site(), a_bench()
     assert bench.running_image is not None
-    return database.drop(site.owner, bench.running_image, bench.names, site.database.secret)
+    return database.drop(site.owner, bench.running_image, bench.names, site.jobs, site.database.secret)
 
 
 WORLDS = [build(path) for path in sorted(GOLDEN.glob("*/input.yaml"))]

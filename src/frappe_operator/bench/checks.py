@@ -32,6 +32,12 @@ def cache_fits(observed: Seen) -> Verdict | None:
     return Verdict(False, Reason.INVALID_SPEC, said, blocked=True) if said else None
 
 
+def jobs_fit(observed: Seen) -> Verdict | None:
+    """No request of the Job that inspects the image is above its limit."""
+    asked = observed.spec.component_resources
+    return _fits("jobs", asked.jobs if asked else None)
+
+
 def redis_fits(observed: Seen) -> Verdict | None:
     """No request of Redis is above its limit."""
     asked = observed.spec.component_resources
@@ -57,6 +63,7 @@ def _fits(component: str, asked: Resources | None) -> Verdict | None:
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("ImageReady", apps_are_known),
+    ("ImageReady", jobs_fit),
     ("CacheReady", redis_fits),
     ("CacheReady", cache_fits),
     ("DatabaseReady", mariadb_fits),

@@ -7,7 +7,6 @@ from frappe_operator.kube.stage import Blocked, Failed, Reason, Verdict
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain, sizing
 from frappe_operator.model import site as model
-from frappe_operator.model.site import COMPONENTS
 from frappe_operator.site.observe import Seen
 
 Check = Callable[[Seen], Verdict | None]
@@ -71,7 +70,7 @@ def apps_are_in_the_image(observed: Seen) -> Verdict | None:
 
 def resources_fit(observed: Seen) -> Verdict | None:
     """No request is above its limit, whoever names them."""
-    for component in COMPONENTS:
+    for component in ComponentResources.__struct_fields__:
         site = _of(observed.spec.component_resources, component)
         if said := sizing.excess(component, site, _of(observed.bench.site_resources, component)):
             lent = [part for part in ("requests", "limits") if getattr(site, part, None) is None]

@@ -34,7 +34,10 @@ AMOUNTS: dict[str, list[Words]] = {
     "requests.<cpu>": [("-1", AMOUNT), ("1 Gi", AMOUNT), (-1, AMOUNT), (1.5, "must be of type integer,string")],
     "limits.<cpu>": [("1e3", AMOUNT), ("9" * 32, "write an amount of at most 1024Pi"), ("05", AMOUNT)],
 }
-COMPONENTS = ("gunicorn", "socketio", "scheduler", "workerDefault", "workerLong", "workerShort")
+COMPONENTS = (
+    *("gunicorn", "socketio", "scheduler", "workerDefault", "workerLong", "workerShort"),
+    *("frontDoor", "layout", "jobs"),
+)
 COUNTED = ("gunicorn", "workerDefault", "workerLong", "workerShort")
 SIZE: list[Words] = [("5 GB", AMOUNT), (0, VOLUME), ("0", VOLUME), (5, VOLUME), ("500m", VOLUME), ("2000P", VOLUME)]
 NAME: list[Words] = [("", OBJECT), ("A b", OBJECT), ("a" * 254, "Too long: may not be more than 253 bytes")]

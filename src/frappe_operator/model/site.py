@@ -241,7 +241,7 @@ def job_resources(site: Live, bench: Live | None) -> Manifest:
     site_sizes = spec.component_resources.jobs if spec and spec.component_resources else None
     try:
         return resources("jobs", site_sizes, bench_sizes)
-    except ValueError:
+    except Blocked:
         return resources("jobs")
 
 

@@ -6,6 +6,14 @@ SITES = "world/test_sites.py"
 
 MUTANTS = [
     Mutant(
+        "bench-that-waits-is-left-alone",
+        "A bench that waits for its sites is repaired no more: its proxy is deleted, and they are down.",
+        "bench/controller.py",
+        "if FOREGROUND in live.metadata.finalizers:",
+        "if live.deleting:",
+        ("world/test_sites.py::test_a_bench_that_waits_for_its_sites_stays_whole",),
+    ),
+    Mutant(
         "deleted-without-being-asked",
         "A site's data goes with it unless someone says otherwise.",
         "site/cleanup.py",
@@ -82,15 +90,15 @@ MUTANTS = [
         "bench-goes-with-its-sites",
         "Deleting a bench takes the files of every tenant along.",
         "bench/cleanup.py",
-        "    if sites:\n",
-        "    if False:\n",
+        "if sites := await _sites(cluster, live):",
+        "if sites := []:",
         (f"{SITES}::test_a_bench_with_sites_stays_until_they_are_gone",),
     ),
     Mutant(
         "bench-never-goes",
         "A bench counts the sites of all benches: it stays while there is any.",
         "bench/cleanup.py",
-        '        if each["spec"].get("benchRef", {}).get("name") == name\n',
+        '        if each["spec"].get("benchRef", {}).get("name") == meta.name\n',
         "",
         (f"{SITES}::test_a_bench_goes_whatever_sites_another_has",),
     ),

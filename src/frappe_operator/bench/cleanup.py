@@ -4,31 +4,44 @@ from frappe_operator.kube.kinds import BENCH, SITE
 from frappe_operator.kube.live import Custom
 from frappe_operator.kube.names import BENCH_FINALIZER
 from frappe_operator.kube.stage import Reason, Verdict
+from frappe_operator.model import domain
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.finalizers import remove_finalizer
-from frappe_operator.runtime.report import report
 
+DELETED = "Deleted"
 SHOWN = 5
+FOREGROUND = "foregroundDeletion"
+"""Finalizer of an object whose children the garbage collector deletes before it: what we made again would be deleted
+again, for ever."""
 
 
-async def cleanup(cluster: Cluster, live: Custom) -> None:
-    """Waits for the sites, then lets go. Needs nothing of the spec.
+async def cleanup(cluster: Cluster, live: Custom) -> Verdict | None:
+    """Lets the bench go when its sites are gone; until then, says why it stays. Needs nothing of the spec.
 
     Claims made by StatefulSets stay as Kubernetes leaves them; the root password that opens MariaDB's volume stays
     with them, and a new bench of the same name takes both up again.
     """
-    namespace, name = live.metadata.namespace, live.metadata.name
-    # Asked of the API server itself: a site the cache has not seen yet must hold its bench as well.
-    sites = [
-        each["metadata"]["name"]
-        for each in await cluster.list(SITE, namespace)
-        if each["spec"].get("benchRef", {}).get("name") == name
-    ]
-    if sites:
+    if sites := await _sites(cluster, live):
         shown = ", ".join(sorted(sites)[:SHOWN]) + (f" and {len(sites) - SHOWN} more" if len(sites) > SHOWN else "")
         message = f"The bench goes when its sites are gone: delete the FrappeSites {shown}"
-        await report(
-            cluster, BENCH, live, {"Deleted": Verdict(False, Reason.SITES_REMAIN, message)}, {"sites": len(sites)}
-        )
-        return
+        if FOREGROUND in live.metadata.finalizers:
+            message += (
+                ". It is deleted in the foreground: Kubernetes takes its parts away now, and nothing is made again "
+                "before that is done, so those sites are down"
+            )
+        return Verdict(False, Reason.SITES_REMAIN, message)
     await remove_finalizer(cluster, BENCH, live, BENCH_FINALIZER)
+    return None
+
+
+async def _sites(cluster: Cluster, live: Custom) -> list[str]:
+    """Names of the bench's sites. That there is none is asked of the API server itself: a site the cache does not have
+    yet must hold its bench as well."""
+    meta = live.metadata
+    if cached := cluster.select(SITE, domain.BENCH_INDEX, str(meta.key)):
+        return [each.metadata.name for each in cached]
+    return [
+        each["metadata"]["name"]
+        for each in await cluster.list(SITE, meta.namespace)
+        if each["spec"].get("benchRef", {}).get("name") == meta.name
+    ]

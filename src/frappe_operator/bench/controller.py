@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from frappe_operator.bench.cleanup import cleanup
+from frappe_operator.bench.cleanup import DELETED, FOREGROUND, cleanup
 from frappe_operator.bench.observe import observe, resolve
 from frappe_operator.bench.stages import stages
 from frappe_operator.bench.status import status
@@ -32,6 +32,7 @@ from frappe_operator.kube.names import (
     OURS,
     SITE_LABEL,
 )
+from frappe_operator.kube.stage import Undecided, Verdict
 from frappe_operator.model import domain
 from frappe_operator.model import report as report_model
 from frappe_operator.model.bench import Names
@@ -72,18 +73,32 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         live = cluster.get(BENCH, key.namespace, key.name)
         if not isinstance(live, Custom):
             return None
+        staying: dict[str, Verdict] = {}
         if live.deleting:
-            await cleanup(cluster, live)
-            return None
-        await ensure_finalizer(cluster, BENCH, live, BENCH_FINALIZER)
-        seen = await observe(cluster, live, images)
+            waits = await cleanup(cluster, live)
+            if waits is None:
+                return None
+            staying = {DELETED: waits}
+            if FOREGROUND in live.metadata.finalizers:
+                await report(cluster, BENCH, live, staying, {})
+                return None
+        else:
+            await ensure_finalizer(cluster, BENCH, live, BENCH_FINALIZER)
+        try:
+            seen = await observe(cluster, live, images)
+        except Undecided:
+            if staying:
+                # A bench whose spec is none waits for its sites as well.
+                await report(cluster, BENCH, live, staying, {})
+                return None
+            raise
         again = await look_once_more(cluster, seen.report_lost) if seen.report_lost else None
         bench = resolve(seen, images)
         served = cluster.get(CONFIG_MAP, key.namespace, bench.names.nginx) is not None
         done = await apply(cluster, BENCH, live, stages(bench, seen, token), prune=PRUNE)
         if served and any(ref.kind is CONFIG_MAP and ref.name == bench.names.nginx for ref in done.written):
             await nudge_proxies(cluster, key)
-        await report(cluster, BENCH, live, done.verdicts, status(bench, seen))
+        await report(cluster, BENCH, live, {**staying, **done.verdicts}, status(bench, seen))
         return again
 
     return Controller(

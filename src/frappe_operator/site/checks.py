@@ -24,6 +24,18 @@ def beside_its_bench(observed: Seen) -> Verdict | None:
     return _blocked(Reason.INVALID_SPEC, said) if said else None
 
 
+def bench_is_staying(observed: Seen) -> Verdict | None:
+    """A bench that is being deleted serves the sites it has, and takes no new one."""
+    bench = observed.bench_live.metadata
+    if bench.deletion_timestamp is None or observed.live.metadata.creation_timestamp <= bench.deletion_timestamp:
+        return None
+    message = (
+        f"FrappeBench {bench.name} is being deleted and takes no new site: delete this FrappeSite, and make it again "
+        "on another bench, or on a new one of that name"
+    )
+    return _blocked(Reason.BENCH_DELETING, message)
+
+
 def retained_database_is_its_own(observed: Seen) -> Verdict | None:
     """No label leads to the database of another."""
     meta, database = observed.live.metadata, observed.retained_database
@@ -97,6 +109,7 @@ def _blocked(reason: Reason, message: str) -> Verdict:
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("BenchReady", beside_its_bench),
+    ("BenchReady", bench_is_staying),
     ("DatabaseReady", retained_database_is_its_own),
     ("DatabaseReady", connection_is_usable),
     ("AppsInstalled", apps_are_known),

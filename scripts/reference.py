@@ -32,6 +32,7 @@ CONDITIONS: dict[Kind, dict[str, str]] = {
         "StorageReady": "The volume for the site's files can be mounted.",
         "DatabaseReady": "Database and user exist, or yours was checked; the server answers.",
         "SiteCreated": "The site was created, once.",
+        "Configured": "The site has its present address and database credentials; no Secret made for it is lost.",
         "AppsInstalled": "The apps are installed.",
         "WorkloadsReady": "All pods are ready: web, realtime, scheduler, workers.",
         "Routed": "Every host is the site's, and every proxy knows it.",

@@ -106,8 +106,8 @@ MUTANTS = [
         "files-belong-to-their-owner",
         "The claim for a site's files has an owner reference: the garbage collector takes it, whatever the policy.",
         "components/storage.py",
-        "claim(kept(site.owner",
-        "claim(metadata(site.owner",
+        "meta = kept(site.owner",
+        "meta = metadata(site.owner",
         (
             "unit/components/test_manifests.py::test_what_holds_data_belongs_to_nobody_whose_end_could_take_it_along",
             f"{SITES}::test_a_site_that_is_kept_is_taken_up_again",

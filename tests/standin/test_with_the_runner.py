@@ -9,9 +9,10 @@ import pytest
 
 from frappe_operator import runner
 from tests.standin.bench_under_test import PYTHON, Bench
-from tests.standin.rootfs import BENCH
+from tests.standin.rootfs import BENCH, eventually
+from tests.standin.web import Client
 
-SITE = "shop.example"
+SITE, URL = "shop.example", "http://shop.example.com"
 
 
 @dataclass
@@ -31,7 +32,9 @@ class Pod:
         return self.bench.rootfs.run([PYTHON, "/opt/frappe-operator", *words], env={**places, **(env or {})})
 
     def create(self, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        return self.run("create-site", f"--site={SITE}", "--owner=shop/shop", "--bench-id=shop", env=env)
+        return self.run(
+            "create-site", f"--site={SITE}", "--owner=shop/shop", "--bench-id=shop", f"--host-name={URL}", env=env
+        )
 
     def report(self) -> dict[str, object]:
         read: dict[str, object] = json.loads(self.bench.rootfs.inside(f"{self.bench.view}/logs/report").read_text())
@@ -152,3 +155,21 @@ def test_the_image_is_read_and_its_assets_are_published(pod: Pod):
     for url in json.loads((published / "assets.json").read_text()).values():
         assert (published / url.removeprefix("/assets/")).is_file()
     assert not list(published.rglob("node_modules"))
+
+
+def test_a_running_site_takes_up_another_address_and_another_password(pod: Pod):
+    assert pod.create().returncode == 0
+    path, words = "/api/method/standin.link?path=reset", ("configure-site", f"--site={SITE}", "--patience=0")
+    secret = pod.bench.rootfs.inside(f"{pod.bench.view}/secrets/database/password")
+    with pod.bench.gunicorn() as port:
+        client = Client(port, SITE)
+        eventually(lambda: client.get("/api/method/ping").status == 200, "the site answers")
+        assert client.get(path).json() == {"message": f"{URL}/reset"}
+        pod.bench.root_sql(f"ALTER USER '{pod.database}'@'%' IDENTIFIED BY 'rotated'")
+        assert client.get("/api/method/ping").status == 500
+        assert pod.run(*words, f"--host-name={URL}").returncode == 64, "the Secret has the old password still"
+        secret.write_text("rotated")
+        done = pod.run(*words, "--host-name=http://store.example.com")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert client.get("/api/method/ping").status == 200
+        assert client.get(path).json() == {"message": "http://store.example.com/reset"}

@@ -45,6 +45,10 @@ class Frappe:
         """By the uid of the claim."""
         self.script: dict[str, list[Exit | None]] = {}
         """By pattern of the Job's name: how its next runs end, instead of well. The effect happens only when well."""
+        self.external: dict[str, str] = {}
+        """By host, the password that the user has in a database server of somebody else's."""
+        self.maintenance: set[str] = set()
+        """Sites in maintenance mode, by name of the FrappeSite."""
         self.silent: set[str] = set()
         """Sites that do not answer, by name of the FrappeSite."""
         self.stale: set[str] = set()
@@ -67,13 +71,14 @@ class Frappe:
                 if end.code:
                     return end
         command, *flags = pod["spec"]["containers"][0]["args"]
-        values = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
+        values = {name: value for name, _, value in (flag.removeprefix("--").partition("=") for flag in flags)}
         commands = {
             "inspect-image": self.inspect_image,
             "prepare-database": self.prepare_database,
             "drop-database": self.drop_database,
             "check-database": self.check_database,
             "create-site": self.create_site,
+            "configure-site": self.configure_site,
             "install-apps": self.install_apps,
         }
         return _said(*commands[command](pod, values))
@@ -106,16 +111,64 @@ class Frappe:
         return True, "drop-database is done", {}
 
     def check_database(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        """Takes the user's database for what it is: the first password it is given is its user's."""
+        connection = self._secret(pod, "secret-database")
+        self.external.setdefault(connection["host"], connection["password"])
         return True, "check-database is done", {}
 
     def create_site(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         """Makes the site once: the mark is on its volume."""
-        disk, site = self._disk(pod, "files"), flags["site"]
+        disk, site, admin = self._disk(pod, "files"), flags["site"], self._secret(pod, "secret-admin")
+        if "set-password" in flags:
+            self.prepare_database(pod, flags)
+        refusal = self._refusal(pod)
+        if refusal:
+            return refusal
         if site not in disk.setdefault("sites", {}):
+            if "password" not in admin:
+                return False, "There is no admin Secret", {"blocked": True, "reason": "SecretNotFound"}
             server = self._secret(pod, "secret-database")["host"].split(".")[0]
-            disk["sites"][site] = {"apps": ["frappe"], "bench_id": flags["bench-id"], "server": server}
+            disk["sites"][site] = {"apps": ["frappe"], "admin": admin["password"], "server": server}
             self.ledger.append(Effect("created site", site))
+        disk["sites"][site] |= {"bench_id": flags["bench-id"], **self._configuration(pod, flags)}
         return True, "create-site is done", {}
+
+    def configure_site(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        """Brings address and credentials into the site, if these credentials are taken."""
+        site = self._disk(pod, "files").get("sites", {}).get(flags["site"])
+        if site is None:
+            return False, "There is no site", {}
+        if "set-password" in flags:
+            done = self.prepare_database(pod, flags)
+            if not done[0]:
+                return done
+        refusal = self._refusal(pod)
+        if refusal:
+            return refusal
+        site |= self._configuration(pod, flags)
+        return True, "configure-site is done", {}
+
+    def _configuration(self, pod: Manifest, flags: dict[str, str]) -> Manifest:
+        connection = self._secret(pod, "secret-database")
+        return {"host_name": flags["host-name"], "connection": connection}
+
+    def _refusal(self, pod: Manifest) -> tuple[bool, str, Manifest] | None:
+        """What the database says to the credentials in the pod, None when it takes them."""
+        connection = self._secret(pod, "secret-database")
+        if connection["password"] == self._password_of(pod["metadata"]["namespace"], connection):
+            return None
+        message = f"{connection['host']} refuses user {connection['username']}"
+        return False, message, {"blocked": True, "reason": "DatabaseRefused"}
+
+    def _password_of(self, namespace: str, connection: Manifest) -> str | None:
+        """The password that the user of a connection has in its server."""
+        if connection["host"] in self.external:
+            return self.external[connection["host"]]
+        claim = Ref(kinds.PVC, namespace, f"data-{connection['host'].split('.')[0]}-0")
+        record = self.api.store.get(claim)
+        disk = self.disks.get(record.obj["metadata"]["uid"], Disk()) if record else Disk()
+        found = disk.get("databases", {}).get(connection["database"])
+        return found and str(found["password"])
 
     def install_apps(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         site = self._disk(pod, "files").get("sites", {}).get(flags["site"])
@@ -150,7 +203,8 @@ class Frappe:
 
     def _secret(self, pod: Manifest, volume: str) -> dict[str, str]:
         source = next(each for each in pod["spec"]["volumes"] if each["name"] == volume)["secret"]["secretName"]
-        data = self.api.get(Ref(kinds.SECRET, pod["metadata"]["namespace"], source)).obj["data"]
+        record = self.api.store.get(Ref(kinds.SECRET, pod["metadata"]["namespace"], source))
+        data = record.obj["data"] if record else {}
         return {name: base64.b64decode(value).decode() for name, value in data.items()}
 
     def _server(self, pod: Manifest) -> Disk | None:
@@ -217,6 +271,11 @@ class Frappe:
             server = self.api.store.get(Ref(kinds.POD, namespace, f"{made['server']}-0"))
             if server is not None and not ready(server.obj):
                 return Answer(500, "Internal Server Error")
+            if labels[SITE_LABEL] in self.maintenance:
+                return Answer(503, "Session Stopped")
+            connection = made["connection"]
+            if connection["password"] != self._password_of(namespace, connection):
+                return Answer(500, "Access denied")
             return Answer(200, '{"message":"pong"}')
         return Answer(502, "Bad Gateway")
 
@@ -224,7 +283,7 @@ class Frappe:
 def _said(ok: bool, message: str, facts: Manifest) -> Exit:
     reason = "Succeeded" if ok else "DatabaseUnavailable"
     report = {"ok": ok, "reason": reason, "message": message, "blocked": False, **facts}
-    return Exit(0 if ok else 1, json.dumps(report))
+    return Exit(0 if ok else 64 if report["blocked"] else 1, json.dumps(report))
 
 
 def _is_proxy(pod: Manifest) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import fnmatch
 import random
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -238,7 +239,7 @@ class World:
         shown = {}
         for ref in self.api.store.refs():
             if ref.kind not in (*SIMULATED, kinds.EVENT, kinds.LEASE):
-                shown[f"{ref.namespace}/{ref}"] = seen_twice(self.api.get(ref).obj)
+                shown[CONFIGURE.sub("-configure-*", f"{ref.namespace}/{ref}")] = seen_twice(self.api.get(ref).obj)
         return dict(sorted(shown.items()))
 
     def token(self) -> str:
@@ -410,7 +411,11 @@ VOLATILE = {
     "startTime",
     "uid",
     "volumeName",
+    # What they are fingerprints of has a resourceVersion in it.
+    "vyogo.tech/configuration",
+    "vyogo.tech/inputs",
 }
+CONFIGURE = re.compile("-configure-[0-9a-f]{8}")
 
 
 def seen_twice(value: Any, secret: bool = False) -> Any:
@@ -424,4 +429,4 @@ def seen_twice(value: Any, secret: bool = False) -> Any:
         }
     if isinstance(value, list):
         return [seen_twice(item, secret) for item in value]
-    return value
+    return CONFIGURE.sub("-configure-*", value) if isinstance(value, str) else value

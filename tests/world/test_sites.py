@@ -730,7 +730,10 @@ def test_a_changed_spec_reaches_the_children_and_going_back_restores_them() -> N
     assert fetched(world, "acme.example.com") == 404
     world.edit(SITE, "acme", {"spec": {"componentReplicas": None, "domain": None}})
     settle(world)
-    assert world.picture() == before
+    after = world.picture()
+    # It tells that the site does not have the address it was created with for want of another.
+    assert after.pop("default/Job acme-configure-*")
+    assert after == before
 
 
 def test_a_new_image_is_looked_into_and_rolled_out() -> None:
@@ -799,3 +802,177 @@ def test_one_site_that_fails_holds_no_other_up() -> None:
     assert not world.condition("Ready", "acme", SITE).ok
     assert world.condition("Ready", "bolt", SITE).ok
     assert world.get(STATEFUL_SET, "forge-mariadb") is not None
+
+
+def configured(world: World) -> Manifest:
+    """What Frappe reads of the site acme's configuration."""
+    (found,) = [disk["sites"] for disk in world.frappe.disks.values() if "acme.example.com" in disk.get("sites", {})]
+    configuration: Manifest = found["acme.example.com"]
+    return configuration
+
+
+def revisions(world: World) -> dict[str, int]:
+    """How often the template of each Deployment has changed."""
+    return {each["metadata"]["name"]: each["metadata"]["generation"] for each in world.all(DEPLOYMENT)}
+
+
+def test_a_new_site_knows_its_address_and_needs_no_job_for_it() -> None:
+    world = a_world()
+    settle(world)
+    assert configured(world)["host_name"] == "http://acme.example.com"
+    assert world.condition("Configured", "acme", SITE).ok
+    assert world.all(JOB, "acme-configure-*") == []
+
+
+def test_links_follow_the_domain_there_and_back_and_no_pod_restarts() -> None:
+    world = a_world()
+    settle(world)
+    before = revisions(world)
+    for domain in ("shop.example.com", "store.example.com", None, "shop.example.com"):
+        world.edit(SITE, "acme", {"spec": {"domain": domain}})
+        settle(world)
+        assert configured(world)["host_name"] == f"http://{domain or 'acme.example.com'}"
+        assert world.condition("Ready", "acme", SITE).ok
+        assert len(world.all(JOB, "acme-configure-*")) == 1
+    assert revisions(world) == before
+    world.quiet(600)
+
+
+def test_an_address_that_could_not_be_brought_in_yet_is_not_forgotten() -> None:
+    """Back at the address it was created with, nothing but the Job of the address between tells what it has."""
+    world = a_world()
+    settle(world)
+    world.edit(SITE, "acme", {"spec": {"domain": "shop.example.com"}})
+    settle(world)
+    breaks(world, "forge-redis-*")
+    settle(world)
+    world.edit(SITE, "acme", {"spec": {"domain": None}})
+    settle(world)
+    assert configured(world)["host_name"] == "http://shop.example.com"
+    assert world.condition("Configured", "acme", SITE).reason == "Waiting"
+    world.crash()
+    breaks(world)
+    settle(world)
+    assert configured(world)["host_name"] == "http://acme.example.com"
+    assert world.condition("Ready", "acme", SITE).ok
+
+
+def test_a_rotated_password_reaches_a_running_site() -> None:
+    world = a_world(CONNECTION, a_bench(), a_site(dbConfig=EXTERNAL))
+    settle(world)
+    before = revisions(world)
+    world.frappe.external["db.example.com"] = "rotated-canary"
+    assert fetched(world, "acme.example.com") == 500
+    world.edit(SECRET, "ledger", {"stringData": {"password": "rotated-canary"}})
+    settle(world)
+    assert fetched(world, "acme.example.com") == 200
+    assert world.condition("Ready", "acme", SITE).ok
+    assert revisions(world) == before
+    world.quiet(600)
+
+
+def test_a_wrong_password_in_a_secret_does_not_take_a_running_site_down() -> None:
+    world = a_world(CONNECTION, a_bench(), a_site(dbConfig=EXTERNAL))
+    settle(world)
+    world.edit(SECRET, "ledger", {"stringData": {"password": "mistyped-canary"}})
+    settle(world)
+    said = world.condition("Ready", "acme", SITE)
+    assert said == world.condition("Configured", "acme", SITE)
+    assert (said.status, said.reason) == ("False", "DatabaseRefused")
+    assert fetched(world, "acme.example.com") == 200
+    world.delete(DEPLOYMENT, "acme-socketio")
+    settle(world)
+    assert world.get(DEPLOYMENT, "acme-socketio") is not None, "what runs is kept running meanwhile"
+    world.edit(SECRET, "ledger", {"stringData": CONNECTION["stringData"]})
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+
+
+def test_another_password_in_our_own_connection_secret_becomes_the_password() -> None:
+    world = a_world()
+    settle(world)
+    world.edit(SECRET, "acme-db-connection", {"stringData": {"password": "chosen-canary"}})
+    settle(world)
+    assert configured(world)["connection"]["password"] == "chosen-canary"
+    assert fetched(world, "acme.example.com") == 200
+    assert world.condition("Ready", "acme", SITE).ok
+    world.quiet(600)
+
+
+@pytest.mark.parametrize("retained", [False, True])
+def test_a_lost_connection_secret_is_made_again_for_the_same_database(retained: bool) -> None:
+    world = a_world()
+    settle(world)
+    databases, before = world.frappe.databases(), configured(world)["connection"]
+    if retained:
+        world.delete(SITE, "acme")
+        settle(world)
+    world.delete(SECRET, "acme-db-connection")
+    if retained:
+        world.add(a_site())
+    settle(world)
+    assert world.frappe.databases() == databases
+    after = configured(world)["connection"]
+    assert after["database"] == before["database"]
+    assert after["password"] != before["password"]
+    assert fetched(world, "acme.example.com") == 200
+    assert world.condition("Ready", "acme", SITE).ok
+    assert world.frappe.ledger.count(Effect("created site", "acme.example.com")) == 1
+    world.quiet(600)
+
+
+def test_a_connection_secret_that_is_lost_while_the_site_is_made_is_made_again_too() -> None:
+    world = a_world()
+    world.frappe.script = {"acme-create": [None]}
+    settle(world)
+    world.delete(SECRET, "acme-db-connection")
+    settle(world)
+    world.frappe.script = {}
+    world.changed()
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+    assert fetched(world, "acme.example.com") == 200
+
+
+@pytest.mark.parametrize("retained", [False, True])
+def test_a_lost_admin_secret_is_not_made_again(retained: bool) -> None:
+    world = a_world()
+    settle(world)
+    password = world.get_existing(Ref(SECRET, "default", "acme-admin"))["data"]
+    if retained:
+        world.delete(SITE, "acme")
+        settle(world)
+    world.delete(SECRET, "acme-admin")
+    if retained:
+        world.add(a_site())
+    settle(world)
+    assert world.get(SECRET, "acme-admin") is None
+    said = world.condition("Ready", "acme", SITE)
+    assert (said.status, said.reason) == ("False", "SecretNotFound")
+    assert "set-admin-password" in said.message
+    assert world.condition("Serving", "acme", SITE).ok
+    world.delete(DEPLOYMENT, "acme-socketio")
+    settle(world)
+    assert world.get(DEPLOYMENT, "acme-socketio") is not None
+    world.quiet(600)
+    words = said.message.split("the labels ")[1].split(". If")[0]
+    labels = dict(each.split("=") for each in words.split(","))
+    meta = {"name": "acme-admin", "labels": labels}
+    world.add({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": password})
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+
+
+def test_a_site_that_was_never_made_gets_a_password_when_it_is_taken_up() -> None:
+    """What was left behind is an empty volume: there is nothing that a new password could not fit."""
+    world = a_world()
+    world.frappe.script = {"acme-create": [None]}
+    settle(world)
+    world.delete(SITE, "acme")
+    settle(world)
+    world.delete(SECRET, "acme-admin")
+    world.frappe.script = {}
+    world.add(a_site())
+    settle(world, quiet=400)
+    assert world.condition("Ready", "acme", SITE).ok
+    assert world.get(SECRET, "acme-admin") is not None

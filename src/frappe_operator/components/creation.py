@@ -1,10 +1,11 @@
-"""Making the site: Administrator's first password, the Job that creates the site, the Job that installs its apps."""
+"""Making the site: Administrator's first password, the Jobs that create the site, configure it and install its apps."""
 
+from frappe_operator.components import database
 from frappe_operator.components.frappe import Task, site_job
 from frappe_operator.components.metadata import kept
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.kube.names import digest
-from frappe_operator.model.site import Site
+from frappe_operator.model.site import CONFIGURATION_ANNOTATION, CONFIGURE_PART, Site
 
 
 def admin(site: Site, password: str) -> list[Manifest]:
@@ -19,16 +20,33 @@ def admin(site: Site, password: str) -> list[Manifest]:
     ]
 
 
-def create(site: Site) -> list[Manifest]:
-    """The Job that creates the site once. What it made is marked where it is; a second run finds the mark."""
+def create(site: Site, password_is_new: bool = False) -> list[Manifest]:
+    """The Job that creates the site once. What it made is marked where it is; a second run finds the mark.
+
+    `password_is_new`: the database's user has yet to be given the password that the connection Secret has now.
+    """
     arguments = [
         "create-site",
         f"--site={site.site_name}",
         f"--owner={site.owner.namespace}/{site.owner.name}",
         f"--bench-id={site.bench_id}",
+        f"--host-name={site.url}",
+        *(["--set-password"] if password_is_new else []),
     ]
-    task = Task(site.names.part("create"), "create", arguments, site.database.revision)
-    return [site_job(site, task, {"database": site.database.secret, "admin": site.names.admin})]
+    task = Task(site.names.create, "create", arguments, site.database.revision)
+    connection = database.secrets(site) if password_is_new else {"database": site.database.secret}
+    # A site that is taken up again needs no password for Administrator, who has one.
+    job = site_job(site, task, {**connection, "admin": site.names.admin}, optional=("admin",))
+    job["metadata"]["annotations"][CONFIGURATION_ANNOTATION] = site.configuration
+    return [job]
+
+
+def configure(site: Site) -> list[Manifest]:
+    """The Job that brings the present address and credentials into a site that exists, one for each of these."""
+    set_password = ["--set-password"] if site.database.built_in else []
+    arguments = ["configure-site", f"--site={site.site_name}", f"--host-name={site.url}", *set_password]
+    task = Task(site.names.part(f"configure-{site.configuration}"), CONFIGURE_PART, arguments, site.database.revision)
+    return [site_job(site, task, database.secrets(site))]
 
 
 def install(site: Site) -> list[Manifest]:

@@ -39,16 +39,22 @@ def connection(site: Site, password: str) -> list[Manifest]:
 
 def jobs(site: Site) -> list[Manifest]:
     """Makes the database in the bench's MariaDB, or checks the one the user gave."""
-    secrets = {"database": site.database.secret}
     if site.database.built_in:
-        task = Task(site.names.part("database"), PART, ["prepare-database"], site.database.name)
-        return [site_job(site, task, {**secrets, "database-admin": site.bench.mariadb_root})]
+        task = Task(site.names.database, PART, ["prepare-database"], site.database.name)
+        return [site_job(site, task, secrets(site))]
     arguments = [
         "check-database",
         f"--frappe-version={site.facts.frappe_version}",
         f"--owner={site.owner.namespace}/{site.owner.name}",
     ]
-    return [site_job(site, Task(site.names.part("database"), PART, arguments, site.database.revision), secrets)]
+    task = Task(site.names.database, PART, arguments, site.database.revision)
+    return [site_job(site, task, secrets(site))]
+
+
+def secrets(site: Site) -> dict[str, str]:
+    """The Secrets of a Job that sees to the connection: where the database is ours, root's is among them."""
+    admin = {"database-admin": site.bench.mariadb_root} if site.database.built_in else {}
+    return {"database": site.database.secret, **admin}
 
 
 def drop(owner: Owner, image: Image, bench: Names, resources: Manifest, secret: str) -> Manifest:

@@ -1,6 +1,7 @@
 """What every Frappe pod has: a `sites/` that holds only its own site, and the runner that lays it out."""
 
 import json
+from collections.abc import Collection
 from typing import NamedTuple
 
 from frappe_operator.components.metadata import metadata
@@ -181,13 +182,14 @@ def job(owner: Owner, image: Image, task: Task, pod: Manifest, pod_labels: dict[
     }
 
 
-def site_job(site: Site, task: Task, secrets: dict[str, str]) -> Manifest:
-    """A Job that works on a site. `secrets`: the Secret for each folder below `SECRETS`."""
+def site_job(site: Site, task: Task, secrets: dict[str, str], optional: Collection[str] = ()) -> Manifest:
+    """A Job that works on a site. `secrets`: the Secret for each folder below `SECRETS`; those of the folders in
+    `optional` may be missing."""
     main = _task(site.image, task, site.jobs, secrets, *program_mounts(site))
     main["workingDir"] = SITES
     # Without stream logging Frappe's commands write to logs/, and print less than with it.
     main["env"] = [each for each in ENV if each["name"] != "FRAPPE_STREAM_LOGGING"]
-    return job(site.owner, site.image, task, pod(site, main, grace=30, more_volumes=_secret_volumes(secrets)))
+    return job(site.owner, site.image, task, pod(site, main, grace=30, more_volumes=_secret_volumes(secrets, optional)))
 
 
 def bare_job(
@@ -215,5 +217,9 @@ def _task(image: Image, task: Task, resources: Manifest, secrets: dict[str, str]
     }
 
 
-def _secret_volumes(secrets: dict[str, str]) -> list[Manifest]:
-    return [secret_volume(f"secret-{folder}", secret) for folder, secret in secrets.items()]
+def _secret_volumes(secrets: dict[str, str], optional: Collection[str] = ()) -> list[Manifest]:
+    volumes = [secret_volume(f"secret-{folder}", secret) for folder, secret in secrets.items()]
+    for folder, volume in zip(secrets, volumes, strict=True):
+        if folder in optional:
+            volume["secret"]["optional"] = True
+    return volumes

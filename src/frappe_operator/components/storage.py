@@ -6,7 +6,7 @@ from frappe_operator.components.volume import claim
 from frappe_operator.kube.kinds import GROUP, Manifest
 from frappe_operator.kube.names import BENCH_LABEL
 from frappe_operator.model.bench import Bench
-from frappe_operator.model.site import Site
+from frappe_operator.model.site import ORIGIN_LABEL, Site
 
 
 def common(bench: Bench) -> list[Manifest]:
@@ -27,4 +27,6 @@ def common_affinity(bench: Bench) -> Manifest:
 
 def files(site: Site) -> list[Manifest]:
     """The claim for a site's files."""
-    return [claim(kept(site.owner, site.names.files, "files"), site.files)]
+    meta = kept(site.owner, site.names.files, "files")
+    meta["labels"][ORIGIN_LABEL] = site.origin
+    return [claim(meta, site.files)]

@@ -16,6 +16,7 @@ _LIKELY = (
     ("BenchReady", "True", "Ready", "FrappeBench bench has what the site needs."),
     ("DatabaseReady", "True", "Succeeded", "Job site-database has succeeded."),
     ("SiteCreated", "True", "Succeeded", "Job site-create has succeeded."),
+    ("Configured", "True", "Ready", "The site has the address http://example.com and the credentials of site-db."),
     ("AppsInstalled", "True", "Succeeded", "Job site-apps has succeeded."),
     ("WorkloadsReady", "True", "Ready", "All pods are ready."),
     ("Routed", "True", "Ready", "Every proxy knows example.com."),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.kinds import Manifest, Ref
 from frappe_operator.kube.live import Live
 
 
@@ -116,6 +116,8 @@ class Stage(NamedTuple):
     """Created when absent and never changed after: generated Secrets, Jobs."""
     after: Collection[str] | None = None
     """Conditions without which it does not begin; None: those of all stages before it."""
+    replaces: Collection[Ref] = ()
+    """Children that stay until all of `once` exist, although no stage names them."""
 
 
 Failed = tuple[str, Verdict]

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from frappe_operator.api.frappesite import FrappeSiteSpec
-from frappe_operator.kube.kinds import SITE, Manifest
+from frappe_operator.kube.kinds import GROUP, SITE, Manifest
 from frappe_operator.kube.live import Custom, Live
-from frappe_operator.kube.names import child, digest
+from frappe_operator.kube.names import SITE_LABEL, child, digest
 from frappe_operator.kube.stage import Blocked, Reason, Waiting
 from frappe_operator.model.bench import RWO, Bench, Facts, Image, Names, Volume
 from frappe_operator.model.bench import job_resources as bench_job_resources
@@ -21,6 +21,13 @@ from frappe_operator.model.sizing import Size, replicas, resources, written
 
 COMPONENTS = ("gunicorn", "socketio", "scheduler", "worker_default", "worker_long", "worker_short")
 _MARK = re.compile("[0-9a-f]{8}")
+CONFIGURATION_ANNOTATION = f"{GROUP}/configuration"
+"""On the Job that creates a site: `Site.configuration` as it was given to it."""
+ORIGIN_LABEL = f"{GROUP}/origin"
+"""On the claim for a site's files: `Site.origin`. It names the database should the connection Secret be lost."""
+CONFIGURE_PART = "configure"
+"""Component of the Jobs that bring a later one in; the fingerprint of what they bring follows it in their names."""
+_CONFIGURE = re.compile(f"-{CONFIGURE_PART}-[0-9a-f]{{8}}$")
 SECRET_KEYS = ("host", "port", "database", "username", "password")
 
 
@@ -33,8 +40,8 @@ class Database(Struct, frozen=True):
     name: str
     host: str
     username: str
-    revision: str = ""
-    """Changes when the user's connection Secret does."""
+    revision: str
+    """Changes when the connection Secret does; empty while ours does not exist yet."""
 
 
 class SiteNames(Struct, frozen=True):
@@ -58,6 +65,14 @@ class SiteNames(Struct, frozen=True):
         return child(self.site, "db-connection")
 
     @property
+    def create(self) -> str:
+        return child(self.site, "create")
+
+    @property
+    def database(self) -> str:
+        return child(self.site, "database")
+
+    @property
     def gunicorn(self) -> str:
         return child(self.site, "gunicorn")
 
@@ -75,6 +90,8 @@ class Site(Struct, frozen=True):
     """A site as decided."""
 
     owner: Owner
+    origin: str
+    """Fingerprint of the FrappeSite that first had the data: its own, unless an earlier one left it behind."""
     site_name: str
     apps: tuple[str, ...]
     bench: Names
@@ -103,7 +120,18 @@ class Site(Struct, frozen=True):
         return self.owner.name
 
     @property
+    def retained(self) -> bool:
+        """Whether an earlier FrappeSite of this name left the data behind."""
+        return self.origin != mark(self.owner.uid)
+
+    @property
+    def configuration(self) -> str:
+        """Fingerprint of what the operator keeps current in the site's site_config.json."""
+        return digest(f"{self.database.revision}\n{self.url}")
+
+    @property
     def url(self) -> str:
+        """Where visitors find the site. Frappe is told the same as `host_name`, and begins its links with it."""
         return f"http://{self.domain.host}"
 
 
@@ -130,6 +158,20 @@ def by_connection_secret(live: Live) -> list[str]:
 
 
 INDICES: dict[str, Callable[[Live], list[str]]] = {CONNECTION_INDEX: by_connection_secret}
+
+CONFIGURE_INDEX = "configure"
+"""Index over our Jobs: those that bring address and credentials into a site, by the site."""
+
+
+def by_configured_site(live: Live) -> list[str]:
+    """Index value: the site as `namespace/name`."""
+    meta = live.metadata
+    # The label that names the component is not kept in the cache.
+    found = _CONFIGURE.search(meta.name)
+    return [f"{meta.namespace}/{meta.label(SITE_LABEL)}"] if found else []
+
+
+JOB_INDICES: dict[str, Callable[[Live], list[str]]] = {CONFIGURE_INDEX: by_configured_site}
 
 
 def parse(live: Custom) -> FrappeSiteSpec:
@@ -163,7 +205,12 @@ def database_name(namespace: str, name: str, uid: str) -> str:
     It begins with a fingerprint of namespace and name, so that no credentials a tenant writes down can name a
     database of another namespace, and ends with one of the UID. 26 characters: Frappe 15 uses it as a user name too.
     """
-    return f"{_database_prefix(namespace, name)}{digest(uid, 8)}"
+    return f"{_database_prefix(namespace, name)}{mark(uid)}"
+
+
+def mark(uid: str) -> str:
+    """Fingerprint of a FrappeSite: the end of its database's name, and `Site.origin`."""
+    return digest(uid, 8)
 
 
 def is_our_database(database: str, namespace: str, name: str) -> bool:
@@ -182,12 +229,15 @@ def resolve(
     bench: Bench,
     *,
     retained_database: str = "",
+    origin: str = "",
+    revision: str = "",
     connection: Connection | None = None,
     known_database: str = "",
 ) -> Site:
     """Decides everything about a site.
 
-    `retained_database`: the name an earlier site of this name left behind. `connection`: the user's own database.
+    `retained_database`, `origin`: what the connection Secret and the claim for files say of a site of this name.
+    `revision`: of our own connection Secret, once there is one. `connection`: the user's own database.
     `known_database`: the name in the last status. Raises Waiting while the bench's image is not known. What is wrong
     with the spec or a Secret, site/checks.py says; here it has a value that keeps what exists as it is.
     """
@@ -200,15 +250,17 @@ def resolve(
     def sized(component: str) -> Manifest:
         return resources(component, *(getattr(each, component) for each in asked_sizes))
 
+    origin = _origin(live, retained_database, origin, known_database)
     return Site(
         owner=Owner.of(SITE, live, bench.owner.name),
+        origin=origin,
         site_name=spec.site_name,
         apps=tuple(app for app in apps(spec, bench) if app in bench.facts.apps),
         bench=bench.names,
         image=image,
         facts=bench.facts,
         domain=resolve_domain(spec, bench.suffix),
-        database=_database(live, bench, retained_database, connection, known_database),
+        database=_database(live, bench, origin, revision, connection, known_database),
         files=Volume(
             written("storage.size", (storage.size if storage else None) or "5Gi"),
             storage.storage_class_name if storage else None,
@@ -245,14 +297,24 @@ def job_resources(site: Live, bench: Live | None) -> Manifest:
         return resources("jobs")
 
 
-def _database(live: Custom, bench: Bench, retained: str, connection: Connection | None, known: str) -> Database:
+def _origin(live: Custom, retained: str, origin: str, known: str) -> str:
+    """Whose the data was first. The Secret is believed before the claim, for it opens the database; then the status."""
+    meta = live.metadata
+    for database in (retained, f"{_database_prefix(meta.namespace, meta.name)}{origin}", known):
+        if is_our_database(database, meta.namespace, meta.name):
+            return database.rpartition("_")[2]
+    return mark(meta.uid)
+
+
+def _database(
+    live: Custom, bench: Bench, origin: str, revision: str, connection: Connection | None, known: str
+) -> Database:
     meta, names = live.metadata, SiteNames(live.metadata.name)
     if connection is not None:
         name = connection.database or known
         return Database(connection.secret, False, name, connection.host, connection.username, connection.revision)
-    ours = (each for each in (retained, known) if is_our_database(each, meta.namespace, meta.name))
-    name = next(ours, database_name(meta.namespace, meta.name, meta.uid))
-    return Database(names.connection, True, name, f"{bench.names.mariadb}.{meta.namespace}.svc", name)
+    name = f"{_database_prefix(meta.namespace, meta.name)}{origin}"
+    return Database(names.connection, True, name, f"{bench.names.mariadb}.{meta.namespace}.svc", name, revision)
 
 
 class _Version(Struct, rename="camel"):

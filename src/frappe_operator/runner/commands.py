@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from . import apps, creation, database, external, image, layout, report
+from . import apps, configuration, creation, database, external, image, layout, report
 from .log import echo
 from .outcome import Blocked, Stopped, Terminated
 
@@ -53,6 +53,7 @@ _SITE = _matching(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
 _KEY = r"[a-z0-9][a-z0-9.-]{0,62}"
 _APP = r"[A-Za-z_][A-Za-z0-9_]*"
 _ID = _matching(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,319}")
+_ADDRESS = _matching(r"https?://[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 _HOST = _matching(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 
 
@@ -97,6 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument("--site", type=_SITE, required=True)
     flags.add_argument("--owner", type=_ID, required=True, help="the same for a site that is made again")
     flags.add_argument("--bench-id", type=_ID, required=True)
+    flags.add_argument("--host-name", type=_ADDRESS, required=True, help="what links to the site begin with")
+    flags.add_argument("--set-password", action="store_true", help="give the database's user the Secret's password")
+
+    flags = patient(command("configure-site", configuration.configure))
+    flags.add_argument("--site", type=_SITE, required=True)
+    flags.add_argument("--host-name", type=_ADDRESS, required=True, help="what links to the site begin with")
+    flags.add_argument("--set-password", action="store_true", help="give the database's user the Secret's password")
 
     flags = command("install-apps", apps.install)
     flags.add_argument("--site", type=_SITE, required=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import bench, credentials, durable, paths, schema, site_config
 from .credentials import Connection
+from .database import prepare
 from .external import login
 from .log import say
 from .outcome import Blocked, Retry, Terminated
@@ -19,15 +20,21 @@ from .outcome import Blocked, Retry, Terminated
 LOCK_SECONDS = 600
 
 
-def create(site: str, owner: str, bench_id: str, patience: int) -> dict[str, Any]:
-    """Makes the site, or finishes making it, or finds it made. Raises Blocked and Retry."""
+def create(site: str, owner: str, bench_id: str, host_name: str, set_password: bool, patience: int) -> dict[str, Any]:
+    """Makes the site, or finishes making it, or finds it made. Raises Blocked and Retry.
+
+    `set_password`: the connection Secret was made again since the database's user was given its password.
+    """
     directory = paths.SITES / site
     frappe_version = bench.version("frappe")
     database = credentials.database()
-    config = site_config.connection(database, frappe_version, bench_id)
+    connection = site_config.connection(database, frappe_version)
+    config = {**connection, "bench_id": bench_id, "host_name": host_name}
     (directory / "locks").mkdir(parents=True, exist_ok=True)
     (directory / paths.OURS).mkdir(exist_ok=True)
     with durable.locked(directory / paths.OURS / "lock", LOCK_SECONDS):
+        if set_password:
+            prepare(patience)
         login(database, frappe_version, patience)
         found = schema.contents(database)
         if found.owner not in (None, owner):
@@ -78,7 +85,8 @@ def _claim(database: Connection, found: schema.Contents, owner: str) -> None:
 
 def _make(site: str, directory: Path, database: Connection, config: dict[str, Any]) -> None:
     # Frappe takes the file as it finds it, and the password from it: none has to go on a command line.
-    site_config.merge(directory, {**config, "admin_password": credentials.admin_password()})
+    password = credentials.admin_password()
+    site_config.merge(directory, {**config, "admin_password": password})
     name = [f"--db-name={database.database}"]
     if "db_user" in config:
         name += [f"--db-user={database.username}"]

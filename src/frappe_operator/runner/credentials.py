@@ -51,6 +51,10 @@ def redis_password() -> str:
 
 def admin_password() -> str:
     """Password that the site's Administrator gets. Raises Blocked without one."""
+    if not (paths.SECRETS / "admin" / "password").exists():
+        raise Blocked(
+            "SecretNotFound", "The site has yet to be made, and there is no Secret with Administrator's password"
+        )
     return _secret("admin", "password")
 
 

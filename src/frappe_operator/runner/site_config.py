@@ -10,15 +10,14 @@ from .credentials import Connection
 from .outcome import Blocked
 
 
-def connection(site: Connection, frappe_version: str, bench_id: str) -> dict[str, Any]:
-    """The keys by which Frappe finds the site's database and queues."""
+def connection(site: Connection, frappe_version: str) -> dict[str, Any]:
+    """The keys by which Frappe finds the site's database."""
     keys: dict[str, Any] = {
         "db_type": "mariadb",
         "db_host": site.host,
         "db_port": site.port,
         "db_name": site.database,
         "db_password": site.password,
-        "bench_id": bench_id,
     }
     # Frappe 15 has no such key: there the user is called as the database.
     return {**keys, "db_user": site.username} if bench.major(frappe_version) >= 16 else keys

@@ -142,6 +142,9 @@ class _Children:
     async def prune(self, stages: Sequence[Stage], kinds: Collection[Kind]) -> None:
         """Deletes the children that no stage names, after a fresh look at whose they are."""
         named = {ref_of(manifest) for stage in stages for manifest in (*stage.children, *stage.once)}
+        for stage in stages:
+            if any(self._live(ref_of(manifest)) is None for manifest in stage.once):
+                named.update(stage.replaces)
         for kind, live in self._cluster.owned(self._owner.metadata.uid):
             meta = live.metadata
             if kind not in kinds or live.deleting or Ref(kind, meta.namespace, meta.name) in named:

@@ -32,6 +32,7 @@ from frappe_operator.runtime.finalizers import ensure_finalizer
 from frappe_operator.runtime.report import report
 from frappe_operator.site.answers import ROUTED, ask, settled, told
 from frappe_operator.site.cleanup import cleanup
+from frappe_operator.site.generated import is_created
 from frappe_operator.site.observe import observe, resolve
 from frappe_operator.site.stages import stages
 from frappe_operator.site.status import status
@@ -75,6 +76,9 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         reached = told(site, done.verdicts[ROUTED], answers, asked)
         verdicts = {**done.verdicts, **reached}
         await report(cluster, SITE, live, verdicts, status(site, verdicts))
+        if is_created(seen) and any(ref.kind == SECRET for ref in done.written):
+            # Our own word is no news to us, and what is in the Secret has yet to reach the site.
+            cluster.enqueue(SITE, key)
         unanswered = answers is not None and any(not each.ok and not each.blocked for each in reached.values())
         return ASK_AGAIN_SECONDS if unanswered and not seen.taken else None
 
@@ -88,7 +92,7 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
             Watch(STORAGE_CLASS, StorageClass, nobody),
             Watch(DEPLOYMENT, Workload, labelled_site, labels=OURS),
             Watch(STATEFUL_SET, Workload, sites_of_server, labels=OURS),
-            Watch(JOB, Job, labelled_site, labels=OURS),
+            Watch(JOB, Job, labelled_site, labels=OURS, indices=site_model.JOB_INDICES),
             Watch(PVC, Claim, labelled_site, labels=OURS),
             Watch(SERVICE, Service, labelled_site, labels=OURS),
             Watch(INGRESS, Live, labelled_site, labels=OURS),

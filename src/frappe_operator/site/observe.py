@@ -11,13 +11,15 @@ from frappe_operator.kube.kinds import (
     BENCH,
     CONFIG_MAP,
     DEPLOYMENT,
+    JOB,
     POD,
+    PVC,
     SECRET,
     STATEFUL_SET,
     STORAGE_CLASS,
     Key,
 )
-from frappe_operator.kube.live import Condition, Custom, Pod, StorageClass, Workload
+from frappe_operator.kube.live import Condition, Custom, Job, Live, Pod, StorageClass, Workload
 from frappe_operator.kube.readiness import Report
 from frappe_operator.kube.stage import Blocked, Reason
 from frappe_operator.kube.view import View
@@ -53,6 +55,17 @@ class Seen(NamedTuple):
     web: Workload | None
     """The site's own gunicorn."""
     retained_database: str
+    connection_secret: Live | None
+    """Our own."""
+    admin_secret: Live | None
+    claim: Live | None
+    """For the site's files."""
+    prepared: Job | None
+    """The Job that makes the site's database, or checks the user's own."""
+    created: Job | None
+    """The Job that creates the site."""
+    configuring: list[Live]
+    """Jobs that bring address and credentials into the site, the present ones or earlier ones."""
     connection: Connection | None
     connection_data: dict[str, str] | None
     """The Secret of the user's own database, decoded, but for its password; None when there is none."""
@@ -99,6 +112,12 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
         mariadb=mariadb if isinstance(mariadb, Workload) else None,
         web=web if isinstance(web, Workload) else None,
         retained_database=f"_{label}" if label else "",
+        connection_secret=secret,
+        admin_secret=cluster.get(SECRET, namespace, names.admin),
+        claim=cluster.get(PVC, namespace, names.files),
+        prepared=_job(cluster, namespace, names.database),
+        created=_job(cluster, namespace, names.create),
+        configuring=cluster.select(JOB, model.CONFIGURE_INDEX, f"{namespace}/{name}"),
         connection=connection,
         connection_data=data,
         known=known(live),
@@ -113,6 +132,8 @@ def resolve(seen: Seen) -> Site:
         seen.spec,
         seen.bench,
         retained_database=seen.retained_database,
+        origin=seen.claim.metadata.label(model.ORIGIN_LABEL) if seen.claim else "",
+        revision=str(seen.connection_secret.metadata.resource_version) if seen.connection_secret else "",
         connection=seen.connection,
         known_database=seen.known.database_name,
     )
@@ -124,6 +145,11 @@ def known(live: Custom) -> Known:
         return msgspec.json.decode(live.said, type=Known)
     except msgspec.MsgspecError:
         return Known()
+
+
+def _job(cluster: View, namespace: str, name: str) -> Job | None:
+    found = cluster.get(JOB, namespace, name)
+    return found if isinstance(found, Job) else None
 
 
 async def _connection(

@@ -20,11 +20,13 @@ from frappe_operator.kube.readiness import (
 )
 from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict, checked
 from frappe_operator.model.site import Site
-from frappe_operator.site import checks
+from frappe_operator.site import checks, configured, generated
 from frappe_operator.site.observe import Seen
 
 NEEDED_OF_BENCH = ("StorageReady", "CacheReady", "ProxyReady")
 
+MADE = ["BenchReady", "StorageReady", "DatabaseReady", "SiteCreated"]
+"""What apps come after: not Configured, for a site that exists goes on with the configuration it has."""
 CREATED, INSTALLED = ["SiteCreated"], ["SiteCreated", "AppsInstalled"]
 """What pods and route come after: work that is done once and stays done. Were it a server's health, everything of a
 running site that is deleted while that server is down would stay away as long."""
@@ -37,14 +39,16 @@ def stages(site: Site, seen: Seen, token: Callable[[], str]) -> list[Stage]:
     Whether the site is reached and answers is asked after all that is in place (site/answers.py).
     """
     done = jobs_succeeded(seen.reports)
+    create = creation.create(site, generated.password_is_new(seen))
     workloads = [*gunicorn.build(site), *socketio.build(site), *background.build(site)]
     rows = [
         Stage("BenchReady", [], bench_ready(seen)),
         Stage("StorageReady", storage.files(site), claims_usable(seen.classes)),
         Stage("DatabaseReady", [], server_ready(site, seen)),
         Stage("DatabaseReady", [], done, once=[*database.connection(site, token()), *database.jobs(site)]),
-        Stage("SiteCreated", [], done, once=[*creation.admin(site, token()), *creation.create(site)]),
-        Stage("AppsInstalled", [], done, once=creation.install(site)),
+        Stage("SiteCreated", [], done, once=[*generated.admin(site, seen, token()), *create]),
+        configured.stage(site, seen),
+        Stage("AppsInstalled", [], done, once=creation.install(site), after=MADE),
         Stage("WorkloadsReady", workloads, workloads_available, after=INSTALLED),
         Stage("Routed", [] if seen.taken else ingress.build(site), routed(site, seen), after=CREATED),
     ]

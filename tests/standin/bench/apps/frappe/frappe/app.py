@@ -218,6 +218,7 @@ METHODS: dict[str, Callable[[Call], Any]] = {
     "standin.publish": lambda call: realtime.publish(
         call.conf, call.site, call.argument("event", "standin"), call.argument("message"), call.argument("room", "all")
     ),
+    "standin.link": lambda call: standin.link(call.conf, call.site, call.argument("path", "/")),
     "standin.whoami": lambda call: {"site": call.site, "db_name": call.conf["db_name"], "address": call.address},
 }
 """What can be called; the `standin.` ones exist for tests, and let a guest call them."""

@@ -3,7 +3,7 @@
 import socket
 import time
 
-from frappe.conf import site_conf
+from frappe.conf import Conf, site_conf
 from frappe.database import connected
 from frappe.schema import add_row
 
@@ -24,6 +24,11 @@ def trace(site: str, marker: str, source: str, seconds: float = 0) -> None:
             started=started,
             finished=finished,
         )
+
+
+def link(conf: Conf, site: str, path: str) -> str:
+    """A link as it stands in mails and PDFs, whichever host the request came by, or none, as in a job."""
+    return f"{str(conf.get('host_name') or f'http://{site}').rstrip('/')}/{path.lstrip('/')}"
 
 
 def beat(site: str) -> None:

@@ -1,0 +1,50 @@
+"""`configure-site`: brings a changed address, or changed credentials, into a site that may be serving visitors.
+
+Frappe reads site_config.json for each request and each job (Frappe 16 at least once a minute), so no pod restarts. The
+credentials are tried before they are written down: a Secret with a mistake in it must not take down a running site.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from . import bench, credentials, database, durable, paths, schema, site_config
+from .credentials import Connection
+from .external import login
+from .log import say
+from .outcome import Blocked, Retry
+
+
+def configure(site: str, host_name: str, set_password: bool, patience: int) -> dict[str, Any]:
+    """Merges address and connection into site_config.json. Raises Blocked and Retry; the file is as it was then.
+
+    `set_password`: the database is in the bench's own MariaDB, where the Secret decides what the password is.
+    """
+    directory = paths.SITES / site
+    marker = directory / paths.OURS / "created.json"
+    if not marker.exists():
+        raise Retry("SiteNotCreated", f"The site {site} has not been made yet")
+    frappe_version = bench.version("frappe")
+    connection = credentials.database()
+    if set_password:
+        database.prepare(patience)
+    login(connection, frappe_version, patience)
+    if "tabDefaultValue" not in schema.contents(connection).objects:
+        raise Blocked(
+            "DatabaseLost",
+            f"The database {connection.database} at {connection.host} holds no site, so the running site keeps the "
+            "connection it has: correct the Secret, or restore the site's backup into that database",
+        )
+    changes = {**site_config.connection(connection, frappe_version), "host_name": host_name}
+    site_config.merge(directory, changes)
+    _note(marker, connection)
+    say(f"The site uses the database {connection.database} at {connection.host}, and calls itself {host_name}")
+    return {"database": connection.database}
+
+
+def _note(marker: Path, connection: Connection) -> None:
+    """Where the site's data is now: a site that is made again of this volume is checked against it."""
+    made = json.loads(marker.read_text(encoding="utf-8"))
+    after = {**made, "database": connection.database, "host": connection.host}
+    if after != made:
+        durable.write(marker, json.dumps(after, indent=1), 0o640)

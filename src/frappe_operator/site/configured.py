@@ -1,0 +1,56 @@
+"""Whether a site that exists has the configuration and the credentials it should have, and what brings them in.
+
+The Job that creates a site gives it both; a later address, or a later revision of the connection Secret, comes by a Job
+of its own. What is wrong here holds nothing else up: the site goes on with what it has.
+"""
+
+from collections.abc import Callable
+
+from frappe_operator.components import creation
+from frappe_operator.kube.kinds import JOB, Manifest, Ref
+from frappe_operator.kube.readiness import jobs_succeeded
+from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict
+from frappe_operator.model.site import CONFIGURATION_ANNOTATION, Site
+from frappe_operator.site.generated import is_created, lost_admin
+from frappe_operator.site.observe import Seen
+
+CONDITION = "Configured"
+
+
+def stage(site: Site, seen: Seen) -> Stage:
+    """The condition, and the Job where one is needed."""
+    once = job(site, seen)
+    # Without one of the earlier Jobs it could not be told that the site was not left as it was created.
+    replaces = [Ref(JOB, each.metadata.namespace, each.metadata.name) for each in seen.configuring]
+    return Stage(CONDITION, [], configured(site, seen), once=once, replaces=replaces)
+
+
+def job(site: Site, seen: Seen) -> list[Manifest]:
+    """The Job that brings in what the site was not created with."""
+    if not is_created(seen) or not site.database.revision:
+        return []
+    assert seen.created is not None
+    as_created = seen.created.metadata.annotation(CONFIGURATION_ANNOTATION) == site.configuration
+    return [] if as_created and not seen.configuring else creation.configure(site)
+
+
+def configured(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
+    """The site has the present address and credentials, and no Secret that was made for it is lost."""
+
+    def ready(lives: Lives) -> Verdict:
+        if not is_created(seen):
+            return Verdict(False, Reason.WAITING, "Waits for SiteCreated")
+        secret = site.database.secret
+        if not site.database.revision:
+            lost = f"Secret {secret} was lost and is made again, with a new password"
+            return Verdict(False, Reason.WAITING, lost if site.database.built_in else f"Waits for Secret {secret}")
+        verdict = jobs_succeeded(seen.reports)(lives)
+        if not verdict.ok and verdict.reason in (Reason.PROVISIONING, Reason.JOB_RUNNING):
+            message = f"The address {site.url} and the credentials of Secret {secret} are brought into the site"
+            return Verdict(False, Reason.JOB_RUNNING, message)
+        if not verdict.ok:
+            return verdict
+        ok = Verdict(True, Reason.READY, f"The site has the address {site.url} and the credentials of {secret}.")
+        return lost_admin(site, seen) or ok
+
+    return ready

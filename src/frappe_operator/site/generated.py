@@ -1,0 +1,56 @@
+"""The Secrets that are made for a site: never a second time beside what was made with the first.
+
+A connection Secret is made again, because the bench's MariaDB can be given its new password. Administrator's password
+belongs to people, who may have changed it in Frappe: without its Secret nothing but a person knows it.
+"""
+
+from frappe_operator.components import creation, frappe
+from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.names import INSTANCE, MANAGED_BY, SITE_LABEL
+from frappe_operator.kube.readiness import succeeded
+from frappe_operator.kube.stage import Reason, Verdict
+from frappe_operator.model.site import Site
+from frappe_operator.site.observe import Seen
+
+
+def is_created(seen: Seen) -> bool:
+    """Whether the site was created."""
+    return seen.created is not None and succeeded(seen.created)
+
+
+def admin(site: Site, seen: Seen, password: str) -> list[Manifest]:
+    """The Secret with Administrator's first password, while it can still become the password."""
+    if is_created(seen):
+        return []
+    report = seen.reports.get(site.names.create)
+    if seen.admin_secret is None and site.retained and not (report and report.reason == Reason.SECRET_NOT_FOUND):
+        # The volume most likely holds a site that has its password. The Job that takes it up says so when it does not.
+        return []
+    return creation.admin(site, password)
+
+
+def lost_admin(site: Site, seen: Seen) -> Verdict | None:
+    """What to do when nothing of ours says Administrator's password any more; None while the Secret is there."""
+    name, owner, found = site.names.admin, site.owner.name, seen.admin_secret
+    labels = {MANAGED_BY: CONTROLLED_BY_US, INSTANCE: owner, SITE_LABEL: owner}
+    if found is not None and all(found.metadata.label(label) == value for label, value in labels.items()):
+        return None
+    words = ",".join(f"{label}={value}" for label, value in labels.items())
+    if found is not None:
+        message = f"Secret {name} exists and does not belong to FrappeSite {owner}: label it {words}, or delete it"
+        return Verdict(False, Reason.NAME_CONFLICT, message, blocked=True)
+    shell = f"kubectl exec -n {site.owner.namespace} -it deploy/{site.names.gunicorn} -c gunicorn -- {frappe.PYTHON}"
+    message = (
+        f"Secret {name} with Administrator's password is lost, and none is made in its place: the site has its "
+        f"password already. Create the Secret again with the key password and the labels {words}. If nobody knows the "
+        f"password, set one first: {shell} -m frappe.utils.bench_helper frappe --site {site.site_name} "
+        "set-admin-password"
+    )
+    return Verdict(False, Reason.SECRET_NOT_FOUND, message, blocked=True)
+
+
+def password_is_new(seen: Seen) -> bool:
+    """Whether our connection Secret was made again after the database's user was given the password of another."""
+    prepared, secret = seen.prepared, seen.connection_secret
+    return bool(prepared and secret and "" < prepared.completed < secret.metadata.creation_timestamp)

@@ -69,7 +69,7 @@ ONLY_THEIRS = re.compile(
     # About how they work, not about the object.
     "some validation rules were not checked|Checked value must be of type|an array of list-type map"
     # What a number of the wrong type would be worth as one of the right type.
-    r"|Invalid value: \d+\.\d+: .* should be (less|greater)"
+    r"|Invalid value: \d+(\.\d+|e\+\d+): .* should be (less|greater)"
 )
 
 
@@ -125,7 +125,7 @@ async def said_by(server: HttpTransport, manifest: dict[str, Any]) -> set[tuple[
 def said_by_validate(manifest: dict[str, Any]) -> set[tuple[str, str]]:
     structure = schema.of(BENCH if manifest["kind"] == "FrappeBench" else SITE)
     wrong = list(schema.problems(manifest, structure))
-    found = [*wrong, *rules.problems(manifest, structure, {each.where for each in wrong})]
+    found = [*wrong, *rules.problems(schema.stored(manifest), structure, {each.where for each in wrong})]
     return {(spell(each.where), each.message) for each in found}
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from frappe_operator.cli import schema
 from frappe_operator.cli.source import Document
 from frappe_operator.kube.kinds import ALL, BENCH, CONFIG_MAP, SECRET, SITE, Kind, Manifest
 from frappe_operator.kube.live import Custom, Live, Meta
@@ -128,7 +129,7 @@ def live(document: Document, namespace: str) -> Custom:
     where, name = str(meta.get("namespace") or namespace), str(meta.get("name") or "")
     # A cluster gives each object its own; here the same files must always render the same.
     uid = digest(f"{document.value.get('kind')}/{where}/{name}", 32)
-    spec = msgspec.Raw(msgspec.json.encode(document.value.get("spec") or {}))
+    spec = msgspec.Raw(msgspec.json.encode(schema.stored(document.value.get("spec") or {})))
     return Custom(Meta(name=name, namespace=where, uid=uid), spec)
 
 

@@ -15,7 +15,7 @@ VALIDATIONS = "x-kubernetes-validations"
 
 
 def problems(value: Any, schema: Schema, unsound: Collection[Where], where: Where = ()) -> Iterator[Problem]:
-    """Every rule that `value` breaks. Rules about changes do not apply.
+    """Every rule that `value` breaks, which is as the API server stores it. Rules about changes do not apply.
 
     `unsound`: places where the value does not keep to the schema otherwise. A rule that cannot be asked because of
     one says nothing, as at the API server.

@@ -7,6 +7,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from frappe_operator.api import crd
@@ -35,6 +36,7 @@ METADATA: Schema = {
 """The metadata every kind has beside what a CustomResourceDefinition may say about it."""
 
 
+@cache
 def of(kind: Kind) -> Schema:
     """The schema of a whole object of one of our kinds."""
     schema = crd.schema(kind)
@@ -42,6 +44,13 @@ def of(kind: Kind) -> Schema:
     metadata = {**metadata, "required": ["name"], "properties": {**metadata["properties"], **METADATA}}
     required = ["metadata", *schema["required"]]
     return {**schema, "required": required, "properties": {**schema["properties"], "metadata": metadata}}
+
+
+def stored(value: Any) -> Any:
+    """A value as the API server stores it, and asks its rules about it: without fields that are null."""
+    if isinstance(value, dict):
+        return {name: stored(inner) for name, inner in value.items() if inner is not None}
+    return [stored(each) for each in value] if isinstance(value, list) else value
 
 
 def problems(value: Any, schema: Schema, where: Where = ()) -> Iterator[Problem]:
@@ -141,7 +150,20 @@ def _type(value: Any) -> str:
 
 def quoted(value: Any) -> str:
     """A value as the API server quotes it."""
+    if isinstance(value, str):
+        return f'"{"".join(map(_escaped, value))}"'
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+ESCAPES = {'"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f"}
+ESCAPES |= {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if character in ESCAPES or character.isprintable():
+        return ESCAPES.get(character, character)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _hint(schema: Schema) -> str:

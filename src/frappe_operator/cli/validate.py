@@ -70,7 +70,7 @@ def _said_by_api_server(document: Document) -> Iterator[Problem]:
         structure = schema.of(kind)
         wrong = list(schema.problems(document.value, structure))
         yield from wrong
-        yield from rules.problems(document.value, structure, {each.where for each in wrong})
+        yield from rules.problems(schema.stored(document.value), structure, {each.where for each in wrong})
     elif not document.problems:
         yield _no_such_kind(document)
 

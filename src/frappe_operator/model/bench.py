@@ -377,9 +377,10 @@ USUAL_MEMORY = 256 * 1024**2
 def redis_memory(text: str | None, limit: str | None = None) -> str:
     """Bytes, from Kubernetes' spelling or Redis' own (where `mb` is 1024² and `m` is 1000²).
 
-    `limit`: of the server's memory, if one was asked for. Our own choice leaves a quarter of it to Redis itself.
+    `limit`: of the server's memory, if one was asked for. Our own choice leaves a quarter of it to Redis itself. It
+    also stands for text that is no amount, of which `memory_wrong` tells.
     """
-    if text is None:
+    if text is None or not re.fullmatch(f"{MEMORY}|[0-9]+", text):
         return str(min(USUAL_MEMORY, int(amount(limit)) * 3 // 4) if limit and amount(limit) else USUAL_MEMORY)
     number = text.rstrip("kKmMgGiIbB")
     return str(int(number) * UNITS[text[len(number) :].lower()])

@@ -100,6 +100,11 @@ def test_what_is_wrong_is_said_with_its_line_and_what_to_write(
     assert "valid\n" not in said
 
 
+def test_what_is_null_is_not_there(run: Run, file: Write) -> None:
+    nothing = "  domain: null\n  componentResources: {gunicorn: {limits: {memory: null}}, socketio: null}\n"
+    assert run("validate", file(f"{BENCH}---\n{SITE}{nothing}")) == (0, "2 objects are valid\n")
+
+
 def test_a_site_that_points_out_of_its_namespace_is_told_to_come_home(run: Run, file: Write) -> None:
     bench = BENCH.replace("  name: pier", "  name: pier\n  namespace: elsewhere")
     site = SITE.replace("    name: pier", "    name: pier\n    namespace: elsewhere")

@@ -1,0 +1,169 @@
+"""Specs of both kinds, odd but plausible: what people write, mistype, and paste from elsewhere."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from frappe_operator.api import crd
+from frappe_operator.kube.kinds import BENCH, SITE, Kind, Manifest
+from tests.docs import wrong
+
+ODD_TEXT = [
+    *("", " ", "-", ".", "..", "../..", "/", "~", "null", "None", "true", "0", "-1", "1.0", "default", "localhost"),
+    *(
+        "a" * 63,
+        "a" * 64,
+        "a" * 300,
+        "é",
+        "💥",
+        "\u202e",
+        "a\nb",
+        "a\0b",
+        "$(id)",
+        "${x}",
+        "{{x}}",
+        "%s",
+        "'",
+        '"',
+        "*",
+    ),
+]
+ODD: list[Any] = [None, True, False, 0, -1, 1.5, 10**30, float("inf"), [], {}, [[]], {"": ""}, {"name": "a"}]
+
+AMOUNTS: Sequence[Any] = [
+    *("1.5m", "0.1", "50m", "2", 1, 2, "0.5", "1.50", "0.0001", "1.0000000000000001", "0", 0, "0m", "999999999m"),
+]
+BYTES: Sequence[Any] = [
+    *("64Mi", "128Mi", "1Gi", "1.5Gi", "0.3Gi", "1.0001Mi", "1048576.5", "1536000000", 2**30, "1G", "0.7G", "1T"),
+    *("1024Pi", "999P", "0", "123456789012", "1152921504606846975.5"),
+]
+SIZES: Sequence[Any] = ["5Gi", "10Gi", "1.5Gi", "0.1Ti", "1000M", 2**31, "1048576", "1048576.1", "1024Pi", "1.0001Gi"]
+NAMES: Sequence[Any] = ["fast", "standard-rwo", "a.b.c", "9", "x" * 63]
+IMAGES: Sequence[Any] = [
+    *("redis:7", "registry:5000/x", "registry.example.com/a/b_c/d--e:v1.2", f"a@sha256:{'0' * 64}", "docker.io/x:A_b"),
+]
+HOSTS: Sequence[Any] = [
+    *("shop.example.com", "Shop.Example.COM", "shop.example.com.", "a", "xn--bcher-kva.example", "10.0.0.7.nip.io"),
+    *("0x.example", ".".join(["a" * 63] * 3 + ["b" * 61]), "default", "1a", "www.example.com"),
+]
+
+FINE: dict[str, Sequence[Any]] = {
+    "frappeVersion": ["version-15", "v15.51.1", "v16.0.0-dev", "develop", "15", "version-16-hotfix", "build_7", "150"],
+    "appsJSON": ["[]", '["erpnext"]', ' [ {"name":"hrms","source":"image"},\n"crm"] ', '["crm", "crm"]', '["frappe"]'],
+    "apps": [[], [{"name": "erpnext"}, {"name": "hrms", "source": "image"}], [{"name": "frappe"}]],
+    "imageConfig.repository": ["registry:5000/x", "erp", "registry.example.com/a_b/c.d", "a--b/c"],
+    "imageConfig.tag": ["v1", "_x", "A.b-c", "1" * 128],
+    "imageConfig.digest": [f"sha256:{'0a' * 32}"],
+    "imageConfig.pullSecrets": [[], [{"name": "a"}], [{"name": "a"}, {"name": "b.c"}]],
+    "redisConfig.image": IMAGES,
+    "databaseConfig.image": IMAGES,
+    "redisConfig.maxMemory": ["512Mi", "4gb", "1g", "1024k", "3GiB", "999999kb", "1048576KB"],
+    "domainConfig.suffix": [".example.com", ".a", "." + "b" * 63, "." + ".".join(["c" * 60] * 3)],
+    "siteName": ["shop.example.com", "a", "shop", "1shop", "default", "2024", "a" * 63, ".".join(["d" * 49] * 5)],
+    "apps[].name": ["erpnext", "hrms", "frappe", "a" * 64],
+    "apps[]": ["erpnext", "hrms", "frappe", "a_1"],
+    "domain": HOSTS,
+    "aliases": [[], [*HOSTS[:3]], ["b.example", "B.example.", "c.example"], [f"h{n}.example" for n in range(32)]],
+    "dbConfig": [{}, {"mode": "shared"}, {"mode": "external", "connectionSecretRef": {"name": "tides"}}],
+    "dbConfig.mode": ["shared"],
+    "benchRef.name": ["pier"],
+    "benchRef.namespace": ["default"],
+}
+"""By field, what is right, or might be."""
+
+NOT_ALONE = {
+    (BENCH, "apps[]"),
+    (BENCH, "apps[].source"),
+    (SITE, "dbConfig.connectionSecretRef"),
+    (SITE, "dbConfig.connectionSecretRef.name"),
+}
+"""Fields for which nothing is fine without another."""
+
+
+def _fine(field: str, schema: Manifest) -> Sequence[Any]:
+    if "enum" in schema:
+        return list(schema["enum"])
+    if schema.get("type") == "integer":
+        return [schema["minimum"], 1, schema["maximum"]]
+    if field.endswith((".requests", ".limits")):
+        return [{}, {"cpu": "1.5m", "memory": "0.3Gi"}, {"memory": "128Mi", "ephemeral-storage": "1Gi"}, {"cpu": 2}]
+    if field.endswith("ize"):
+        return SIZES
+    if field.endswith(("Name", ".name")):
+        return NAMES
+    return ()
+
+
+def fields(kind: Kind) -> dict[str, Manifest]:
+    """Every field of a spec, with its schema."""
+    found: dict[str, Manifest] = {}
+
+    def walk(schema: Manifest, here: str) -> None:
+        for name, inner in schema.get("properties", {}).items():
+            field = f"{here}.{name}".removeprefix(".")
+            found[field] = inner
+            walk(inner, field)
+            if "items" in inner:
+                found[f"{field}[]"] = inner["items"]
+                walk(inner["items"], f"{field}[]")
+            if "additionalProperties" in inner:
+                for key in ("cpu", "memory", "ephemeral-storage"):
+                    found[f"{field}.<{key}>"] = inner["additionalProperties"]
+
+    walk(crd.schema(kind)["properties"]["spec"], "")
+    return found
+
+
+def _pools(kind: Kind) -> list[tuple[str, list[Any], list[Any]]]:
+    """By field: what is fine, and what is odd."""
+    pools = []
+    for field, schema in fields(kind).items():
+        fine = [*(FINE.get(field) or _fine(field, schema))]
+        if (kind, field) == (SITE, "apps"):
+            fine = [[], ["erpnext"], ["hrms", "frappe"]]
+        if (kind, field) in NOT_ALONE:
+            fine = []
+        if field.endswith(">"):
+            fine = [*(AMOUNTS if field.endswith("<cpu>") else BYTES)]
+        bad = [value for value, _ in wrong.WRONG[kind].get(field, [])]
+        pools.append((field, fine, [*bad, *ODD, *ODD_TEXT]))
+    return pools
+
+
+TEXT = st.text("aA19.-_:/@ é[]{}\"'KMGkmgib", max_size=12)
+
+
+def specs(kind: Kind) -> st.SearchStrategy[Manifest]:
+    """A few fields set on what must be there; in some specs, one of them to something odd."""
+    pools = _pools(kind)
+    settable = [pool for pool in pools if pool[1]]
+    fine = st.tuples(st.sampled_from(settable), st.integers(0, 63)).map(
+        lambda drawn: (drawn[0][0], drawn[0][1][drawn[1] % len(drawn[0][1])])
+    )
+    odd = st.tuples(st.sampled_from(pools), st.integers(0, 255)).map(
+        lambda drawn: (drawn[0][0], drawn[0][2][drawn[1] % len(drawn[0][2])])
+    )
+    text = st.tuples(st.sampled_from([pool[0] for pool in pools]), TEXT)
+    some = st.lists(fine, max_size=6)
+    strange = st.tuples(some, st.one_of(odd, text)).map(lambda drawn: [*drawn[0], drawn[1]])
+    return st.one_of(*[some] * 5, strange).map(lambda drawn: _built(kind, drawn))
+
+
+def _built(kind: Kind, drawn: Sequence[tuple[str, Any]]) -> Manifest:
+    spec: Manifest = wrong.MINIMAL[kind]
+    for field, value in drawn:
+        spec = wrong.with_value(spec, field, value)
+    return spec
+
+
+COMPONENTS = {
+    "gunicorn": "gunicorn",
+    "socketio": "socketio",
+    "scheduler": "scheduler",
+    "workerDefault": "worker-default",
+    "workerLong": "worker-long",
+    "workerShort": "worker-short",
+}
+"""Of a site: by the name a spec has for it, the end of its Deployment's name."""
+BENCHES, SITES = specs(BENCH), specs(SITE)

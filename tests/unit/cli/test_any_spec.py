@@ -1,0 +1,237 @@
+"""Whatever a spec says, it is refused in words, or what it says is in what is built.
+
+The same examples each time: what they find, they find for everybody.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from frappe_operator.cli import render, source
+from frappe_operator.cli.declared import Declared
+from frappe_operator.cli.schema import stored
+from frappe_operator.cli.source import Document
+from frappe_operator.cli.validate import validate
+from frappe_operator.kube.kinds import BENCH, SITE, Kind, Manifest
+from frappe_operator.kube.quantities import amount, canonical
+from frappe_operator.kube.stage import Blocked
+from frappe_operator.model import bench as bench_model
+from frappe_operator.model import domain
+from frappe_operator.model import site as site_model
+from frappe_operator.model.bench import redis_memory
+from frappe_operator.model.settings import Images
+from tests.unit.asked import FACTS, IMAGES, a_bench, live
+from tests.unit.cli import specs
+from tests.unit.cli.specs import COMPONENTS
+
+EXAMPLES = 10_000
+BENCH_OF_ALL = a_bench()
+REPEATABLE = settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[*HealthCheck],
+)
+
+
+def document(kind: Kind, name: str, spec: Manifest) -> Document:
+    """An object as it is read from a file."""
+    value = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}, "spec": spec}
+    return Document(f"{name}.yaml", {(): 1}, value)
+
+
+def built(documents: list[Document]) -> dict[tuple[str, str], Manifest]:
+    """All that is made for a bench and a site, by kind and name."""
+    declared = Declared(documents, "default", Images())
+    (bench,), (site,) = declared.of(BENCH), declared.of(SITE)
+    stages = [*render.bench_children(declared, bench), *render.site_children(declared, site)]
+    made = [child for stage in stages for child in (*stage.children, *stage.once)]
+    found = {(child["kind"], child["metadata"]["name"]): child for child in made}
+    assert len(found) == len(made), "no two have one name"
+    return found
+
+
+def part(spec: Any, *path: str) -> Any:
+    """What a spec says of a field, None where it says nothing."""
+    for step in path:
+        spec = spec.get(step) if isinstance(spec, Mapping) else None
+    return spec
+
+
+def first(*said: Any) -> Any:
+    return next((each for each in said if each is not None), None)
+
+
+def same(asked: Any, found: Any) -> bool:
+    """Whether an amount is the one asked for, as near as a server stores it, and spelt as it spells it."""
+    return found == canonical(asked) and 0 <= amount(found) - amount(str(asked)) < amount("1m")
+
+
+def has_resources(asked: Any, workload: Manifest) -> bool:
+    """Whether a container of a workload has all that was asked for."""
+    containers = workload["spec"]["template"]["spec"]["containers"]
+    named = [
+        (side, name, value) for side in ("requests", "limits") for name, value in (part(asked, side) or {}).items()
+    ]
+    return any(all(same(v, part(c, "resources", side, name)) for side, name, v in named) for c in containers)
+
+
+def images(workloads: Iterable[Manifest], component: str = "") -> Iterator[tuple[str, str, list[Any]]]:
+    for each in workloads:
+        pod = each["spec"]["template"]["spec"]
+        for container in [*pod["containers"], *pod.get("initContainers", [])]:
+            if container["name"].startswith(component):
+                yield container["image"], container.get("imagePullPolicy", ""), pod.get("imagePullSecrets", [])
+
+
+def claim(volume: Manifest, asked: Any, storage_class: Any, mode: Any) -> bool:
+    """Whether a claim is the one asked for; None is nothing asked."""
+    spec = volume["spec"]
+    return (
+        (asked is None or same(asked, spec["resources"]["requests"]["storage"]))
+        and (storage_class is None or spec["storageClassName"] == storage_class)
+        and (mode in (None, "Auto") or spec["accessModes"] == [mode])
+    )
+
+
+def substituted(bench: Manifest, site: Manifest, made: dict[tuple[str, str], Manifest]) -> Iterator[str]:
+    """Every field that was accepted and that what is built says otherwise."""
+    cache, queue = made["StatefulSet", "pier-redis-cache"], made["StatefulSet", "pier-redis-queue"]
+    nginx = next(each for (kind, name), each in made.items() if kind == "Deployment" and name.startswith("pier-"))
+    jobs = [each for (kind, _), each in made.items() if kind == "Job"]
+    web = [made["Deployment", f"pearl-{name}"] for name in COMPONENTS.values()]
+    frappe, tag = part(bench, "imageConfig"), part(bench, "imageConfig", "tag") or bench["frappeVersion"]
+    repository = part(frappe, "repository") or Images().frappe
+    digest = part(frappe, "digest")
+    reference = f"{repository}@{digest}" if digest else f"{repository}:{tag}"
+    if {image for image, _, _ in images(jobs)} != {reference}:
+        yield f"image of Jobs, not {reference}"
+    if not {reference} <= {image for image, _, _ in images(web)}:
+        yield f"image of pods, not {reference}"
+    for _, _, secrets in images([*jobs, *web, cache, nginx]):
+        if secrets != (part(frappe, "pullSecrets") or []):
+            yield "pullSecrets"
+    policy = part(frappe, "pullPolicy")
+    if policy and any(found != policy for image, found, _ in images([*jobs, *web]) if image == reference):
+        yield "pullPolicy"
+    if nginx["spec"]["replicas"] != first(part(bench, "componentReplicas", "nginx"), 1):
+        yield "replicas of nginx"
+    for field, name in COMPONENTS.items():
+        workload = made["Deployment", f"pearl-{name}"]
+        asked = first(part(site, "componentReplicas", field), part(bench, "componentReplicas", field), 1)
+        if workload["spec"]["replicas"] != asked:
+            yield f"replicas of {field}"
+        sides = {
+            side: first(*(part(each, "componentResources", field, side) for each in (site, bench)))
+            for side in ("requests", "limits")
+        }
+        if not has_resources(sides, workload):
+            yield f"resources of {field}"
+    for name, workloads in (("nginx", [nginx]), ("redis", [cache, queue])):
+        if not all(has_resources(part(bench, "componentResources", name), each) for each in workloads):
+            yield f"resources of {name}"
+    redis = part(bench, "redisConfig", "image")
+    if redis and {image for image, _, _ in images([cache, queue], "redis")} != {redis}:
+        yield "image of redis"
+    command = cache["spec"]["template"]["spec"]["containers"][0]["command"]
+    if (memory := part(bench, "redisConfig", "maxMemory")) and redis_memory(memory) not in command:
+        yield "maxMemory"
+    volumes = [
+        (made["PersistentVolumeClaim", "pier-common"], bench, "storage", "size"),
+        (queue["spec"]["volumeClaimTemplates"][0], bench, "redisConfig", "storageSize"),
+        (made["PersistentVolumeClaim", "pearl-files"], site, "storage", "size"),
+    ]
+    if database := made.get(("StatefulSet", "pier-mariadb")):
+        volumes.append((database["spec"]["volumeClaimTemplates"][0], bench, "databaseConfig", "storageSize"))
+        if not has_resources(part(bench, "databaseConfig", "resources"), database):
+            yield "resources of mariadb"
+        mariadb = part(bench, "databaseConfig", "image")
+        if mariadb and mariadb not in {image for image, _, _ in images([database])}:
+            yield "image of mariadb"
+    elif part(site, "dbConfig", "mode") != "external":
+        yield "dbConfig.mode"
+    for volume, spec, field, size in volumes:
+        asked = part(spec, field) or {}
+        if not claim(volume, asked.get(size), asked.get("storageClassName"), asked.get("accessMode")):
+            yield f"{field} of {volume['metadata']['name']}"
+    yield from hosts(bench, site, made)
+
+
+def hosts(bench: Manifest, site: Manifest, made: dict[tuple[str, str], Manifest]) -> Iterator[str]:
+    """The same of the way in."""
+    ingress = made.get(("Ingress", "pearl"))
+    if part(bench, "ingress", "type") == "None":
+        if ingress:
+            yield "ingress.type"
+        return
+    assert ingress
+    suffix = part(bench, "domainConfig", "suffix") or ""
+    wanted = {(site.get("domain") or site["siteName"] + suffix), *(site.get("aliases") or [])}
+    if {rule["host"] for rule in ingress["spec"]["rules"]} != {domain.normalise(host) for host in wanted}:
+        yield "domain or aliases"
+    if ingress["spec"].get("ingressClassName") != first(
+        site.get("ingressClassName"), part(bench, "ingress", "className")
+    ):
+        yield "ingressClassName"
+
+
+@pytest.fixture(scope="module")
+def count() -> Iterator[dict[str, int]]:
+    tally = {"specs": 0, "accepted": 0}
+    begun = time.process_time()
+    yield tally
+    took = time.process_time() - begun
+    print(f"\n{tally['specs']} pairs of specs, {tally['accepted']} accepted, {took:.0f} s of processor time")
+    assert tally["specs"] >= EXAMPLES
+    assert tally["specs"] / 4 < tally["accepted"] < tally["specs"] * 3 / 4, "both roads are walked"
+
+
+@REPEATABLE
+@given(bench=specs.BENCHES, site=specs.SITES)
+def test_what_is_accepted_is_built_as_it_was_asked_for(count: dict[str, int], bench: Any, site: Any) -> None:
+    count["specs"] += 1
+    documents = [document(BENCH, "pier", bench), document(SITE, "pearl", site)]
+    findings = validate(documents, "default")
+    assert all(line.splitlines() == [line] for line in findings.lines())
+    if findings.problems:
+        operator_never_stumbles(bench, site)
+        return
+    if site["benchRef"]["name"] != "pier":
+        assert any("is in none of the files" in note for note in findings.notes)
+        return
+    count["accepted"] += 1
+    made = built(documents)
+    assert list(substituted(stored(bench), stored(site), made)) == []
+    # Most of the time goes into building: of one in four it is enough to know that it is repeatable.
+    if count["accepted"] % 4 == 0:
+        assert msgspec.json.encode([*made.values()]) == msgspec.json.encode([*built(documents).values()])
+
+
+def operator_never_stumbles(bench: Manifest, site: Manifest) -> None:
+    """What the API server refuses can have been stored before it had the rule: the operator says so as well."""
+    with contextlib.suppress(Blocked):
+        bench_model.resolve(live("pier", bench, kind=BENCH), IMAGES, facts=FACTS, access_mode=bench_model.RWO)
+    asked = live("pearl", site, kind=SITE)
+    for index in (*domain.INDICES.values(), *site_model.INDICES.values(), site_model.needs_mariadb):
+        index(asked)
+    with contextlib.suppress(Blocked):
+        site_model.resolve(asked, site_model.parse(asked), BENCH_OF_ALL)
+
+
+@settings(REPEATABLE, max_examples=500)
+@given(text=st.text(alphabet="ab:- \n#'\"{}[],&*!|>%@`\t0x1.e_~?\\u\0é\ud800", max_size=60))
+def test_no_file_ends_in_a_traceback(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    for start in ("", "apiVersion: vyogo.tech/v1alpha1\nkind: FrappeSite\nmetadata: {name: pearl}\nspec: "):
+        path.write_bytes((start + text).encode("utf-8", "surrogatepass"))
+        with contextlib.suppress(source.Unreadable):
+            list(validate(source.read(str(path)), "default").lines())

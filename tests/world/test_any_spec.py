@@ -1,0 +1,47 @@
+"""What any accepted spec comes to is applied once: the API server stores it as it is written, and nothing is left."""
+
+from hypothesis import HealthCheck, Phase, assume, given, settings
+
+from frappe_operator.cli.validate import validate
+from frappe_operator.kube.kinds import BENCH, SITE, Manifest, ref_of
+from frappe_operator.runtime.compare import difference
+from tests.unit.cli import specs
+from tests.unit.cli.test_any_spec import built, document
+from tests.world.api import Api
+
+EXAMPLES = 150
+
+
+@settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[*HealthCheck],
+)
+@given(bench=specs.BENCHES, site=specs.SITES)
+def test_a_second_apply_of_what_is_accepted_changes_nothing(bench: Manifest, site: Manifest) -> None:
+    documents = [document(BENCH, "pier", bench), document(SITE, "pearl", site)]
+    assume(site["benchRef"] == {"name": "pier"} and not validate(documents, "default").problems)
+    api = Api(lambda: 0.0)
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}})
+    for made in built(documents).values():
+        manifest = {**made, "metadata": {n: v for n, v in made["metadata"].items() if n != "ownerReferences"}}
+        manifest["metadata"]["namespace"] = "default"
+        ref = ref_of(manifest)
+        stored = api.apply(manifest, "us")[0].obj
+        assert difference({**manifest, "stringData": {}}, stored) == "", ref
+        assert amounts(manifest) == amounts(stored), "spelt as they are stored"
+        version = stored["metadata"]["resourceVersion"]
+        assert api.apply(manifest, "us")[0].obj["metadata"]["resourceVersion"] == version, ref
+
+
+def amounts(value: object) -> list[object]:
+    """All that a manifest says of resources."""
+    if isinstance(value, list):
+        return [found for each in value for found in amounts(each)]
+    if not isinstance(value, dict):
+        return []
+    here = [value[name] for name in ("requests", "limits") if value.get(name)]
+    return here + [found for inner in value.values() for found in amounts(inner)]

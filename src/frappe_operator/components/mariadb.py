@@ -23,7 +23,7 @@ SOCKET = "/run/mysqld/mysqld.sock"
 
 ENTRY = rf"""
 # The data directory is made beside its place and moved there whole, so that a killed start leaves nothing half-made.
-# The password goes from its file into another file by the shell itself: no program has it on its command line.
+# The password goes from its file into another file: no program has it on its command line.
 umask 077
 if [ ! -d /var/lib/mysql/data ]; then
   rm -rf /var/lib/mysql/new
@@ -31,7 +31,8 @@ if [ ! -d /var/lib/mysql/data ]; then
     --skip-test-db >&2
   mv /var/lib/mysql/new /var/lib/mysql/data
 fi
-read -r password < /run/secrets/frappe-operator/password || [ -n "$password" ]
+# A text of SQL escapes a backslash and a quote: an administrator may have put a password of his own there.
+password=$(sed 's/[\\'"'"']/\\&/g; q' /run/secrets/frappe-operator/password)
 cat > /run/mysqld/init.sql <<SQL
 ALTER USER 'root'@'localhost' IDENTIFIED BY '$password';
 CREATE USER IF NOT EXISTS 'root'@'%' IDENTIFIED BY '$password';

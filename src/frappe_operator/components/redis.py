@@ -1,5 +1,7 @@
 """Cache and queue of a bench: two Redis servers with one password."""
 
+import string
+
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import (
     CACHE,
@@ -15,6 +17,13 @@ from frappe_operator.kube.kinds import Manifest
 from frappe_operator.model.bench import Bench
 
 PORT = 6379
+PLAIN = frozenset(string.ascii_letters + string.digits)
+
+
+def word(text: str) -> str:
+    """`text` as one word of redis.conf."""
+    # The server takes any byte by its number; letters and digits stay to be read.
+    return '"' + "".join(chr(each) if chr(each) in PLAIN else f"\\x{each:02x}" for each in text.encode()) + '"'
 
 
 def secret(bench: Bench, password: str) -> list[Manifest]:
@@ -24,7 +33,7 @@ def secret(bench: Bench, password: str) -> list[Manifest]:
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": metadata(bench.owner, bench.names.redis, "redis"),
-            "stringData": {"password": password, "redis.conf": f"requirepass {password}\n"},
+            "stringData": {"password": password, "redis.conf": f"requirepass {word(password)}\n"},
         }
     ]
 

@@ -1,0 +1,40 @@
+"""The bench's MariaDB, started with its own script."""
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from frappe_operator.components import mariadb
+from tests.standin.rootfs import SERVER, Rootfs, eventually, free_port
+
+
+@pytest.mark.parametrize("password", ["plain0123", """it's; DROP USER root; -- " \\' `x` $HOME $(id) \\"""])
+def test_root_logs_in_with_the_password_in_the_secret_whatever_it_is(rootfs: Rootfs, password: str) -> None:
+    place, port = f"/entry/{secrets.token_hex(4)}", free_port()
+    for folder in ("/entry", place, *(f"{place}/{name}" for name in ("lib", "run", "tmp", "secret"))):
+        rootfs.folder(folder, SERVER)
+    rootfs.inside(f"{place}/secret/password").write_text(password)
+    script = mariadb.ENTRY
+    for old, new in {
+        "/var/lib/mysql": f"{place}/lib",
+        "/run/mysqld": f"{place}/run",
+        "--tmpdir=/tmp": f"--tmpdir={place}/tmp",
+        "/run/secrets/frappe-operator": f"{place}/secret",
+        "--bind-address=0.0.0.0": "--bind-address=127.0.0.1",
+        f"--port={mariadb.PORT}": f"--port={port} --innodb-flush-method=nosync",
+    }.items():
+        assert old in script
+        script = script.replace(old, new)
+    log = rootfs.inside(f"{place}/log")
+    client = ["mariadb", "--no-defaults", f"--socket={place}/run/mysqld.sock", "--user=root", "-e", "SELECT 1"]
+    with rootfs.running(["sh", "-ec", script], user=SERVER, folder="/", log=log):
+        eventually(lambda: _listens(log, port), "MariaDB is up")
+        done = rootfs.run(client, env={"MYSQL_PWD": password})
+        assert done.returncode == 0, done.stderr + log.read_text()
+        assert rootfs.run(client, env={"MYSQL_PWD": f"{password}x"}).returncode != 0
+        assert password not in log.read_text()
+
+
+def _listens(log: Path, port: int) -> bool:
+    return f"port: {port}" in log.read_text()

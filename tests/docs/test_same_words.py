@@ -32,6 +32,8 @@ WRONG_BENCHES: list[Any] = [
     {"frappeVersion": "v15", "apps": [{}, {"name": "Crm"}, {"name": "crm", "source": "git"}]},
     {"frappeVersion": "v15", "apps": [], "appsJSON": "[]"},
     {"frappeVersion": "v15", "apps": ["crm"]},
+    {"frappeVersion": "v15", "trustedProxies": ["10.0.0.0/33", "fd00::1::2/64", "::/0", "10.0.0.7", "x" * 44, 10]},
+    {"frappeVersion": "v15", "trustedProxies": ["10.0.0.0/8"] * 33},
     {"frappeVersion": "v15", "componentReplicas": {"nginx": -1, "gunicorn": 1001, "socketio": 1.5}},
     {"frappeVersion": "v15", "componentReplicas": {"nginx": 99999999999999999999, "gunicorn": 1e21}},
     {

@@ -102,6 +102,12 @@ WRONG: dict[Kind, dict[str, list[Words]]] = {
         "storage.size": SIZE,
         "storage.storageClassName": NAME,
         "storage.accessMode": [("RWX", 'supported values: "Auto", "ReadWriteMany", "ReadWriteOnce"')],
+        "trustedProxies": [("10.0.0.0/8", "must be of type array"), (["10.0.0.0/8"] * 33, "at most 32 items")],
+        "trustedProxies[]": [
+            *((bad, "write a network such as") for bad in ("ingress", "10.0.0.7", "10.0.0.0/33", "fd00::1::2/64")),
+            ("0.0.0.0/0", "would believe everybody"),
+            ("::/0", "would believe everybody"),
+        ],
         "domainConfig": [(".example.com", OBJECT_TYPE)],
         "domainConfig.suffix": [("example.com", "write a dot and a domain in lower case"), (".10.0.0.7", ADDRESS)],
         "databaseConfig": [("mariadb", OBJECT_TYPE)],

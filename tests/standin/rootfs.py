@@ -119,8 +119,9 @@ def unpack(layers: Sequence[Path], root: Path) -> Rootfs:
         subprocess.run(["tar", "-x", "--same-owner", "-p", "-f", str(layer), "-C", str(root)], check=True)
     for folder in ("proc", "dev"):
         (root / folder).mkdir(exist_ok=True)
-    # A kubelet writes this file into every container.
+    # A kubelet writes these files into every container.
     (root / "etc/hosts").write_text(f"127.0.0.1 localhost {socket.gethostname()}\n")
+    (root / "etc/resolv.conf").write_text("search harbour.svc.cluster.local svc.cluster.local\nnameserver 127.0.0.1\n")
     return Rootfs(root)
 
 

@@ -53,6 +53,8 @@ class Frappe:
         """Sites that do not answer, by name of the FrappeSite."""
         self.stale: set[str] = set()
         """Names of proxy pods that a changed map does not reach."""
+        self.refused: set[str] = set()
+        """Hosts whose entries nginx refuses: proxies leave them out."""
         self._maps: dict[str, Manifest] = {}
         """By uid of a proxy's pod: the map it has loaded."""
 
@@ -244,9 +246,10 @@ class Frappe:
         if not asked:
             return Answer(0, f"Cannot connect to host {address}")
         proxy = asked[0]
-        site = _looked_up(self._maps.get(proxy["metadata"]["uid"], {}).get("sites.map", ""), host)
+        loaded = self._maps.get(proxy["metadata"]["uid"], {}).get("sites.map", "")
+        site = "" if host in self.refused else _looked_up(loaded, host)
         if path == "healthz":
-            return Answer(200, f"{site or '-'}\n")
+            return Answer(200, f"{site or ('refused' if self.refused else '-')}\n")
         if not site:
             return Answer(404, "")
         return self._ping(proxy["metadata"]["namespace"], site)
@@ -294,6 +297,7 @@ def _is_proxy(pod: Manifest) -> bool:
 def _looked_up(text: str, host: str) -> str:
     for line in text.splitlines():
         name, value = line.rstrip(";").split()
-        if name == host:
+        # To nginx a plain `default` is no host, and two backslashes are one that says that it is.
+        if name.removeprefix("\\\\") == host and name not in ("default", "include"):
             return value
     return ""

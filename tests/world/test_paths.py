@@ -54,6 +54,7 @@ BENCHES = some(
     redisConfig=some(image=one("docker.io/valkey/valkey:8"), maxMemory=one("512Mi", "900mb")),
     databaseConfig=some(image=one("docker.io/library/mariadb:11.4"), resources=AMOUNTS),
     domainConfig=some(suffix=one(".platform.example.com")),
+    trustedProxies=one(["10.244.0.0/16"], ["10.244.0.0/16", "fd00:10:244::/56"]),
     ingress=some(type=one("None", "Ingress"), className=one("inner")),
 )
 """What may change of a bench. Not in here: what Kubernetes never lets change (the class and mode of a claim, the claims

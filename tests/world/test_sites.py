@@ -543,6 +543,24 @@ def test_a_site_is_not_routed_while_one_proxy_does_not_know_its_host() -> None:
     assert world.condition("Ready", "bolt", SITE).ok
 
 
+def test_a_site_whose_name_means_something_to_nginx_is_reached_like_any_other() -> None:
+    world = a_world(a_bench(), a_site("acme"), a_site("bolt", siteName="default"))
+    settle(world)
+    assert fetched(world, "default") == 200
+    assert fetched(world, "acme.example.com") == 200
+    assert world.condition("Ready", "bolt", SITE).ok
+
+
+def test_a_site_whose_host_nginx_refuses_says_where_to_look_and_keeps_nobody_out() -> None:
+    world = a_world(a_bench(), a_site("acme"), a_site("bolt"))
+    world.frappe.refused = {"bolt.example.com"}
+    world.run(600)
+    said = world.condition("Routed", "bolt", SITE)
+    assert (said.status, said.reason) == ("False", "RouteNotServed")
+    assert "does not know bolt.example.com: nginx refused entries of its maps, which its log names" in said.message
+    assert world.condition("Ready", "acme", SITE).ok
+
+
 def test_two_sites_of_a_bench_have_queues_of_their_own() -> None:
     world = a_world(a_bench(), a_site("acme"), a_site("bolt"))
     settle(world)

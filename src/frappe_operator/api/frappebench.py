@@ -17,6 +17,7 @@ from frappe_operator.api.types import (
     Count,
     ImageName,
     LocalReference,
+    Network,
     ObjectName,
     Repository,
     Resources,
@@ -278,6 +279,18 @@ class FrappeBenchSpec(Asked):
     domain_config: Annotated[DomainConfig | None, Meta(description="Domains of the sites.")] = None
     database_config: Annotated[DatabaseConfig | None, Meta(description="The bench's own MariaDB.")] = None
     ingress: Annotated[BenchIngress | None, Meta(description="Way in from outside.")] = None
+    trusted_proxies: Annotated[
+        Annotated[list[Network], Meta(max_length=32)] | None,
+        Meta(
+            description=(
+                "Networks of the proxies before the bench's own: of the ingress controller's pods, and of a load "
+                "balancer before it. Their `X-Forwarded-For` and `X-Forwarded-Proto` are believed, and nobody else's. "
+                "Default: none; a visitor's address is then that of whoever connects to the bench's proxy, and "
+                "`X-Forwarded-Proto` is believed."
+            ),
+            examples=[["10.244.0.0/16", "fd00:10:244::/56"]],
+        ),
+    ] = None
 
 
 class ImageStatus(Asked):

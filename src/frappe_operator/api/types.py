@@ -58,6 +58,27 @@ AppName = Annotated[
     str,
     said("^[a-z][a-z0-9_]*$", "write the name of the app's Python package, such as erpnext", 64),
 ]
+HEXTET = "[0-9A-Fa-f]{1,4}"
+OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+IPV4 = rf"{OCTET}(\.{OCTET}){{3}}"
+IPV6 = "|".join(
+    [
+        f"({HEXTET}:){{7}}{HEXTET}",
+        f"({HEXTET}:){{1,7}}:",
+        *(f"({HEXTET}:){{1,{7 - right}}}(:{HEXTET}){{1,{right}}}" for right in range(1, 7)),
+        f":(:{HEXTET}){{1,7}}",
+    ]
+)
+NETWORK = rf"^(({IPV4})/([1-9]|[12][0-9]|3[0-2])|({IPV6})/([1-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$"
+Network = Annotated[
+    str,
+    said(
+        NETWORK,
+        "write a network such as 10.244.0.0/16 or fd00:10:244::/56, a single address as 10.0.0.7/32 or fd00::7/128; "
+        "a network of everybody (/0) would believe everybody",
+        43,
+    ),
+]
 AMOUNT = r"^(0|[1-9][0-9]*)(\.[0-9]+)?(m|[kMGTP]|[KMGTP]i)?$"
 
 AMOUNT_IS = "write an amount such as 5Gi, 512Mi, 500m or 2"

@@ -8,6 +8,10 @@ from frappe_operator.model.site import Site
 
 PART = "gunicorn"
 LOOPBACK = "127.0.0.1:8000"
+ODD = r"?#\x5c\x00-\x20\x7f"
+"""What ends a path, and what a browser takes for another sign or leaves out."""
+NOT_PAGES = "api|app|backups|desk|files|private"
+"""First parts of paths that are no pages: their names mean what they say to the end."""
 COMMAND = [
     f"{frappe.BENCH_DIR}/env/bin/gunicorn",
     f"--chdir={frappe.SITES}",
@@ -83,19 +87,28 @@ def build(site: Site) -> list[Manifest]:
 def conf(site: Site) -> str:
     """nginx.conf of the front door.
 
-    Redirects and the attachment rule are those of Frappe's own template. `/-/alive` asks gunicorn for a site that
-    cannot exist: any answer but a lost connection means that it works, whatever state the site is in.
+    The attachment rule is that of Frappe's own template, as are the redirects, of pages only. `/-/alive` asks gunicorn
+    for a site that cannot exist: any answer but a lost connection means that it works, whatever state the site is in.
     """
-    here = f"{frappe.SITES}/{site.site_name}"
-    door = f"http://{site.names.gunicorn}:{nginx.PORT}"
+    name, public = nginx.word(site.site_name), f'"/{nginx.text(site.site_name)}/public$uri"'
+    here = nginx.word(f"{frappe.SITES}/{site.site_name}/")
+    host = nginx.word(f"{site.names.gunicorn}:{nginx.PORT}")
     socketio = f"http://{site.names.socketio}.{site.owner.namespace}.svc.@CLUSTER_DOMAIN@:{frappe.SOCKETIO_PORT}"
     return f"""\
 {nginx.MAIN}
 http {{
 {nginx.HTTP}
-  map $http_x_forwarded_for $client {{ default $http_x_forwarded_for; '' $remote_addr; }}
+{nginx.SCHEME}
+  # The bench's proxy says one address. A list of them comes from somebody else.
+  map $http_x_forwarded_for $client {{ default $remote_addr; "~^[0-9A-Fa-f.:]+$" $http_x_forwarded_for; }}
   # A browser's Origin must be the host it asks for. Programs send none.
   map "$http_origin|$http_host" $same_origin {{ default 0; "~^\\|" 1; "~*^https?://([^|]+)\\|\\1$" 1; }}
+  # A page has one address: without `.html`, `index.html` and slashes at its end. What was asked for is taken as it was
+  # written: decoded, `%5C` would become a backslash, and `/\\` begins another host, as `//` does.
+  map "$request_method $request_uri" $page {{
+    default '';
+    "~^(GET|HEAD) (?<bare>/[^/{ODD}](?:[^{ODD}]*?[^/{ODD}])?)(/+(index\\.html)?|\\.html)(\\?|$)" $bare;
+  }}
 
   server {{
     listen {nginx.PORT} default_server;
@@ -103,8 +116,7 @@ http {{
     proxy_http_version 1.1;
     proxy_buffering on;
     proxy_read_timeout 120s;
-    add_header X-Content-Type-Options nosniff always;
-    add_header Referrer-Policy 'same-origin, strict-origin-when-cross-origin' always;
+    {nginx.headers(4)}
 
     location = /-/alive {{
       access_log off;
@@ -117,35 +129,38 @@ http {{
     location = /-/yes {{ internal; default_type text/plain; return 200 'gunicorn answers\\n'; }}
     location ^~ /-/ {{ return 404; }}
 
-    location /assets/ {{ try_files $uri =404; }}
-    location ^~ /protected/ {{ internal; alias {here}/; }}
+    location ^~ /assets/ {{
+      {nginx.headers(6)}
+      add_header Cache-Control $asset_caching;
+      try_files $uri =404;
+    }}
+    location ^~ /protected/ {{ internal; alias {here}; }}
 
-    location /socket.io {{
+    location ^~ /socket.io {{
       access_log off;
       if ($same_origin = 0) {{ return 403; }}
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection $connection_upgrade;
-      proxy_set_header X-Frappe-Site-Name {site.site_name};
-      proxy_set_header Origin {door};
-      proxy_set_header Host {site.names.gunicorn}:{nginx.PORT};
+      proxy_set_header X-Frappe-Site-Name {name};
+      proxy_set_header Origin http://{host};
+      proxy_set_header Host {host};
       set $socketio {socketio};
       proxy_pass $socketio;
     }}
 
     location ~* ^/files/.*\\.(htm|html|svg|xml)$ {{
+      {nginx.headers(6)}
       add_header Content-Disposition attachment;
-      add_header X-Content-Type-Options nosniff always;
-      try_files /{site.site_name}/public$uri @gunicorn;
+      try_files {public} @gunicorn;
     }}
+    location ~ ^/({NOT_PAGES})(/|$) {{ try_files {public} @gunicorn; }}
     location / {{
-      rewrite ^(.+)/$ $1 permanent;
-      rewrite ^(.+)/index\\.html$ $1 permanent;
-      rewrite ^(.+)\\.html$ $1 permanent;
-      try_files /{site.site_name}/public$uri @gunicorn;
+      if ($page) {{ return 301 $page$is_args$args; }}
+      try_files {public} @gunicorn;
     }}
     location @gunicorn {{
       proxy_set_header Host $http_host;
-      proxy_set_header X-Frappe-Site-Name {site.site_name};
+      proxy_set_header X-Frappe-Site-Name {name};
       proxy_set_header X-Use-X-Accel-Redirect True;
       proxy_set_header X-Forwarded-For $client;
       proxy_set_header X-Forwarded-Proto $forwarded_proto;

@@ -1,4 +1,6 @@
-"""How our nginx containers start and take up a changed configuration without a restart."""
+"""How our nginx containers start, take up a changed configuration, and keep queries out of their logs."""
+
+import re
 
 from frappe_operator.components.pod import CONTAINER_SECURITY, mount
 from frappe_operator.kube.kinds import Manifest
@@ -7,34 +9,90 @@ PORT = 8080
 SOURCE = "/etc/frappe-operator/nginx"
 """Where the ConfigMap with the configuration is mounted."""
 
+REFUSED = "refused"
+"""Answer of a proxy's `/healthz` for a host it does not know, where it left out entries that nginx refused."""
+
+FILTER = r"""
+s/, referrer: ".*//
+s/\(upstream sent invalid header\): ".*, client: /\1, client: /
+s/?.*\(", host: "[^"?&=]*"\)$/?\1/
+t
+s/?.*/?/
+"""
+"""What keeps queries out of the error log, as a program for sed.
+
+nginx writes whole requests there, and queries hold sessions and keys to new passwords. What follows a `?` is cut off,
+up to the host, which is last once the referrer has gone; a line without one, or cut by nginx itself, ends at the `?`.
+"""
+
 ENTRY = r"""
 # Runs nginx, and reloads it when the ConfigMap changes. A configuration that nginx refuses is reported and left
-# aside: the one that works stays. nginx itself cannot read the pod's DNS settings, so they are filled in here.
-nameserver=$(awk '/^nameserver/ { print $2; exit }' /etc/resolv.conf)
+# aside: the one that works stays. nginx itself cannot read the pod's DNS settings, so they are filled in here:
+# only characters that mean nothing to sed or nginx.
+export LC_ALL=C
+nameserver=$(sed -n 's/^nameserver[[:space:]]\{1,\}\([0-9A-Fa-f.:]*\).*/\1/p' /etc/resolv.conf | head -n 1)
 case $nameserver in *:*) nameserver="[$nameserver]" ;; esac
-domain=$(sed -n 's/^search.* svc\.\([^ ]*\).*/\1/p' /etc/resolv.conf)
+domain=$(sed -n 's/^search.* svc\.\([A-Za-z0-9.-]*\).*/\1/p' /etc/resolv.conf)
 
 take() {
   rm -rf /tmp/next && mkdir /tmp/next
   for file in "$SOURCE"/*; do
     sed "s/@NAMESERVER@/$nameserver/; s/@CLUSTER_DOMAIN@/${domain:-cluster.local}/" "$file" > "/tmp/next/${file##*/}"
   done
+  unknown=-
+  # A line that is not one entry could take its neighbours with it, and nginx would blame those.
+  for map in /tmp/next/*.map; do
+    [ -f "$map" ] || continue
+    for line in $(grep -anvxE '((\\\\)?[A-Za-z0-9._-]+ [A-Za-z0-9._-]+;)?' "$map" | cut -d : -f 1); do
+      leave_out "${map##*/}" "$line" 'not an entry of a map'
+    done
+  done
+  # The rest is judged by nginx. An entry that it refuses must not keep the others out.
+  until said=$(nginx -e stderr -t -q -c /tmp/next/nginx.conf 2>&1); do
+    place=$(printf '%s\n' "$said" | sed -n 's|.*\[emerg\].* in /tmp/next/\([a-z]*\.map\):\([0-9]*\)$|\1 \2|p;T;q')
+    if [ -z "$place" ] || ! leave_out $place "$said"; then
+      printf '%s\n' "$said" >&2
+      return 1
+    fi
+  done
+  [ -z "$said" ] || printf '%s\n' "$said" >&2
+  sed -i "s/@UNKNOWN@/$unknown/" /tmp/next/nginx.conf
+}
+leave_out() {
+  entry=$(sed -n "$2p" "/tmp/next/$1")
+  [ -n "$entry" ] || return 1
+  sed -i "$2s/.*//" "/tmp/next/$1"
+  unknown=refused
+  printf 'entry left out: %.300s (%s)\n' "$1:$2: $entry" "$3" >&2
 }
 use() { rm -rf /tmp/conf && mv /tmp/next /tmp/conf; }
 
+# The error log goes through FILTER.
+filter() {
+  sed -u "$FILTER" < /tmp/errors >&2 &
+  filter=$!
+}
+rm -f /tmp/errors && mkfifo -m 600 /tmp/errors
+
 version=$(readlink "$SOURCE/..data")
-take && use
-nginx -e /dev/stderr -c /tmp/conf/nginx.conf -g 'daemon off;' &
+if take || [ ! -d /tmp/conf ]; then
+  use
+else
+  echo "configuration refused, the one before this container's start stays: $version" >&2
+fi
+filter
+nginx -e stderr -c /tmp/conf/nginx.conf -g 'daemon off;' 2> /tmp/errors &
 nginx=$!
 trap 'kill -QUIT $nginx' TERM INT
 
 while kill -0 $nginx 2>/dev/null; do
   sleep 1 & wait $! || true
+  # Without its filter nginx goes on, and what it says is lost.
+  kill -0 $filter 2>/dev/null || filter
   now=$(readlink "$SOURCE/..data") || continue
   [ "$now" != "$version" ] || continue
   version=$now
-  take
-  if nginx -e /dev/stderr -t -q -c /tmp/next/nginx.conf; then
+  if take; then
     use
     kill -HUP $nginx
     echo "configuration taken up: $version" >&2
@@ -42,13 +100,18 @@ while kill -0 $nginx 2>/dev/null; do
     echo "configuration refused, the one before stays: $version" >&2
   fi
 done
+# The last words. Not waited for longer: a worker whose master was killed never closes its end.
+for _ in 1 2 3 4 5; do
+  kill -0 $filter 2>/dev/null || break
+  sleep 0.2 & wait $! || true
+done
 wait $nginx
 """
 
 MAIN = """\
 worker_processes 2;
 pid /tmp/nginx.pid;
-error_log /dev/stderr warn;
+error_log stderr warn;
 events { worker_connections 4096; }
 """
 
@@ -75,8 +138,64 @@ HTTP = """\
   gzip_min_length 1k;
   gzip_types text/plain text/css text/xml application/json application/javascript application/xml image/svg+xml;
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
+  # A name with the content's hash never means another content. Other names do, after the next release.
+  map $uri $asset_caching {
+    default '';
+    "~\\.bundle\\.[A-Z2-7]{8}\\.(css|js)(\\.map)?$" 'public, max-age=31536000, immutable';
+  }
+"""
+
+SCHEME = """\
   map $http_x_forwarded_proto $forwarded_proto { default $scheme; http http; https https; }
 """
+"""How a visitor came, as whoever sends the request says it."""
+
+HEADERS = (
+    "add_header X-Content-Type-Options nosniff always;",
+    "add_header X-Frame-Options SAMEORIGIN always;",
+    "add_header Referrer-Policy 'same-origin, strict-origin-when-cross-origin' always;",
+)
+"""Of every answer. A location with an `add_header` of its own inherits none, and must repeat them."""
+
+PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9._:/-]*")
+"""Words that nginx takes as they are."""
+
+NAME = re.compile(r"[A-Za-z0-9._-]+")
+"""What may stand in a map; ENTRY takes nothing else."""
+
+
+def headers(indent: int) -> str:
+    """HEADERS as lines of a block."""
+    return f"\n{' ' * indent}".join(HEADERS)
+
+
+class Unwritable(ValueError):
+    """nginx's configuration has no way to write this text."""
+
+
+def text(value: str) -> str:
+    """`value` as it stands between double quotes."""
+    # Nothing escapes `$`, which begins a variable; ENTRY fills in what stands between two `@`.
+    if re.search(r"[\x00-\x1f\x7f$@]", value):
+        raise Unwritable(f"nginx's configuration cannot hold {value!a}")
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def word(value: str) -> str:
+    """`value` as one word."""
+    return value if PLAIN.fullmatch(value) else f'"{text(value)}"'
+
+
+def entry(host: str, value: str) -> str:
+    """A line of a map that gives `value` for `host`. What is no name becomes a comment, which ENTRY reports.
+
+    A word without a dot may be a parameter of `map`, such as `default`, in this nginx or in a later one: a backslash
+    before it, escaped itself, says that it is none.
+    """
+    if not (NAME.fullmatch(host) and NAME.fullmatch(value)):
+        return f"# {host!a} {value!a}\n"
+    key = host if "." in host else f"\\\\{host}"
+    return f"{key} {value};\n"
 
 
 def container(image: str, pull_policy: str, resources: Manifest, probe_path: str, *mounts: Manifest) -> Manifest:
@@ -86,7 +205,7 @@ def container(image: str, pull_policy: str, resources: Manifest, probe_path: str
         "image": image,
         "imagePullPolicy": pull_policy,
         "command": ["sh", "-ec", ENTRY],
-        "env": [{"name": "SOURCE", "value": SOURCE}],
+        "env": [{"name": "SOURCE", "value": SOURCE}, {"name": "FILTER", "value": FILTER}],
         "ports": [{"name": "http", "containerPort": PORT}],
         "readinessProbe": {
             "httpGet": {"path": probe_path, "port": "http"},

@@ -74,11 +74,30 @@ def config(bench: Bench) -> list[Manifest]:
             "metadata": metadata(bench.owner, bench.names.nginx, PART),
             "data": {
                 "nginx.conf": _conf(bench),
-                HOSTS: "".join(f"{each.host} {each.service};\n" for each in bench.upstreams),
-                SITES: "".join(f"{each.host} {each.site};\n" for each in bench.upstreams),
+                HOSTS: "".join(nginx.entry(each.host, each.service) for each in bench.upstreams),
+                SITES: "".join(nginx.entry(each.host, each.site) for each in bench.upstreams),
             },
         }
     ]
+
+
+def _visitors(trusted: tuple[str, ...]) -> str:
+    """Whose word about a visitor counts: address and scheme.
+
+    Without trusted proxies the visitor is whoever connects. His scheme is believed even then: it decides about nothing
+    but his own links and cookies, and an ingress that ends TLS is there more often than it is named.
+    """
+    if not trusted:
+        return nginx.SCHEME
+    networks = [nginx.word(network) for network in trusted]
+    return f"""\
+  # From the right, past those that are trusted, to the first that is not. Anybody may have written what is before.
+  real_ip_header X-Forwarded-For;
+  real_ip_recursive on;
+  {" ".join(f"set_real_ip_from {network};" for network in networks)}
+  geo $realip_remote_addr $trusted {{ default 0; {" ".join(f"{network} 1;" for network in networks)} }}
+  map "$trusted $http_x_forwarded_proto" $forwarded_proto {{ default $scheme; '1 http' http; '1 https' https; }}
+"""
 
 
 def _conf(bench: Bench) -> str:
@@ -92,8 +111,11 @@ http {{
   map_hash_bucket_size 512;
   map_hash_max_size 65536;
 {nginx.HTTP}
-  map $host $frappe_service {{ include {HOSTS}; default ''; }}
-  map $host $frappe_site {{ include {SITES}; default '-'; }}
+{_visitors(bench.trusted_proxies)}
+  # `default` comes first: an entry that claims to be it as well is then the one that nginx refuses.
+  map $host $frappe_service {{ default ''; include {HOSTS}; }}
+  map $host $frappe_site {{ default '@UNKNOWN@'; include {SITES}; }}
+  map $frappe_service $known_site {{ default $frappe_site; '' '@UNKNOWN@'; }}
 
   server {{
     listen {nginx.PORT} default_server;
@@ -110,10 +132,12 @@ http {{
     proxy_set_header Connection $connection_upgrade;
 
     # Which site this proxy has for the host it is asked for.
-    location = /healthz {{ access_log off; default_type text/plain; return 200 '$frappe_site\\n'; }}
+    location = /healthz {{ access_log off; default_type text/plain; return 200 '$known_site\\n'; }}
     location ^~ /-/ {{ return 404; }}
     location ~ ^/assets/(?<asset>.+)$ {{
       if ($frappe_service = '') {{ return 404; }}
+      {nginx.headers(6)}
+      add_header Cache-Control $asset_caching;
       root /common/assets;
       try_files {published} @site;
     }}

@@ -1,5 +1,6 @@
 """A bench as decided: every default chosen, every None gone."""
 
+import ipaddress
 import json
 import re
 from collections.abc import Mapping
@@ -172,6 +173,8 @@ class Bench(Struct, frozen=True):
     ingress_class: str | None
     jobs: Manifest
     """`resources` of the Job that inspects the image."""
+    trusted_proxies: tuple[str, ...]
+    """Networks whose word about a visitor's address and scheme counts."""
     site_replicas: ComponentReplicas | None
     site_resources: ComponentResources | None
     upstreams: tuple[Upstream, ...] = ()
@@ -287,6 +290,7 @@ def resolve(
         ingress=not (ingress and ingress.type == "None"),
         ingress_class=ingress.class_name if ingress else None,
         jobs=resources("jobs", asked.jobs if asked else None),
+        trusted_proxies=tuple(_network(each) for each in spec.trusted_proxies or []),
         site_replicas=spec.component_replicas,
         site_resources=asked,
         upstreams=upstreams,
@@ -303,6 +307,15 @@ def image(spec: FrappeBenchSpec, images: Images) -> Image:
         reference = f"{repository}:{(asked.tag if asked else None) or spec.frappe_version}"
     secrets = tuple(each.name for each in (asked.pull_secrets if asked else None) or [])
     return Image(reference, (asked.pull_policy if asked else None) or "IfNotPresent", secrets)
+
+
+def _network(written: str) -> str:
+    try:
+        return str(ipaddress.ip_network(written, strict=False))
+    except ValueError as error:
+        raise Blocked(
+            Reason.INVALID_SPEC, f"trustedProxies: {written!r} is no network: write one such as 10.244.0.0/16"
+        ) from error
 
 
 def apps(spec: FrappeBenchSpec) -> tuple[str, ...]:

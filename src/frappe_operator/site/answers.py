@@ -5,7 +5,7 @@ They are asked once everything else has been written: whoever does not answer ho
 
 from typing import NamedTuple
 
-from frappe_operator.components.nginx import PORT
+from frappe_operator.components.nginx import PORT, REFUSED
 from frappe_operator.components.proxy import PART as PROXY_PART
 from frappe_operator.kube import conditions
 from frappe_operator.kube.kinds import POD, SERVICE
@@ -82,7 +82,10 @@ def _routed(site: Site, answers: Answers | None) -> Verdict:
         return Verdict(False, Reason.ROUTE_NOT_SERVED, f"No proxy of FrappeBench {site.bench.bench} answers yet")
     for where, answer in answers.proxies.items():
         if answer.body.strip() != site.site_name:
-            message = f"Proxy {where.split()[0]} does not know {where.split()[1]} yet"
+            pod, host = where.split()
+            message = f"Proxy {pod} does not know {host} yet"
+            if answer.body.strip() == REFUSED:
+                message = f"Proxy {pod} does not know {host}: nginx refused entries of its maps, which its log names"
             return Verdict(False, Reason.ROUTE_NOT_SERVED, message)
     return _known(site)
 

@@ -1,10 +1,22 @@
 """What shapes the pods of a site (see the reference on how Frappe behaves)."""
 
+import subprocess
 from typing import Any
 
 import pytest
 
-from frappe_operator.components import background, creation, database, frappe, gunicorn, ingress, proxy, redis, socketio
+from frappe_operator.components import (
+    background,
+    creation,
+    database,
+    frappe,
+    gunicorn,
+    ingress,
+    nginx,
+    proxy,
+    redis,
+    socketio,
+)
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.model.site import Connection
 from tests.unit.asked import a_bench, a_site
@@ -100,10 +112,66 @@ def test_the_bench_proxy_forgets_what_a_client_claims_and_knows_its_hosts() -> N
 def test_a_host_that_the_proxy_does_not_know_is_nobodys() -> None:
     (config,) = proxy.config(a_bench())
     conf = config["data"]["nginx.conf"]
-    assert "map $host $frappe_service { include hosts.map; default ''; }" in conf
+    assert "map $host $frappe_service { default ''; include hosts.map; }" in conf
     for where in ("location / {", "location ~ ^/assets/(?<asset>.+)$ {"):
         first = conf.partition(where)[2].strip().splitlines()[0]
         assert first == "if ($frappe_service = '') { return 404; }", where
+
+
+@pytest.mark.parametrize(
+    ("host", "line"),
+    [
+        ("shop.example.net", "shop.example.net pearl-gunicorn;\n"),
+        ("default", "\\\\default pearl-gunicorn;\n"),
+        ("a; } http {", "# 'a; } http {' 'pearl-gunicorn'\n"),
+        ("a\nb", "# 'a\\nb' 'pearl-gunicorn'\n"),
+        ("\u00fc.net", "# '\\xfc.net' 'pearl-gunicorn'\n"),
+    ],
+)
+def test_an_entry_of_a_map_is_one_line_that_means_its_host_or_nothing(host: str, line: str) -> None:
+    assert nginx.entry(host, "pearl-gunicorn") == line
+
+
+LINE = "2026/11/27 15:42:50 [error] 22#22: *2 upstream timed out, client: 10.0.0.7, server: , "
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ('request: "GET /x HTTP/1.1", upstream: "http://1.2.3.4/x", host: "a.net"', None),
+        (
+            'request: "GET /x?sid=S HTTP/1.1", upstream: "http://1.2.3.4/x?sid=S", host: "a.net"',
+            '"GET /x?", host: "a.net"',
+        ),
+        (
+            'request: "GET /x HTTP/1.1", host: "a.net", referrer: "http://a.net/y?key=S"',
+            '"GET /x HTTP/1.1", host: "a.net"',
+        ),
+        ('request: "GET /x?t="a"&sid=S HTTP/1.1", host: "a.net"', '"GET /x?", host: "a.net"'),
+        ('request: "GET /x?t=a b&sid=S HTTP/1.0"', '"GET /x?'),
+        ('request: "GET /x?", host: "sid=S HTTP/1.0"', '"GET /x?'),
+        ('request: "GET /x?", host: "h&sid=S HTTP/1.1", host: "a.net"', '"GET /x?", host: "a.net"'),
+        ('request: "GET /x?t=\udcff\udcfe&sid=S HTTP/1.1", host: "a.net"', '"GET /x?", host: "a.net"'),
+    ],
+)
+def test_a_line_of_the_error_log_loses_every_query_and_nothing_else(said: str, kept: str | None) -> None:
+    line = (LINE + said).encode("utf-8", "surrogateescape")
+    done = subprocess.run(["sed", "-u", nginx.FILTER], input=line, capture_output=True, check=True, env={"LC_ALL": "C"})
+    assert done.stdout.decode() == LINE + (said if kept is None else f"request: {kept}")
+
+
+def test_a_text_is_one_word_of_redis_conf() -> None:
+    assert redis.word("abc123") == '"abc123"'
+    assert redis.word('a"\\ \n\xfc#') == '"a\\x22\\x5c\\x20\\x0a\\xc3\\xbc\\x23"'
+
+
+def test_a_value_is_one_word_of_nginxs_configuration() -> None:
+    assert nginx.word("pearl.example.net") == "pearl.example.net"
+    assert nginx.word("fd00:10::/32") == "fd00:10::/32"
+    assert nginx.word('a "b" \\; }') == '"a \\"b\\" \\\\; }"'
+    for text in ("a\nb", "$host", "@NAMESERVER@", "\x00"):
+        with pytest.raises(nginx.Unwritable):
+            nginx.word(text)
 
 
 def test_assets_of_the_image_before_are_served_beside_those_of_this_one() -> None:

@@ -1,12 +1,15 @@
 """What a bench's spec comes to."""
 
+import ipaddress
+import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from frappe_operator.api.frappebench import App, FrappeBenchSpec, ImageConfig
+from frappe_operator.api.types import NETWORK
 from frappe_operator.kube.kinds import BENCH
 from frappe_operator.kube.stage import Blocked, Reason
 from frappe_operator.model import bench as model
@@ -161,3 +164,29 @@ def test_facts_survive_their_config_map_and_rubbish_is_none() -> None:
     assert model.facts_from({"facts": json.encode(FACTS).decode()}) == FACTS
     assert model.facts_from({}) is None
     assert model.facts_from({"facts": "{"}) is None
+
+
+ADDRESSES = st.ip_addresses() | st.from_regex(r"[0-9a-f:.]{1,24}", fullmatch=True)
+
+
+@given(ADDRESSES, st.integers(0, 130))
+@example("10.1.2.3", 8)
+@example("::", 0)
+@example("fd00::1::2", 64)
+@example("1:2:3:4:5:6:7::", 64)
+@example("010.0.0.1", 8)
+def test_the_schema_takes_a_network_where_it_is_one_and_not_everybody(address: object, bits: int) -> None:
+    written = f"{address}/{bits}"
+    try:
+        right = bits > 0 and bool(ipaddress.ip_network(written, strict=False))
+    except ValueError:
+        right = False
+    # An address of IPv4 at the end of one of IPv6, and the address of nobody, are nothing that a proxy has.
+    if not ("." in written and ":" in written) and not written.startswith("::/"):
+        assert bool(re.fullmatch(NETWORK, written)) == right
+
+
+def test_a_trusted_proxy_is_a_network_as_nginx_writes_it_and_anything_else_is_said() -> None:
+    assert a_bench(trustedProxies=["10.1.2.3/8", "FD00:0:0::/48"]).trusted_proxies == ("10.0.0.0/8", "fd00::/48")
+    with pytest.raises(Blocked, match="'ingress' is no network"):
+        a_bench(trustedProxies=["ingress"])

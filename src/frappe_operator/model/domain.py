@@ -57,19 +57,17 @@ _ADDRESS = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
 LONGEST = 253
 
 
+MADE_BY = {EXPLICIT: "domain", SUFFIX: "siteName with the bench's suffix", SITE_NAME: "siteName"}
+
+
 def unservable(domain: Domain) -> str:
     """Why no Ingress takes a site's host and no browser looks it up, which `siteName` can come to; empty when not."""
-    host = domain.host
-    made = "siteName with the bench's suffix" if domain.source == SUFFIX else "siteName"
+    host, made = domain.host, f"{MADE_BY[domain.source]} comes to"
     if _ADDRESS.fullmatch(host):
-        return (
-            f"{made} makes {host}, which is an address and no host name: write a host name in domain, such as "
-            "shop.example.com"
-        )
+        return f"{made} {host}, which is an address and no host name: write one in domain, such as shop.example.com"
     if len(host) > LONGEST:
         return (
-            f"{made} makes a host name of {len(host)} characters, and {LONGEST} are the most: write a shorter one in "
-            "domain"
+            f"{made} a host name of {len(host)} characters, and {LONGEST} are the most: write a shorter one in domain"
         )
     return ""
 

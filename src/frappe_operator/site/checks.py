@@ -110,11 +110,12 @@ def _blocked(reason: Reason, message: str) -> Verdict:
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("BenchReady", beside_its_bench),
     ("BenchReady", bench_is_staying),
+    # Before anything is made that a host name cannot lead to.
+    ("BenchReady", host_can_be_served),
     ("DatabaseReady", retained_database_is_its_own),
     ("DatabaseReady", connection_is_usable),
     ("AppsInstalled", apps_are_known),
     ("AppsInstalled", apps_are_in_the_image),
     ("WorkloadsReady", resources_fit),
-    ("Routed", host_can_be_served),
 )
 """In the order in which they speak: of those with one condition the first that fails."""

@@ -87,6 +87,16 @@ def test_what_is_fine_is_counted(run: Run, file: Write) -> None:
             7,
             "a request is above the limit of the same name",
         ),
+        (SITE + "  domain: 10.0.0.7\n", 9, 'spec.domain: Invalid value: "10.0.0.7": an IP address is no host name'),
+        (
+            f"{BENCH}---\n{SITE}".replace("pearl.example.net", "'2024'"),
+            15,
+            "spec.siteName: siteName comes to 2024, which is an address",
+        ),
+        (BENCH + "  imageConfig: {repository: 'r.example.com/erp:v1'}\n", 7, "write them in imageConfig.tag and"),
+        (BENCH + "  redisConfig: {maxMemory: '512'}\n", 7, "write an amount of memory with its unit"),
+        (BENCH + f"  appsJSON: '{'[' * 8000}'\n", 7, "write a JSON list of app names"),
+        (BENCH + '  appsJSON: \'[{"name": "crm", "branch": "main"}]\'\n', 7, "apps come from the image: remove branch"),
         ("- a\n- b\n", 1, "not an object: write apiVersion, kind, metadata and spec"),
     ],
 )
@@ -98,6 +108,13 @@ def test_what_is_wrong_is_said_with_its_line_and_what_to_write(
     assert code == 1
     assert any(each.startswith(f"{path}:{line}: ") and words in each for each in said.splitlines()), said
     assert "valid\n" not in said
+
+
+def test_a_number_without_a_fraction_is_whole(run: Run, file: Write) -> None:
+    assert run("validate", file(BENCH + "  componentReplicas: {gunicorn: 1.0, nginx: 2e0}\n"))[0] == 0
+    code, printed = run("render", file(f"{BENCH}  componentReplicas: {{nginx: 2e0}}\n"))
+    assert code == 0
+    assert "\n  replicas: 2\n" in printed
 
 
 def test_what_is_null_is_not_there(run: Run, file: Write) -> None:

@@ -45,11 +45,15 @@ LONG = ".".join(["a" * 60] * 4)
 @pytest.mark.parametrize(
     ("spec", "suffix", "words"),
     [
-        ({"site_name": "10.0.0.7"}, None, "siteName makes 10.0.0.7, which is an address and no host name"),
+        ({"site_name": "10.0.0.7"}, None, "siteName comes to 10.0.0.7, which is an address and no host name"),
         ({"site_name": "shop.0x7f"}, None, "which is an address"),
         ({"site_name": "2024"}, None, "which is an address"),
-        ({"domain": "1.2.3.4."}, None, "which is an address"),
-        ({"site_name": LONG}, ".ships.net.example", "siteName with the bench's suffix makes a host name of 261 char"),
+        ({"domain": "1.2.3.4."}, None, "domain comes to 1.2.3.4, which is an address"),
+        (
+            {"site_name": LONG},
+            ".ships.net.example",
+            "siteName with the bench's suffix comes to a host name of 261 char",
+        ),
     ],
 )
 def test_what_no_browser_looks_up_is_told_with_what_to_write(

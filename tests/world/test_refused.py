@@ -1,0 +1,39 @@
+"""What no rule of the API server can see is told before anything is made."""
+
+import pytest
+
+from frappe_operator.kube.kinds import SITE, Manifest
+from tests.world.harness import settle
+from tests.world.objects import a_bench, a_site, a_world
+
+LONG = ".".join(["a" * 60] * 4)
+
+
+@pytest.mark.parametrize(
+    ("site", "suffix", "words"),
+    [
+        ({"siteName": "2024"}, None, "siteName comes to 2024, which is an address and no host name"),
+        ({"siteName": LONG}, ".platform.example.com", "comes to a host name of 264 characters, and 253 are the most"),
+    ],
+    ids=["an address", "too long"],
+)
+def test_a_site_that_no_host_name_leads_to_is_told_and_not_made(site: Manifest, suffix: str | None, words: str) -> None:
+    config: Manifest = {"domainConfig": {"suffix": suffix}} if suffix else {}
+    world = a_world(a_bench(**config), a_site(**site))
+    settle(world)
+    said = world.condition("Ready", kind=SITE)
+    assert (said.status, said.reason) == ("False", "InvalidSpec")
+    assert words in said.message
+    assert world.children("acme") == []
+    world.edit(SITE, "acme", {"spec": {"domain": "shop.example.com"}})
+    settle(world)
+    assert world.condition("Ready", kind=SITE).status == "True"
+
+
+def test_a_cache_that_redis_has_no_room_for_is_told_and_not_made() -> None:
+    small = {"redis": {"limits": {"memory": "1Gi"}}}
+    world = a_world(a_bench(redisConfig={"maxMemory": "1gb"}, componentResources=small))
+    settle(world)
+    said = world.condition("CacheReady")
+    assert (said.status, said.reason) == ("False", "InvalidSpec")
+    assert "more than nine tenths of componentResources.redis.limits.memory" in said.message

@@ -165,8 +165,8 @@ MUTANTS = [
         "queues-of-the-bench",
         "Queues are prefixed by the bench: one tenant's workers run another's jobs.",
         "model/site.py",
-        '`rq:queue:<bench_id>:<queue>`."""\n        return self.owner.name',
-        '`rq:queue:<bench_id>:<queue>`."""\n        return self.bench.bench',
+        "bench_id=bench_id(live.metadata.name, live.metadata.uid, recorded_bench_id)",
+        "bench_id=bench_id(bench.owner.name, bench.owner.uid, recorded_bench_id)",
         (f"{SITES}::test_two_sites_of_a_bench_have_queues_of_their_own",),
     ),
     Mutant(

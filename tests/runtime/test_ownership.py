@@ -214,3 +214,15 @@ async def test_what_outlives_its_owner_is_not_taken_from_another() -> None:
         await bed.create(by_another(a_claim("5Gi"), labels=labels))
         done = await bed.apply(stage(kept))
         assert done.verdicts["Ready1"].reason == Reason.NAME_CONFLICT
+
+
+@virtual
+async def test_what_is_retained_and_was_not_seen_yet_is_not_written_over() -> None:
+    """Its labels may say what was just decided without them: the next reconcile, which has seen them, decides anew."""
+    async with a_bed() as bed:
+        labels = {"app.kubernetes.io/managed-by": "frappe-operator", "app.kubernetes.io/instance": "bear"}
+        kept = by_another(a_claim("5Gi"), labels={**labels, "word": "new"}, ownerReferences=[])
+        bed.api.create(by_another(a_claim("5Gi"), labels={**labels, "word": "retained"}), "frappe-operator")
+        with pytest.raises(Conflict, match="was not seen yet"):
+            await apply(bed.cluster, TOY, bed.owner, [stage(kept)])
+        assert bed.get(PVC, "bear-files")["metadata"]["labels"]["word"] == "retained"

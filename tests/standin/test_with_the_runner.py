@@ -9,7 +9,7 @@ import pytest
 
 from frappe_operator import runner
 from tests.standin.bench_under_test import PYTHON, Bench
-from tests.standin.rootfs import BENCH, eventually
+from tests.standin.rootfs import BENCH, Rootfs, eventually
 from tests.standin.web import Client
 
 SITE, URL = "shop.example", "http://shop.example.com"
@@ -53,11 +53,16 @@ class Pod:
         return shape.stdout.replace(self.database, "site"), dict(rows)
 
 
+def install_runner(rootfs: Rootfs) -> None:
+    """Put the runner where pods have it."""
+    folder = rootfs.folder("/opt/frappe-operator")
+    for name, text in runner.files().items():
+        (folder / name).write_text(text)
+
+
 def a_pod(bench: Bench) -> Pod:
     inside = bench.rootfs.inside
-    bench.rootfs.folder("/opt/frappe-operator")
-    for name, text in runner.files().items():
-        (inside("/opt/frappe-operator") / name).write_text(text)
+    install_runner(bench.rootfs)
     for part in ("apps", "env", "assets"):
         (inside(bench.view) / part).symlink_to(f"{BENCH}/{part}")
     name = bench.database()

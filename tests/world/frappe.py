@@ -78,6 +78,7 @@ class Frappe:
             "inspect-image": self.inspect_image,
             "prepare-database": self.prepare_database,
             "drop-database": self.drop_database,
+            "drop-keys": self.drop_keys,
             "check-database": self.check_database,
             "create-site": self.create_site,
             "configure-site": self.configure_site,
@@ -111,6 +112,18 @@ class Frappe:
         if server.setdefault("databases", {}).pop(connection["database"], None) is not None:
             self.ledger.append(Effect("dropped database", connection["database"]))
         return True, "drop-database is done", {}
+
+    def drop_keys(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        """Removes a site's queues and cached values from the servers that are named."""
+        for host in filter(None, (flags["redis-queue-host"], flags["redis-cache-host"])):
+            keys = self._redis(pod["metadata"]["namespace"], host)
+            if keys is None:
+                return False, f"Redis at {host}:6379 cannot be reached", {"reason": "RedisUnavailable"}
+            prefixes = [f"rq:queue:{each}:" for each in flags["bench-ids"].split(",")]
+            prefixes += [f"{flags['database']}|"] if flags["database"] else []
+            for key in [key for key in keys if key.startswith(tuple(prefixes))]:
+                del keys[key]
+        return True, "drop-keys is done", {}
 
     def check_database(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         """Takes the user's database for what it is: the first password it is given is its user's."""
@@ -217,6 +230,58 @@ class Frappe:
             return None
         claims = [each for each in server.obj["spec"]["volumes"] if "persistentVolumeClaim" in each]
         return self._volume(pod["metadata"]["namespace"], claims[0]["persistentVolumeClaim"]["claimName"])
+
+    # --- queues and cached values
+
+    def enqueue(self, name: str, job: str, namespace: str = "default") -> str:
+        """A visitor of a site makes it queue a job and cache something; returns the key of the queue."""
+        pod, bench_id = self._running(namespace, name, "gunicorn")
+        bench = pod["metadata"]["labels"][BENCH_LABEL]
+        database = self._database(namespace, name)
+        queue, cache = (self._redis(namespace, f"{bench}-redis-{each}") for each in ("queue", "cache"))
+        assert queue is not None
+        assert cache is not None
+        key = f"rq:queue:{bench_id}:default"
+        queue.setdefault(key, []).append(job)
+        cache[f"{database}|session"] = name
+        return key
+
+    def executed(self, name: str, namespace: str = "default") -> list[str]:
+        """The jobs that a site's worker finds in its queue."""
+        pod, bench_id = self._running(namespace, name, "worker-default")
+        queue = self._redis(namespace, f"{pod['metadata']['labels'][BENCH_LABEL]}-redis-queue")
+        return [] if queue is None else list(queue.get(f"rq:queue:{bench_id}:default", []))
+
+    def redis_keys(self, bench: str = "forge", namespace: str = "default") -> set[str]:
+        """Every key in the two servers of a bench."""
+        servers = [self._redis(namespace, f"{bench}-redis-{each}") for each in ("queue", "cache")]
+        return {key for server in servers for key in server or {}}
+
+    def _running(self, namespace: str, name: str, component: str) -> tuple[Manifest, str]:
+        """A ready pod of a site, and the bench_id its configuration was laid out with."""
+        for record in self.api.store.list(kinds.POD, namespace):
+            labels = record.obj["metadata"].get("labels", {})
+            if (labels.get(SITE_LABEL), labels.get(COMPONENT_LABEL)) == (name, component) and ready(record.obj):
+                flags = record.obj["spec"]["initContainers"][0]["args"]
+                found = next(flag for flag in flags if flag.startswith("--bench-id="))
+                return record.obj, found.removeprefix("--bench-id=")
+        raise AssertionError(f"no {component} of {name} runs")
+
+    def _database(self, namespace: str, name: str) -> str:
+        site = self.api.get(Ref(kinds.SITE, namespace, name)).obj
+        return str(site["status"]["databaseName"])
+
+    def _redis(self, namespace: str, host: str) -> Disk | None:
+        """What is in a Redis server, while it answers: a queue's outlives its pod."""
+        server = self.api.store.get(Ref(kinds.POD, namespace, f"{host}-0"))
+        if server is None or not ready(server.obj):
+            return None
+        claims = [each for each in server.obj["spec"]["volumes"] if "persistentVolumeClaim" in each]
+        if not claims:
+            return self.disks.setdefault(server.obj["metadata"]["uid"], Disk())
+        volume = self._volume(namespace, claims[0]["persistentVolumeClaim"]["claimName"])
+        keys: Disk = volume.setdefault("keys", Disk())
+        return keys
 
     # --- proxies and HTTP
 

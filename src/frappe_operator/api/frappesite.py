@@ -150,8 +150,9 @@ class FrappeSiteSpec(Asked):
         Literal["Retain", "Delete"] | None,
         Meta(
             description=(
-                "What happens to files, database and credentials when the FrappeSite is deleted. Retain (default): "
-                "they stay, and a new FrappeSite of the same name takes them up again. Delete: they are removed."
+                "What happens to files, database, credentials and queued jobs when the FrappeSite is deleted. Retain "
+                "(default): they stay, and a new FrappeSite of the same name takes them up again. Delete: they are "
+                "removed, and so are the site's cached values."
             )
         ),
     ] = None

@@ -25,8 +25,13 @@ def common_affinity(bench: Bench) -> Manifest:
     return {"affinity": same_node({BENCH_LABEL: bench.owner.name, **MOUNTS_COMMON})}
 
 
+QUEUES_LABEL = f"{GROUP}/queues"
+"""On the claim for a site's files: the prefix of its queues, which is retained and deleted with them."""
+
+
 def files(site: Site) -> list[Manifest]:
     """The claim for a site's files."""
     meta = kept(site.owner, site.names.files, "files")
     meta["labels"][ORIGIN_LABEL] = site.origin
+    meta["labels"][QUEUES_LABEL] = site.bench_id
     return [claim(meta, site.files)]

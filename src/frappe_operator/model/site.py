@@ -99,6 +99,8 @@ class Site(Struct, frozen=True):
     facts: Facts
     domain: Domain
     database: Database
+    bench_id: str
+    """Prefix of the site's queues in the bench's Redis: `rq:queue:<bench_id>:<queue>`."""
     files: Volume
     sizes: dict[str, Size]
     front_door: Manifest
@@ -113,11 +115,6 @@ class Site(Struct, frozen=True):
     @property
     def names(self) -> SiteNames:
         return SiteNames(self.owner.name)
-
-    @property
-    def bench_id(self) -> str:
-        """Prefix of the site's queues in the bench's Redis: `rq:queue:<bench_id>:<queue>`."""
-        return self.owner.name
 
     @property
     def retained(self) -> bool:
@@ -223,6 +220,27 @@ def _database_prefix(namespace: str, name: str) -> str:
     return f"_{digest(f'{namespace}/{name}', 16)}_"
 
 
+def bench_id(name: str, uid: str, recorded: str | None) -> str:
+    """Prefix of a site's queues, another one for each creation of a site: a job that an earlier site of the same name
+    left in a queue is never executed by this one.
+
+    `recorded`: what the claim for the site's files says, None while there is no claim. A claim that says nothing was
+    made by an operator that used the site's name, and one that says what no site of this name was ever given does not
+    count.
+    """
+    if recorded == "":
+        return name
+    if recorded is not None and is_our_bench_id(recorded, name):
+        return recorded
+    return child(name, digest(uid))
+
+
+def is_our_bench_id(recorded: str, name: str) -> bool:
+    """Whether `recorded` is one that a site of this name was given once."""
+    mark = recorded[-8:]
+    return recorded == name or (_MARK.fullmatch(mark) is not None and recorded == child(name, mark))
+
+
 def resolve(
     live: Custom,
     spec: FrappeSiteSpec,
@@ -231,15 +249,17 @@ def resolve(
     retained_database: str = "",
     origin: str = "",
     revision: str = "",
+    recorded_bench_id: str | None = None,
     connection: Connection | None = None,
     known_database: str = "",
 ) -> Site:
     """Decides everything about a site.
 
     `retained_database`, `origin`: what the connection Secret and the claim for files say of a site of this name.
-    `revision`: of our own connection Secret, once there is one. `connection`: the user's own database.
-    `known_database`: the name in the last status. Raises Waiting while the bench's image is not known. What is wrong
-    with the spec or a Secret, site/checks.py says; here it has a value that keeps what exists as it is.
+    `recorded_bench_id`: what that claim says of its queues, None while there is no claim. `revision`: of our own
+    connection Secret, once there is one. `connection`: the user's own database. `known_database`: the name in the last
+    status. Raises Waiting while the bench's image is not known. What is wrong with the spec or a Secret, site/checks.py
+    says; here it has a value that keeps what exists as it is.
     """
     image = bench.running_image
     if image is None or bench.facts is None:
@@ -261,6 +281,7 @@ def resolve(
         facts=bench.facts,
         domain=resolve_domain(spec, bench.suffix),
         database=_database(live, bench, origin, revision, connection, known_database),
+        bench_id=bench_id(live.metadata.name, live.metadata.uid, recorded_bench_id),
         files=Volume(
             written("storage.size", (storage.size if storage else None) or "5Gi"),
             storage.storage_class_name if storage else None,

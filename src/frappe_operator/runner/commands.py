@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from . import apps, configuration, creation, database, external, image, layout, report
+from . import apps, configuration, creation, database, external, image, layout, redis_keys, report
 from .log import echo
 from .outcome import Blocked, Stopped, Terminated
 
@@ -52,9 +52,11 @@ _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SITE = _matching(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
 _KEY = r"[a-z0-9][a-z0-9.-]{0,62}"
 _APP = r"[A-Za-z_][A-Za-z0-9_]*"
-_ID = _matching(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,319}")
+_ID_WORD = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,319}"
+_ID = _matching(_ID_WORD)
 _ADDRESS = _matching(r"https?://[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 _HOST = _matching(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
+_OPTIONAL_HOST = _matching(r"([A-Za-z0-9][A-Za-z0-9.-]{0,252})?")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,6 +91,14 @@ def _parser() -> argparse.ArgumentParser:
 
     patient(command("prepare-database", database.prepare))
     patient(command("drop-database", database.drop))
+
+    flags = command("drop-keys", redis_keys.drop)
+    flags.add_argument("--site", required=True)
+    flags.add_argument("--bench-ids", type=_list_of(_ID_WORD), required=True)
+    flags.add_argument("--database", required=True, help="empty when it is not known")
+    # A server that is not named is gone, with all that was in it.
+    flags.add_argument("--redis-queue-host", type=_OPTIONAL_HOST, required=True)
+    flags.add_argument("--redis-cache-host", type=_OPTIONAL_HOST, required=True)
 
     flags = patient(command("check-database", external.check))
     flags.add_argument("--frappe-version", required=True)

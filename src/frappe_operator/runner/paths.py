@@ -8,6 +8,7 @@ APPS = BENCH / "apps"
 SITES = BENCH / "sites"
 SECRETS = Path(os.environ.get("SECRETS", "/run/secrets/frappe-operator"))
 TERMINATION_LOG = Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log"))
+REDIS_PORT = int(os.environ.get("REDIS_PORT", "6379"))
 
 OURS = ".frappe-operator"
 """The folder in a site's directory in which we keep what we must know about it."""

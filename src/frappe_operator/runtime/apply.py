@@ -286,6 +286,9 @@ class _Children:
                 await self._apply(child, ABSENT, self._by)
             except Conflict:
                 live = await self._unseen(child)
+                if child.kept and self._ours(child, live):
+                    # Retained from an earlier owner, and it may say what was just decided without it.
+                    raise Conflict(409, "Changed", f"{child.ref} exists and was not seen yet") from None
             else:
                 return None
         if live.deleting:

@@ -5,8 +5,10 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from frappe_operator.components import database
+from frappe_operator.components import database, redis_keys
 from frappe_operator.components.database import DATABASE_LABEL
+from frappe_operator.components.redis_keys import Keys
+from frappe_operator.components.storage import QUEUES_LABEL
 from frappe_operator.kube.kinds import (
     BENCH,
     CONFIG_MAP,
@@ -20,7 +22,7 @@ from frappe_operator.kube.kinds import (
     Key,
     Kind,
 )
-from frappe_operator.kube.live import CONTROLLED_BY_US, Custom, Job, Pod
+from frappe_operator.kube.live import CONTROLLED_BY_US, Custom, Job, Pod, Workload
 from frappe_operator.kube.names import JOB_LABEL, MANAGED_BY, OURS, SITE_FINALIZER, SITE_LABEL
 from frappe_operator.kube.readiness import jobs_succeeded, succeeded
 from frappe_operator.kube.stage import Reason, Stage, Verdict
@@ -28,7 +30,7 @@ from frappe_operator.model import bench as bench_model
 from frappe_operator.model import report as report_model
 from frappe_operator.model.bench import Image, Names
 from frappe_operator.model.owner import Owner
-from frappe_operator.model.site import SiteNames, is_our_database, job_resources
+from frappe_operator.model.site import SiteNames, bench_id, is_our_database, job_resources
 from frappe_operator.runtime.apply import apply
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.finalizers import remove_finalizer
@@ -43,17 +45,18 @@ class BenchName(Struct, frozen=True):
 
 
 class Wish(Struct, rename="camel"):
-    """The two fields of a spec that a deletion needs; the rest may be as wrong as it likes."""
+    """The fields of a spec that a deletion needs; the rest may be as wrong as it likes."""
 
     bench_ref: BenchName = BenchName()
+    site_name: str = ""
     deletion_policy: Literal["Retain", "Delete"] = "Retain"
 
 
 async def cleanup(cluster: Cluster, live: Custom) -> float | None:
     """Takes a site apart and lets it go. Returns when to look again, None when something will say so.
 
-    Works with an invalid spec, without a bench, and without a database that answers: Retain needs none of them, and
-    Delete waits only for a MariaDB that still exists.
+    Works with an invalid spec, without a bench, and without servers that answer: Retain needs none of them, and Delete
+    waits only for a MariaDB and Redis servers that still exist.
     """
     key, names = live.metadata.key, SiteNames(live.metadata.name)
     await _stop(cluster, live)
@@ -63,7 +66,7 @@ async def cleanup(cluster: Cluster, live: Custom) -> float | None:
         return LOOK_AGAIN_SECONDS
     wish = _wish(live)
     if wish.deletion_policy == "Delete":
-        verdict = await _drop(cluster, live, wish.bench_ref.name)
+        verdict = await _drop(cluster, live, wish)
         if not verdict.ok:
             await _say(cluster, live, verdict)
             return None
@@ -80,49 +83,91 @@ def _wish(live: Custom) -> Wish:
         return Wish()
 
 
+def _spared(site: str) -> tuple[str, ...]:
+    """Names of the Jobs that take part in a deletion."""
+    return redis_keys.drop_name(site), database.drop_name(site)
+
+
 async def _stop(cluster: Cluster, live: Custom) -> None:
-    """Ends what runs. The Job that drops the database is spared."""
-    spared = database.drop_name(live.metadata.name)
+    """Ends what runs, but for the Jobs that take part in the deletion."""
+    spared = _spared(live.metadata.name)
     for kind, child in cluster.owned(live.metadata.uid):
         name, uid = child.metadata.name, child.metadata.uid
-        unfinished = isinstance(child, Job) and not succeeded(child) and name != spared
+        unfinished = isinstance(child, Job) and not succeeded(child) and name not in spared
         if (kind in (DEPLOYMENT, INGRESS) or unfinished) and not child.deleting:
             await cluster.delete(kind, child.metadata.namespace, name, uid)
 
 
 async def _pods(cluster: Cluster, key: Key) -> list[str]:
     """The site's pods that may still write, asked of the API server itself."""
-    spared = database.drop_name(key.name)
+    spared = _spared(key.name)
     return [
         pod["metadata"]["name"]
         for pod in await cluster.list(POD, key.namespace, f"{OURS},{SITE_LABEL}={key.name}")
         if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
-        and pod["metadata"].get("labels", {}).get(JOB_LABEL) != spared
+        and pod["metadata"].get("labels", {}).get(JOB_LABEL) not in spared
     ]
 
 
-async def _drop(cluster: Cluster, live: Custom, bench: str) -> Verdict:
-    """Drops database and user, where they are in a MariaDB of ours that still exists."""
-    key, names = live.metadata.key, SiteNames(live.metadata.name)
-    gone = Verdict(True, Reason.SUCCEEDED, "Nothing of the site is left in a database of ours.")
-    secret = await cluster.read(SECRET, key.namespace, names.connection)
-    label = ((secret or {}).get("metadata", {}).get("labels") or {}).get(DATABASE_LABEL, "")
-    if not is_our_database(f"_{label}", key.namespace, key.name):
-        return gone
-    bench_names = Names(bench)
-    server = await cluster.read(STATEFUL_SET, key.namespace, bench_names.mariadb)
-    bench_live = cluster.get(BENCH, key.namespace, bench)
-    body = await cluster.body(CONFIG_MAP, key.namespace, bench_names.image)
+async def _drop(cluster: Cluster, live: Custom, wish: Wish) -> Verdict:
+    """Removes the site from the bench's servers that still exist: its keys from Redis, its database from MariaDB."""
+    key, names, bench = live.metadata.key, SiteNames(live.metadata.name), Names(wish.bench_ref.name)
+    gone = Verdict(True, Reason.SUCCEEDED, "Nothing of the site is left in a server of ours.")
+    bench_live = cluster.get(BENCH, key.namespace, bench.bench)
+    body = await cluster.body(CONFIG_MAP, key.namespace, bench.image)
     facts = bench_model.facts_from((body or {}).get("data") or {})
-    if server is None or facts is None or not isinstance(bench_live, Custom):
+    if facts is None or not isinstance(bench_live, Custom):
         return gone
+    owner = Owner.of(SITE, live, bench.bench)
     image = Image(facts.reference, pull_secrets=bench_model.pull_secrets(bench_live))
     sizes = job_resources(live, bench_live)
-    job = database.drop(Owner.of(SITE, live, bench), image, bench_names, sizes, names.connection)
+    label = await _label(cluster, SECRET, key, names.connection, DATABASE_LABEL) or ""
+    ours = is_our_database(f"_{label}", key.namespace, key.name)
+    queue, cache, mariadb = [
+        await cluster.read(STATEFUL_SET, key.namespace, name) is not None
+        for name in (bench.redis_queue, bench.redis_cache, bench.mariadb)
+    ]
+    jobs = []
+    if queue or cache:
+        recorded = await _label(cluster, PVC, key, names.files, QUEUES_LABEL)
+        prefixes = [bench_id(key.name, live.metadata.uid, recorded)]
+        if recorded is None:
+            # The claim is lost, and with it what it said. Nobody but this site was ever given either of them.
+            prefixes.append(key.name)
+        told = live.told.get("databaseName")
+        name = f"_{label}" if ours else told if isinstance(told, str) else ""
+        keys = Keys(wish.site_name, tuple(prefixes), name)
+        jobs.append(redis_keys.drop(owner, image, bench, sizes, keys, queue=queue, cache=cache))
+    if ours and mariadb:
+        jobs.append(database.drop(owner, image, bench, sizes, names.connection))
+    if not jobs:
+        return gone
     found = cluster.select(POD, report_model.SITE_INDEX, f"{key.namespace}/{key.name}")
     pods = [pod for pod in found if isinstance(pod, Pod)]
-    stage = Stage(DELETED, [], jobs_succeeded(report_model.reports(pods)), once=[job])
-    return (await apply(cluster, SITE, live, [stage], prune=())).verdicts[DELETED]
+    stage = Stage(DELETED, [], jobs_succeeded(report_model.reports(pods)), once=jobs)
+    verdict = (await apply(cluster, SITE, live, [stage], prune=())).verdicts[DELETED]
+    return _redis_down(cluster, key.namespace, bench, verdict)
+
+
+def _redis_down(cluster: Cluster, namespace: str, bench: Names, verdict: Verdict) -> Verdict:
+    """The verdict, unless it is no because Redis does not answer: then that."""
+    if verdict.ok or verdict.blocked:
+        return verdict
+    for name in (bench.redis_queue, bench.redis_cache):
+        server = cluster.get(STATEFUL_SET, namespace, name)
+        if isinstance(server, Workload) and not server.status.ready_replicas:
+            message = (
+                f"Redis {name} of FrappeBench {bench.bench} does not answer: the site's jobs and cached values are "
+                f"removed as soon as it does, see its pod {name}-0"
+            )
+            return Verdict(False, Reason.REDIS_UNAVAILABLE, message)
+    return verdict
+
+
+async def _label(cluster: Cluster, kind: Kind, key: Key, name: str, label: str) -> str | None:
+    """A label of a retained object as it is now: empty when it has none, None when there is no such object."""
+    found = await cluster.read(kind, key.namespace, name)
+    return None if found is None else str((found["metadata"].get("labels") or {}).get(label, ""))
 
 
 async def _delete_kept(cluster: Cluster, kind: Kind, key: Key, name: str) -> None:

@@ -7,6 +7,7 @@ import msgspec
 
 from frappe_operator.api.frappesite import FrappeSiteSpec
 from frappe_operator.components.database import DATABASE_LABEL
+from frappe_operator.components.storage import QUEUES_LABEL
 from frappe_operator.kube.kinds import (
     BENCH,
     CONFIG_MAP,
@@ -134,6 +135,7 @@ def resolve(seen: Seen) -> Site:
         retained_database=seen.retained_database,
         origin=seen.claim.metadata.label(model.ORIGIN_LABEL) if seen.claim else "",
         revision=str(seen.connection_secret.metadata.resource_version) if seen.connection_secret else "",
+        recorded_bench_id=seen.claim.metadata.label(QUEUES_LABEL) if seen.claim else None,
         connection=seen.connection,
         known_database=seen.known.database_name,
     )

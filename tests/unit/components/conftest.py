@@ -8,7 +8,7 @@ import pytest
 
 from frappe_operator.cli import render, source
 from frappe_operator.cli.declared import Declared
-from frappe_operator.components import database
+from frappe_operator.components import database, redis_keys
 from frappe_operator.kube.kinds import BENCH, SITE, Manifest
 from tests.unit.asked import IMAGES, a_bench, a_site
 
@@ -39,14 +39,18 @@ def build(path: Path) -> World:
         *(stage for site in declared.of(SITE) for stage in render.site_children(declared, site)),
     ]
     children = [child for stage in stages for child in (*stage.children, *stage.once)]
-    return World(path.parent.name, [*children, farewell()] if path.parent.name == "minimal" else children)
+    return World(path.parent.name, [*children, *farewell()] if path.parent.name == "minimal" else children)
 
 
-def farewell() -> Manifest:
+def farewell() -> list[Manifest]:
     """What is made only when a site goes."""
     site, bench = a_site(), a_bench()
     assert bench.running_image is not None
-    return database.drop(site.owner, bench.running_image, bench.names, site.jobs, site.database.secret)
+    keys = redis_keys.Keys(site.site_name, (site.bench_id,), site.database.name)
+    return [
+        redis_keys.drop(site.owner, bench.running_image, bench.names, site.jobs, keys, queue=True, cache=True),
+        database.drop(site.owner, bench.running_image, bench.names, site.jobs, site.database.secret),
+    ]
 
 
 WORLDS = [build(path) for path in sorted(GOLDEN.glob("*/input.yaml"))]

@@ -12,6 +12,7 @@ from frappe_operator.kube.kinds import SITE
 from frappe_operator.kube.stage import Reason, Waiting
 from frappe_operator.model.site import (
     Connection,
+    bench_id,
     connection_from,
     connection_wrong,
     database_name,
@@ -175,3 +176,24 @@ def test_the_benchs_mariadb_is_wanted_by_sites_that_do_not_bring_their_own(
     spec = {"benchRef": {"name": "pier"}, "siteName": "a", **({"dbConfig": config} if config is not None else {})}
     assert needs_mariadb(live("pearl", spec, kind=SITE)) is wanted
     assert not needs_mariadb(live("wreck", {}, kind=SITE))
+
+
+def test_each_creation_of_a_site_has_queues_of_its_own() -> None:
+    one, two = (bench_id("pearl", uid, None) for uid in ("a", "b"))
+    assert one != two
+    assert re.fullmatch("pearl-[0-9a-f]{8}", one)
+    assert bench_id("pearl", "b", one) == one, "a retained claim says which"
+    assert bench_id("pearl", "b", "") == "pearl", "an earlier operator's says nothing"
+
+
+@pytest.mark.parametrize("planted", ["reef", "reef-0123abcd", "pearl-0123abcg", "pearl-x-0123abcd", "pearl0123abcd"])
+def test_a_claim_cannot_name_the_queues_of_another_site(planted: str) -> None:
+    assert bench_id("pearl", "a", planted) == bench_id("pearl", "a", None)
+
+
+def test_queues_of_a_site_with_a_long_name_are_known_again() -> None:
+    name = "p" * 60
+    recorded = bench_id(name, "a", None)
+    assert len(recorded) <= 63
+    assert bench_id(name, "b", recorded) == recorded
+    assert bench_id("p" * 59, "b", recorded) != recorded

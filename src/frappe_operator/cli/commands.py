@@ -1,5 +1,6 @@
 """The commands, their options and their help. What they do is in modules of their own, loaded when asked for."""
 
+import re
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -33,6 +34,13 @@ Namespace = Annotated[
 DEFAULT_SETTINGS, DEFAULT_IMAGES = Settings(), Images()
 ENVIRONMENT = "FRAPPE_OPERATOR_"
 """Every option of `run` may stand in the environment instead."""
+
+
+def _without_tag(image: str) -> str:
+    """The Frappe image of benches that name none, to which each bench adds its own tag."""
+    if re.search("[:@][^/]*$", image):
+        raise typer.BadParameter("write it without tag and digest: each bench has its own")
+    return image
 
 
 @app.command(short_help="Run the operator.")
@@ -93,7 +101,12 @@ def run(
     ] = DEFAULT_SETTINGS.workers,
     frappe_image: Annotated[
         str,
-        typer.Option(envvar=f"{ENVIRONMENT}FRAPPE_IMAGE", metavar="IMAGE", help="Of benches that name none; no tag."),
+        typer.Option(
+            envvar=f"{ENVIRONMENT}FRAPPE_IMAGE",
+            metavar="IMAGE",
+            callback=_without_tag,
+            help="Of benches that name none; no tag.",
+        ),
     ] = DEFAULT_IMAGES.frappe,
     mariadb_image: Annotated[
         str, typer.Option(envvar=f"{ENVIRONMENT}MARIADB_IMAGE", metavar="IMAGE", help="Of benches that name none.")

@@ -47,6 +47,14 @@ def test_version_prints_the_version(run: Run) -> None:
     assert run("version") == (0, f"{frappe_operator.__version__}\n")
 
 
+@pytest.mark.parametrize("image", ["r.example.com/erp:v1", "erp@sha256:00", "erp:"])
+def test_the_frappe_image_has_no_tag_as_benches_add_their_own(run: Run, image: str) -> None:
+    code, said = run("run", "--kubeconfig=/nowhere", f"--frappe-image={image}")
+    assert code == 2
+    assert "without tag and digest" in said
+    assert "without tag" not in run("run", "--kubeconfig=/nowhere", "--frappe-image=registry:5000/erp")[1]
+
+
 def test_run_without_a_cluster_says_so(tmp_path: object) -> None:
     """As a process: it sets up logging and signals."""
     done = subprocess.run(

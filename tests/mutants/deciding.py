@@ -65,6 +65,14 @@ MUTANTS = [
         (f"{DOMAIN}::test_a_host_that_comes_about_in_two_ways_is_one_host",),
     ),
     Mutant(
+        "pods-follow-the-wish",
+        "Pods lose their affinity when another access mode is wanted, although the claim that exists cannot change.",
+        "model/bench.py",
+        "(self.live_mode or self.access_mode) == RWO",
+        "self.access_mode == RWO",
+        ("world/test_trouble.py::test_an_access_mode_that_cannot_change_moves_no_pod",),
+    ),
+    Mutant(
         "loser-routed",
         "A site whose host is another's gets its Ingress all the same.",
         "site/stages.py",

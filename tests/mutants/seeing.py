@@ -198,8 +198,8 @@ MUTANTS = [
         "deaf-to-pods",
         "What a Job's pod says is read at the next look, and nothing brings one about.",
         "model/report.py",
-        "bool(reports([pod]))",
-        "False",
+        "return isinstance(pod, Pod) and (",
+        "return False and (",
         ("world/test_sites.py::test_what_a_job_fails_of_is_said_within_a_second",),
     ),
     Mutant(

@@ -315,12 +315,10 @@ MUTANTS = [
         "asked-before-written",
         "Proxies and site are asked before anything is written: one that is silent holds up each edit.",
         "site/controller.py",
-        "        done = await apply(cluster, SITE, live, stages(site, seen, token), prune=PRUNE)\n"
-        "        asked = not settled(seen, site)\n"
-        "        answers = await ask(cluster, site, seen, fetch) if asked else None\n",
-        "        asked = not settled(seen, site)\n"
-        "        answers = await ask(cluster, site, seen, fetch) if asked else None\n"
-        "        done = await apply(cluster, SITE, live, stages(site, seen, token), prune=PRUNE)\n",
+        "        done = await apply(cluster, SITE, live, steps, prune=PRUNE)\n",
+        "        if not settled(seen, site):\n"
+        "            await ask(cluster, site, seen, fetch)\n"
+        "        done = await apply(cluster, SITE, live, steps, prune=PRUNE)\n",
         ("world/test_sites.py::test_nobody_is_asked_before_what_is_wanted_is_written",),
     ),
 ]

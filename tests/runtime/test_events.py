@@ -7,7 +7,7 @@ from frappe_operator.kube.kinds import EVENT, Manifest
 from frappe_operator.kube.stage import Blocked, Reason, Verdict
 from frappe_operator.runtime.event_budget import MOST_AT_ONCE, REFILL_SECONDS, Budget
 from frappe_operator.runtime.pace import PACE_SECONDS
-from tests.runtime.bed import a_bed
+from tests.runtime.bed import OWNER, TOY, a_bed
 from tests.runtime.telling import NO, STUCK, YES, conditions, events, looked, raising, say, status
 from tests.runtime.virtual import virtual
 from tests.world.refusals import Refused
@@ -24,10 +24,40 @@ async def test_one_event_for_each_turn() -> None:
         await say(bed, One=YES)
         assert events(bed) == ready
         await say(bed, One=STUCK)
-        trouble = [("One", "Warning", "NameConflict"), ("Ready", "Warning", "NameConflict")]
+        trouble = [("One", "Warning", "NameConflict")]
         assert events(bed) == sorted(ready + trouble)
         await say(bed, One=YES)
-        assert events(bed) == sorted([*ready, *trouble, *ready, ("One", "Normal", "Ready")])
+        assert events(bed) == sorted([*ready, *trouble, *ready])
+
+
+@virtual
+async def test_an_edit_that_is_carried_out_is_no_warning_and_what_goes_by_itself_is_one() -> None:
+    on_its_way = Verdict(False, Reason.PODS_NOT_READY, "0 of 1 pods are ready.")
+    async with a_bed() as bed:
+        await say(bed, One=YES, Two=YES)
+        await bed.edit(TOY, OWNER.name, {"spec": {"size": 2}})
+        await say(bed, One=on_its_way, Two=Verdict(False, Reason.NOT_ANSWERING, "No answer."))
+        await say(bed, One=YES, Two=YES)
+        assert events(bed) == [("Ready", "Normal", "Ready"), ("Ready", "Normal", "Ready")]
+        await say(bed, One=on_its_way, Two=Verdict(False, Reason.NOT_ANSWERING, "No answer."))
+        assert [each for each in events(bed) if each[1] == "Warning"] == [("One", "Warning", "PodsNotReady")]
+
+
+@virtual
+async def test_what_begins_to_be_needed_is_no_warning() -> None:
+    async with a_bed() as bed:
+        await say(bed, One=Verdict(True, Reason.NOT_NEEDED, "Not needed."))
+        await say(bed, One=NO)
+        assert events(bed) == [("Ready", "Normal", "Ready")]
+
+
+@virtual
+async def test_trouble_that_was_told_is_not_told_again_when_it_is_all_that_is_left() -> None:
+    async with a_bed() as bed:
+        await say(bed, One=NO, Two=NO)
+        await say(bed, One=NO, Two=STUCK)
+        await say(bed, One=YES, Two=STUCK)
+        assert events(bed) == [("Two", "Warning", "NameConflict")]
 
 
 @virtual

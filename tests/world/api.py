@@ -62,6 +62,10 @@ class Api:
     def now(self) -> str:
         return (START + timedelta(seconds=self.clock())).strftime("%Y-%m-%dT%H:%M:%SZ")
 
+    def seconds(self, time: str) -> float:
+        """The clock's seconds of a time as `now` writes it."""
+        return (datetime.fromisoformat(time) - START).total_seconds()
+
     # --- writing
 
     def create(self, obj: Manifest, manager: str = "", dry_run: bool = False) -> Record:

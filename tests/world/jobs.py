@@ -2,8 +2,8 @@
 
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
-from tests.world.simulator import MANAGER, Action, Rule, Simulator
-from tests.world.workloads import owner_of, pod
+from tests.world.simulator import Action, Rule, Simulator
+from tests.world.workloads import make_pod, owner_of, pod
 
 
 def jobs(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:
@@ -25,7 +25,7 @@ def jobs(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:
         new["conditions"] = _true(sim, "BackoffLimitExceeded", "FailureTarget", "Failed")
     elif not active:
         made = pod(f"{ref.name}-", owner_of(ref, obj), ref.namespace, spec["template"], {})
-        return Action("job", ref, "one more pod", lambda: sim.api.create(made, MANAGER))
+        return Action("job", ref, "one more pod", lambda: make_pod(sim, made, ref, obj))
     if new != status:
         return Action("job", ref, "count", lambda: sim.set_status(ref, new))
     return None

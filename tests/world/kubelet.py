@@ -1,13 +1,16 @@
 """Nodes: pods are placed, started, and ended; the programs of Jobs run to whatever end is scripted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Manifest, Ref
 from frappe_operator.kube.names import JOB_LABEL
+from tests.world.rules import number
 from tests.world.simulator import Action, Simulator, claims_of
+
+T = TypeVar("T")
 
 NODE = "node-1"
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 10.0, 300.0
@@ -19,6 +22,15 @@ class Exit(NamedTuple):
     code: int = 0
     message: str = ""
     """Its termination message."""
+
+
+class Crash(NamedTuple):
+    """A program that ends by itself, again and again."""
+
+    end: Exit
+    after: float = 1.0
+    """Seconds it runs."""
+    reason: str = "Error"
 
 
 Program = Callable[[Manifest, int], Exit | None]
@@ -37,6 +49,12 @@ class Kubelet:
         self.program = program
         self.broken: set[str] = set()
         """Patterns of names of pods that do not become ready, or stop being so."""
+        self.crashes: dict[str, Crash] = {}
+        """By pattern of the pod's name: programs that end although they should run for ever."""
+        self.pulls: dict[str, tuple[str, str]] = {}
+        """By pattern of the pod's name: why its image does not come, as reason and message."""
+        self.cpu: float | None = None
+        """What there is on the node; None: enough."""
         self.slow: set[str] = set()
         """Patterns of names of pods that take their time to end: a worker that is at a job."""
         self._addresses = 0
@@ -62,9 +80,11 @@ class Kubelet:
             return self._place(sim, ref, pod)
         if phase == "Pending":
             return self._start(sim, ref, pod)
+        if crash := _matching(self.crashes, ref.name):
+            return self._crash(sim, ref, pod, crash)
         if JOB_LABEL in pod["metadata"].get("labels", {}):
             return self._run(sim, ref, pod)
-        status = self._serving(ref, pod)
+        status = self._serving(sim, ref, pod)
         if status != pod["status"]:
             return Action("kubelet", ref, "readiness", lambda: sim.set_status(ref, status))
         return None
@@ -78,20 +98,35 @@ class Kubelet:
             late = found is not None and found["volumeBindingMode"] == "WaitForFirstConsumer"
             if claim["status"]["phase"] != "Bound" and not late:
                 return self._unplaceable(sim, ref, pod, "pod has unbound immediate PersistentVolumeClaims")
+        if self.cpu is not None and self._taken(sim) + _cpu(pod) > self.cpu:
+            preemption = "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
+            return self._unplaceable(sim, ref, pod, f"0/1 nodes are available: 1 Insufficient cpu. {preemption}")
         placed = {"spec": {"nodeName": NODE}}
         return Action("scheduler", ref, "place", lambda: sim.api.merge(ref, placed, "kube-scheduler"))
 
+    def _taken(self, sim: Simulator) -> float:
+        pods = [record.obj for record in sim.api.store.list(kinds.POD)]
+        return sum(
+            _cpu(pod)
+            for pod in pods
+            if pod["spec"].get("nodeName") and pod["status"].get("phase") not in ("Succeeded", "Failed")
+        )
+
     def _unplaceable(self, sim: Simulator, ref: Ref, pod: Manifest, why: str) -> Action | None:
+        before = pod["status"].get("conditions", [{}])[0]
+        since = before.get("lastTransitionTime", sim.api.now())
         condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
-        status = {"phase": "Pending", "conditions": [condition]}
+        status = {"phase": "Pending", "conditions": [{**condition, "lastTransitionTime": since}]}
         if pod["status"] == status:
             return None
         return Action("scheduler", ref, why, lambda: sim.set_status(ref, status))
 
     def _start(self, sim: Simulator, ref: Ref, pod: Manifest) -> Action | None:
-        missing = self._missing(sim, ref, pod)
+        pull = _matching(self.pulls, ref.name)
+        missing = f"{pull[0]}: {pull[1]}" if pull else self._missing(sim, ref, pod)
         if missing is not None:
-            waiting = {"waiting": {"reason": "ContainerCreating"}}
+            why = {"reason": pull[0], "message": pull[1]} if pull else {"reason": "ContainerCreating"}
+            waiting = {"waiting": why}
             status = {"phase": "Pending", "conditions": _placed(False), "containerStatuses": _statuses(pod, waiting)}
             if pod["status"] == status:
                 return None
@@ -115,25 +150,61 @@ class Kubelet:
     def _started(self, sim: Simulator, ref: Ref, pod: Manifest) -> None:
         self._addresses += 1
         address = f"10.244.{self._addresses // 250}.{self._addresses % 250 + 1}"
-        begun = {**pod, "status": {**pod["status"], "podIP": address, "podIPs": [{"ip": address}]}}
+        begun = {**pod, "status": {"startTime": sim.api.now(), "podIP": address, "podIPs": [{"ip": address}]}}
         if JOB_LABEL in pod["metadata"].get("labels", {}):
             running = _statuses(pod, {"running": {"startedAt": sim.api.now()}})
             status = {**_address(begun), "phase": "Running", "conditions": _placed(False)}
             sim.set_status(ref, {**status, "containerStatuses": running})
         else:
-            sim.set_status(ref, self._serving(ref, begun))
+            sim.set_status(ref, self._serving(sim, ref, begun))
 
-    def _serving(self, ref: Ref, pod: Manifest) -> Manifest:
+    def _serving(self, sim: Simulator, ref: Ref, pod: Manifest) -> Manifest:
         broken = any(fnmatch(ref.name, pattern) for pattern in self.broken)
+        statuses: list[Manifest] = pod["status"].get("containerStatuses", [])
+        found: Manifest = statuses[0] if statuses else {"restartCount": 0, "state": {}, "lastState": {}}
         state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}}
-        statuses = _statuses(pod, state if broken else {"running": {}}, ready=not broken)
+        if not broken:
+            state = {"running": found["state"].get("running") or {"startedAt": sim.api.now()}}
+        restarts, last = found["restartCount"], found["lastState"]
         return {
             **_address(pod),
             "phase": "Running",
-            "conditions": _placed(not broken),
-            "containerStatuses": statuses,
+            "conditions": _placed(not broken, _since(sim, pod, not broken)),
+            "containerStatuses": _statuses(pod, state, ready=not broken, restarts=restarts, last=last),
             **_init_statuses(pod),
         }
+
+    def _crash(self, sim: Simulator, ref: Ref, pod: Manifest, crash: Crash) -> Action | None:
+        """Runs and ends by turns, with a pause that becomes longer."""
+        found = pod["status"]["containerStatuses"][0]
+        running, restarts = found["state"].get("running"), found["restartCount"]
+        if running is not None:
+            began = sim.api.seconds(running["startedAt"])
+            return Action("kubelet", ref, "ends", lambda: self._crashed(sim, ref, pod, crash), at=began + crash.after)
+        wait = min(FIRST_BACKOFF_SECONDS * 2 ** (restarts - 1), LONGEST_BACKOFF_SECONDS) if restarts > 1 else 0.0
+        ended = found["lastState"].get("terminated", {}).get("finishedAt", sim.api.now())
+        again = sim.api.seconds(ended) + wait
+        return Action("kubelet", ref, "starts again", lambda: self._runs_again(sim, ref, pod), at=again)
+
+    def _crashed(self, sim: Simulator, ref: Ref, pod: Manifest, crash: Crash) -> None:
+        found = pod["status"]["containerStatuses"][0]
+        terminated = {
+            "exitCode": crash.end.code,
+            "reason": crash.reason,
+            "startedAt": found["state"]["running"]["startedAt"],
+            "finishedAt": sim.api.now(),
+            **({"message": crash.end.message} if crash.end.message else {}),
+        }
+        waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}}
+        restarts = found["restartCount"] + 1
+        statuses = _statuses(pod, waiting, restarts=restarts, last={"terminated": terminated})
+        sim.set_status(ref, {**pod["status"], "conditions": _placed(False), "containerStatuses": statuses})
+
+    def _runs_again(self, sim: Simulator, ref: Ref, pod: Manifest) -> None:
+        found = pod["status"]["containerStatuses"][0]
+        running = {"running": {"startedAt": sim.api.now()}}
+        statuses = _statuses(pod, running, ready=True, restarts=found["restartCount"], last=found["lastState"])
+        sim.set_status(ref, {**pod["status"], "conditions": _placed(True), "containerStatuses": statuses})
 
     def _run(self, sim: Simulator, ref: Ref, pod: Manifest) -> Action | None:
         uid, attempt = pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"]
@@ -184,11 +255,29 @@ def _read_by(pod: Manifest) -> list[tuple[Any, str, list[str]]]:
 
 
 def _address(pod: Manifest) -> Manifest:
-    return {name: pod["status"][name] for name in ("podIP", "podIPs") if name in pod["status"]}
+    return {name: pod["status"][name] for name in ("podIP", "podIPs", "startTime") if name in pod["status"]}
 
 
-def _placed(ready: bool) -> list[Manifest]:
-    return [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": str(ready)}]
+def _placed(ready: bool, since: str = "") -> list[Manifest]:
+    turned = {"lastTransitionTime": since} if since else {}
+    return [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": str(ready), **turned}]
+
+
+def _since(sim: Simulator, pod: Manifest, ready: bool) -> str:
+    """Since when a pod is ready, or is not."""
+    before = [each for each in pod["status"].get("conditions", []) if each["type"] == "Ready"]
+    same = [each for each in before if each["status"] == str(ready) and "lastTransitionTime" in each]
+    return str(same[0]["lastTransitionTime"]) if same else sim.api.now()
+
+
+def _matching(patterns: Mapping[str, T], name: str) -> T | None:
+    return next((value for pattern, value in patterns.items() if fnmatch(name, pattern)), None)
+
+
+def _cpu(pod: Manifest) -> float:
+    return sum(
+        number(each.get("resources", {}).get("requests", {}).get("cpu", "0")) for each in pod["spec"]["containers"]
+    )
 
 
 def _statuses(

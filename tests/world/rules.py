@@ -1,5 +1,6 @@
 """What the API server refuses: the checks of the built-in kinds that an operator can run into."""
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
@@ -200,6 +201,10 @@ def _stateful_set(ref: Ref, live: Manifest | None, new: Manifest) -> None:
     _restarts(ref, new, {"Always"})
     if live is None:
         return
+    templates = new["spec"].get("volumeClaimTemplates")
+    if live["spec"].get("volumeClaimTemplates") != templates:
+        # The real one shows them as Go does.
+        raise invalid(ref, "spec.volumeClaimTemplates", f"Invalid value: {json.dumps(templates)}: {IMMUTABLE}")
     fixed = [{k: v for k, v in obj["spec"].items() if k not in STATEFUL_SET_MUTABLE} for obj in (live, new)]
     if fixed[0] != fixed[1]:
         allowed = ", ".join(f"'{name}'" for name in sorted(STATEFUL_SET_MUTABLE))
@@ -242,7 +247,7 @@ def _claim(ref: Ref, live: Manifest | None, new: Manifest) -> None:
             ref,
             "spec",
             "Forbidden: spec is immutable after creation except resources.requests and "
-            "volumeAttributesClassName for bound claims",
+            "volumeAttributesClassName for bound claims\n  core.PersistentVolumeClaimSpec{\n  \t... // 2 identical",
         )
     if number(wanted) < number(had):
         raise invalid(ref, "spec.resources.requests.storage", "Forbidden: field can not be less than status.capacity")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
 from tests.world.api import REPLICA_SET
+from tests.world.refusals import Refused
 from tests.world.simulator import MANAGER, Action, Rule, Simulator
 
 HASH = "pod-template-hash"
@@ -53,6 +54,41 @@ def pod(name: str, owner: Manifest, namespace: str, template: Manifest, labels: 
         },
         "spec": template["spec"],
     }
+
+
+def make_pod(sim: Simulator, made: Manifest, ref: Ref, obj: Manifest) -> None:
+    """Create a pod for a controller; that it is refused is told as an Event of the controller's object."""
+    try:
+        sim.api.create(made, MANAGER)
+    except Refused as refused:
+        metadata = made["metadata"]
+        words = {
+            "StatefulSet": f"create Pod {metadata.get('name')} in StatefulSet {ref.name} failed error: ",
+            "Job": "Error creating: ",
+            "ReplicaSet": "Error creating: ",
+        }[ref.kind.kind]
+        _tell(sim, ref, obj, "FailedCreate", words + refused.message)
+        raise
+
+
+def _tell(sim: Simulator, ref: Ref, obj: Manifest, reason: str, note: str) -> None:
+    about = {**_kind(ref.kind), "namespace": ref.namespace, "name": ref.name, "uid": obj["metadata"]["uid"]}
+    if any(record.obj["regarding"] == about for record in sim.api.store.list(kinds.EVENT, ref.namespace)):
+        # The real ones count the same Event up.
+        return
+    event = {
+        **_kind(kinds.EVENT),
+        "metadata": {"generateName": f"{ref.name}.", "namespace": ref.namespace},
+        "eventTime": sim.api.now().replace("Z", ".000000Z"),
+        "reportingController": MANAGER,
+        "reportingInstance": MANAGER,
+        "action": "Create",
+        "reason": reason,
+        "type": "Warning",
+        "note": note,
+        "regarding": about,
+    }
+    sim.api.create(event, MANAGER)
 
 
 def deployments(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:
@@ -125,7 +161,10 @@ def _deployment_status(obj: Manifest, sets: dict[Ref, Manifest], newest: Ref | N
     status: Manifest = {
         "observedGeneration": obj["metadata"]["generation"],
         **{name: count for name, count in counts.items() if count},
-        "conditions": [{"type": "Available", "status": str(available), "reason": why}],
+        "conditions": [
+            {"type": "Available", "status": str(available), "reason": why},
+            *(_failure(sets[newest]["status"]) if newest else []),
+        ],
     }
     if updated:
         status["updatedReplicas"] = updated
@@ -143,7 +182,7 @@ def replica_sets(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:
     wanted = obj["spec"]["replicas"]
     if len(active) < wanted:
         made = pod(f"{ref.name}-", owner_of(ref, obj), ref.namespace, obj["spec"]["template"], {})
-        return Action("replicaset", ref, "one more pod", lambda: sim.api.create(made, MANAGER))
+        return Action("replicaset", ref, "one more pod", lambda: _make_replica(sim, ref, obj, made))
     if len(active) > wanted:
         victim = min(active, key=lambda each: (ready(each[1]), each[0].name))[0]
         return Action("replicaset", ref, f"{victim} is too many", lambda: sim.api.delete(victim))
@@ -156,6 +195,21 @@ def replica_sets(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:
     return None
 
 
+def _make_replica(sim: Simulator, ref: Ref, obj: Manifest, made: Manifest) -> None:
+    try:
+        make_pod(sim, made, ref, obj)
+    except Refused as refused:
+        failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": refused.message}
+        status = sim.api.get(ref).obj.get("status", {})
+        if not _failure(status):
+            sim.set_status(ref, {**status, "replicas": status.get("replicas", 0), "conditions": [failure]})
+        raise
+
+
+def _failure(status: Manifest) -> list[Manifest]:
+    return [each for each in status.get("conditions", []) if each["type"] == "ReplicaFailure"]
+
+
 def _active(found: Manifest) -> bool:
     ended = found["status"].get("phase") in ("Succeeded", "Failed")
     return "deletionTimestamp" not in found["metadata"] and not ended
@@ -165,7 +219,13 @@ def stateful_sets(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:
     """Pods with names, volumes of their own, one after the other."""
     if "deletionTimestamp" in obj["metadata"]:
         return None
-    spec, revision = obj["spec"], digest(obj["spec"]["template"])
+    spec, revision = obj["spec"], f"{ref.name}-{digest(obj['spec']['template'])}"
+    for number in range(spec["replicas"]):
+        here = Ref(kinds.POD, ref.namespace, f"{ref.name}-{number}")
+        found = sim.find(*here)
+        if found is not None and not found["metadata"].get("ownerReferences"):
+            patch = {"metadata": {"ownerReferences": [owner_of(ref, obj)]}}
+            return Action("statefulset", ref, f"adopt {here.name}", _adopting(sim, here, patch))
     pods = {each.name: found for each, found in sim.dependents(obj["metadata"]["uid"], kinds.POD)}
     names = [f"{ref.name}-{number}" for number in range(spec["replicas"])]
     for name in names:
@@ -189,11 +249,15 @@ def stateful_sets(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:
         "availableReplicas": count,
         "currentReplicas": len(current),
         "updatedReplicas": len(current),
-        "updateRevision": f"{ref.name}-{revision}",
+        "updateRevision": revision,
     }
     if status != obj["status"]:
         return Action("statefulset", ref, "count", lambda: sim.set_status(ref, status))
     return None
+
+
+def _adopting(sim: Simulator, ref: Ref, patch: Manifest) -> Callable[[], object]:
+    return lambda: sim.api.merge(ref, patch, MANAGER)
 
 
 def _making(sim: Simulator, obj: Manifest) -> Callable[[], object]:
@@ -223,8 +287,9 @@ def _stateful_pod(
         template["spec"]["volumes"] = [*template["spec"].get("volumes", []), *volumes]
         labels = {REVISION: revision, "statefulset.kubernetes.io/pod-name": name}
         pod_made = pod(name, owner_of(ref, obj), ref.namespace, template, labels)
-        return Action("statefulset", ref, f"make {name}", _making(sim, pod_made))
-    stale = having["metadata"]["labels"].get(REVISION) != revision
+        return Action("statefulset", ref, f"make {name}", lambda: make_pod(sim, pod_made, ref, obj))
+    # As the real one: a pod that is not ready is waited for, whatever it was made of.
+    stale = having["metadata"]["labels"].get(REVISION) != revision and ready(having)
     if stale and "deletionTimestamp" not in having["metadata"]:
         return Action("statefulset", ref, f"{name} is of an older template", lambda: sim.api.delete(here))
     return None

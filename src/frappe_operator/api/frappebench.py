@@ -149,7 +149,9 @@ class RedisConfig(Asked):
             examples=["512Mi", "4gb"],
         ),
     ] = None
-    storage_size: Annotated[StorageSize | None, Meta(description="Volume of the queue. Default 1Gi.")] = None
+    storage_size: Annotated[
+        StorageSize | None, Meta(description="Volume of the queue. Default 1Gi. May grow, not shrink.")
+    ] = None
     storage_class_name: Annotated[
         ObjectName | None, Meta(description="StorageClass of the queue's volume. Default: the cluster's.")
     ] = None
@@ -193,7 +195,7 @@ class DatabaseConfig(Asked):
     """The bench's own MariaDB, made when a site first uses it."""
 
     image: Annotated[ImageName | None, Meta(description="Image of the server. Default: the operator's setting.")] = None
-    storage_size: Annotated[StorageSize | None, Meta(description="Default 10Gi.")] = None
+    storage_size: Annotated[StorageSize | None, Meta(description="Default 10Gi. May grow, not shrink.")] = None
     storage_class_name: Annotated[ObjectName | None, Meta(description="Default: the cluster's default class.")] = None
     resources: Annotated[Resources | None, Meta(description="Requests and limits of the server.")] = None
 

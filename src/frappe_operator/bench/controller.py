@@ -12,6 +12,7 @@ from frappe_operator.kube.kinds import (
     BENCH,
     CONFIG_MAP,
     DEPLOYMENT,
+    EVENT,
     JOB,
     POD,
     PVC,
@@ -40,6 +41,7 @@ from frappe_operator.model.settings import Images
 from frappe_operator.runtime.apply import apply
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, owned_by, wanted
+from frappe_operator.runtime.examine import examine
 from frappe_operator.runtime.finalizers import ensure_finalizer
 from frappe_operator.runtime.report import report
 
@@ -51,12 +53,13 @@ NEEDS = {
     CONFIG_MAP: "get create patch delete",
     DEPLOYMENT: "get create patch delete",
     JOB: "get create delete",
-    POD: "list patch",
+    EVENT: "list",
+    POD: "list patch delete",
     PVC: "get create patch",
     SECRET: "get create",
     SERVICE: "get create patch delete",
     SITE: "list",
-    STATEFUL_SET: "get create patch",
+    STATEFUL_SET: "get create patch delete",
 }
 """What a bench's reconcile may do, beside watching: the source of the operator's RBAC."""
 
@@ -95,11 +98,13 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         again = await look_once_more(cluster, seen.report_lost) if seen.report_lost else None
         bench = resolve(seen, images)
         served = cluster.get(CONFIG_MAP, key.namespace, bench.names.nginx) is not None
-        done = await apply(cluster, BENCH, live, stages(bench, seen, token), prune=PRUNE)
+        steps = stages(bench, seen, token)
+        done = await apply(cluster, BENCH, live, steps, prune=PRUNE)
         if served and any(ref.kind is CONFIG_MAP and ref.name == bench.names.nginx for ref in done.written):
             await nudge_proxies(cluster, key)
-        await report(cluster, BENCH, live, {**staying, **done.verdicts}, status(bench, seen))
-        return again
+        examined = await examine(cluster, live, steps, done.verdicts, report_model.pods_of_job(cluster, key.namespace))
+        await report(cluster, BENCH, live, {**staying, **examined.verdicts}, status(bench, seen))
+        return min((each for each in (again, examined.again) if each is not None), default=None)
 
     return Controller(
         BENCH,

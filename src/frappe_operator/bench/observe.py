@@ -43,6 +43,8 @@ class Seen(NamedTuple):
     report_lost: Job | None
     """That Job, when it is done but nobody kept what it said."""
     access_mode: str
+    live_mode: str
+    """Access mode of the claim for the common storage, empty while there is none."""
     mariadb_exists: bool
     upstreams: tuple[Upstream, ...]
 
@@ -71,6 +73,8 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     sites = cluster.select(SITE, domain.BENCH_INDEX, f"{namespace}/{name}")
     classes = {each.metadata.name: each for each in cluster.all(STORAGE_CLASS) if isinstance(each, StorageClass)}
     claim = cluster.get(PVC, namespace, names.common)
+    live_mode = claim.access_mode if isinstance(claim, Claim) else ""
+    storage_class = spec.storage.storage_class_name if spec.storage else None
     return Seen(
         live=live,
         spec=spec,
@@ -80,7 +84,8 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
         recorded=recorded,
         found=found,
         report_lost=job if isinstance(job, Job) and done and not known and found is None else None,
-        access_mode=_access_mode(claim, spec.storage.storage_class_name if spec.storage else None, classes),
+        access_mode=live_mode or _access_mode(storage_class, classes),
+        live_mode=live_mode,
         mariadb_exists=cluster.get(STATEFUL_SET, namespace, names.mariadb) is not None,
         upstreams=_upstreams(cluster, sites),
     )
@@ -93,6 +98,7 @@ def resolve(seen: Seen, images: Images) -> Bench:
         images,
         facts=seen.found or seen.recorded,
         access_mode=seen.access_mode,
+        live_mode=seen.live_mode,
         # A server that exists stays: what it holds is not ours to give up.
         mariadb_wanted=seen.mariadb_exists or any(needs_mariadb(site) for site in seen.sites),
         upstreams=seen.upstreams,
@@ -109,9 +115,7 @@ async def _found(cluster: View, namespace: str, job: str, reference: str, record
     return None
 
 
-def _access_mode(claim: Live | None, asked_class: str | None, classes: dict[str, StorageClass]) -> str:
-    if isinstance(claim, Claim) and claim.spec.access_modes:
-        return claim.spec.access_modes[0]
+def _access_mode(asked_class: str | None, classes: dict[str, StorageClass]) -> str:
     name = asked_class or next(
         (n for n, each in classes.items() if each.metadata.annotation(DEFAULT_CLASS) == "true"), ""
     )

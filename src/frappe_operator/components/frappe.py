@@ -8,6 +8,7 @@ from frappe_operator.components.metadata import metadata
 from frappe_operator.components.pod import (
     CONTAINER_SECURITY,
     FRAPPE,
+    LAST_LINES,
     config_volume,
     mount,
     pull_secrets,
@@ -122,6 +123,7 @@ def container(site: Site, name: str, command: list[str], resources: Manifest, **
         "workingDir": SITES,
         "env": ENV,
         "resources": resources,
+        "terminationMessagePolicy": LAST_LINES,
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": program_mounts(site),
         **more,

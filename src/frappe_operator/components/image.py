@@ -14,7 +14,7 @@ from frappe_operator.components.pod import (
 from frappe_operator.components.storage import MOUNTS_COMMON, common_affinity
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.kube.names import child
-from frappe_operator.model.bench import Bench, Image
+from frappe_operator.model.bench import Bench, Facts, Image
 
 PART = "image"
 
@@ -45,9 +45,14 @@ def facts(bench: Bench) -> list[Manifest]:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": metadata(bench.owner, bench.names.image, PART),
-            "data": {"facts": msgspec.json.encode(bench.facts, order="sorted").decode()},
+            "data": {"facts": msgspec.json.encode(_by_name(bench.facts)).decode()},
         }
     ]
+
+
+def _by_name(facts: Facts) -> Manifest:
+    # Only the fields are sorted: apps stay in the image's own order, in which they are shown.
+    return dict(sorted(msgspec.to_builtins(facts).items()))
 
 
 def inspect(bench: Bench) -> list[Manifest]:

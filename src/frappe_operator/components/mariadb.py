@@ -6,6 +6,7 @@ from frappe_operator.components.metadata import kept, metadata, selector
 from frappe_operator.components.pod import (
     CONTAINER_SECURITY,
     DATABASE,
+    LAST_LINES,
     mount,
     pull_secrets,
     scratch,
@@ -106,6 +107,7 @@ def build(bench: Bench) -> list[Manifest]:
                     "failureThreshold": 18,
                 },
                 "resources": bench.mariadb.resources,
+                "terminationMessagePolicy": LAST_LINES,
                 "securityContext": CONTAINER_SECURITY,
                 "volumeMounts": [
                     mount("data", "/var/lib/mysql"),

@@ -2,7 +2,7 @@
 
 import re
 
-from frappe_operator.components.pod import CONTAINER_SECURITY, mount
+from frappe_operator.components.pod import CONTAINER_SECURITY, LAST_LINES, mount
 from frappe_operator.kube.kinds import Manifest
 
 PORT = 8080
@@ -214,6 +214,7 @@ def container(image: str, pull_policy: str, resources: Manifest, probe_path: str
         },
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", "5"]}}},
         "resources": resources,
+        "terminationMessagePolicy": LAST_LINES,
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [mount("nginx", SOURCE, read_only=True), mount("tmp", "/tmp"), *mounts],
     }

@@ -13,6 +13,10 @@ CONTAINER_SECURITY: Manifest = {
     "readOnlyRootFilesystem": True,
 }
 
+LAST_LINES = "FallbackToLogsOnError"
+"""`terminationMessagePolicy` of a program that only logs: how it failed is the end of its log, and gets into the
+pod's status."""
+
 
 def security(uid: int) -> Manifest:
     """`securityContext` of a pod that passes the restricted Pod Security profile."""

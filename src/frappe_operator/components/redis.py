@@ -6,6 +6,7 @@ from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import (
     CACHE,
     CONTAINER_SECURITY,
+    LAST_LINES,
     mount,
     pull_secrets,
     scratch,
@@ -88,6 +89,7 @@ def _server(
                 "readinessProbe": {"tcpSocket": {"port": "redis"}, "periodSeconds": 5},
                 "livenessProbe": {"tcpSocket": {"port": "redis"}, "periodSeconds": 20, "failureThreshold": 6},
                 "resources": bench.redis.resources,
+                "terminationMessagePolicy": LAST_LINES,
                 "securityContext": CONTAINER_SECURITY,
                 "volumeMounts": [
                     mount("data", "/data"),

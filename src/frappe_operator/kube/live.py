@@ -204,6 +204,8 @@ class Terminated(Struct, gc=False, rename="camel"):
     exit_code: int = 0
     reason: str = ""
     message: str = ""
+    started_at: str | None = None
+    finished_at: str | None = None
 
 
 class Waiting(Struct, gc=False, rename="camel"):
@@ -211,9 +213,14 @@ class Waiting(Struct, gc=False, rename="camel"):
     message: str = ""
 
 
+class Running(Struct, gc=False, rename="camel"):
+    started_at: str | None = None
+
+
 class ContainerState(Struct, gc=False, rename="camel"):
     terminated: Terminated | None = None
     waiting: Waiting | None = None
+    running: Running | None = None
 
 
 class ContainerStatus(Struct, gc=False, rename="camel"):
@@ -227,17 +234,22 @@ class ContainerStatus(Struct, gc=False, rename="camel"):
 class PodStatus(Struct, gc=False, rename="camel"):
     phase: str = ""
     pod_ip: str = field(default="", name="podIP")
+    start_time: str | None = None
     conditions: tuple[Condition, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
 
+
+class CachedPodStatus(PodStatus, gc=False):
+    """Status of a pod that is kept: the pods of failed Jobs are many."""
+
     def __post_init__(self) -> None:
-        # What is so needs no words. The pods of finished Jobs stay.
+        # Only a condition that is not true says anything.
         self.conditions = tuple([each for each in self.conditions if each.status != "True" and each.message])
 
 
 class Pod(Live):
-    status: PodStatus = field(default_factory=PodStatus)
+    status: CachedPodStatus = field(default_factory=CachedPodStatus)
 
 
 class ClaimSpec(Struct, gc=False, rename="camel"):
@@ -255,6 +267,12 @@ class Claim(Live):
 
     spec: ClaimSpec = field(default_factory=ClaimSpec)
     status: ClaimStatus = field(default_factory=ClaimStatus)
+
+    @property
+    def access_mode(self) -> str:
+        """What most pods may do with it at once, of the modes it was made with; empty when it has none."""
+        modes = self.spec.access_modes
+        return "ReadWriteMany" if "ReadWriteMany" in modes else next(iter(modes), "")
 
 
 class ServiceSpec(Struct, gc=False, rename="camel"):

@@ -16,6 +16,19 @@ class Report(NamedTuple):
     reason: str
     message: str
     blocked: bool = False
+    failures: int = 0
+    """How often its container has ended badly."""
+
+
+MOST_FAILURES = 5
+"""A task that has ended badly so often, and not for want of something that comes by itself, is taken to do so again."""
+PASSING = frozenset(
+    {
+        *(Reason.DATABASE_UNAVAILABLE, Reason.REDIS_UNAVAILABLE, Reason.SITE_BUSY, Reason.SITE_NOT_CREATED),
+        Reason.INTERRUPTED,
+    }
+)
+"""Reasons of a task that only waits for something else."""
 
 
 def exist(lives: Lives) -> Verdict:
@@ -29,10 +42,15 @@ def workloads_available(lives: Lives) -> Verdict:
         return CREATING
     for live in lives:
         if isinstance(live, Workload) and not available(live):
-            ready, wanted = live.status.ready_replicas, live.spec.replicas
-            trouble = f"{ready} of {wanted} pods are ready" if ready < wanted else "the new pods are not ready yet"
-            return Verdict(False, Reason.PODS_NOT_READY, f"{live.metadata.name}: {trouble}")
+            return Verdict(False, Reason.PODS_NOT_READY, pods_missing(live))
     return Verdict(True, Reason.READY, "All pods are ready.")
+
+
+def pods_missing(live: Workload) -> str:
+    """How many pods a workload that is not available lacks."""
+    ready, wanted = live.status.ready_replicas, live.spec.replicas
+    trouble = f"{ready} of {wanted} pods are ready" if ready < wanted else "the new pods are not ready yet"
+    return f"{live.metadata.name}: {trouble}"
 
 
 def available(live: Workload) -> bool:
@@ -75,6 +93,10 @@ def _unfinished(job: Job, report: Report | None) -> Verdict:
         return Verdict(False, Reason.JOB_RUNNING, f"Job {name} is running")
     if report.blocked:
         return Verdict(False, report.reason, f"{report.message} (Job {name} looks again within five minutes)", True)
+    if report.failures >= MOST_FAILURES and report.reason not in PASSING:
+        message = f"Job {name} has failed {report.failures} times, and tries again every five minutes: {report.message}"
+        reason = report.reason if report.reason in set(Reason) else Reason.JOB_RETRYING
+        return Verdict(False, reason, message, True)
     return Verdict(False, Reason.JOB_RETRYING, f"Job {name} tries again: {report.message}")
 
 

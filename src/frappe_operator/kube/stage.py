@@ -35,6 +35,13 @@ class Reason(StrEnum):
     INSTALLATION_FAILED = "InstallationFailed"
     INTERRUPTED = "Interrupted"
     STORAGE_FAILED = "StorageFailed"
+    # What keeps a pod from running. The message says whether waiting may help.
+    UNSCHEDULABLE = "Unschedulable"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_CONFIG_ERROR = "ContainerConfigError"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    CRASH_LOOP = "CrashLoop"
+    OOM_KILLED = "OOMKilled"
     # The user must act.
     INVALID_SPEC = "InvalidSpec"
     BENCH_NOT_FOUND = "BenchNotFound"

@@ -80,11 +80,14 @@ class Volume(Struct, frozen=True):
     size: str
     storage_class: str | None
     access_mode: str
+    """What is wanted."""
+    live_mode: str = ""
+    """Access mode of the claim that exists, which cannot change; empty while there is none."""
 
     @property
     def one_node(self) -> bool:
         """Whether all pods that use it must run on one node."""
-        return self.access_mode == RWO
+        return (self.live_mode or self.access_mode) == RWO
 
 
 class Redis(Struct, frozen=True):
@@ -239,10 +242,12 @@ def resolve(
     *,
     facts: Facts | None,
     access_mode: str,
+    live_mode: str = "",
     mariadb_wanted: bool = False,
     upstreams: tuple[Upstream, ...] = (),
 ) -> Bench:
     """Decides everything about a bench. `access_mode`: what its StorageClass, or its claim if there is one, can do.
+    `live_mode`: the access mode of its claim, empty while there is none.
 
     Raises Blocked when the spec is none. What else is wrong with it, bench/checks.py says; here it has a value that
     keeps what exists as it is.
@@ -275,6 +280,7 @@ def resolve(
             written("storage.size", (storage.size if storage else None) or "10Gi"),
             storage.storage_class_name if storage else None,
             access_mode if asked_mode in (None, "Auto") else asked_mode,
+            live_mode,
         ),
         mariadb=MariaDB(
             image=(database.image if database else None) or images.mariadb,

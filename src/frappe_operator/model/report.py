@@ -5,9 +5,14 @@ from collections.abc import Callable, Iterable
 import msgspec
 from msgspec import Struct
 
-from frappe_operator.kube.live import ContainerStatus, Live, Pod, PodStatus
+from frappe_operator.kube import trouble
+from frappe_operator.kube.kinds import POD
+from frappe_operator.kube.last_words import last_words
+from frappe_operator.kube.live import ContainerStatus, Live, Pod, PodStatus, Terminated
 from frappe_operator.kube.names import JOB_LABEL, SITE_LABEL
 from frappe_operator.kube.readiness import Report
+from frappe_operator.kube.stage import Reason
+from frappe_operator.kube.view import View
 
 JOB_INDEX, SITE_INDEX = "job", "site"
 INDICES: dict[str, Callable[[Live], list[str]]] = {
@@ -29,18 +34,29 @@ class Message(Struct, rename="camel"):
     apps: dict[str, str] = {}
 
 
+MEMORY_LIMIT = "the memory limit of the task was reached: give it more (componentResources.jobs.limits.memory)"
+
+
 def message(pod: PodStatus) -> Message | None:
     """The last message of a Job's pod, None while it has none."""
     for status in _statuses(pod):
         terminated = status.state.terminated or status.last_state.terminated
-        if terminated is None or not terminated.message:
-            continue
-        try:
-            return msgspec.json.decode(terminated.message, type=Message)
-        except msgspec.MsgspecError:
-            # Not the runner's: the kubelet's own words, or a log's tail.
-            return Message(False, "Failed", terminated.message[-300:])
+        if terminated is not None and (said := _said(terminated)) is not None:
+            return said
     return None
+
+
+def _said(terminated: Terminated) -> Message | None:
+    try:
+        return msgspec.json.decode(terminated.message, type=Message)
+    except msgspec.MsgspecError:
+        pass
+    if terminated.reason == "OOMKilled":
+        return Message(False, Reason.OOM_KILLED, f"was killed, {MEMORY_LIMIT}")
+    if terminated.message:
+        # Not the runner's: the kubelet's own words, or a log's tail.
+        return Message(False, "Failed", last_words(terminated.message))
+    return Message(False, "Failed", trouble.ended(terminated)) if terminated.exit_code else None
 
 
 def _statuses(pod: PodStatus) -> list[ContainerStatus]:
@@ -48,32 +64,24 @@ def _statuses(pod: PodStatus) -> list[ContainerStatus]:
 
 
 def reports(pods: Iterable[Pod]) -> dict[str, Report]:
-    """By Job, what its pods said last, and where they said nothing, what keeps them from starting."""
+    """By Job, what its pods said last."""
     result = {}
     for pod in sorted(pods, key=lambda pod: pod.metadata.creation_timestamp):
-        job = pod.metadata.label(JOB_LABEL)
         if said := message(pod.status):
-            result[job] = Report(said.ok, said.reason, said.message, said.blocked)
-        elif trouble := waiting(pod):
-            result[job] = Report(False, "Waiting", trouble)
+            failures = max((each.restart_count for each in _statuses(pod.status)), default=0)
+            report = Report(said.ok, said.reason, said.message, said.blocked, failures)
+            result[pod.metadata.label(JOB_LABEL)] = report
     return result
 
 
+def pods_of_job(cluster: View, namespace: str) -> Callable[[str], list[Live]]:
+    """The cached pods of a Job of a namespace, by its name."""
+    return lambda job: cluster.select(POD, JOB_INDEX, f"{namespace}/{job}")
+
+
 def says_something(pod: Live) -> bool:
-    """Whether a pod has any part in `reports`: most begin, work and go without a word, and their Job says the rest."""
-    return isinstance(pod, Pod) and bool(reports([pod]))
-
-
-QUIET = {"PodInitializing", "ContainerCreating"}
-
-
-def waiting(pod: Pod) -> str:
-    """Why a pod does not start, in the kubelet's or scheduler's words; empty while it does."""
-    for status in _statuses(pod.status):
-        state = status.state.waiting
-        if state is not None and state.reason not in QUIET:
-            return f"pod {pod.metadata.name}: {state.reason} {state.message}".rstrip()
-    for condition in pod.status.conditions:
-        if condition.type == "PodScheduled" and condition.status == "False":
-            return f"pod {pod.metadata.name} cannot be placed: {condition.message}"
-    return ""
+    """Whether a pod reports something, or is in trouble: most begin, work and go without a word, and their Job says
+    the rest."""
+    return isinstance(pod, Pod) and (
+        bool(reports([pod])) or trouble.of_pod(pod.metadata.name, pod.status, 0.0) is not None
+    )

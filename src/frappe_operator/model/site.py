@@ -252,14 +252,16 @@ def resolve(
     recorded_bench_id: str | None = None,
     connection: Connection | None = None,
     known_database: str = "",
+    live_mode: str = "",
 ) -> Site:
     """Decides everything about a site.
 
     `retained_database`, `origin`: what the connection Secret and the claim for files say of a site of this name.
     `recorded_bench_id`: what that claim says of its queues, None while there is no claim. `revision`: of our own
     connection Secret, once there is one. `connection`: the user's own database. `known_database`: the name in the last
-    status. Raises Waiting while the bench's image is not known. What is wrong with the spec or a Secret, site/checks.py
-    says; here it has a value that keeps what exists as it is.
+    status. `live_mode`: access mode of the claim for its files, empty while there is none. Raises Waiting while the
+    bench's image is not known. What is wrong with the spec or a Secret, site/checks.py says; here it has a value that
+    keeps what exists as it is.
     """
     image = bench.running_image
     if image is None or bench.facts is None:
@@ -285,7 +287,8 @@ def resolve(
         files=Volume(
             written("storage.size", (storage.size if storage else None) or "5Gi"),
             storage.storage_class_name if storage else None,
-            (storage.access_mode if storage else None) or RWO,
+            (storage.access_mode if storage else None) or live_mode or RWO,
+            live_mode,
         ),
         sizes={
             component: Size(

@@ -1,5 +1,6 @@
 """Starting other programs: always an argument list, their output without secrets, our end their end."""
 
+import re
 import signal
 import subprocess
 import threading
@@ -14,6 +15,12 @@ from .log import echo
 GRACE = 20
 """Seconds between SIGTERM and SIGKILL for a child; less than the 30 s that Kubernetes gives us."""
 
+_PROGRESS = re.compile(r"\[[\s=#.>*-]*\]\s*\d{1,3}\s*%|\b\d{1,3}%\s*[|\[]|^[\W_]*(?:\d{1,3}%)?[\W_]*$")
+_ESCAPE = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+"""Colours, movements of the cursor, and what else no sentence has."""
+
 
 class Ended(NamedTuple):
     """A program that has come to its end."""
@@ -24,9 +31,9 @@ class Ended(NamedTuple):
 
     @property
     def last_words(self) -> str:
-        """The last line it wrote: usually why it failed."""
-        lines = [line for line in f"{self.out}\n{self.err}".splitlines() if line.strip()]
-        return lines[-1].strip() if lines else "it said nothing"
+        """The last line it wrote that is no progress bar: usually why it failed."""
+        lines = [_plain(line) for line in f"{self.out}\n{self.err}".splitlines()]
+        return next((line for line in reversed(lines) if line and not _PROGRESS.search(line)), "it said nothing")
 
     @property
     def how(self) -> str:
@@ -34,6 +41,10 @@ class Ended(NamedTuple):
         if self.code == -signal.SIGKILL:
             return f"was killed, most likely because the memory limit was reached: {self.last_words}"
         return f"ended with {self.code}: {self.last_words}"
+
+
+def _plain(line: str) -> str:
+    return _ESCAPE.sub("", line).strip()
 
 
 def ask(argv: Sequence[str], stdin: str, *, timeout: float, pass_fds: Sequence[int] = ()) -> Ended:

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import structlog
 
-from frappe_operator.kube.kinds import GROUP, PVC, SECRET, Kind, Manifest, Ref, ref_of
+from frappe_operator.kube.kinds import GROUP, SECRET, Kind, Manifest, Ref, ref_of
 from frappe_operator.kube.live import CONTROLLED_BY_US, Job, Live
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY
 from frappe_operator.kube.stage import Reason, Stage, Verdict
+from frappe_operator.runtime import limits
 from frappe_operator.runtime.applied import fingerprint
 from frappe_operator.runtime.cluster import By, Cluster
-from frappe_operator.runtime.compare import difference, quantity
+from frappe_operator.runtime.compare import difference
 from frappe_operator.runtime.decoding import Item
 from frappe_operator.runtime.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid
 from frappe_operator.runtime.ownership import leftover
@@ -219,10 +220,7 @@ class _Children:
             # The server may quote the value it does not like.
             said = error.reason if child.ref.kind == SECRET else error.message
             verdict = Verdict(False, reason, f"{child.ref}: {said}"[:LONGEST_MESSAGE], blocked=True)
-            refusal = Refusal(question, verdict, FORBIDDEN_SECONDS if reason is Reason.FORBIDDEN else INVALID_SECONDS)
-            self._cluster.refusals.remember(child.ref, refusal, self._cluster.clock())
-            self._look_again(refusal.seconds)
-            return verdict
+            return self._refused(child, question, verdict)
 
     async def _once(self, child: _Child) -> Verdict | None:
         live = self._live(child.ref)
@@ -295,30 +293,75 @@ class _Children:
             return _going(child.ref)
         if not self._ours(child, live):
             return self._conflict(child.ref)
+        if child.ref.kind in limits.KINDS:
+            return await self._limited(child, await self._fresh(child, live))
         if not self._cluster.refusals.differing(child.ref, self._question(child)):
-            body = await self._cluster.read(*child.ref)
-            if body is None or body["metadata"]["uid"] != live.metadata.uid:
-                raise Conflict(409, "Changed", f"{child.ref} is not the object it was a moment ago")
+            body = await self._fresh(child, live)
             lacking = difference(child.manifest, body) or leftover(child.manifest, body)
             if not lacking:
                 self._verified(child, int(body["metadata"]["resourceVersion"]))
                 return None
-            if shrinking := _shrinking(child, body):
-                return shrinking
             log.info("child put right", kind=child.ref.kind.kind, object=str(live.metadata.key), field=lacking)
             self._cluster.refusals.differs(child.ref, self._question(child))
         await self._apply(child, {"uid": live.metadata.uid})
         self._cluster.refusals.written(child.ref)
         return None
 
+    async def _limited(self, child: _Child, body: Manifest) -> Verdict | None:
+        """The same for a child of which not everything can change."""
+        can = await limits.within(self._cluster, child.manifest, body, self._kind.kind)
+        if can.remade:
+            message = f"{child.ref} is made again for its claim templates, while its pods run on"
+            return Verdict(False, Reason.PROVISIONING, message)
+        obstacle = can.obstacle
+        try:
+            await self._mend(child, can.manifest, body)
+        except Forbidden:
+            if can.without_growth is None:
+                raise
+            obstacle = obstacle or can.no_expansion
+            await self._mend(child, can.without_growth, body)
+        if not obstacle:
+            return None
+        return self._refused(child, self._question(child), Verdict(False, Reason.REJECTED, obstacle, blocked=True))
+
+    async def _mend(self, child: _Child, manifest: Manifest, body: Manifest) -> None:
+        """Applies what a body lacks of a manifest, which is the child's as far as it can be."""
+        lacking = difference(manifest, body) or leftover(manifest, body)
+        if not lacking:
+            self._verified(child, int(body["metadata"]["resourceVersion"]))
+            return
+        log.info("child put right", kind=child.ref.kind.kind, object=child.ref.name, field=lacking)
+        await self._apply(child, {"uid": body["metadata"]["uid"]}, manifest=manifest)
+
+    async def _fresh(self, child: _Child, live: Live) -> Manifest:
+        """The whole child as it is now. Raises Conflict when it is another."""
+        body = await self._cluster.read(*child.ref)
+        if body is None or body["metadata"]["uid"] != live.metadata.uid:
+            raise Conflict(409, "Changed", f"{child.ref} is not the object it was a moment ago")
+        return body
+
+    def _refused(self, child: _Child, question: Question, verdict: Verdict) -> Verdict:
+        """Remembers that the child cannot be what it should be, for as long as neither is another."""
+        seconds = FORBIDDEN_SECONDS if verdict.reason == Reason.FORBIDDEN else INVALID_SECONDS
+        self._cluster.refusals.remember(child.ref, Refusal(question, verdict, seconds), self._cluster.clock())
+        if item := self._cluster.item(child.ref):
+            item.verified = 0
+        self._look_again(seconds)
+        return verdict
+
     def _question(self, child: _Child) -> Question:
         item = self._cluster.item(child.ref)
         return child.digest, item.digest if item else 0
 
-    async def _apply(self, child: _Child, guard: Manifest, by: By | None = None) -> None:
-        """Applies, if what exists is what `guard` says. Raises Conflict when it is not."""
-        manifest = {**child.manifest, "metadata": {**child.manifest["metadata"], **guard}}
-        after = (await self._cluster.apply(manifest, by)).metadata
+    async def _apply(
+        self, child: _Child, guard: Manifest, by: By | None = None, manifest: Manifest | None = None
+    ) -> None:
+        """Applies, if what exists is what `guard` says. Raises Conflict when it is not. `manifest`: the child's, as far
+        as it can be."""
+        manifest = manifest or child.manifest
+        guarded = {**manifest, "metadata": {**manifest["metadata"], **guard}}
+        after = (await self._cluster.apply(guarded, by)).metadata
         self.written.append(child.ref)
         # Where an admission policy insists on a value of its own, asking again would change nothing either.
         self._verified(child, after.resource_version)
@@ -367,19 +410,6 @@ def _outdated(child: _Child, live: Live) -> bool:
         return False
     wanted = (child.manifest["metadata"].get("annotations") or {}).get(INPUTS, "")
     return not live.completed and live.metadata.annotation(INPUTS) != wanted
-
-
-def _shrinking(child: _Child, body: Manifest) -> Verdict | None:
-    """A claim never shrinks: asking would be refused, so it is not asked."""
-    if child.ref.kind != PVC:
-        return None
-    asked = child.manifest["spec"].get("resources", {}).get("requests", {}).get("storage")
-    has = body["spec"].get("resources", {}).get("requests", {}).get("storage")
-    wanted, size = quantity(asked), quantity(has)
-    if wanted is None or size is None or wanted >= size:
-        return None
-    message = f"{child.ref} has {has} and cannot shrink to {asked}: ask for {has} or more"
-    return Verdict(False, Reason.REJECTED, message, blocked=True)
 
 
 def _with_data(manifest: Manifest) -> Manifest:

@@ -19,6 +19,7 @@ from frappe_operator.runtime.controller import Reader, Watched
 from frappe_operator.runtime.decoding import Broken, Decoder, Item
 from frappe_operator.runtime.errors import NotFound
 from frappe_operator.runtime.event_budget import Budget
+from frappe_operator.runtime.findings import Findings
 from frappe_operator.runtime.pace import Pace
 from frappe_operator.runtime.queue import Priority
 from frappe_operator.runtime.refusals import Refusals
@@ -77,6 +78,7 @@ class Cluster:
         self.event_budget = Budget()
         self.pace = Pace()
         self.refusals = Refusals()
+        self.findings = Findings()
         self.listening = False
         """Whether changes have anything looked at: not before everything is known for the first time."""
         self._began = ""
@@ -161,11 +163,11 @@ class Cluster:
         except NotFound:
             return None
 
-    async def list(self, kind: Kind, namespace: str = "", labels: str = "") -> list[Manifest]:
-        """All objects as they are now. `labels`: a label selector."""
+    async def list(self, kind: Kind, namespace: str = "", labels: str = "", fields: str = "") -> list[Manifest]:
+        """All objects as they are now. `labels` and `fields`: selectors."""
         return [
             decoded(bytes(raw))
-            async for page in self.client.pages(kind, namespace, selectors(labels))
+            async for page in self.client.pages(kind, namespace, selectors(labels, fields))
             for raw in page.items
         ]
 

@@ -8,10 +8,13 @@ import msgspec
 from frappe_operator.kube.conditions import READY, RECONCILING, STALLED, conditions, phase
 from frappe_operator.kube.kinds import Kind, Manifest
 from frappe_operator.kube.live import Condition, Custom
-from frappe_operator.kube.stage import AS_EXPECTED, Verdict
+from frappe_operator.kube.stage import AS_EXPECTED, Reason, Verdict
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.errors import NotFound
 from frappe_operator.runtime.events import announce
+
+SUMMARY = (READY, RECONCILING, STALLED)
+"""The computed conditions, which repeat the others."""
 
 
 async def report(
@@ -77,36 +80,41 @@ def _merged(before: Any, patch: Any) -> Any:
 
 
 def _turns(previous: tuple[Condition, ...], current: list[Condition]) -> list[Condition]:
-    """The conditions that have turned and are worth an Event: trouble that comes, becomes another, or ends.
+    """The conditions that have turned and are worth an Event: one for each cause.
 
-    A step on the way is none, nor that it is done: the conditions say so, and when. Of the computed conditions, which
-    repeat the others, only Ready speaks, when it comes, when it goes, and when no other says what is in the way.
+    Trouble that comes, becomes another, or ends; readiness that comes; readiness that goes by itself, told by the
+    condition that Ready repeats. An edit is none of these, nor a step on the way, nor what merely follows from
+    something that was told: conditions say so, and since when.
     """
     before = {condition.type: condition for condition in previous}
-    stalled = any(condition.type == STALLED and condition.status == "True" for condition in current)
-    turns: list[Condition] = []
-    ready: Condition | None = None
-    for condition in current:
-        old = before.get(condition.type)
-        if old is not None and (old.status, old.reason) == (condition.status, condition.reason):
-            continue
-        if condition.type == READY:
-            ready = condition
-        elif condition.type not in (RECONCILING, STALLED) and _is_news(old, condition):
-            turns.append(condition)
-    if ready is None:
-        return turns
-    was = before[READY].status if READY in before else "False"
-    said = any(turn.reason == ready.reason for turn in turns)
-    return [*turns, ready] if was != ready.status or (stalled and not said) else turns
+    now = {condition.type: condition for condition in current}
+    turns = [each for name, each in now.items() if name not in SUMMARY and _is_news(before.get(name), each)]
+    ready, was = now[READY], before.get(READY)
+    if ready.status == "True":
+        # That it is ready says that whatever was in the way is over.
+        turned = was is None or was.status != "True"
+        return [*(each for each in turns if each.status != "True"), *([ready] if turned else [])]
+    cause = next((each for name, each in now.items() if name not in SUMMARY and _repeated(each, ready)), None)
+    turned = was is None or (was.status, was.reason) != (ready.status, ready.reason)
+    gone = was is not None and was.status == "True" and was.observed_generation == ready.observed_generation
+    begins = cause is not None and cause.type in before and before[cause.type].reason == Reason.NOT_NEEDED
+    if cause is None and turned and (_is_trouble(ready) or gone):
+        turns.append(ready)
+    elif cause is not None and gone and not begins:
+        turns.append(cause)
+    return list({(each.status, each.reason, each.message): each for each in turns}.values())
 
 
 def _is_news(old: Condition | None, new: Condition) -> bool:
-    if old is None:
+    """Whether trouble has come, has become another, or has ended."""
+    if old is None or (old.status, old.reason) == (new.status, new.reason):
         return False
-    if new.status == "True":
-        return _is_trouble(old)
-    return old.status == "True" or _is_trouble(new)
+    return _is_trouble(old) if new.status == "True" else _is_trouble(new)
+
+
+def _repeated(condition: Condition, ready: Condition) -> bool:
+    """Whether it is the condition that Ready repeats."""
+    return condition.status != "True" and (condition.reason, condition.message) == (ready.reason, ready.message)
 
 
 def _is_trouble(condition: Condition) -> bool:

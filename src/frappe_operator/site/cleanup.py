@@ -33,6 +33,7 @@ from frappe_operator.model.owner import Owner
 from frappe_operator.model.site import SiteNames, bench_id, is_our_database, job_resources
 from frappe_operator.runtime.apply import apply
 from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.examine import examine
 from frappe_operator.runtime.finalizers import remove_finalizer
 from frappe_operator.runtime.report import report
 
@@ -66,10 +67,10 @@ async def cleanup(cluster: Cluster, live: Custom) -> float | None:
         return LOOK_AGAIN_SECONDS
     wish = _wish(live)
     if wish.deletion_policy == "Delete":
-        verdict = await _drop(cluster, live, wish)
+        verdict, again = await _drop(cluster, live, wish)
         if not verdict.ok:
             await _say(cluster, live, verdict)
-            return None
+            return again
         for kind, name in ((PVC, names.files), (SECRET, names.connection), (SECRET, names.admin)):
             await _delete_kept(cluster, kind, key, name)
     await remove_finalizer(cluster, SITE, live, SITE_FINALIZER)
@@ -109,15 +110,16 @@ async def _pods(cluster: Cluster, key: Key) -> list[str]:
     ]
 
 
-async def _drop(cluster: Cluster, live: Custom, wish: Wish) -> Verdict:
-    """Removes the site from the bench's servers that still exist: its keys from Redis, its database from MariaDB."""
+async def _drop(cluster: Cluster, live: Custom, wish: Wish) -> tuple[Verdict, float | None]:
+    """Removes the site from the bench's servers that still exist: its keys from Redis, its database from MariaDB. The
+    seconds until it is worth a look again come back as well."""
     key, names, bench = live.metadata.key, SiteNames(live.metadata.name), Names(wish.bench_ref.name)
     gone = Verdict(True, Reason.SUCCEEDED, "Nothing of the site is left in a server of ours.")
     bench_live = cluster.get(BENCH, key.namespace, bench.bench)
     body = await cluster.body(CONFIG_MAP, key.namespace, bench.image)
     facts = bench_model.facts_from((body or {}).get("data") or {})
     if facts is None or not isinstance(bench_live, Custom):
-        return gone
+        return gone, None
     owner = Owner.of(SITE, live, bench.bench)
     image = Image(facts.reference, pull_secrets=bench_model.pull_secrets(bench_live))
     sizes = job_resources(live, bench_live)
@@ -141,12 +143,14 @@ async def _drop(cluster: Cluster, live: Custom, wish: Wish) -> Verdict:
     if ours and mariadb:
         jobs.append(database.drop(owner, image, bench, sizes, names.connection))
     if not jobs:
-        return gone
+        return gone, None
     found = cluster.select(POD, report_model.SITE_INDEX, f"{key.namespace}/{key.name}")
     pods = [pod for pod in found if isinstance(pod, Pod)]
     stage = Stage(DELETED, [], jobs_succeeded(report_model.reports(pods)), once=jobs)
-    verdict = (await apply(cluster, SITE, live, [stage], prune=())).verdicts[DELETED]
-    return _redis_down(cluster, key.namespace, bench, verdict)
+    done = await apply(cluster, SITE, live, [stage], prune=())
+    pods_of_job = report_model.pods_of_job(cluster, key.namespace)
+    examined = await examine(cluster, live, [stage], done.verdicts, pods_of_job)
+    return _redis_down(cluster, key.namespace, bench, examined.verdicts[DELETED]), examined.again
 
 
 def _redis_down(cluster: Cluster, namespace: str, bench: Names, verdict: Verdict) -> Verdict:

@@ -6,6 +6,7 @@ from frappe_operator.kube.kinds import (
     BENCH,
     CONFIG_MAP,
     DEPLOYMENT,
+    EVENT,
     INGRESS,
     JOB,
     POD,
@@ -27,6 +28,7 @@ from frappe_operator.model.settings import Images
 from frappe_operator.runtime.apply import apply
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, wanted
+from frappe_operator.runtime.examine import examine
 from frappe_operator.runtime.fetch import Fetch
 from frappe_operator.runtime.finalizers import ensure_finalizer
 from frappe_operator.runtime.report import report
@@ -44,6 +46,7 @@ NEEDS = {
     SITE: "get patch",
     CONFIG_MAP: "get create patch delete",
     DEPLOYMENT: "get create patch delete",
+    EVENT: "list",
     INGRESS: "get create patch delete",
     JOB: "get create delete",
     POD: "list",
@@ -70,17 +73,19 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         await ensure_finalizer(cluster, SITE, live, SITE_FINALIZER)
         seen = await observe(cluster, live, images)
         site = resolve(seen)
-        done = await apply(cluster, SITE, live, stages(site, seen, token), prune=PRUNE)
+        steps = stages(site, seen, token)
+        done = await apply(cluster, SITE, live, steps, prune=PRUNE)
+        examined = await examine(cluster, live, steps, done.verdicts, report_model.pods_of_job(cluster, key.namespace))
         asked = not settled(seen, site)
         answers = await ask(cluster, site, seen, fetch) if asked else None
         reached = told(site, done.verdicts[ROUTED], answers, asked)
-        verdicts = {**done.verdicts, **reached}
+        verdicts = {**examined.verdicts, **reached}
         await report(cluster, SITE, live, verdicts, status(site, verdicts))
         if is_created(seen) and any(ref.kind == SECRET for ref in done.written):
             # Our own word is no news to us, and what is in the Secret has yet to reach the site.
             cluster.enqueue(SITE, key)
         unanswered = answers is not None and any(not each.ok and not each.blocked for each in reached.values())
-        return ASK_AGAIN_SECONDS if unanswered and not seen.taken else None
+        return ASK_AGAIN_SECONDS if unanswered and not seen.taken else examined.again
 
     return Controller(
         SITE,

@@ -20,7 +20,7 @@ from frappe_operator.kube.kinds import (
     STORAGE_CLASS,
     Key,
 )
-from frappe_operator.kube.live import Condition, Custom, Job, Live, Pod, StorageClass, Workload
+from frappe_operator.kube.live import Claim, Condition, Custom, Job, Live, Pod, StorageClass, Workload
 from frappe_operator.kube.readiness import Report
 from frappe_operator.kube.stage import Blocked, Reason
 from frappe_operator.kube.view import View
@@ -136,6 +136,7 @@ def resolve(seen: Seen) -> Site:
         origin=seen.claim.metadata.label(model.ORIGIN_LABEL) if seen.claim else "",
         revision=str(seen.connection_secret.metadata.resource_version) if seen.connection_secret else "",
         recorded_bench_id=seen.claim.metadata.label(QUEUES_LABEL) if seen.claim else None,
+        live_mode=seen.claim.access_mode if isinstance(seen.claim, Claim) else "",
         connection=seen.connection,
         known_database=seen.known.database_name,
     )

@@ -10,16 +10,16 @@ MUTANTS = [
         "two-schedulers-during-an-update",
         "The scheduler is updated like everything else: two are alive for a while.",
         "components/background.py",
-        '["schedule"], 5, ONE_AT_A_TIME)',
-        '["schedule"], 5, ROLLING)',
+        '["schedule"], 5, ONE_AT_A_TIME,',
+        '["schedule"], 5, ROLLING,',
         (f"{FRAPPE}::test_there_is_never_a_second_scheduler_and_its_end_is_not_waited_for",),
     ),
     Mutant(
         "worker-killed-after-30-seconds",
         "Workers have the usual 30 seconds to end: a job of 1,500 is killed with each update.",
         "components/background.py",
-        '"default,short,long"], 1560,',
-        '"default,short,long"], 30,',
+        '"default,short,long"],\n        1560,',
+        '"default,short,long"],\n        30,',
         (f"{FRAPPE}::test_a_worker_listens_to_its_queues_and_may_finish_its_job",),
     ),
     Mutant(
@@ -96,6 +96,22 @@ MUTANTS = [
             "unit/components/test_child_names.py::"
             "test_an_owner_whose_name_begins_with_anothers_wants_no_child_of_the_others",
         ),
+    ),
+    Mutant(
+        "worker-ready-before-it-has-begun",
+        "A worker counts as started with its process, which may end before it has ever listened.",
+        "components/background.py",
+        '        "startupProbe": {**frappe.probe("worker-started", queue), **START},\n',
+        "",
+        (f"{FRAPPE}::test_a_background_pod_is_ready_only_when_it_has_proved_its_start",),
+    ),
+    Mutant(
+        "frozen-worker-given-its-job-s-time",
+        "A frozen worker is given the time of a job to end, in which nobody does jobs.",
+        "components/background.py",
+        '    "terminationGracePeriodSeconds": 10,\n',
+        "",
+        (f"{FRAPPE}::test_what_is_frozen_is_not_waited_for",),
     ),
     Mutant(
         "init-container-without-a-size",

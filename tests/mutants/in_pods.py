@@ -6,6 +6,7 @@ CREATION = "unit/runner/test_creation.py"
 DATABASE = "unit/runner/test_database.py"
 LAYOUT = "unit/runner/test_layout.py"
 IMAGE = "unit/runner/test_image.py"
+PROBES = "unit/runner/test_probes.py"
 APPS = "unit/runner/test_apps.py"
 
 MUTANTS = [
@@ -161,6 +162,22 @@ MUTANTS = [
         "account = f\"{literal(site.username)}@'%'\"",
         "account = f\"{literal(site.username)}@'10.0.0.7'\"",
         (f"{DATABASE}::test_database_and_user_are_made_and_the_user_logs_in",),
+    ),
+    Mutant(
+        "workers-killed-with-redis",
+        "A worker counts as frozen when Redis does not answer: an outage of Redis restarts every worker.",
+        "runner/probes.py",
+        '    except (Stopped, OSError):\n        return ""\n',
+        '    except (Stopped, OSError):\n        return "Redis does not answer"\n',
+        (f"{PROBES}::test_a_worker_is_not_to_blame_for_redis",),
+    ),
+    Mutant(
+        "workers-killed-after-redis",
+        "Redis has just started, empty: no worker has had the time for a heartbeat, and all of them are restarted.",
+        "runner/probes.py",
+        "int(up[1]) < int(young)",
+        "False",
+        (f"{PROBES}::test_neither_a_young_worker_nor_a_young_redis_proves_anything",),
     ),
     Mutant(
         "queue-keys-without-bench-id",

@@ -99,10 +99,33 @@ class Running:
 
     process: "subprocess.Popen[bytes]"
 
+    @property
+    def pid(self) -> int:
+        """The program itself, the first process of its namespace."""
+        (child,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(child)
+
     def terminate(self) -> None:
         """Send SIGTERM to the program itself, as a kubelet would."""
-        (child,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        os.kill(int(child), signal.SIGTERM)
+        os.kill(self.pid, signal.SIGTERM)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The program is stopped for as long as the block runs."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
+    def probe(
+        self, argv: Sequence[str], *, user: int = FRAPPE, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run another program beside it, as a kubelet runs a probe in a container."""
+        variables = ["PATH=/usr/local/bin:/usr/bin:/bin", *(f"{name}={value}" for name, value in (env or {}).items())]
+        enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--root", "--wd"]
+        words = [*enter, f"--setuid={user}", f"--setgid={user}", "env", "-i", *variables, *argv]
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=DEADLINE)
 
     def ended_within(self, seconds: float) -> int | None:
         """Its exit code, None when it still runs after that time."""

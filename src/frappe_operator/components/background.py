@@ -4,12 +4,23 @@ from typing import NamedTuple
 
 from frappe_operator.components import frappe
 from frappe_operator.components.metadata import metadata, selector
-from frappe_operator.components.pod import FRAPPE, template
+from frappe_operator.components.pod import FRAPPE, mount, template
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.model.site import Site
 
-STABLE_SECONDS = 5
-"""These pods have no port to ask: one that runs this long has passed what can fail at its start."""
+STABLE_SECONDS = 10
+"""These pods have no port to ask. One that has proved its start (see `Process.probes`) and runs this much longer has
+passed what can fail then."""
+
+START: Manifest = {"periodSeconds": 5, "timeoutSeconds": 20, "failureThreshold": 120}
+"""Python takes seconds to start, on a busy node far longer; a program that ends is not waited for anyway."""
+ALIVE: Manifest = {
+    "periodSeconds": 60,
+    "timeoutSeconds": 30,
+    "failureThreshold": 5,
+    # One that is frozen does not hear SIGTERM: it has no job to finish.
+    "terminationGracePeriodSeconds": 10,
+}
 
 
 class Process(NamedTuple):
@@ -21,16 +32,38 @@ class Process(NamedTuple):
     grace: int
     """Seconds: a worker finishes its job on SIGTERM, so longer than its queue's time-out; a scheduler ignores it."""
     strategy: Manifest
+    probes: Manifest
+    """A container that has only run for some seconds has proved nothing: what it does then says that it works."""
 
 
 ROLLING: Manifest = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
 ONE_AT_A_TIME: Manifest = {"type": "Recreate"}
 
+
+def _scheduler() -> Manifest:
+    return {"startupProbe": {**frappe.probe("scheduler-started"), **START}}
+
+
+def _worker(queue: str) -> Manifest:
+    """Probes of a worker that listens to this queue, perhaps among others."""
+    return {
+        "startupProbe": {**frappe.probe("worker-started", queue), **START},
+        "livenessProbe": {**frappe.probe("worker-alive"), **ALIVE},
+    }
+
+
 PROCESSES = [
-    Process("scheduler", "scheduler", ["schedule"], 5, ONE_AT_A_TIME),
-    Process("worker-default", "worker_default", ["worker", "--queue", "default,short,long"], 1560, ROLLING),
-    Process("worker-long", "worker_long", ["worker", "--queue", "long"], 1560, ROLLING),
-    Process("worker-short", "worker_short", ["worker", "--queue", "short"], 360, ROLLING),
+    Process("scheduler", "scheduler", ["schedule"], 5, ONE_AT_A_TIME, _scheduler()),
+    Process(
+        "worker-default",
+        "worker_default",
+        ["worker", "--queue", "default,short,long"],
+        1560,
+        ROLLING,
+        _worker("default"),
+    ),
+    Process("worker-long", "worker_long", ["worker", "--queue", "long"], 1560, ROLLING, _worker("long")),
+    Process("worker-short", "worker_short", ["worker", "--queue", "short"], 360, ROLLING, _worker("short")),
 ]
 
 
@@ -42,7 +75,14 @@ def build(site: Site) -> list[Manifest]:
 def _deployment(site: Site, process: Process) -> Manifest:
     size = site.sizes[process.size]
     command = [frappe.PYTHON, "-m", "frappe.utils.bench_helper", "frappe", *process.arguments]
-    program = frappe.container(site, process.part, command, size.resources)
+    program = frappe.container(
+        site,
+        process.part,
+        command,
+        size.resources,
+        **process.probes,
+        volumeMounts=[*frappe.program_mounts(site), mount("runner", frappe.RUNNER, read_only=True)],
+    )
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

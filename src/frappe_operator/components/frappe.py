@@ -125,9 +125,16 @@ def container(site: Site, name: str, command: list[str], resources: Manifest, **
         "resources": resources,
         "terminationMessagePolicy": LAST_LINES,
         "securityContext": CONTAINER_SECURITY,
+        # Exit code and last lines of a program that ends are then in the pod's status.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": program_mounts(site),
         **more,
     }
+
+
+def probe(*words: str) -> Manifest:
+    """A probe of the runner, in a container that mounts it. Python is kept from looking for packages: it is cheaper."""
+    return {"exec": {"command": [PYTHON, "-S", "-E", RUNNER, "probe", *words]}}
 
 
 def volumes(site: Site) -> list[Manifest]:

@@ -26,6 +26,19 @@ COMMAND = [
     "frappe.app:application",
 ]
 
+AWAKE = """\
+# The arbiter wakes once a second, whatever databases its workers wait for: one that does not is frozen. A frozen
+# worker is the arbiter's business (--timeout).
+wakes() { grep ^voluntary_ctxt_switches /proc/1/status; }
+before=$(wakes) || exit 0
+for second in 1 2 3 4 5 6 7 8 9 10; do
+  sleep 1
+  [ "$(wakes)" = "$before" ] || exit 0
+done
+echo "gunicorn has not woken for $second seconds"
+exit 1
+"""
+
 
 def build(site: Site) -> list[Manifest]:
     """Deployment, Service and the front door's configuration."""
@@ -37,6 +50,15 @@ def build(site: Site) -> list[Manifest]:
         size.resources,
         # The front door closes first: what it has accepted is still answered.
         lifecycle={"preStop": {"exec": {"command": ["sleep", "6"]}}},
+        livenessProbe={
+            "exec": {"command": ["sh", "-c", AWAKE]},
+            "initialDelaySeconds": 30,
+            "periodSeconds": 30,
+            "timeoutSeconds": 25,
+            "failureThreshold": 5,
+            # One that is frozen does not hear SIGTERM.
+            "terminationGracePeriodSeconds": 10,
+        },
     )
     front_door = nginx.container(
         site.image.reference,

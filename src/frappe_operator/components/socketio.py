@@ -21,6 +21,14 @@ def build(site: Site) -> list[Manifest]:
         size.resources,
         ports=[{"name": "socketio", "containerPort": frappe.SOCKETIO_PORT}],
         readinessProbe={"tcpSocket": {"port": "socketio"}, "periodSeconds": 5},
+        # Node answers without Redis and without a database; the session that this opens ends by itself.
+        livenessProbe={
+            "httpGet": {"path": "/socket.io/?EIO=4&transport=polling", "port": "socketio"},
+            "initialDelaySeconds": 30,
+            "periodSeconds": 30,
+            "timeoutSeconds": 20,
+            "failureThreshold": 5,
+        },
     )
     return [
         {

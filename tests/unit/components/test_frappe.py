@@ -85,6 +85,40 @@ def test_every_program_of_frappes_may_write_where_frappe_writes(world: World) ->
             assert {"name": "config", "mountPath": "/config"} in layout["volumeMounts"], name
 
 
+WORKERS = ("pearl-worker-default", "pearl-worker-long", "pearl-worker-short")
+
+
+def test_a_background_pod_is_ready_only_when_it_has_proved_its_start() -> None:
+    specs = deployments(*background.build(SITE))
+    assert set(specs) == {"pearl-scheduler", *WORKERS}
+    for name, spec in specs.items():
+        (container,) = pod(spec)["containers"]
+        proof = container["startupProbe"]
+        command = proof["exec"]["command"]
+        # A worker is looked for among those of a queue that it listens to.
+        queues = container["command"][-1].split(",")
+        words = ["scheduler-started"] if name == "pearl-scheduler" else ["worker-started", queues[0]]
+        assert command[-len(words) - 1 :] == ["probe", *words], name
+        assert {"name": "runner", "mountPath": frappe.RUNNER, "readOnly": True} in container["volumeMounts"]
+        assert proof["periodSeconds"] * proof["failureThreshold"] >= 600, "on a busy node Python starts slowly"
+        assert spec["minReadySeconds"] > 9
+
+
+def test_what_is_frozen_is_not_waited_for() -> None:
+    """The grace period of a worker is that of its job: a frozen one has none and does not hear SIGTERM."""
+    specs = deployments(*background.build(SITE), *gunicorn.build(SITE), *socketio.build(SITE))
+    for name in (*WORKERS, "pearl-gunicorn", "pearl-socketio"):
+        probe = pod(specs[name])["containers"][0]["livenessProbe"]
+        grace = probe.get("terminationGracePeriodSeconds", pod(specs[name])["terminationGracePeriodSeconds"])
+        assert grace <= 10, name
+        assert probe["periodSeconds"] * probe["failureThreshold"] >= 150, "slow is not frozen"
+
+
+def test_the_last_lines_of_a_program_that_ends_are_in_the_status_of_its_pod() -> None:
+    for spec in deployments(*background.build(SITE), *gunicorn.build(SITE), *socketio.build(SITE)).values():
+        assert pod(spec)["containers"][0]["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
 def test_gunicorn_is_reached_through_its_front_door_only() -> None:
     web = deployments(*gunicorn.build(SITE))["pearl-gunicorn"]
     server, door = pod(web)["containers"]

@@ -125,8 +125,6 @@ def container(site: Site, name: str, command: list[str], resources: Manifest, **
         "resources": resources,
         "terminationMessagePolicy": LAST_LINES,
         "securityContext": CONTAINER_SECURITY,
-        # Exit code and last lines of a program that ends are then in the pod's status.
-        "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": program_mounts(site),
         **more,
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from frappe_operator.components import mariadb
+from frappe_operator.runner import sql
 from tests.standin.rootfs import SERVER, Rootfs, eventually, free_port
 
 
@@ -34,6 +35,16 @@ def test_root_logs_in_with_the_password_in_the_secret_whatever_it_is(rootfs: Roo
         assert done.returncode == 0, done.stderr + log.read_text()
         assert rootfs.run(client, env={"MYSQL_PWD": f"{password}x"}).returncode != 0
         assert password not in log.read_text()
+
+
+@pytest.mark.parametrize("text", ["plain", "a\"b#c\\d 'e' ;", "one\nport=1\r\ntwo", "\\n", '"'])
+def test_a_text_is_one_value_of_the_clients_option_file(rootfs: Rootfs, text: str) -> None:
+    file = f"/tmp/{secrets.token_hex(4)}.cnf"
+    rootfs.inside(file).write_text(f"[client]\nuser={sql.option(text)}\n")
+    done = rootfs.run(["mariadb", f"--defaults-file={file}", "--print-defaults"])
+    text = text.replace("\r\n", "\n")  # As this program reads what another prints.
+    assert f"--user={text}" in done.stdout
+    assert "--port" not in done.stdout.replace(text, "")
 
 
 def _listens(log: Path, port: int) -> bool:

@@ -34,7 +34,14 @@ def front(rootfs: Rootfs, backend: int) -> Iterator[Door]:
     for path in ("files/report.html", "files/notes.txt", "files/logo.svg", "files/deep/index.html", "robots.html"):
         _file(rootfs, f"{VIEW}/{SITE}/public/{path}")
     _file(rootfs, f"{VIEW}/{SITE}/private/files/report.html")
-    for path in (f"js/{HASHED}", f"css/{HASHED}.map", "images/logo.png", "js/page.html"):
+    for path in (
+        "js/desk.bundle.js",
+        "js/desk.bundle.original.js",
+        f"js/{HASHED}",
+        f"css/{HASHED}.map",
+        "images/logo.png",
+        "js/page.html",
+    ):
         _file(rootfs, f"{VIEW}/assets/frappe/dist/{path}")
     door = Door(rootfs, _front_here(backend, free_port()), FRAPPE)
     with door.serving({"nginx.conf": gunicorn.conf(a_site())}):
@@ -189,6 +196,8 @@ def test_every_answer_of_a_front_door_has_its_headers_once(front: Door, path: st
         (f"css/{HASHED}.map", True),
         ("images/logo.png", False),
         ("js/page.html", False),
+        ("js/desk.bundle.js", False),
+        ("js/desk.bundle.original.js", False),
         ("js/none.bundle.JRGR2ZHE.js", False),
     ],
 )

@@ -42,6 +42,12 @@ def literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+def option(text: str) -> str:
+    """A text as the client's option file takes it: on one line."""
+    escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
+    return '"' + "".join(escapes.get(each, each) for each in text) + '"'
+
+
 def query(server: Connection, statements: str) -> list[list[str]]:
     """Runs statements and gives the rows. Text that may hold anything is best asked for as HEX().
 
@@ -105,8 +111,7 @@ def _options(server: Connection) -> str:
     lines = [f"port={server.port}", "default-character-set=utf8mb4"]
     for name, value in values.items():
         if value:
-            quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-            lines.append(f'{name}="{quoted}"')
+            lines.append(f"{name}={option(value)}")
     return "\n".join(["[client]", *lines, ""])
 
 

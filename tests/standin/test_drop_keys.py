@@ -54,17 +54,47 @@ def enqueue(bench: Bench, marker: str, site: str = SITE) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-def drop_keys(bench: Bench, redis: Redis, bench_id: str, database: str) -> dict[str, str]:
-    """Runs the runner's command; returns nothing when it ends well, else what it said."""
+def run(bench: Bench, redis: Redis, *words: str) -> dict[str, str]:
+    """Runs a command of the runner; returns nothing when it ends well, else what it said."""
     install_runner(bench.rootfs)
     secret = bench.rootfs.folder(f"{bench.view}/secrets/redis") / "password"
     secret.write_text(PASSWORD)
-    flags = [f"--site={SITE}", f"--bench-ids={bench_id}", f"--database={database}"]
-    hosts = ["--redis-queue-host=127.0.0.1", "--redis-cache-host=127.0.0.1"]
     env = {"BENCH": bench.view, "SECRETS": f"{bench.view}/secrets", "REDIS_PORT": str(redis.port)}
-    ran = bench.rootfs.run([PYTHON, "/opt/frappe-operator", "drop-keys", *flags, *hosts], env=env)
+    ran = bench.rootfs.run([PYTHON, "/opt/frappe-operator", *words, "--redis-cache-host=127.0.0.1"], env=env)
     assert PASSWORD not in ran.stdout + ran.stderr
     return {} if ran.returncode == 0 else {"code": str(ran.returncode), "said": ran.stdout + ran.stderr}
+
+
+def drop_keys(bench: Bench, redis: Redis, bench_id: str, database: str) -> dict[str, str]:
+    flags = [f"--site={SITE}", f"--bench-ids={bench_id}", f"--database={database}"]
+    return run(bench, redis, "drop-keys", *flags, "--redis-queue-host=127.0.0.1")
+
+
+def built(bench: Bench, number: int) -> None:
+    """Gives a view the assets of another build."""
+    bench.rootfs.inside(f"{bench.sites}/assets").unlink()
+    names = ("desk.bundle.js", "desk.bundle.css")
+    bench.write("assets/assets.json", {name: name.replace("bundle", f"bundle.BUILD{number}") for name in names})
+
+
+def page(bench: Bench) -> str:
+    code = f"from frappe import pages; print(pages.desk({SITE!r}))"
+    ran = bench.rootfs.run([PYTHON, "-c", code], folder=bench.sites)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_pages_name_the_assets_of_another_image_until_its_names_are_dropped(
+    make_bench: Callable[..., Bench], redis: Redis
+):
+    before, after = (make_bench(**redis.common) for _ in range(2))
+    for number, bench in enumerate((before, after), 1):
+        bench.prepared(SITE)
+        built(bench, number)
+    assert "desk.bundle.BUILD1.js" in page(before)
+    assert "desk.bundle.BUILD1.js" in page(after), "what is cached has no end"
+    assert run(after, redis, "drop-assets") == {}
+    assert "desk.bundle.BUILD2.js" in page(after)
 
 
 def test_nothing_of_the_site_is_left_and_everything_of_its_neighbours(make_bench: Callable[..., Bench], redis: Redis):

@@ -79,6 +79,7 @@ class Frappe:
             "prepare-database": self.prepare_database,
             "drop-database": self.drop_database,
             "drop-keys": self.drop_keys,
+            "drop-assets": self.drop_assets,
             "check-database": self.check_database,
             "create-site": self.create_site,
             "configure-site": self.configure_site,
@@ -124,6 +125,14 @@ class Frappe:
             for key in [key for key in keys if key.startswith(tuple(prefixes))]:
                 del keys[key]
         return True, "drop-keys is done", {}
+
+    def drop_assets(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        """Has the names of built assets read anew."""
+        keys = self._redis(pod["metadata"]["namespace"], flags["redis-cache-host"])
+        if keys is None:
+            return False, "Redis cannot be reached", {"reason": "RedisUnavailable"}
+        keys.pop("assets_json", None)
+        return True, "drop-assets is done", {}
 
     def check_database(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         """Takes the user's database for what it is: the first password it is given is its user's."""
@@ -245,6 +254,13 @@ class Frappe:
         queue.setdefault(key, []).append(job)
         cache[f"{database}|session"] = name
         return key
+
+    def page(self, name: str, namespace: str = "default", component: str = "gunicorn") -> str:
+        """The image whose assets a page names that a pod of the site renders: the one that is cached, else its own."""
+        pod, _ = self._running(namespace, name, component)
+        cache = self._redis(namespace, f"{pod['metadata']['labels'][BENCH_LABEL]}-redis-cache")
+        assert cache is not None
+        return str(cache.setdefault("assets_json", pod["spec"]["containers"][0]["image"]))
 
     def executed(self, name: str, namespace: str = "default") -> list[str]:
         """The jobs that a site's worker finds in its queue."""

@@ -279,6 +279,38 @@ def test_a_site_that_is_to_be_deleted_leaves_nothing() -> None:
     world.quiet(600)
 
 
+def test_after_each_change_of_image_pages_name_the_assets_of_the_one_that_runs() -> None:
+    world = a_world(a_bench(), a_site("acme"), a_site("bolt"))
+    settle(world)
+    assert world.frappe.page("acme").endswith("version-15")
+    for version in ("version-15-b", "version-15-c"):
+        world.edit(BENCH, "forge", {"spec": {"frappeVersion": version}})
+        settle(world)
+        for name in ("acme", "bolt"):
+            assert world.condition("Ready", name, SITE).ok
+            assert world.frappe.page(name).endswith(version)
+        assert len(world.all(JOB, "acme-assets-*")) == 1, "that of the image before is gone"
+        world.quiet(600)
+
+
+def test_what_a_pod_of_the_earlier_image_caches_while_it_ends_does_not_stay() -> None:
+    world = a_world()
+    settle(world)
+    earlier = world.frappe.page("acme")
+    world.kubelet.slow = {"acme-worker-long-*"}
+    world.edit(BENCH, "forge", {"spec": {"frappeVersion": "version-15-b"}})
+    world.run(600)
+    said = world.condition("WorkloadsReady", "acme", SITE)
+    assert (said.status, said.reason) == ("False", "PodsNotReady")
+    assert "Waiting for acme-worker-long-" in said.message
+    assert world.frappe.page("acme") == earlier
+    world.kubelet.slow = set()
+    world.changed()
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+    assert world.frappe.page("acme").endswith("version-15-b")
+
+
 def test_a_job_of_a_deleted_site_is_not_executed_by_a_new_one_of_its_name() -> None:
     world = a_world(a_bench(), a_site("acme", deletionPolicy="Delete"), a_site("bolt"))
     settle(world)

@@ -72,6 +72,10 @@ class SiteNames(Struct, frozen=True):
     def database(self) -> str:
         return child(self.site, "database")
 
+    def assets(self, image: str) -> str:
+        """Of the Job that belongs to the image with this key."""
+        return child(self.site, f"assets-{image}")
+
     @property
     def gunicorn(self) -> str:
         return child(self.site, "gunicorn")

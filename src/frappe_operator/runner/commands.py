@@ -100,6 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument("--redis-queue-host", type=_OPTIONAL_HOST, required=True)
     flags.add_argument("--redis-cache-host", type=_OPTIONAL_HOST, required=True)
 
+    command("drop-assets", redis_keys.drop_assets).add_argument("--redis-cache-host", type=_HOST, required=True)
+
     flags = patient(command("check-database", external.check))
     flags.add_argument("--frappe-version", required=True)
     flags.add_argument("--owner", type=_ID, required=True, help="the same for a site that is made again")

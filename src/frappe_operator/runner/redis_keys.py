@@ -1,4 +1,4 @@
-"""`drop-keys`: removes what a site that is deleted has in its bench's Redis servers.
+"""`drop-keys`: removes what a site that is deleted has in its bench's Redis servers. `drop-assets`: what an image left.
 
 The servers are shared by the bench's sites. Queues are told apart by `bench_id`, the prefix that one site alone has; a
 job belongs to the queue it came from, because the site's name in its key may be another site's as well; cached values
@@ -38,6 +38,14 @@ def drop(
             dropped += _unlink(ask, _scan(ask, f"{_literally(database)}|*"))
     say(f"{dropped} keys of the site were removed")
     return {"keys": dropped}
+
+
+def drop_assets(redis_cache_host: str) -> dict[str, Any]:
+    """Removes the cached names of built assets: who asks next writes down those of its own image. Raises Retry."""
+    with redis.connected(_server(redis_cache_host), TIMEOUT) as ask:
+        # A pickle of whoever wrote it: it is never read here, and a correct one is as quickly written again.
+        ask("UNLINK", "assets_json")
+    return {}
 
 
 def _server(host: str) -> redis.Server:

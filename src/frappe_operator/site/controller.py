@@ -85,7 +85,8 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
             # Our own word is no news to us, and what is in the Secret has yet to reach the site.
             cluster.enqueue(SITE, key)
         unanswered = answers is not None and any(not each.ok and not each.blocked for each in reached.values())
-        return ASK_AGAIN_SECONDS if unanswered and not seen.taken else examined.again
+        waiting = (unanswered and not seen.taken) or seen.earlier_pods
+        return ASK_AGAIN_SECONDS if waiting else examined.again
 
     return Controller(
         SITE,

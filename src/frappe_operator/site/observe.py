@@ -21,7 +21,8 @@ from frappe_operator.kube.kinds import (
     Key,
 )
 from frappe_operator.kube.live import Claim, Condition, Custom, Job, Live, Pod, StorageClass, Workload
-from frappe_operator.kube.readiness import Report
+from frappe_operator.kube.names import OURS, SITE_LABEL
+from frappe_operator.kube.readiness import Report, available
 from frappe_operator.kube.stage import Blocked, Reason
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
@@ -71,6 +72,8 @@ class Seen(NamedTuple):
     connection_data: dict[str, str] | None
     """The Secret of the user's own database, decoded, but for its password; None when there is none."""
     known: Known
+    earlier_pods: list[str] | None
+    """Pods of the site that run an earlier image, those that are ending included; None while nobody needs to know."""
     taken: dict[str, Key]
     """Hosts the site wants that are another's."""
 
@@ -122,8 +125,26 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
         connection=connection,
         connection_data=data,
         known=known(live),
+        earlier_pods=await _earlier_pods(cluster, live, bench, web),
         taken={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},
     )
+
+
+async def _earlier_pods(cluster: View, live: Custom, bench: Bench, web: Live | None) -> list[str] | None:
+    """Asked of the API server, for these pods are not watched; only between a rollout and the Job that follows it."""
+    image, namespace, name = bench.running_image, live.metadata.namespace, live.metadata.name
+    if bench.facts is None or not bench.facts.previous_key or image is None:
+        return None
+    rolled_out = isinstance(web, Workload) and available(web)
+    if not rolled_out or cluster.get(JOB, namespace, SiteNames(name).assets(image.key)) is not None:
+        return None
+    return [
+        pod["metadata"]["name"]
+        for pod in await cluster.list(POD, namespace, f"{OURS},{SITE_LABEL}={name}")
+        if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+        # Somebody may have put a container of another image beside ours.
+        and image.reference not in [each["image"] for each in pod["spec"]["containers"]]
+    ]
 
 
 def resolve(seen: Seen) -> Site:

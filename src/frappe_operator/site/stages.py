@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from frappe_operator.components import (
+    assets,
     background,
     creation,
     database,
@@ -50,6 +51,7 @@ def stages(site: Site, seen: Seen, token: Callable[[], str]) -> list[Stage]:
         configured.stage(site, seen),
         Stage("AppsInstalled", [], done, once=creation.install(site), after=MADE),
         Stage("WorkloadsReady", workloads, workloads_available, after=INSTALLED),
+        *assets_renewed(site, seen),
         Stage("Routed", [] if seen.taken else ingress.build(site), routed(site, seen), after=CREATED),
     ]
     return checked(rows, checks.failed(seen))
@@ -85,6 +87,19 @@ def server_ready(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
         return Verdict(False, Reason.DATABASE_UNAVAILABLE, f"{server} does not answer: see its pod {name}-0")
 
     return ready
+
+
+def assets_renewed(site: Site, seen: Seen) -> list[Stage]:
+    """Pages name the assets of the image that runs, once no pod is left that could write down those of another."""
+    renew = assets.renew(site)
+    if not renew:
+        return []
+    if seen.earlier_pods:
+        names = ", ".join(seen.earlier_pods[:3])
+        message = f"Waiting for {names} to end, which run an earlier image: a worker finishes the job it is at"
+        return [Stage("WorkloadsReady", [], lambda _: Verdict(False, Reason.PODS_NOT_READY, message))]
+    ready = jobs_succeeded(seen.reports)
+    return [Stage("WorkloadsReady", [], ready, once=renew, after=[*INSTALLED, "WorkloadsReady"])]
 
 
 def routed(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:

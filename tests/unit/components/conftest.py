@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from frappe_operator.cli import render, source
 from frappe_operator.cli.declared import Declared
-from frappe_operator.components import database, redis_keys
+from frappe_operator.components import assets, database, redis_keys
 from frappe_operator.kube.kinds import BENCH, SITE, Manifest
-from tests.unit.asked import IMAGES, a_bench, a_site
+from tests.unit.asked import FACTS, IMAGES, a_bench, a_site
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CANARY = render.GENERATED
@@ -43,11 +44,13 @@ def build(path: Path) -> World:
 
 
 def farewell() -> list[Manifest]:
-    """What is made only when a site goes."""
+    """What is made only when a bench gets another image, and when a site goes."""
     site, bench = a_site(), a_bench()
     assert bench.running_image is not None
+    changed = a_site(bench=a_bench(facts=msgspec.structs.replace(FACTS, previous_key="0123456789ab")))
     keys = redis_keys.Keys(site.site_name, (site.bench_id,), site.database.name)
     return [
+        *assets.renew(changed),
         redis_keys.drop(site.owner, bench.running_image, bench.names, site.jobs, keys, queue=True, cache=True),
         database.drop(site.owner, bench.running_image, bench.names, site.jobs, site.database.secret),
     ]

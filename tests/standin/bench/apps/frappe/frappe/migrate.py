@@ -12,7 +12,8 @@ from frappe.utils.background_jobs import enqueue
 
 def migrate_site(site: str, conf: Conf, search_index: bool) -> None:
     """Migrate one site. Raises when Redis or the database is away, a patch fails, or another migration runs."""
-    redis.from_url(conf["redis_cache"]).ping()
+    cache = redis.from_url(conf["redis_cache"])
+    cache.ping()
     failing = Failing("migrate", site, conf)
     with filelock(sites_path() / site / "locks", "bench_migrate"), connected(conf, site) as database:
         failing.at("before-patches")
@@ -29,6 +30,7 @@ def migrate_site(site: str, conf: Conf, search_index: bool) -> None:
             version = schema.import_module(app).__version__
             row = {"app_name": app, "app_version": version, "git_branch": "version-15", "idx": number}
             schema.add_row(database, "Installed Application", **row)
+    cache.delete("assets_json")
     failing.at("after-migrate")
     if search_index:
         print(f"Queued rebuilding of search index for {site}")

@@ -243,4 +243,12 @@ MUTANTS = [
         "if app not in installed:",
         (f"{APPS}::test_an_installation_that_ended_anywhere_is_reported_and_taken_up",),
     ),
+    Mutant(
+        "progress-bar-is-a-reason",
+        "Why an installation failed is the progress bar that Frappe had just drawn.",
+        "runner/child.py",
+        "if line and not _PROGRESS.search(line)",
+        "if line",
+        ("unit/runner/test_child.py::test_the_last_words_of_a_program_are_words",),
+    ),
 ]

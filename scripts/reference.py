@@ -36,7 +36,8 @@ CONDITIONS: dict[Kind, dict[str, str]] = {
         "AppsInstalled": "The apps are installed.",
         "WorkloadsReady": "All pods are ready: web, realtime, scheduler, workers; none of an earlier image is left.",
         "Routed": "Every host is the site's, and every proxy knows it.",
-        "Serving": "Frappe has answered a ping that came the way a visitor does.",
+        "Serving": "Frappe answers a ping that comes the way a visitor does. Ready sites are asked again, each once a "
+        "minute; beyond 600 sites in turn, ten a second.",
     },
 }
 COMMON_CONDITIONS = {

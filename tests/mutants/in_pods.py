@@ -11,6 +11,14 @@ APPS = "unit/runner/test_apps.py"
 
 MUTANTS = [
     Mutant(
+        "credentials-written-untried",
+        "A mistyped password in a Secret takes a running site down.",
+        "runner/configuration.py",
+        "    login(connection, frappe_version, patience)\n",
+        "",
+        ("unit/runner/test_configuration.py::test_credentials_that_do_not_work_leave_the_site_alone",),
+    ),
+    Mutant(
         "site-made-twice",
         "new-site is run again on a site that is there: with --force it drops everything.",
         "runner/creation.py",

@@ -6,6 +6,22 @@ SITES = "world/test_sites.py"
 
 MUTANTS = [
     Mutant(
+        "address-forgotten",
+        "Back at the address a site was created with, links keep that of the one between.",
+        "site/configured.py",
+        "return [] if as_created and not seen.configuring else creation.configure(site)",
+        "return [] if as_created else creation.configure(site)",
+        (f"{SITES}::test_links_follow_the_domain_there_and_back_and_no_pod_restarts",),
+    ),
+    Mutant(
+        "admin-password-made-up",
+        "A lost Secret of Administrator's is made again with a password that fits nothing.",
+        "site/generated.py",
+        "    if is_created(seen):\n        return []\n",
+        "",
+        (f"{SITES}::test_a_lost_admin_secret_is_not_made_again",),
+    ),
+    Mutant(
         "bench-that-waits-is-left-alone",
         "A bench that waits for its sites is repaired no more: its proxy is deleted, and they are down.",
         "bench/controller.py",

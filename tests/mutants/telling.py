@@ -9,6 +9,23 @@ SITES = "world/test_sites.py"
 
 MUTANTS = [
     Mutant(
+        "ready-for-ever",
+        "A site in maintenance mode stays Ready: nobody asks what its visitors get.",
+        "site/controller.py",
+        "asked = key in prober.doubted or not settled(seen, site)",
+        "asked = not settled(seen, site)",
+        (f"{SITES}::test_a_ready_site_in_maintenance_mode_is_found_and_asked_less_and_less_until_it_answers",),
+    ),
+    Mutant(
+        "all-sites-asked-at-once",
+        "Ten thousand sites are asked in a burst once a minute.",
+        "site/prober.py",
+        "pause = max(PAUSE_SECONDS, ROUND_SECONDS / max(1, len(keys)))",
+        "pause = 0.0 if keys else ROUND_SECONDS",
+        ("runtime/test_prober.py::test_a_few_sites_are_asked_once_a_minute_and_not_in_a_burst",),
+        hangs=True,
+    ),
+    Mutant(
         "status-written-each-pass",
         "Status is written at each pass, which is an event, which is a pass: a hot loop.",
         "runtime/report.py",

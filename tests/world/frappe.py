@@ -7,6 +7,7 @@ The effects live where the real ones do, on volumes: they outlast pods, Jobs, an
 import asyncio
 import base64
 import json
+from collections import Counter
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
@@ -49,6 +50,8 @@ class Frappe:
         """By host, the password that the user has in a database server of somebody else's."""
         self.maintenance: set[str] = set()
         """Sites in maintenance mode, by name of the FrappeSite."""
+        self.pings: Counter[str] = Counter()
+        """By host, how often a proxy was asked for more than its own health."""
         self.silent: set[str] = set()
         """Sites that do not answer, by name of the FrappeSite."""
         self.stale: set[str] = set()
@@ -329,6 +332,8 @@ class Frappe:
         proxy = asked[0]
         loaded = self._maps.get(proxy["metadata"]["uid"], {}).get("sites.map", "")
         site = "" if host in self.refused else _looked_up(loaded, host)
+        if path != "healthz":
+            self.pings[host] += 1
         if path == "healthz":
             return Answer(200, f"{site or ('refused' if self.refused else '-')}\n")
         if not site:

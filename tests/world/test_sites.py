@@ -1095,3 +1095,56 @@ def test_a_site_that_was_never_made_gets_a_password_when_it_is_taken_up() -> Non
     settle(world, quiet=400)
     assert world.condition("Ready", "acme", SITE).ok
     assert world.get(SECRET, "acme-admin") is not None
+
+
+def test_a_ready_site_in_maintenance_mode_is_found_and_asked_less_and_less_until_it_answers() -> None:
+    world = a_world()
+    settle(world)
+    world.frappe.maintenance = {"acme"}
+    world.run(130)
+    said = world.condition("Ready", "acme", SITE)
+    assert said == world.condition("Serving", "acme", SITE)
+    assert (said.status, said.reason) == ("False", "NotAnswering")
+    assert "HTTP 503: Frappe is in maintenance mode" in said.message
+    world.run(300)
+    asked = len(world.server.requests)
+    world.quiet(300)
+    lists = [each for each in world.server.requests[asked:] if each.verb == "list"]
+    assert 4 <= len(lists) <= 6, "the proxies' addresses are listed for each question: once a minute by now"
+    world.frappe.maintenance = set()
+    world.run(65)
+    assert world.condition("Ready", "acme", SITE).ok
+
+
+def test_a_locked_database_account_makes_a_ready_site_unready() -> None:
+    world = a_world(CONNECTION, a_bench(), a_site(dbConfig=EXTERNAL))
+    settle(world)
+    world.frappe.external["db.example.com"] = "locked"
+    world.run(130)
+    said = world.condition("Serving", "acme", SITE)
+    assert (said.status, said.reason) == ("False", "NotAnswering")
+    assert "HTTP 500" in said.message
+
+
+def test_sites_that_answer_are_asked_for_ever_and_nothing_else_happens() -> None:
+    looks: list[Key] = []
+    world = a_world(a_bench(), a_site("acme"), a_site("bolt"), controllers=noting(looks))
+    settle(world)
+    looks.clear()
+    before = len(world.server.requests)
+    pings = world.frappe.pings.copy()
+    world.run(1200)
+    assert looks == []
+    assert [each for each in world.server.requests[before:] if each.verb != "watch"] == []
+    for host in ("acme.example.com", "bolt.example.com"):
+        assert 15 <= world.frappe.pings[host] - pings[host] <= 20, "once a minute each, for twenty minutes"
+
+
+def test_a_site_that_is_stopped_on_purpose_is_not_asked() -> None:
+    world = a_world()
+    settle(world)
+    world.edit(SITE, "acme", {"spec": {"componentReplicas": {"gunicorn": 0}}})
+    settle(world)
+    pings = world.frappe.pings.copy()
+    world.run(600)
+    assert world.frappe.pings == pings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +22,10 @@ News = Callable[[Live], object]
 Reconcile = Callable[["Cluster", Key], Awaitable[float | None]]
 """Makes the world what one object says. Returns the seconds until it should be looked at again; None: when something
 happens. Raises Blocked or Waiting when it cannot be said what the world should be; anything else is tried again."""
+
+
+Background = Callable[["Cluster", Callable[[], float]], Coroutine[None, None, None]]
+"""A task that ends by being cancelled; its second argument gives a random number from 0 to 1."""
 
 
 class Watch(NamedTuple):
@@ -52,6 +56,8 @@ class Controller(NamedTuple):
     reconcile: Reconcile
     watches: Sequence[Watch] = ()
     """Whatever else it reads from the cache. Its own kind needs no entry, unless for indices."""
+    background: Background | None = None
+    """What runs beside the reconciles, for as long as the process leads."""
 
 
 def owned_by(kind: Kind) -> Keys:

@@ -116,6 +116,8 @@ class Engine:
                 self.queues[controller.kind].add(live.metadata.key, Priority.RESYNC)
             for _ in range(self._workers):
                 tasks.create_task(self._work(controller))
+            if controller.background is not None:
+                tasks.create_task(controller.background(self.cluster, self._jitter))
 
     async def _work(self, controller: Controller) -> None:
         queue = self.queues[controller.kind]

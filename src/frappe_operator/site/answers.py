@@ -3,6 +3,7 @@
 They are asked once everything else has been written: whoever does not answer holds up nothing but this.
 """
 
+from datetime import datetime
 from typing import NamedTuple
 
 from frappe_operator.components.nginx import PORT, REFUSED
@@ -18,6 +19,16 @@ from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.fetch import Answer, Fetch
 from frappe_operator.site.observe import Seen
 
+PING = "/api/method/ping"
+SOONEST_SECONDS, LATEST_SECONDS = 2.0, 60.0
+"""Between two questions to a site that does not answer, while everything it needs is in place."""
+WHY = {
+    500: "Frappe fails, most often because its database refuses it: see the log of its container gunicorn",
+    502: "its web pods do not answer",
+    503: "Frappe is in maintenance mode, which `set-maintenance-mode off` ends, or is being updated",
+    504: "its web pods take too long to answer",
+}
+"""By status of an answer, what it most likely means."""
 ASKED = ROUTED, SERVING = "Routed", "Serving"
 """The conditions that answers decide about, after all others."""
 
@@ -41,6 +52,13 @@ def settled(seen: Seen, site: Site) -> bool:
     )
 
 
+def again(seen: Seen, now: float) -> float:
+    """Seconds until a site that does not answer is asked again: the longer nothing about it has changed, the later."""
+    changes = [each.last_transition_time for each in seen.known.conditions if each.last_transition_time]
+    age = now - datetime.fromisoformat(max(changes)).timestamp() if changes else 0.0
+    return min(max(SOONEST_SECONDS, age / 4), LATEST_SECONDS)
+
+
 async def ask(cluster: Cluster, site: Site, seen: Seen, fetch: Fetch) -> Answers | None:
     """Asks every proxy for every host of the site, and the site for a ping. None while nobody can answer."""
     namespace = site.owner.namespace
@@ -58,7 +76,7 @@ async def ask(cluster: Cluster, site: Site, seen: Seen, fetch: Fetch) -> Answers
         for pod, ip in ips.items()
         for host in site.domain.hosts
     }
-    ping = await fetch(f"http://{address(service.spec.cluster_ip)}:{PORT}/api/method/ping", site.domain.host)
+    ping = await fetch(f"http://{address(service.spec.cluster_ip)}:{PORT}{PING}", site.domain.host)
     return Answers(proxies, ping)
 
 
@@ -99,8 +117,10 @@ def _serving(site: Site, answers: Answers | None) -> Verdict:
     if answers is None or answers.ping is None:
         return Verdict(False, Reason.NOT_ANSWERING, f"{site.url} was not asked yet")
     if answers.ping.status != 200:
-        said = f"HTTP {answers.ping.status}" if answers.ping.status else answers.ping.body
-        return Verdict(False, Reason.NOT_ANSWERING, f"{site.url}/api/method/ping does not answer with 200: {said}")
+        status = answers.ping.status
+        said = f"HTTP {status}" if status else answers.ping.body
+        why = f": {WHY[status]}" if status in WHY else ""
+        return Verdict(False, Reason.NOT_ANSWERING, f"{site.url}{PING} does not answer with 200 but {said}{why}")
     return _answers(site)
 
 

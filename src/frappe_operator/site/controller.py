@@ -32,10 +32,11 @@ from frappe_operator.runtime.examine import examine
 from frappe_operator.runtime.fetch import Fetch
 from frappe_operator.runtime.finalizers import ensure_finalizer
 from frappe_operator.runtime.report import report
-from frappe_operator.site.answers import ROUTED, ask, settled, told
+from frappe_operator.site.answers import ROUTED, SOONEST_SECONDS, again, ask, settled, told
 from frappe_operator.site.cleanup import cleanup
 from frappe_operator.site.generated import is_created
 from frappe_operator.site.observe import observe, resolve
+from frappe_operator.site.prober import Prober
 from frappe_operator.site.stages import stages
 from frappe_operator.site.status import status
 
@@ -57,16 +58,16 @@ NEEDS = {
 }
 """What a site's reconcile may do, beside watching: the source of the operator's RBAC."""
 
-ASK_AGAIN_SECONDS = 2.0
-"""While everything is in place and only the answer is missing."""
-
 
 def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Controller:
     """The controller of FrappeSites. `token` makes a new password; `fetch` asks proxies and sites over HTTP."""
 
+    prober = Prober(fetch)
+
     async def reconcile(cluster: Cluster, key: Key) -> float | None:
         live = cluster.get(SITE, key.namespace, key.name)
         if not isinstance(live, Custom):
+            prober.doubted.discard(key)
             return None
         if live.deleting:
             return await cleanup(cluster, live)
@@ -76,7 +77,8 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         steps = stages(site, seen, token)
         done = await apply(cluster, SITE, live, steps, prune=PRUNE)
         examined = await examine(cluster, live, steps, done.verdicts, report_model.pods_of_job(cluster, key.namespace))
-        asked = not settled(seen, site)
+        asked = key in prober.doubted or not settled(seen, site)
+        prober.doubted.discard(key)
         answers = await ask(cluster, site, seen, fetch) if asked else None
         reached = told(site, done.verdicts[ROUTED], answers, asked)
         verdicts = {**examined.verdicts, **reached}
@@ -85,8 +87,9 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
             # Our own word is no news to us, and what is in the Secret has yet to reach the site.
             cluster.enqueue(SITE, key)
         unanswered = answers is not None and any(not each.ok and not each.blocked for each in reached.values())
-        waiting = (unanswered and not seen.taken) or seen.earlier_pods
-        return ASK_AGAIN_SECONDS if waiting else examined.again
+        if seen.earlier_pods:
+            return SOONEST_SECONDS
+        return again(seen, cluster.clock()) if unanswered and not seen.taken else examined.again
 
     return Controller(
         SITE,
@@ -107,6 +110,7 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
             Watch(SECRET, Live, sites_of_secret, metadata_only=True),
             Watch(POD, Pod, site_of_pod, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
         ],
+        prober.run,
     )
 
 

@@ -1,0 +1,87 @@
+"""How often sites are asked whether they answer: a budget for all together, and a pause for each."""
+
+import asyncio
+from collections import Counter
+from itertools import pairwise
+
+import msgspec
+
+from frappe_operator.kube.kinds import SERVICE, SITE, Key, Kind
+from frappe_operator.kube.live import Custom, Live, Meta, Service, ServiceSpec
+from frappe_operator.runtime.fetch import Answer
+from frappe_operator.site.prober import Prober
+from tests.world.clock import VirtualLoop
+
+STATUS = {"resolvedDomain": "", "conditions": [{"type": "Ready", "status": "True"}]}
+SPEC = {"benchRef": {"name": "pier"}, "siteName": "pearl.example.net"}
+
+
+class Sites:
+    """As much of a cluster as the prober looks at."""
+
+    def __init__(self, count: int) -> None:
+        self.sites = {Key("harbour", f"site-{number}"): self.site(f"site-{number}") for number in range(count)}
+        self.doubts: list[Key] = []
+
+    def site(self, name: str) -> Custom:
+        status = {**STATUS, "resolvedDomain": f"{name}.example.net"}
+        meta = Meta(name=name, namespace="harbour")
+        return Custom(meta, msgspec.Raw(msgspec.json.encode(SPEC)), msgspec.Raw(msgspec.json.encode(status)))
+
+    def all(self, kind: Kind) -> list[Live]:
+        return list(self.sites.values())
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Live | None:
+        if kind is SERVICE:
+            return Service(Meta(name=name, namespace=namespace), ServiceSpec("10.0.0.1"))
+        return self.sites.get(Key(namespace, name))
+
+    def enqueue(self, kind: Kind, key: Key) -> None:
+        assert kind is SITE
+        self.doubts.append(key)
+
+
+def asked(sites: Sites, seconds: float, silent: float = 0.0) -> list[tuple[float, str]]:
+    """When each host was asked, in virtual time. `silent`: seconds after which every answer comes, a bad one."""
+    loop, times = VirtualLoop(), list[tuple[float, str]]()
+
+    async def fetch(url: str, host: str) -> Answer:
+        times.append((loop.time(), host))
+        assert url == "http://10.0.0.1:8080/api/method/ping"
+        if silent:
+            await asyncio.sleep(silent)
+        return Answer(0 if silent else 200, "")
+
+    task = loop.create_task(Prober(fetch).run(sites, lambda: 0.5))  # type: ignore[arg-type]
+    loop.drive(asyncio.sleep(seconds))
+    assert not task.done()
+    loop.finish()
+    return times
+
+
+def test_ten_thousand_sites_are_asked_ten_a_second_each_once_in_seventeen_minutes() -> None:
+    sites = Sites(10_000)
+    times = asked(sites, 30 + 999.9)
+    assert len(times) == len({host for _, host in times}) == 10_000
+    assert max(Counter(int(when) for when, _ in times).values()) <= 11
+    assert sites.doubts == []
+
+
+def test_a_few_sites_are_asked_once_a_minute_and_not_in_a_burst() -> None:
+    times = asked(Sites(6), 30 + 600)
+    assert 59 <= len(times) <= 61
+    assert all(later - sooner > 9 for (sooner, _), (later, _) in pairwise(times))
+
+
+def test_sites_that_say_nothing_do_not_keep_the_others_waiting() -> None:
+    sites = Sites(600)
+    times = asked(sites, 30 + 65, silent=2)
+    assert len(times) >= 600
+    assert set(sites.doubts) == set(sites.sites)
+
+
+def test_a_site_that_goes_is_not_asked() -> None:
+    sites = Sites(2)
+    for site in sites.sites.values():
+        site.metadata.deletion_timestamp = "2026-01-01T00:00:00Z"
+    assert asked(sites, 600) == []

@@ -1,7 +1,9 @@
 """Whether a worker counts as started, and as frozen, by what Redis says."""
 
 import json
+import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -112,6 +114,27 @@ def test_a_worker_is_not_to_blame_for_redis(pod: Pod, trouble: Exception) -> Non
     pod.note.write_bytes(KEY)
     pod.trouble = trouble
     assert probes.worker_alive() == ""
+
+
+def test_what_takes_too_long_is_no_failure(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    codes: list[int] = []
+
+    def leave(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    @contextmanager
+    def hangs(server: redis.Server, timeout: float) -> Iterator[redis.Ask]:
+        assert ended.wait(60)
+        yield pod.answer
+
+    pod.note.write_bytes(KEY)
+    monkeypatch.setattr(probes, "PATIENCE", 0.01)
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(redis, "connected", hangs)
+    probes.worker_alive()
+    assert codes == [0]
 
 
 def test_neither_a_young_worker_nor_a_young_redis_proves_anything(pod: Pod) -> None:

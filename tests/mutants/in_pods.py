@@ -8,6 +8,7 @@ LAYOUT = "unit/runner/test_layout.py"
 IMAGE = "unit/runner/test_image.py"
 PROBES = "unit/runner/test_probes.py"
 APPS = "unit/runner/test_apps.py"
+KEYS = "unit/runner/test_redis_keys.py"
 
 MUTANTS = [
     Mutant(
@@ -258,5 +259,21 @@ MUTANTS = [
         "if line and not _PROGRESS.search(line)",
         "if line",
         ("unit/runner/test_child.py::test_the_last_words_of_a_program_are_words",),
+    ),
+    Mutant(
+        "neighbours-jobs-dropped",
+        "Jobs go by the site's name in their key: another FrappeSite of the same siteName loses its own.",
+        "runner/redis_keys.py",
+        'if (_origin(ask, key) or b"").startswith(prefix):',
+        "if True:",
+        (f"{KEYS}::test_all_that_is_the_sites_goes_and_all_that_is_its_neighbours_stays",),
+    ),
+    Mutant(
+        "database-name-taken-for-a-pattern",
+        "What a database is called is part of a pattern: the cached values of another one go as well.",
+        "runner/redis_keys.py",
+        """return re.sub(r"([\\\\*?\\[\\]^-])", r"\\\\\\1", text)""",
+        "return text",
+        (f"{KEYS}::test_all_that_is_the_sites_goes_and_all_that_is_its_neighbours_stays",),
     ),
 ]

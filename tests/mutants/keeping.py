@@ -65,8 +65,8 @@ MUTANTS = [
         "site-stuck-without-its-bench",
         "A site whose bench is gone waits for it to say that it may go.",
         "site/cleanup.py",
-        "if facts is None or not isinstance(bench_live, Custom):\n        return gone",
-        "if facts is None or not isinstance(bench_live, Custom):\n"
+        "    if not isinstance(bench_live, Custom):\n        return gone",
+        "    if not isinstance(bench_live, Custom):\n"
         '        return Verdict(False, Reason.BENCH_NOT_FOUND, "The bench is gone")',
         (f"{SITES}::test_a_site_goes_although_its_bench_was_torn_away",),
     ),

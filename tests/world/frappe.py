@@ -40,6 +40,8 @@ class Frappe:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.versions = dict(VERSIONS)
+        self.releases: dict[str, dict[str, str]] = {}
+        """By digest of an image: the versions in it, where they are not the usual ones."""
         self.ledger: list[Effect] = []
         """Every lasting effect, in order."""
         self.disks: dict[str, Disk] = {}
@@ -95,7 +97,9 @@ class Frappe:
         disk = self._disk(pod, "common")
         disk.setdefault("assets", set()).add(flags["image-key"])
         self.ledger.append(Effect("looked into image", flags["image-key"]))
-        return True, "inspect-image is done", {"frappeVersion": "15.50.0", "python": "3.11", "apps": self.versions}
+        image = pod["status"]["containerStatuses"][0]["imageID"].partition("@")[2]
+        versions = self.releases.get(image, self.versions)
+        return True, "inspect-image is done", {"frappeVersion": versions["frappe"], "python": "3.11", "apps": versions}
 
     def prepare_database(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         """Makes the database in the server whose Secret is mounted, once."""

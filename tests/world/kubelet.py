@@ -1,5 +1,7 @@
 """Nodes: pods are placed, started, and ended; the programs of Jobs run to whatever end is scripted."""
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
 from typing import Any, NamedTuple, TypeVar
@@ -42,6 +44,11 @@ def succeeds(pod: Manifest, attempt: int) -> Exit | None:
     return Exit()
 
 
+def image_digest(name: str, word: str = "") -> str:
+    """The digest of what a registry has under a name, before its tag has moved or since."""
+    return f"sha256:{hashlib.sha256(f'{name} {word}'.encode()).hexdigest()}"
+
+
 class Kubelet:
     """Everything that happens on nodes."""
 
@@ -57,6 +64,14 @@ class Kubelet:
         """What there is on the node; None: enough."""
         self.slow: set[str] = set()
         """Patterns of names of pods that take their time to end: a worker that is at a job."""
+        self.moved: dict[str, str] = {}
+        """By image as it is named: what its tag names in the registry since it has moved; any word."""
+        self.by_hand = False
+        """Whether images were loaded onto the node by hand: then it knows no digest of theirs."""
+        self._node: dict[str, str] = {}
+        """Images on the node: by name, the digest."""
+        self._images: dict[tuple[str, str], str] = {}
+        """By pod's uid and container: the `imageID`."""
         self._addresses = 0
         self._again: dict[str, float] = {}
         """By pod's uid, when its program is started again."""
@@ -66,6 +81,36 @@ class Kubelet:
     def let_end(self) -> None:
         """Ask the programs that did not end whether they do now."""
         self._running.clear()
+
+    def forget_images(self) -> None:
+        """The node is another one: what starts from now on is pulled."""
+        self._node.clear()
+
+    def _image_id(self, pod: Manifest, container: Manifest) -> str:
+        """What a container runs: pulled when it starts first, as its policy says."""
+        key = pod["metadata"]["uid"], container["name"]
+        if key not in self._images:
+            name, at, pinned = container["image"].partition("@")
+            if at:
+                digest = pinned
+            else:
+                if container.get("imagePullPolicy") == "Always" or name not in self._node:
+                    self._node[name] = image_digest(name, self.moved.get(name, ""))
+                digest = self._node[name]
+            repository = re.sub(r":[^/:]*$", "", name)
+            self._images[key] = digest if self.by_hand else f"{repository}@{digest}"
+        return self._images[key]
+
+    def _statuses(self, pod: Manifest, state: Manifest, **more: Any) -> list[Manifest]:
+        """The containers' statuses, with what they run once they have begun."""
+        statuses = _statuses(pod, state, **more)
+        if "waiting" in state and not more.get("last"):
+            return statuses
+        containers = pod["spec"]["containers"]
+        return [
+            {**status, "imageID": self._image_id(pod, container)}
+            for status, container in zip(statuses, containers, strict=True)
+        ]
 
     def rule(self, sim: Simulator, ref: Ref, pod: Manifest) -> Action | None:
         """What happens next to a pod."""
@@ -127,7 +172,11 @@ class Kubelet:
         if missing is not None:
             why = {"reason": pull[0], "message": pull[1]} if pull else {"reason": "ContainerCreating"}
             waiting = {"waiting": why}
-            status = {"phase": "Pending", "conditions": _placed(False), "containerStatuses": _statuses(pod, waiting)}
+            status = {
+                "phase": "Pending",
+                "conditions": _placed(False),
+                "containerStatuses": self._statuses(pod, waiting),
+            }
             if pod["status"] == status:
                 return None
             return Action("kubelet", ref, f"waits for {missing}", lambda: sim.set_status(ref, status))
@@ -152,7 +201,7 @@ class Kubelet:
         address = f"10.244.{self._addresses // 250}.{self._addresses % 250 + 1}"
         begun = {**pod, "status": {"startTime": sim.api.now(), "podIP": address, "podIPs": [{"ip": address}]}}
         if JOB_LABEL in pod["metadata"].get("labels", {}):
-            running = _statuses(pod, {"running": {"startedAt": sim.api.now()}})
+            running = self._statuses(pod, {"running": {"startedAt": sim.api.now()}})
             status = {**_address(begun), "phase": "Running", "conditions": _placed(False)}
             sim.set_status(ref, {**status, "containerStatuses": running})
         else:
@@ -170,7 +219,7 @@ class Kubelet:
             **_address(pod),
             "phase": "Running",
             "conditions": _placed(not broken, _since(sim, pod, not broken)),
-            "containerStatuses": _statuses(pod, state, ready=not broken, restarts=restarts, last=last),
+            "containerStatuses": self._statuses(pod, state, ready=not broken, restarts=restarts, last=last),
             **_init_statuses(pod),
         }
 
@@ -197,13 +246,13 @@ class Kubelet:
         }
         waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}}
         restarts = found["restartCount"] + 1
-        statuses = _statuses(pod, waiting, restarts=restarts, last={"terminated": terminated})
+        statuses = self._statuses(pod, waiting, restarts=restarts, last={"terminated": terminated})
         sim.set_status(ref, {**pod["status"], "conditions": _placed(False), "containerStatuses": statuses})
 
     def _runs_again(self, sim: Simulator, ref: Ref, pod: Manifest) -> None:
         found = pod["status"]["containerStatuses"][0]
         running = {"running": {"startedAt": sim.api.now()}}
-        statuses = _statuses(pod, running, ready=True, restarts=found["restartCount"], last=found["lastState"])
+        statuses = self._statuses(pod, running, ready=True, restarts=found["restartCount"], last=found["lastState"])
         sim.set_status(ref, {**pod["status"], "conditions": _placed(True), "containerStatuses": statuses})
 
     def _run(self, sim: Simulator, ref: Ref, pod: Manifest) -> Action | None:
@@ -227,10 +276,12 @@ class Kubelet:
             wait = min(FIRST_BACKOFF_SECONDS * 2**attempt, LONGEST_BACKOFF_SECONDS)
             self._again[pod["metadata"]["uid"]] = sim.now() + wait
             waiting = {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}
-            containers = _statuses(pod, {"waiting": waiting}, restarts=attempt + 1, last={"terminated": terminated})
+            containers = self._statuses(
+                pod, {"waiting": waiting}, restarts=attempt + 1, last={"terminated": terminated}
+            )
         else:
             status |= {"phase": "Failed" if ended.code else "Succeeded"}
-            containers = _statuses(pod, {"terminated": terminated}, restarts=attempt)
+            containers = self._statuses(pod, {"terminated": terminated}, restarts=attempt)
         sim.set_status(ref, {**status, "containerStatuses": containers})
 
 

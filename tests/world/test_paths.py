@@ -124,6 +124,9 @@ def past_forgotten(obj: Manifest) -> Manifest:
         # What is done once is done with the image and the settings of its time.
         ends = [each["type"] for each in obj["status"].get("conditions", []) if each["status"] == "True"]
         return {"kind": kind, "name": name, "ends": ends}
+    if kind == SITE.kind:
+        # An app that is named no more stays installed.
+        return {**obj, "status": {name: each for name, each in obj["status"].items() if name != "installedApps"}}
     if kind == CONFIG_MAP.kind and name == "forge-image":
         # The assets of the image before are kept, for those who still have its pages open.
         facts = json.loads(obj["data"]["facts"])

@@ -31,7 +31,7 @@ from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Reconcile
 from tests.world.frappe import Effect
 from tests.world.harness import ProductOf, World, product, settle
-from tests.world.kubelet import Exit
+from tests.world.kubelet import Exit, image_digest
 from tests.world.objects import CONNECTION, EXTERNAL, a_bench, a_site, a_world
 from tests.world.volumes import storage_class
 
@@ -867,7 +867,7 @@ def test_a_new_image_is_looked_into_and_rolled_out() -> None:
         if pod["status"]["phase"] == "Running"
         for container in pod["spec"]["containers"]
     }
-    assert images == {"example.com/erp:v15.60.0"}
+    assert images == {f"example.com/erp:v15.60.0@{image_digest('example.com/erp:v15.60.0')}"}
     assert len(world.all(JOB, "forge-image-*")) == 1
     assert world.frappe.ledger.count(Effect("created site", "acme.example.com")) == 1
     world.quiet(600)

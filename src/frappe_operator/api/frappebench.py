@@ -81,7 +81,11 @@ class ImageConfig(Asked):
     ] = None
     tag: Annotated[
         Annotated[str, Tag] | None,
-        Meta(description="Tag. Default: frappeVersion.", examples=["v15.51.1"]),
+        Meta(
+            description="Tag. Default: frappeVersion. Pods run what it named when it was inspected; another value of "
+            "the bench's annotation vyogo.tech/inspect-image has it inspected again.",
+            examples=["v15.51.1"],
+        ),
     ] = None
     digest: Annotated[
         Annotated[str, said(rf"^{DIGEST}$", "write sha256: and 64 hexadecimal digits", 71)] | None,
@@ -298,7 +302,14 @@ class FrappeBenchSpec(Asked):
 class ImageStatus(Asked):
     """What the bench's image was found to hold."""
 
-    reference: Annotated[str | None, Meta(description="The image that was looked into.")] = None
+    reference: Annotated[str | None, Meta(description="The image that was inspected.")] = None
+    digest: Annotated[
+        str | None,
+        Meta(
+            description="Its digest, which every pod runs until another image is named, or the annotation "
+            "vyogo.tech/inspect-image of the bench gets another value. Absent when the node did not tell it."
+        ),
+    ] = None
     frappe_version: Annotated[str | None, Meta(description="Frappe's version in it.")] = None
     python: Annotated[str | None, Meta(description="Python's version in it.")] = None
     apps: Annotated[dict[str, str] | None, Meta(description="Apps in it, with their versions.")] = None

@@ -38,6 +38,12 @@ def jobs_fit(observed: Seen) -> Verdict | None:
     return _fits("jobs", asked.jobs if asked else None)
 
 
+def image_may_reach_the_sites(observed: Seen) -> Verdict | None:
+    """What was found in the image of the spec is not older than what the sites run, and has their apps."""
+    refused = model.refusal(observed.recorded, observed.found, observed.used)
+    return Verdict(False, *refused, blocked=True) if refused else None
+
+
 def redis_fits(observed: Seen) -> Verdict | None:
     """No request of Redis is above its limit."""
     asked = observed.spec.component_resources
@@ -56,6 +62,12 @@ def proxy_fits(observed: Seen) -> Verdict | None:
     return _fits("nginx", asked.nginx if asked else None)
 
 
+def trusted_proxies_are_networks(observed: Seen) -> Verdict | None:
+    """What is trusted to say where a visitor comes from can be written into the proxy's configuration."""
+    said = model.no_networks(observed.spec)
+    return Verdict(False, Reason.INVALID_SPEC, said, blocked=True) if said else None
+
+
 def _fits(component: str, asked: Resources | None) -> Verdict | None:
     said = sizing.excess(component, asked)
     return Verdict(False, Reason.INVALID_SPEC, said, blocked=True) if said else None
@@ -63,10 +75,12 @@ def _fits(component: str, asked: Resources | None) -> Verdict | None:
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("ImageReady", apps_are_known),
+    ("ImageReady", image_may_reach_the_sites),
     ("ImageReady", jobs_fit),
     ("CacheReady", redis_fits),
     ("CacheReady", cache_fits),
     ("DatabaseReady", mariadb_fits),
     ("ProxyReady", proxy_fits),
+    ("ProxyReady", trusted_proxies_are_networks),
 )
 """In the order in which they speak: of those with one condition the first that fails."""

@@ -18,10 +18,11 @@ from frappe_operator.kube.kinds import (
 from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, PodStatus, StorageClass
 from frappe_operator.kube.names import JOB_LABEL
 from frappe_operator.kube.readiness import Report, succeeded
+from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
 from frappe_operator.model import domain, report
-from frappe_operator.model.bench import RWO, Bench, Facts, Upstream
+from frappe_operator.model.bench import RWO, Bench, Facts, Image, Upstream
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import SiteNames, needs_mariadb
 
@@ -39,7 +40,9 @@ class Seen(NamedTuple):
     recorded: Facts | None
     """What the ConfigMap says of the image, which may be an earlier one."""
     found: Facts | None
-    """What the Job for the image of the spec reported."""
+    """What was found in the image of the spec, when that is another one."""
+    used: dict[str, str]
+    """By app that a site has installed or asks for, such a site, where there is something found to compare it with."""
     report_lost: Job | None
     """That Job, when it is done but nobody kept what it said."""
     access_mode: str
@@ -55,21 +58,24 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     namespace, name = live.metadata.namespace, live.metadata.name
     spec = model.parse(live)
     names = model.Names(name)
-    wanted = model.image(spec, images)
     body = await cluster.body(CONFIG_MAP, namespace, names.image)
-    recorded = model.facts_from((body or {}).get("data") or {})
+    recorded, refused = model.inspected(live, (body or {}).get("data") or {})
+    wanted = model.image(spec, images, model.request(live, spec, images, recorded, refused))
     job_name = image.job_name(name, wanted)
     pods = [pod for pod in cluster.select(POD, report.JOB_INDEX, f"{namespace}/{job_name}") if isinstance(pod, Pod)]
     job = cluster.get(JOB, namespace, job_name)
     done = isinstance(job, Job) and succeeded(job)
-    known = recorded is not None and recorded.reference == wanted.reference
-    found = None
+    known = any(each.answer(wanted) for each in (recorded, refused) if each is not None)
     if done and not known:
         # It is about to be written: a view that is behind must not make us forget the image before.
         fresh = await cluster.read(CONFIG_MAP, namespace, names.image)
-        recorded = model.facts_from((fresh or {}).get("data") or {})
-        known = recorded is not None and recorded.reference == wanted.reference
-        found = None if known else await _found(cluster, namespace, job_name, wanted.reference, recorded)
+        recorded, refused = model.inspected(live, (fresh or {}).get("data") or {})
+        known = any(each.answer(wanted) for each in (recorded, refused) if each is not None)
+    found = None if recorded is not None and recorded.answer(wanted) else refused
+    if found is not None and not found.answer(wanted):
+        found = None
+    if done and not known:
+        found = await _found(cluster, namespace, job_name, wanted, recorded)
     sites = cluster.select(SITE, domain.BENCH_INDEX, f"{namespace}/{name}")
     classes = {each.metadata.name: each for each in cluster.all(STORAGE_CLASS) if isinstance(each, StorageClass)}
     claim = cluster.get(PVC, namespace, names.common)
@@ -83,6 +89,7 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
         reports=report.reports(pods),
         recorded=recorded,
         found=found,
+        used=_used(spec, sites) if found is not None and recorded is not None else {},
         report_lost=job if isinstance(job, Job) and done and not known and found is None else None,
         access_mode=live_mode or _access_mode(storage_class, classes),
         live_mode=live_mode,
@@ -93,10 +100,12 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
 
 def resolve(seen: Seen, images: Images) -> Bench:
     """The bench as decided."""
+    refused = model.refusal(seen.recorded, seen.found, seen.used) is not None
     return model.resolve(
         seen.live,
         images,
-        facts=seen.found or seen.recorded,
+        facts=seen.recorded if refused else seen.found or seen.recorded,
+        refused=seen.found if refused else None,
         access_mode=seen.access_mode,
         live_mode=seen.live_mode,
         # A server that exists stays: what it holds is not ours to give up.
@@ -105,14 +114,47 @@ def resolve(seen: Seen, images: Images) -> Bench:
     )
 
 
-async def _found(cluster: View, namespace: str, job: str, reference: str, recorded: Facts | None) -> Facts | None:
+async def _found(cluster: View, namespace: str, job: str, image: Image, recorded: Facts | None) -> Facts | None:
     """What the pods of a finished Job said, None when none of them is left that did."""
     for pod in await cluster.list(POD, namespace, f"{JOB_LABEL}={job}"):
         said = report.message(msgspec.convert(pod["status"], PodStatus))
         if said is not None and said.ok and said.frappe_version:
-            previous = recorded.key if recorded else ""
-            return Facts(reference, said.frappe_version, said.python, said.apps, previous)
+            return Facts(
+                image.reference,
+                said.frappe_version,
+                said.python,
+                said.apps,
+                previous_key=recorded.key if recorded else "",
+                digest=model.image_digest(image.reference, pod["status"]["containerStatuses"][0].get("imageID", "")),
+                request=image.request,
+            )
     return None
+
+
+class _Site(msgspec.Struct, rename="camel"):
+    """The part of a site's status that is compared with an image."""
+
+    installed_apps: tuple[str, ...] = ()
+
+
+def _used(spec: FrappeBenchSpec, sites: list[Live]) -> dict[str, str]:
+    """By app that a site has installed or asks for, such a site; frappe first."""
+    used: dict[str, str] = {}
+    for site in sites:
+        assert isinstance(site, Custom)
+        try:
+            installed = msgspec.json.decode(site.said, type=_Site).installed_apps
+        except msgspec.MsgspecError:
+            installed = ()
+        try:
+            of_bench = model.apps(spec)
+        except Blocked:
+            of_bench = ()
+        asked = domain.asked(site)
+        wanted = of_bench if asked is None or asked.apps is None else asked.apps
+        for app in ("frappe", *installed, *wanted):
+            used.setdefault(app, site.metadata.name)
+    return used
 
 
 def _access_mode(asked_class: str | None, classes: dict[str, StorageClass]) -> str:

@@ -57,15 +57,15 @@ def image_known(bench: Bench, seen: Seen) -> Callable[[Lives], Verdict]:
 
     def ready(lives: Lives) -> Verdict:
         facts = bench.facts
-        if facts is None or facts.reference != bench.image.reference:
+        if facts is None or not facts.answer(bench.image):
             verdict = jobs_succeeded(seen.reports)(lives)
             if verdict.ok:
                 return Verdict(False, Reason.JOB_RUNNING, f"Looking into the image {bench.image.reference} again")
             return verdict
         if missing := missing_apps(bench):
             message = (
-                f"{', '.join(missing)} is not in the image {facts.reference}, which has {', '.join(facts.apps)}: "
-                "remove it from the spec, or name an image that has it (imageConfig)"
+                f"{', '.join(missing)} is not in the image {facts.reference}, which has "
+                f"{', '.join(facts.apps)}: remove it from the spec, or name an image that has it (imageConfig)"
             )
             return Verdict(False, Reason.APP_NOT_IN_IMAGE, message, blocked=True)
         return Verdict(True, Reason.READY, f"Frappe {facts.frappe_version} with {', '.join(facts.apps)}")

@@ -14,6 +14,7 @@ def status(bench: Bench, seen: Seen) -> dict[str, Any]:
         "image": facts
         and {
             "reference": facts.reference,
+            "digest": facts.digest or None,
             "frappeVersion": facts.frappe_version,
             "python": facts.python,
             "apps": facts.apps,

@@ -3,6 +3,7 @@
 from frappe_operator.components import database
 from frappe_operator.components.frappe import Task, site_job
 from frappe_operator.components.metadata import kept
+from frappe_operator.components.pod import mount
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.kube.names import digest
 from frappe_operator.model.site import CONFIGURATION_ANNOTATION, CONFIGURE_PART, Site
@@ -38,6 +39,8 @@ def create(site: Site, password_is_new: bool = False) -> list[Manifest]:
     # A site that is taken up again needs no password for Administrator, who has one.
     job = site_job(site, task, {**connection, "admin": site.names.admin}, optional=("admin",))
     job["metadata"]["annotations"][CONFIGURATION_ANNOTATION] = site.configuration
+    # To see under which name a site was made on this volume before, should it have been another.
+    job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"].append(mount("files", "/volume", read_only=True))
     return [job]
 
 

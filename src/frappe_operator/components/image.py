@@ -14,7 +14,7 @@ from frappe_operator.components.pod import (
 from frappe_operator.components.storage import MOUNTS_COMMON, common_affinity
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.kube.names import child
-from frappe_operator.model.bench import Bench, Facts, Image
+from frappe_operator.model.bench import FACTS, REFUSED, Bench, Facts, Image
 
 PART = "image"
 
@@ -45,7 +45,11 @@ def facts(bench: Bench) -> list[Manifest]:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": metadata(bench.owner, bench.names.image, PART),
-            "data": {"facts": msgspec.json.encode(_by_name(bench.facts)).decode()},
+            "data": {
+                name: msgspec.json.encode(_by_name(found)).decode()
+                for name, found in ((FACTS, bench.facts), (REFUSED, bench.refused))
+                if found is not None
+            },
         }
     ]
 
@@ -57,7 +61,10 @@ def _by_name(facts: Facts) -> Manifest:
 
 def inspect(bench: Bench) -> list[Manifest]:
     """The Job that reads apps and versions from the image and publishes its assets on the common storage."""
-    before = bench.facts
+    before, image = bench.facts, bench.image
+    if image.request and image.pull_policy == "IfNotPresent":
+        # The node may still have what the tag named before.
+        image = msgspec.structs.replace(image, pull_policy="Always")
     keep = "" if before is None else before.key if before.key != bench.image.key else before.previous_key
     task = frappe.Task(
         job_name(bench.owner.name, bench.image),
@@ -71,7 +78,7 @@ def inspect(bench: Bench) -> list[Manifest]:
         "containers": [
             {
                 "name": "task",
-                **frappe.runner(bench.image, *task.arguments),
+                **frappe.runner(image, *task.arguments),
                 "resources": bench.jobs,
                 "volumeMounts": [
                     mount("common", "/common"),

@@ -21,6 +21,8 @@ from frappe_operator.model.settings import Images
 from frappe_operator.model.sizing import DEFAULTS, Amounts, Size, limits, replicas, resources, written
 
 RWO, RWX = "ReadWriteOnce", "ReadWriteMany"
+INSPECT_ANNOTATION = "vyogo.tech/inspect-image"
+"""On a bench: another value has its image inspected again, in case its tag has moved."""
 ACCESS_MODES_ANNOTATION = "vyogo.tech/access-modes"
 STATEFUL_NAME_LIMIT = 52
 """A StatefulSet's name with its revision's hash becomes a label value of its pods."""
@@ -47,31 +49,55 @@ class Image(Struct, frozen=True):
     reference: str
     pull_policy: str = "IfNotPresent"
     pull_secrets: tuple[str, ...] = ()
+    request: str = ""
+    """The request to inspect it (INSPECT_ANNOTATION): another one is another image, though its name is the same."""
 
     @property
     def key(self) -> str:
         """Names the image where its reference cannot stand."""
-        return digest(self.reference, 12)
+        return _image_key(self.reference, self.request)
 
 
 class Facts(Struct, frozen=True, rename="camel"):
     """What was found in an image by running it once."""
 
     reference: str
+    """The image as the spec names it. What pods run is `pinned`."""
     frappe_version: str
     python: str
     apps: dict[str, str]
     previous_key: str = ""
     """Key of the image before, whose assets are still served."""
+    digest: str = ""
+    """Of the image that was inspected; empty when its node did not tell, or an earlier operator did not ask."""
+    request: str = ""
 
     @property
     def key(self) -> str:
-        return digest(self.reference, 12)
+        return _image_key(self.reference, self.request)
+
+    @property
+    def pinned(self) -> str:
+        """The very image that was inspected, whatever becomes of its tag."""
+        return f"{self.reference}@{self.digest}" if self.digest and "@" not in self.reference else self.reference
+
+    def answer(self, image: "Image") -> bool:
+        """Whether this is what was found in `image`, as it is asked for."""
+        return self.reference == image.reference and self.request == image.request
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """By app, frappe included."""
+        return {**self.apps, "frappe": self.frappe_version}
 
     @property
     def major(self) -> int:
         """Frappe's major version."""
         return int(self.frappe_version.split(".")[0])
+
+
+def _image_key(reference: str, request: str) -> str:
+    return digest(f"{reference}\n{request}" if request else reference, 12)
 
 
 class Volume(Struct, frozen=True):
@@ -165,6 +191,8 @@ class Bench(Struct, frozen=True):
     image: Image
     """The image the spec asks for. Sites run the one in `facts`."""
     facts: Facts | None
+    refused: Facts | None
+    """What was found in the image of the spec, while that must not reach the sites."""
     nginx: Size
     nginx_image: str
     redis: Redis
@@ -188,10 +216,10 @@ class Bench(Struct, frozen=True):
 
     @property
     def running_image(self) -> Image | None:
-        """The image that was looked into and whose assets are published: what sites run."""
+        """The image that was inspected and whose assets are published: what sites run."""
         if self.facts is None:
             return None
-        return Image(self.facts.reference, self.image.pull_policy, self.image.pull_secrets)
+        return Image(self.facts.pinned, self.image.pull_policy, self.image.pull_secrets)
 
 
 def parse(live: Custom) -> FrappeBenchSpec:
@@ -241,6 +269,7 @@ def resolve(
     images: Images,
     *,
     facts: Facts | None,
+    refused: Facts | None = None,
     access_mode: str,
     live_mode: str = "",
     mariadb_wanted: bool = False,
@@ -262,8 +291,9 @@ def resolve(
     return Bench(
         owner=Owner.of(BENCH, live),
         apps=_apps(spec, live),
-        image=image(spec, images),
+        image=image(spec, images, request(live, spec, images, facts, refused)),
         facts=facts,
+        refused=refused,
         nginx=Size(replicas("nginx", spec.component_replicas), resources("nginx", asked.nginx if asked else None)),
         nginx_image=images.nginx,
         redis=Redis(
@@ -296,15 +326,22 @@ def resolve(
         ingress=not (ingress and ingress.type == "None"),
         ingress_class=ingress.class_name if ingress else None,
         jobs=resources("jobs", asked.jobs if asked else None),
-        trusted_proxies=tuple(_network(each) for each in spec.trusted_proxies or []),
+        trusted_proxies=tuple(filter(None, map(_network, spec.trusted_proxies or []))),
         site_replicas=spec.component_replicas,
         site_resources=asked,
         upstreams=upstreams,
     )
 
 
-def image(spec: FrappeBenchSpec, images: Images) -> Image:
-    """Which image the bench runs: `imageConfig`, with frappeVersion as the tag it does not name."""
+def request(live: Custom, spec: FrappeBenchSpec, images: Images, *inspected: Facts | None) -> str:
+    """The request to inspect the image: the annotation's value, else that of the last inspection of this image."""
+    reference = image(spec, images).reference
+    before = (each.request for each in inspected if each is not None and each.reference == reference)
+    return live.metadata.annotation(INSPECT_ANNOTATION) or next(before, "")
+
+
+def image(spec: FrappeBenchSpec, images: Images, request: str = "") -> Image:
+    """Which image the bench asks for: `imageConfig`, with frappeVersion as the tag it does not name."""
     asked = spec.image_config
     repository = (asked.repository if asked else None) or images.frappe
     if asked and asked.digest:
@@ -312,16 +349,21 @@ def image(spec: FrappeBenchSpec, images: Images) -> Image:
     else:
         reference = f"{repository}:{(asked.tag if asked else None) or spec.frappe_version}"
     secrets = tuple(each.name for each in (asked.pull_secrets if asked else None) or [])
-    return Image(reference, (asked.pull_policy if asked else None) or "IfNotPresent", secrets)
+    return Image(reference, (asked.pull_policy if asked else None) or "IfNotPresent", secrets, request)
+
+
+def no_networks(spec: FrappeBenchSpec) -> str:
+    """What is wrong with trustedProxies, of which only networks are trusted; empty when nothing is."""
+    wrong = [each for each in spec.trusted_proxies or [] if not _network(each)]
+    return f"trustedProxies: {wrong[0]!r} is no network: write one such as 10.244.0.0/16" if wrong else ""
 
 
 def _network(written: str) -> str:
+    """A network as nginx writes it, empty when it is none."""
     try:
         return str(ipaddress.ip_network(written, strict=False))
-    except ValueError as error:
-        raise Blocked(
-            Reason.INVALID_SPEC, f"trustedProxies: {written!r} is no network: write one such as 10.244.0.0/16"
-        ) from error
+    except ValueError:
+        return ""
 
 
 def apps(spec: FrappeBenchSpec) -> tuple[str, ...]:
@@ -334,6 +376,7 @@ class _LastStatus(Struct, rename="camel"):
     """What of a bench's last status is gone by when nothing else can be."""
 
     installed_apps: tuple[str, ...] = ()
+    image: Facts | None = None
 
 
 def _apps(spec: FrappeBenchSpec, live: Custom) -> tuple[str, ...]:
@@ -434,9 +477,89 @@ def missing_apps(bench: Bench) -> list[str]:
     return [app for app in bench.apps if app not in bench.facts.apps]
 
 
-def facts_from(data: Mapping[str, Any]) -> Facts | None:
+class Inspected(NamedTuple):
+    """What the ConfigMap `<bench>-image` keeps."""
+
+    facts: Facts | None = None
+    refused: Facts | None = None
+
+
+def inspected(live: Custom, data: Mapping[str, Any]) -> Inspected:
+    """What was found in the bench's images. When the ConfigMap has been lost, what sites run is in the last status."""
+    return Inspected(facts_from(data) or _last_status(live).image, facts_from(data, REFUSED))
+
+
+FACTS, REFUSED = "facts", "refused"
+
+
+def facts_from(data: Mapping[str, Any], key: str = FACTS) -> Facts | None:
     """Facts as the ConfigMap `<bench>-image` keeps them, None when it holds none."""
     try:
-        return msgspec.json.decode(data.get("facts", ""), type=Facts)
+        return msgspec.json.decode(data.get(key, ""), type=Facts)
     except msgspec.MsgspecError:
         return None
+
+
+def refusal(facts: Facts | None, found: Facts | None, used: Mapping[str, str]) -> tuple[Reason, str] | None:
+    """Why sites that run the image of `facts` must not be given the one of `found`; None when they may.
+
+    `used`: by app that a site has installed or asks for, the name of such a site.
+    """
+    if facts is None or found is None:
+        return None
+    stay = f"The sites stay on {facts.pinned}"
+    for app, site in used.items():
+        now, then = facts.versions.get(app), found.versions.get(app)
+        if now is None:
+            continue
+        if then is None:
+            return (
+                Reason.APP_NOT_IN_IMAGE,
+                f"{app} is not in the image {found.reference}, and FrappeSite {site} uses it. {stay}: name an image "
+                "that has it (imageConfig)",
+            )
+        if older(then, now):
+            return (
+                Reason.VERSION_NOT_SUPPORTED,
+                f"The image {found.reference} has {app} {then}, but the data of FrappeSite {site} is of {app} {now}, "
+                f"and there is no way back to an older release. {stay}: name an image with {app} {now} or newer "
+                f"(imageConfig, frappeVersion), or restore a backup that was taken with {then} into a new site on "
+                "another bench",
+            )
+    return None
+
+
+def older(version: str, than: str) -> bool:
+    """Whether a release comes before another: 15.51.1 before 15.102.0, 16.0.0-dev before 16.0.0. What cannot be told,
+    as of `15.x.x-develop`, is not older."""
+    (numbers, rest), (others, other_rest) = _version(version), _version(than)
+    if numbers != others:
+        common = min(len(numbers), len(others))
+        return numbers[:common] < others[:common]
+    return bool(rest) and not other_rest
+
+
+def _version(text: str) -> tuple[tuple[int, ...], str]:
+    """The numbers a version begins with, and the rest."""
+    match = re.match(r"v?(\d{1,9}(?:\.\d{1,9})*)", text)
+    return (tuple(map(int, match[1].split("."))), text[match.end() :]) if match else ((), text)
+
+
+def image_digest(reference: str, image_id: str) -> str:
+    """The digest by which an image that was pulled as `reference` can be pulled again, from a container's `imageID`.
+
+    Empty when that names no digest of the same repository: of an image that was loaded by hand, the node knows only
+    its own number.
+    """
+    repository, at, found = image_id.removeprefix("docker-pullable://").partition("@")
+    asked = re.sub(r":[^/:]*$", "", reference.partition("@")[0])
+    same = at and _whole(repository) == _whole(asked)
+    return found if same and re.fullmatch("sha256:[0-9a-f]{64}", found) else ""
+
+
+def _whole(repository: str) -> str:
+    """A repository with the registry it is in when it names none."""
+    first, slash, _ = repository.partition("/")
+    if slash and (first == "localhost" or "." in first or ":" in first):
+        return repository
+    return f"docker.io/{repository}" if slash else f"docker.io/library/{repository}"

@@ -68,6 +68,15 @@ def _take_up(directory: Path, database: Connection, found: schema.Contents, conf
 def _claim(database: Connection, found: schema.Contents, owner: str) -> None:
     """Makes sure that the database is ours and empty."""
     if found.owner is None and found.objects:
+        if others := _other_sites():
+            namespace, name = owner.split("/")
+            raise Blocked(
+                "DatabaseNotEmpty",
+                f"FrappeSite {name} of namespace {namespace} was made with siteName {others[0]}, and its files and its "
+                f"database {database.database} are kept. Nothing was changed. Delete this FrappeSite and make it again "
+                f"with siteName: {others[0]} to have that site back (domain and aliases answer on other host names), "
+                "or under another metadata.name to begin a new one",
+            )
         raise Blocked(
             "DatabaseNotEmpty",
             f"The database {database.database} at {database.host} holds {len(found.objects)} tables, but the site's "
@@ -81,6 +90,11 @@ def _claim(database: Connection, found: schema.Contents, owner: str) -> None:
         say(f"An earlier attempt was cut short: dropping the {len(found.objects)} tables it left")
         schema.end_sessions(database)
         schema.clear(database, found.objects)
+
+
+def _other_sites() -> list[str]:
+    """Names of the sites that were made on this volume before, under another name than today's."""
+    return sorted(each.parent.parent.name for each in paths.VOLUME.glob(f"*/{paths.OURS}/created.json"))
 
 
 def _make(site: str, directory: Path, database: Connection, config: dict[str, Any]) -> None:

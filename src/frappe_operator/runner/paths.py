@@ -7,6 +7,8 @@ BENCH = Path(os.environ.get("BENCH", "/home/frappe/frappe-bench"))
 APPS = BENCH / "apps"
 SITES = BENCH / "sites"
 SECRETS = Path(os.environ.get("SECRETS", "/run/secrets/frappe-operator"))
+VOLUME = Path(os.environ.get("VOLUME", "/volume"))
+"""The whole volume of the site's files, in the pod that creates the site."""
 TERMINATION_LOG = Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log"))
 REDIS_PORT = int(os.environ.get("REDIS_PORT", "6379"))
 

@@ -117,11 +117,13 @@ async def _drop(cluster: Cluster, live: Custom, wish: Wish) -> tuple[Verdict, fl
     gone = Verdict(True, Reason.SUCCEEDED, "Nothing of the site is left in a server of ours.")
     bench_live = cluster.get(BENCH, key.namespace, bench.bench)
     body = await cluster.body(CONFIG_MAP, key.namespace, bench.image)
-    facts = bench_model.facts_from((body or {}).get("data") or {})
-    if facts is None or not isinstance(bench_live, Custom):
+    if not isinstance(bench_live, Custom):
+        return gone, None
+    facts = bench_model.inspected(bench_live, (body or {}).get("data") or {}).facts
+    if facts is None:
         return gone, None
     owner = Owner.of(SITE, live, bench.bench)
-    image = Image(facts.reference, pull_secrets=bench_model.pull_secrets(bench_live))
+    image = Image(facts.pinned, pull_secrets=bench_model.pull_secrets(bench_live))
     sizes = job_resources(live, bench_live)
     label = await _label(cluster, SECRET, key, names.connection, DATABASE_LABEL) or ""
     ours = is_our_database(f"_{label}", key.namespace, key.name)

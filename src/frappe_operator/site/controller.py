@@ -35,6 +35,7 @@ from frappe_operator.runtime.report import report
 from frappe_operator.site.answers import ROUTED, SOONEST_SECONDS, again, ask, settled, told
 from frappe_operator.site.cleanup import cleanup
 from frappe_operator.site.generated import is_created
+from frappe_operator.site.installed import INSTALLED, installed_apps
 from frappe_operator.site.observe import observe, resolve
 from frappe_operator.site.prober import Prober
 from frappe_operator.site.stages import stages
@@ -82,7 +83,8 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         answers = await ask(cluster, site, seen, fetch) if asked else None
         reached = told(site, done.verdicts[ROUTED], answers, asked)
         verdicts = {**examined.verdicts, **reached}
-        await report(cluster, SITE, live, verdicts, status(site, verdicts))
+        installed = await installed_apps(cluster, site, seen, verdicts[INSTALLED])
+        await report(cluster, SITE, live, verdicts, status(site, verdicts, installed))
         if is_created(seen) and any(ref.kind == SECRET for ref in done.written):
             # Our own word is no news to us, and what is in the Secret has yet to reach the site.
             cluster.enqueue(SITE, key)

@@ -91,7 +91,7 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
         raise Blocked(Reason.BENCH_NOT_FOUND, message)
     bench_names = bench_model.Names(bench_name)
     body = await cluster.body(CONFIG_MAP, namespace, bench_names.image)
-    facts = bench_model.facts_from((body or {}).get("data") or {})
+    facts = bench_model.inspected(bench_live, (body or {}).get("data") or {}).facts
     try:
         bench = bench_model.resolve(bench_live, images, facts=facts, access_mode=RWO)
     except Blocked as blocked:

@@ -7,9 +7,8 @@ from frappe_operator.kube.stage import Verdict
 from frappe_operator.model.site import Site
 
 
-def status(site: Site, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
-    """Fields of `status`."""
-    installed = verdicts["AppsInstalled"].ok
+def status(site: Site, verdicts: Mapping[str, Verdict], installed: list[str] | None) -> dict[str, Any]:
+    """Fields of `status`. `installed`: the apps on the site, None where what status says of them stays."""
     return {
         "siteURL": site.url,
         "resolvedDomain": site.domain.host,
@@ -20,5 +19,5 @@ def status(site: Site, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
         "dbConnectionSecret": site.database.secret,
         "adminSecret": site.names.admin,
         "frappeVersion": site.facts.frappe_version,
-        **({"installedApps": list(site.apps)} if installed else {}),
+        **({"installedApps": installed} if installed is not None else {}),
     }

@@ -188,5 +188,70 @@ def test_the_schema_takes_a_network_where_it_is_one_and_not_everybody(address: o
 
 def test_a_trusted_proxy_is_a_network_as_nginx_writes_it_and_anything_else_is_said() -> None:
     assert a_bench(trustedProxies=["10.1.2.3/8", "FD00:0:0::/48"]).trusted_proxies == ("10.0.0.0/8", "fd00::/48")
-    with pytest.raises(Blocked, match="'ingress' is no network"):
-        a_bench(trustedProxies=["ingress"])
+    spec = FrappeBenchSpec(frappe_version="v15", trusted_proxies=["10.0.0.0/8", "ingress"])
+    assert "'ingress' is no network" in model.no_networks(spec)
+    assert a_bench(trustedProxies=["10.0.0.0/8", "ingress"]).trusted_proxies == ("10.0.0.0/8",)
+
+
+@pytest.mark.parametrize(
+    ("version", "than", "is_older"),
+    [
+        ("15.51.1", "15.102.0", True),
+        ("15.102.0", "15.51.1", False),
+        ("15.102.0", "15.102.0", False),
+        ("15.102.0", "16.0.0-dev", True),
+        ("16.0.0-dev", "16.0.0", True),
+        ("16.0.0", "16.0.0-dev", False),
+        ("16.0.0-beta.1", "16.0.0-dev", False),
+        ("15.x.x-develop", "15.102.0", False),
+        ("14.x.x-develop", "15.102.0", True),
+        ("v15.51.1", "15.51.2", True),
+        ("", "15.51.2", False),
+        ("develop", "15.51.2", False),
+        ("15", "15.102.0", False),
+    ],
+)
+def test_releases_are_compared_by_their_numbers(version: str, than: str, is_older: bool) -> None:
+    assert model.older(version, than) is is_older
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_of_two_versions_whatever_at_most_one_is_older(one: str, other: str) -> None:
+    assert not (model.older(one, other) and model.older(other, one))
+
+
+SOME = f"sha256:{'5' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("reference", "image_id", "digest"),
+    [
+        ("docker.io/frappe/erpnext:v15", f"docker.io/frappe/erpnext@{SOME}", SOME),
+        ("frappe/erpnext:v15", f"docker.io/frappe/erpnext@{SOME}", SOME),
+        ("erpnext", f"docker-pullable://docker.io/library/erpnext@{SOME}", SOME),
+        ("registry.example.com:5000/erp:v15", f"registry.example.com:5000/erp@{SOME}", SOME),
+        ("localhost/erp", f"localhost/erp@{SOME}", SOME),
+        ("docker.io/frappe/erpnext:v15", SOME, ""),
+        ("docker.io/frappe/erpnext:v15", "", ""),
+        ("docker.io/frappe/erpnext:v15", f"mirror.example.com/frappe/erpnext@{SOME}", ""),
+        ("docker.io/frappe/erpnext:v15", "docker.io/frappe/erpnext@sha256:5", ""),
+    ],
+)
+def test_an_image_is_pinned_by_a_digest_of_its_own_repository(reference: str, image_id: str, digest: str) -> None:
+    assert model.image_digest(reference, image_id) == digest
+
+
+def test_an_image_is_asked_for_with_tag_and_digest_and_one_with_a_digest_as_it_is() -> None:
+    facts = FACTS.__class__(REFERENCE, "15.51.1", "3.11.6", {}, digest=SOME)
+    assert a_bench(facts=facts).running_image == model.Image(f"{REFERENCE}@{SOME}")
+    named = FACTS.__class__(f"r.net/erp@{SOME}", "15.51.1", "3.11.6", {}, digest=SOME)
+    assert named.pinned == f"r.net/erp@{SOME}"
+
+
+def test_facts_of_an_earlier_operator_have_no_digest_and_the_same_key() -> None:
+    old = '{"reference": "r.net/erp:v15", "frappeVersion": "15.1.0", "python": "3.11", "apps": {}, "previousKey": ""}'
+    facts = model.facts_from({"facts": old})
+    assert facts is not None
+    assert facts.pinned == "r.net/erp:v15"
+    assert facts.answer(model.Image("r.net/erp:v15"))
+    assert facts.key == model.Image("r.net/erp:v15").key != model.Image("r.net/erp:v15", request="1").key

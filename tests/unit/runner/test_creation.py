@@ -124,6 +124,20 @@ def test_a_database_with_data_is_not_touched_when_the_volume_is_new(pod: Pod, se
     assert pod.calls() == []
 
 
+def test_a_site_made_again_under_another_site_name_is_told_the_one_it_has(
+    pod: Pod, server: Server, database: str
+) -> None:
+    pod.run(*CREATE)
+    pod.environment["VOLUME"] = str(pod.bench / "sites")
+    before = server.tables(database)
+    ended = pod.run(*(flag.replace(SITE, "store.example.com") for flag in CREATE))
+    assert (ended.code, ended.reason) == (64, "DatabaseNotEmpty")
+    assert f"FrappeSite shop of namespace tenant was made with siteName {SITE}" in ended.message
+    assert f"make it again with siteName: {SITE}" in ended.message
+    assert server.tables(database) == before
+    assert pod.run(*CREATE).code == 0, "and with its name it is taken up"
+
+
 def test_a_database_in_which_another_site_is_being_made_is_not_touched(pod: Pod, server: Server, database: str) -> None:
     pod.environment["FRAPPE_FAILS"] = "half-way:exit"
     pod.run(*CREATE)

@@ -1,0 +1,193 @@
+"""Which image sites run: what was inspected, until somebody asks for another, and never an older release."""
+
+import json
+
+import pytest
+
+from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, DEPLOYMENT, JOB, POD, SITE, Manifest, Ref
+from tests.world.frappe import VERSIONS
+from tests.world.harness import World, settle
+from tests.world.kubelet import image_digest
+from tests.world.objects import a_bench, a_site, a_world
+
+REPOSITORY = "registry.example.com/erp"
+OLD, NEW = {**VERSIONS, "frappe": "15.51.1"}, {**VERSIONS, "frappe": "15.102.0"}
+
+
+def named(tag: str) -> Manifest:
+    """A bench's spec with an image of this tag."""
+    return {"imageConfig": {"repository": REPOSITORY, "tag": tag}}
+
+
+def with_releases(**releases: dict[str, str]) -> World:
+    """A settled bench with a site, where these tags have these versions in them; it runs `now`."""
+    world = a_world(a_bench(**named("now")), a_site())
+    for tag, versions in releases.items():
+        world.frappe.releases[image_digest(f"{REPOSITORY}:{tag}")] = versions
+    settle(world)
+    return world
+
+
+def running(world: World) -> set[str]:
+    """Images of Frappe that the site's pods run, by digest."""
+    pods = [pod for pod in world.all(POD, "acme-*") if pod["status"]["phase"] == "Running"]
+    ids = {status["imageID"] for pod in pods for status in pod["status"]["containerStatuses"]}
+    return {each.partition("@")[2] for each in ids if each.startswith(REPOSITORY)}
+
+
+def asked_for(world: World) -> set[str]:
+    """Images of Frappe in the site's Deployments."""
+    pods = [each["spec"]["template"]["spec"] for each in world.all(DEPLOYMENT, "acme-*")]
+    images = {container["image"] for pod in pods for container in pod["containers"]}
+    return {each for each in images if each.startswith(REPOSITORY)}
+
+
+def recorded(world: World) -> Manifest:
+    """What the bench keeps of its images."""
+    data = world.get_existing(Ref(CONFIG_MAP, "default", "forge-image"))["data"]
+    return {name: json.loads(value) for name, value in data.items()}
+
+
+def restart(world: World) -> None:
+    """One pod of the site starts anew, on a node that has no image."""
+    pod = world.all(POD, "acme-gunicorn-*")[0]
+    world.kubelet.moved[f"{REPOSITORY}:now"] = "moved"
+    world.kubelet.forget_images()
+    world.delete(POD, pod["metadata"]["name"])
+    settle(world)
+
+
+def test_a_pod_that_starts_after_the_tag_has_moved_runs_what_its_neighbours_run() -> None:
+    world = with_releases(now=OLD)
+    first = image_digest(f"{REPOSITORY}:now")
+    assert asked_for(world) == {f"{REPOSITORY}:now@{first}"}
+    restart(world)
+    assert running(world) == {first}
+    status = world.get_existing(Ref(BENCH, "default", "forge"))["status"]["image"]
+    assert (status["reference"], status["digest"]) == (f"{REPOSITORY}:now", first)
+    world.quiet(600)
+
+
+def test_a_moved_tag_is_rolled_out_when_somebody_asks_for_it() -> None:
+    world = with_releases(now=OLD)
+    world.frappe.releases[image_digest(f"{REPOSITORY}:now", "moved")] = NEW
+    restart(world)
+    world.edit(BENCH, "forge", {"metadata": {"annotations": {"vyogo.tech/inspect-image": "1"}}})
+    settle(world)
+    second = image_digest(f"{REPOSITORY}:now", "moved")
+    assert running(world) == {second}
+    assert world.condition("Ready", "acme", SITE).ok
+    assert world.get_existing(Ref(BENCH, "default", "forge"))["status"]["image"]["frappeVersion"] == "15.102.0"
+    proxy = world.get_existing(Ref(CONFIG_MAP, "default", "forge-nginx"))["data"]["nginx.conf"]
+    assert f"/{recorded(world)['facts']['previousKey']}/$asset" in proxy
+    jobs = len(world.all(JOB, "forge-image-*"))
+    world.edit(BENCH, "forge", {"metadata": {"annotations": {"vyogo.tech/inspect-image": None}}})
+    settle(world)
+    assert running(world) == {second}
+    assert len(world.all(JOB, "forge-image-*")) == jobs
+    assert world.condition("Ready", "acme", SITE).ok
+    world.quiet(600)
+
+
+def test_an_image_that_the_node_knows_by_no_digest_is_run_by_its_name() -> None:
+    world = a_world(a_bench(**named("now")), a_site())
+    world.kubelet.by_hand = True
+    settle(world)
+    assert asked_for(world) == {f"{REPOSITORY}:now"}
+    assert world.condition("Ready", "acme", SITE).ok
+
+
+def test_what_an_earlier_operator_recorded_is_run_as_it_is() -> None:
+    world = a_world(a_bench(**named("now")), a_site())
+    world.kubelet.by_hand = True
+    settle(world)
+    world.kubelet.by_hand = False
+    facts = recorded(world)["facts"]
+    for name in ("digest", "request"):
+        del facts[name]
+    world.edit(CONFIG_MAP, "forge-image", {"data": {"facts": json.dumps(facts)}})
+    before = world.get_existing(Ref(DEPLOYMENT, "default", "acme-gunicorn"))["metadata"]["generation"]
+    world.crash()
+    settle(world)
+    assert world.get_existing(Ref(DEPLOYMENT, "default", "acme-gunicorn"))["metadata"]["generation"] == before
+
+
+@pytest.mark.parametrize(
+    ("there", "reason", "words"),
+    [
+        (OLD, "VersionNotSupported", "has frappe 15.51.1, but the data of FrappeSite acme is of frappe 15.102.0"),
+        ({**NEW, "erpnext": "15.9.0"}, "VersionNotSupported", "has erpnext 15.9.0"),
+        ({"frappe": "15.103.0"}, "AppNotInImage", "erpnext is not in the image"),
+    ],
+)
+def test_an_image_that_the_sites_cannot_run_is_refused_and_they_stay_on_theirs(
+    there: dict[str, str], reason: str, words: str
+) -> None:
+    world = with_releases(now=NEW, other=there)
+    first = image_digest(f"{REPOSITORY}:now")
+    world.edit(BENCH, "forge", {"spec": named("other")})
+    settle(world)
+    said = world.condition("ImageReady", "forge", BENCH)
+    assert (said.status, said.reason) == ("False", reason)
+    assert words in said.message
+    assert f"The sites stay on {REPOSITORY}:now@{first}" in said.message
+    assert world.condition("Stalled", "forge", BENCH).ok
+    assert world.condition("Ready", "acme", SITE).ok
+    assert running(world) == {first}
+    # Settled: the record answers, also a new process, and also when nothing of the Job is left.
+    for pod in world.all(POD, "forge-image-*"):
+        world.delete(POD, pod["metadata"]["name"])
+    world.crash()
+    world.quiet(600)
+    # The record is lost: what the sites run is in the status.
+    world.delete(CONFIG_MAP, "forge-image")
+    for job in world.all(JOB, "forge-image-*"):
+        world.delete(JOB, job["metadata"]["name"])
+    settle(world)
+    assert running(world) == {first}
+    assert world.condition("ImageReady", "forge", BENCH).reason == reason
+    world.edit(BENCH, "forge", {"spec": named("now")})
+    settle(world)
+    assert world.condition("Ready", "forge", BENCH).ok
+    assert set(recorded(world)) == {"facts"}
+    world.quiet(600)
+
+
+def test_a_bench_without_sites_takes_any_image() -> None:
+    world = with_releases(now=NEW, other=OLD)
+    world.delete(SITE, "acme")
+    settle(world)
+    world.edit(BENCH, "forge", {"spec": named("other")})
+    settle(world)
+    assert world.condition("Ready", "forge", BENCH).ok
+    assert recorded(world)["facts"]["frappeVersion"] == "15.51.1"
+
+
+def test_a_refused_image_is_taken_when_the_last_site_it_could_hurt_is_gone() -> None:
+    world = with_releases(now=NEW, other=OLD)
+    world.edit(BENCH, "forge", {"spec": named("other")})
+    settle(world)
+    assert set(recorded(world)) == {"facts", "refused"}
+    world.delete(SITE, "acme")
+    settle(world)
+    assert world.condition("Ready", "forge", BENCH).ok
+    assert recorded(world)["facts"]["frappeVersion"] == "15.51.1"
+
+
+def test_an_app_that_the_spec_names_no_more_is_still_said_to_be_installed() -> None:
+    world = a_world(a_bench(appsJSON='["erpnext", "hrms"]'), a_site())
+
+    def installed() -> list[str]:
+        found: list[str] = world.get_existing(Ref(SITE, "default", "acme"))["status"]["installedApps"]
+        return found
+
+    settle(world)
+    assert installed() == ["frappe", "erpnext", "hrms"]
+    world.edit(SITE, "acme", {"spec": {"apps": ["hrms"]}})
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+    assert sorted(installed()) == ["erpnext", "frappe", "hrms"]
+    asked = len(world.server.requests)
+    world.edit(SITE, "acme", {"metadata": {"annotations": {"somebody": "was here"}}})
+    world.quiet(300)
+    assert [each.verb for each in world.server.requests[asked:] if each.verb != "watch"] == []

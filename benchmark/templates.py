@@ -16,8 +16,8 @@ import orjson
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, POD, SECRET, SERVICE, SITE, STORAGE_CLASS, Kind, Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US
-from frappe_operator.kube.names import BENCH_LABEL, JOB_LABEL, MANAGED_BY, SITE_LABEL
-from frappe_operator.model.site import database_name
+from frappe_operator.kube.names import BENCH_LABEL, JOB_LABEL, MANAGED_BY, SITE_LABEL, digest
+from frappe_operator.model.site import CONFIGURATION_ANNOTATION, database_name, mark
 from tests.world.harness import World, settle
 from tests.world.objects import a_bench, a_site, a_world
 
@@ -32,7 +32,8 @@ WATCHED = {
 }
 UID = re.compile(rb"[0-9a-f]{8}-0000-4000-8000-[0-9a-f]{12}")
 SITES_PLACE, VERSION_PLACE = 987654321, "@version@"
-LOOPBACK = "127.0.0.1"
+PROXY = "127.0.88.1"
+"""A loopback address at which the synthetic server answers what a bench's proxy is asked."""
 
 
 @dataclass(frozen=True)
@@ -180,12 +181,20 @@ def _templates(world: World) -> Iterable[Template]:
     models = [orjson.loads(orjson.dumps(each)) for each in found]
     site = next(each for each in models if each["kind"] == SITE.kind)
     _model_uid[:] = [site["metadata"]["uid"]]
+    secret = next(each for each in models if each["metadata"]["name"] == site["status"]["dbConnectionSecret"])
+    create = next(each for each in models if each["metadata"]["name"] == f"{MODEL_SITE}-create")
+    # Its Job says which version of the Secret a site was given: the same one in every copy.
+    revision = secret["metadata"]["resourceVersion"]
     _FILLS.update(
         {
             MODEL_NAMESPACE.encode(): _text(NAMESPACE_OF, "tenant"),
             MODEL_BENCH.encode(): _text(BENCH_OF, "bench"),
             MODEL_SITE.encode(): _text(SITE_OF, "site"),
             site["status"]["databaseName"][1:].encode(): _database,
+            mark(site["metadata"]["uid"]).encode(): lambda place, version: _database(place, version)[-8:],
+            create["metadata"]["annotations"][CONFIGURATION_ANNOTATION].encode(): lambda place, _: digest(
+                f"{revision}\nhttp://{SITE_OF.format(place.site)}.example.com"
+            ).encode(),
             VERSION_PLACE.encode(): lambda _, version: str(version).encode(),
             str(SITES_PLACE).encode(): lambda place, _: str(len(place.sites)).encode(),
         }
@@ -195,12 +204,12 @@ def _templates(world: World) -> Iterable[Template]:
         if not _seen_by_watch(kind, model):
             continue
         metadata = model["metadata"]
-        metadata["resourceVersion"] = VERSION_PLACE
+        if metadata["name"] != secret["metadata"]["name"]:
+            metadata["resourceVersion"] = VERSION_PLACE
         if kind == BENCH:
             model["status"]["sites"] = SITES_PLACE
         if kind == SERVICE:
-            # Whoever asks a proxy is told at once that nobody is there.
-            model["spec"] |= {"clusterIP": LOOPBACK, "clusterIPs": [LOOPBACK]}
+            model["spec"] |= {"clusterIP": PROXY, "clusterIPs": [PROXY]}
         if kind == CONFIG_MAP and metadata["name"] == f"{MODEL_BENCH}-nginx":
             _repeat_lines(model["data"])
         per_site = kind == SITE or SITE_LABEL in metadata.get("labels", {})

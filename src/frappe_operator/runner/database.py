@@ -33,7 +33,7 @@ def prepare(patience: int) -> dict[str, Any]:
         query(site, "SELECT 1;")
     except sql.Refused as refusal:
         # Nobody but us has a hand in this server: it is starting up, or its password is just being changed.
-        raise Retry("DatabaseUnavailable", refusal.message) from refusal
+        raise _refused(root, refusal) from refusal
     return {"database": site.database}
 
 
@@ -48,8 +48,17 @@ def drop(patience: int) -> dict[str, Any]:
             f"DROP USER IF EXISTS {literal(site.username)}@'%';\n",
         )
     except sql.Refused as refusal:
-        raise Retry("DatabaseUnavailable", refusal.message) from refusal
+        raise _refused(root, refusal) from refusal
     return {"database": site.database}
+
+
+def _refused(root: Connection, refusal: sql.Refused) -> Retry:
+    if refusal.code != sql.ACCESS_DENIED:
+        return Retry("DatabaseUnavailable", refusal.message)
+    # The server takes root's password from its Secret when it starts, and only then.
+    pod = f"{root.host.split('.')[0]}-0"
+    advice = f"if the Secret with root's password was made again, have the server take it up: kubectl delete pod {pod}"
+    return Retry("DatabaseUnavailable", f"{refusal.message}: {advice}")
 
 
 def _ours() -> Connection:

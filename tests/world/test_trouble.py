@@ -65,6 +65,17 @@ def test_pods_without_room_are_said_with_what_is_missing() -> None:
     world.quiet(600)
 
 
+def test_a_site_hears_why_its_database_does_not_come() -> None:
+    resources = {"requests": {"cpu": "40", "memory": "1Gi"}, "limits": {"cpu": "80", "memory": "2Gi"}}
+    world = a_world(a_bench(databaseConfig={"resources": resources}), a_site())
+    world.kubelet.cpu = 8
+    world.run(60)
+    assert world.condition("DatabaseReady", "forge", BENCH).reason == "Unschedulable"
+    said = world.condition("DatabaseReady", "acme", SITE).message
+    assert said.startswith("MariaDB forge-mariadb of FrappeBench forge is not ready yet: ")
+    assert "Insufficient cpu" in said
+
+
 def test_a_job_without_room_says_so_too() -> None:
     world = a_world()
     world.kubelet.cpu = 0.0

@@ -19,7 +19,7 @@ from frappe_operator.kube.readiness import (
     jobs_succeeded,
     workloads_available,
 )
-from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict, checked
+from frappe_operator.kube.stage import AS_EXPECTED, Lives, Reason, Stage, Verdict, checked
 from frappe_operator.model.site import Site
 from frappe_operator.site import checks, configured, generated
 from frappe_operator.site.observe import Seen
@@ -83,7 +83,11 @@ def server_ready(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
         name = site.bench.mariadb
         server = f"MariaDB {name} of FrappeBench {site.bench.bench}"
         if not mariadb.answered([*seen.known.conditions, *seen.bench_conditions.values()]):
-            return Verdict(False, Reason.PROVISIONING, f"{server} is not ready yet: its pod is {name}-0")
+            told = seen.bench_conditions.get("DatabaseReady")
+            # What merely is on its way changes often, and each word of it would be a write for each site.
+            troubled = told is not None and told.status != "True" and told.reason not in AS_EXPECTED
+            why = told.message if told is not None and troubled else f"its pod is {name}-0"
+            return Verdict(False, Reason.PROVISIONING, f"{server} is not ready yet: {why}")
         return Verdict(False, Reason.DATABASE_UNAVAILABLE, f"{server} does not answer: see its pod {name}-0")
 
     return ready

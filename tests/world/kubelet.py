@@ -230,7 +230,8 @@ class Kubelet:
         if running is not None:
             began = sim.api.seconds(running["startedAt"])
             return Action("kubelet", ref, "ends", lambda: self._crashed(sim, ref, pod, crash), at=began + crash.after)
-        wait = min(FIRST_BACKOFF_SECONDS * 2 ** (restarts - 1), LONGEST_BACKOFF_SECONDS) if restarts > 1 else 0.0
+        # The first time there is no backoff, but to make a container takes its time.
+        wait = min(FIRST_BACKOFF_SECONDS * 2 ** (restarts - 2), LONGEST_BACKOFF_SECONDS) if restarts > 1 else 1.0
         ended = found["lastState"].get("terminated", {}).get("finishedAt", sim.api.now())
         again = sim.api.seconds(ended) + wait
         return Action("kubelet", ref, "starts again", lambda: self._runs_again(sim, ref, pod), at=again)

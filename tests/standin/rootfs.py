@@ -105,6 +105,14 @@ class Running:
         (child,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return int(child)
 
+    @property
+    def words(self) -> list[str]:
+        """Its command line, empty while it has not begun."""
+        try:
+            return Path(f"/proc/{self.pid}/cmdline").read_text().split("\0")[:-1]
+        except (ValueError, FileNotFoundError):
+            return []
+
     def terminate(self) -> None:
         """Send SIGTERM to the program itself, as a kubelet would."""
         os.kill(self.pid, signal.SIGTERM)

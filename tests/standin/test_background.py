@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from frappe_operator.components import background
 from tests.standin.bench_under_test import Bench
 from tests.standin.rootfs import BENCH, DEADLINE, Rootfs, Running, eventually, free_port
 from tests.standin.web import Client
@@ -85,6 +86,23 @@ def test_told_to_end_a_worker_first_finishes_its_job(bench: Bench, tmp_path: Pat
             worker.terminate()
             assert worker.ended_within(DEADLINE) == 0
     assert done(bench, database, "slow") == ["short"]
+
+
+def test_a_worker_that_is_ended_while_it_starts_ends(bench: Bench):
+    argv = bench.argv("worker", "--queue", "short")
+    with bench.rootfs.running(argv, folder=bench.sites) as worker:
+        eventually(lambda: worker.words == argv, "the program itself has begun")
+        hook = worker.probe(["sh", "-c", background.HEARS_SIGTERM])
+        assert (hook.returncode, hook.stderr) == (0, "")
+        worker.terminate()
+        assert worker.ended_within(DEADLINE) == 0
+
+
+def test_a_program_without_a_handler_is_not_told_to_end_yet(rootfs: Rootfs):
+    argv = ["sleep", "86422"]
+    with rootfs.running(argv, folder="/") as program:
+        eventually(lambda: program.words == argv, "the program itself has begun")
+        assert program.probe(["timeout", "1", "sh", "-c", background.HEARS_SIGTERM]).returncode == 124
 
 
 def test_a_worker_gives_up_when_there_is_no_redis_and_knows_its_queues(make_bench: Callable[..., Bench]):

@@ -9,7 +9,7 @@ from frappe_operator.kube.kinds import Manifest
 from frappe_operator.model.site import Site
 
 STABLE_SECONDS = 10
-"""These pods have no port to ask. One that has proved its start (see `Process.probes`) and runs this much longer has
+"""These pods have no port to ask. One that has proved its start (see `Process.care`) and runs this much longer has
 passed what can fail then."""
 
 START: Manifest = {"periodSeconds": 5, "timeoutSeconds": 20, "failureThreshold": 120}
@@ -23,6 +23,14 @@ ALIVE: Manifest = {
 }
 
 
+HEARS_SIGTERM = r"""
+# The first process of a container does not get a SIGTERM that it has no handler for: one sent while Python still loads
+# would be lost, and the pod would stay for its whole grace period.
+until [ $(( 0x$(sed -n 's/^SigCgt:.*\(....\)$/\1/p' /proc/1/status) & 0x4000 )) -ne 0 ]; do sleep 0.5; done
+"""
+"""Waits until the container's program has a handler for SIGTERM (signal 15, bit 14 of its mask of caught signals)."""
+
+
 class Process(NamedTuple):
     """One background program of Frappe's."""
 
@@ -32,8 +40,9 @@ class Process(NamedTuple):
     grace: int
     """Seconds: a worker finishes its job on SIGTERM, so longer than its queue's time-out; a scheduler ignores it."""
     strategy: Manifest
-    probes: Manifest
-    """A container that has only run for some seconds has proved nothing: what it does then says that it works."""
+    care: Manifest
+    """Its probes and hooks. A container that has only run for some seconds has proved nothing: what it does then says
+    that it works."""
 
 
 ROLLING: Manifest = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
@@ -45,8 +54,9 @@ def _scheduler() -> Manifest:
 
 
 def _worker(queue: str) -> Manifest:
-    """Probes of a worker that listens to this queue, perhaps among others."""
+    """Probes of a worker that listens to this queue, perhaps among others, and what is awaited before it is ended."""
     return {
+        "lifecycle": {"preStop": {"exec": {"command": ["sh", "-c", HEARS_SIGTERM]}}},
         "startupProbe": {**frappe.probe("worker-started", queue), **START},
         "livenessProbe": {**frappe.probe("worker-alive"), **ALIVE},
     }
@@ -80,7 +90,7 @@ def _deployment(site: Site, process: Process) -> Manifest:
         process.part,
         command,
         size.resources,
-        **process.probes,
+        **process.care,
         volumeMounts=[*frappe.program_mounts(site), mount("runner", frappe.RUNNER, read_only=True)],
     )
     return {

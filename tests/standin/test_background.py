@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from frappe_operator.components import background
+from frappe_operator.components import socketio as socketio_pod
 from tests.standin.bench_under_test import Bench
 from tests.standin.rootfs import BENCH, DEADLINE, Rootfs, Running, eventually, free_port
 from tests.standin.web import Client
@@ -171,12 +172,15 @@ def realtime(make_bench: Callable[..., Bench]) -> Iterator[tuple[Client, int, Ru
     # The site is called localhost so that the call-back reaches it without anything in front.
     bench = make_bench(socketio_port=free_port())
     bench.made("localhost")
-    node = ["node", f"{BENCH}/apps/frappe/socketio.js"]
-    env = {"FRAPPE_BENCH_ROOT": bench.view}
-    with bench.gunicorn() as port, bench.rootfs.running(node, folder=bench.sites, env=env) as socketio:
+    # As its pods start it: what it logs goes through a filter.
+    node = ["sh", "-ec", socketio_pod.ENTRY, "socketio", f"{BENCH}/apps/frappe/socketio.js"]
+    env = {"FRAPPE_BENCH_ROOT": bench.view, "FILTER": socketio_pod.FILTER}
+    log = bench.rootfs.inside(f"{bench.view}/socketio.log")
+    with bench.gunicorn() as port, bench.rootfs.running(node, folder=bench.sites, env=env, log=log) as socketio:
         web, realtime = Client(port, "localhost"), Client(bench.common["socketio_port"], "localhost")
         eventually(lambda: web.get("/api/method/ping").status == 200, "gunicorn answers")
         eventually(lambda: realtime.get("/socket.io/?EIO=4&transport=polling").status == 200, "socketio answers")
+        eventually(lambda: "Realtime service listening" in log.read_text(), "what it says has passed the filter")
         web.log_in()
         yield web, realtime.port, socketio
 

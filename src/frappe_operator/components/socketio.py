@@ -10,6 +10,21 @@ PART = "socketio"
 GRACE_SECONDS = 5
 """Node ignores SIGTERM."""
 
+FILTER = r"""
+s/(sid(=|%3D|['"]?: *['"]))[^&;'" ]*/\1***/gI
+s/((authorization|cookie)['"]?:).*/\1 ***/I
+s/(token|bearer|basic) [^'" ]+/\1 ***/gI
+"""
+"""What keeps sessions out of the log, as a program for sed: where a request of its own to the site fails, Frappe's
+realtime prints that request, which carries the visitor's session or token."""
+
+ENTRY = r"""
+rm -f /tmp/log && mkfifo -m 600 /tmp/log
+sed -u -E "$FILTER" < /tmp/log >&2 &
+exec node "$1" > /tmp/log 2>&1
+"""
+"""Starts the server with its output going through FILTER. Without it the server ends, and is started again with it."""
+
 
 def build(site: Site) -> list[Manifest]:
     """Deployment and Service."""
@@ -17,8 +32,9 @@ def build(site: Site) -> list[Manifest]:
     server = frappe.container(
         site,
         "socketio",
-        ["node", f"{frappe.BENCH_DIR}/apps/frappe/socketio.js"],
+        ["sh", "-ec", ENTRY, "socketio", f"{frappe.BENCH_DIR}/apps/frappe/socketio.js"],
         size.resources,
+        env=[*frappe.ENV, {"name": "FILTER", "value": FILTER}],
         ports=[{"name": "socketio", "containerPort": frappe.SOCKETIO_PORT}],
         readinessProbe={"tcpSocket": {"port": "socketio"}, "periodSeconds": 5},
         # Node answers without Redis and without a database; the session that this opens ends by itself.

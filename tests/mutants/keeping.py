@@ -176,7 +176,7 @@ MUTANTS = [
         "keys-left-in-redis",
         "A site that is deleted with its data leaves its jobs and sessions in its bench's Redis.",
         "site/cleanup.py",
-        "    if queue or cache:\n",
+        "    if recorded is not None and (queue or cache):\n",
         "    if False:\n",
         (f"{SITES}::test_a_deleted_site_stays_while_redis_does_not_answer_and_says_so",),
     ),

@@ -132,12 +132,10 @@ async def _drop(cluster: Cluster, live: Custom, wish: Wish) -> tuple[Verdict, fl
         for name in (bench.redis_queue, bench.redis_cache, bench.mariadb)
     ]
     jobs = []
-    if queue or cache:
-        recorded = await _label(cluster, PVC, key, names.files, QUEUES_LABEL)
+    recorded = await _label(cluster, PVC, key, names.files, QUEUES_LABEL)
+    # Without the claim there is nothing left to do: it goes after the keys, and no other site is ever given its queues.
+    if recorded is not None and (queue or cache):
         prefixes = [bench_id(key.name, live.metadata.uid, recorded)]
-        if recorded is None:
-            # The claim is lost, and with it what it said. Nobody but this site was ever given either of them.
-            prefixes.append(key.name)
         told = live.told.get("databaseName")
         name = f"_{label}" if ours else told if isinstance(told, str) else ""
         keys = Keys(wish.site_name, tuple(prefixes), name)

@@ -183,7 +183,7 @@ MUTANTS = [
     Mutant(
         "assets-of-the-earlier-image",
         "The cached names of assets survive a change of image: pages name files that the next change takes away.",
-        "components/assets.py",
+        "site/stages.py",
         "if not site.facts.previous_key:",
         "if True:",
         (f"{SITES}::test_after_each_change_of_image_pages_name_the_assets_of_the_one_that_runs",),
@@ -192,8 +192,8 @@ MUTANTS = [
         "assets-renewed-while-earlier-pods-run",
         "The names are dropped as soon as the new pods are ready: one that still ends writes its own down again.",
         "site/stages.py",
-        "    if seen.earlier_pods:\n",
-        "    if False:\n",
+        "last=not seen.earlier_pods",
+        "last=True",
         (f"{SITES}::test_what_a_pod_of_the_earlier_image_caches_while_it_ends_does_not_stay",),
     ),
 ]

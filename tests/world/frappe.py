@@ -269,6 +269,12 @@ class Frappe:
         assert cache is not None
         return str(cache.setdefault("assets_json", pod["spec"]["containers"][0]["image"]))
 
+    def caches_assets(self, image: str, bench: str = "forge", namespace: str = "default") -> None:
+        """A pod of that image, which found no names of assets, writes down its own."""
+        cache = self._redis(namespace, f"{bench}-redis-cache")
+        assert cache is not None
+        cache["assets_json"] = image
+
     def executed(self, name: str, namespace: str = "default") -> list[str]:
         """The jobs that a site's worker finds in its queue."""
         pod, bench_id = self._running(namespace, name, "worker-default")

@@ -11,10 +11,9 @@ from frappe_operator.model.site import Site
 PART = "assets"
 
 
-def renew(site: Site) -> list[Manifest]:
-    """The Job that removes the names, one for each image; none while the bench has had one image only."""
-    if not site.facts.previous_key:
-        return []
+def renew(site: Site, *, last: bool) -> list[Manifest]:
+    """The Job that removes the names, for each image. `last`: no pod is left that could write those of another image."""
     arguments = ["drop-assets", f"--redis-cache-host={site.bench.redis_cache}"]
-    task = Task(site.names.assets(site.image.key), PART, arguments, "")
+    names = site.names
+    task = Task(names.assets(site.image.key) if last else names.assets_meanwhile(site.image.key), PART, arguments, "")
     return [bare_job(site.owner, site.image, site.bench, task, site.jobs, {"redis": site.bench.redis})]

@@ -10,7 +10,7 @@ import msgspec
 
 _LIKELY = (
     ("StorageReady", "True", "Ready", "All claims can be mounted."),
-    ("ImageReady", "True", "Ready", "Frappe 15.0.0 with erpnext, frappe"),
+    ("ImageReady", "True", "Ready", "Frappe 15.0.0 with frappe, erpnext"),
     ("CacheReady", "True", "Ready", "All pods are ready."),
     ("ProxyReady", "True", "Ready", "All pods are ready."),
     ("BenchReady", "True", "Ready", "FrappeBench bench has what the site needs."),
@@ -50,7 +50,7 @@ def _dictionary() -> bytes:
         "dbConnectionSecret": "site-db",
         "domainSource": "bench",
         "frappeVersion": "15.0.0",
-        "installedApps": ["erpnext", "frappe"],
+        "installedApps": ["frappe", "erpnext"],
         "observedGeneration": 1,
         "phase": "Ready",
         "resolvedDomain": "example.com",

@@ -7,6 +7,7 @@ from frappe_operator.kube.live import Claim, Job, StorageClass, Workload
 from frappe_operator.kube.stage import Lives, Reason, Verdict
 
 CREATING = Verdict(False, Reason.PROVISIONING, "Being created.")
+ALL_READY = Verdict(True, Reason.READY, "All pods are ready.")
 
 
 class Report(NamedTuple):
@@ -43,7 +44,7 @@ def workloads_available(lives: Lives) -> Verdict:
     for live in lives:
         if isinstance(live, Workload) and not available(live):
             return Verdict(False, Reason.PODS_NOT_READY, pods_missing(live))
-    return Verdict(True, Reason.READY, "All pods are ready.")
+    return ALL_READY
 
 
 def pods_missing(live: Workload) -> str:

@@ -76,6 +76,10 @@ class SiteNames(Struct, frozen=True):
         """Of the Job that belongs to the image with this key."""
         return child(self.site, f"assets-{image}")
 
+    def assets_meanwhile(self, image: str) -> str:
+        """Of the one before it, while pods of an earlier image end."""
+        return child(self.site, f"assets-{image}-meanwhile")
+
     @property
     def gunicorn(self) -> str:
         return child(self.site, "gunicorn")

@@ -32,7 +32,7 @@ from frappe_operator.runtime.examine import examine
 from frappe_operator.runtime.fetch import Fetch
 from frappe_operator.runtime.finalizers import ensure_finalizer
 from frappe_operator.runtime.report import report
-from frappe_operator.site.answers import ROUTED, SOONEST_SECONDS, again, ask, settled, told
+from frappe_operator.site.answers import ROUTED, again, ask, settled, told
 from frappe_operator.site.cleanup import cleanup
 from frappe_operator.site.generated import is_created
 from frappe_operator.site.installed import INSTALLED, installed_apps
@@ -58,6 +58,10 @@ NEEDS = {
     STATEFUL_SET: "get",
 }
 """What a site's reconcile may do, beside watching: the source of the operator's RBAC."""
+
+
+EARLIER_PODS_SECONDS = 30.0
+"""How often is looked whether the last pod of an earlier image has ended. They are not watched."""
 
 
 def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Controller:
@@ -89,9 +93,9 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
             # Our own word is no news to us, and what is in the Secret has yet to reach the site.
             cluster.enqueue(SITE, key)
         unanswered = answers is not None and any(not each.ok and not each.blocked for each in reached.values())
-        if seen.earlier_pods:
-            return SOONEST_SECONDS
-        return again(seen, cluster.clock()) if unanswered and not seen.taken else examined.again
+        if unanswered and not seen.taken:
+            return again(seen, cluster.clock())
+        return examined.again or (EARLIER_PODS_SECONDS if seen.earlier_pods else None)
 
     return Controller(
         SITE,

@@ -14,6 +14,7 @@ from frappe_operator.components import (
     storage,
 )
 from frappe_operator.kube.readiness import (
+    ALL_READY,
     claims_usable,
     exist,
     jobs_succeeded,
@@ -94,15 +95,23 @@ def server_ready(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
 
 
 def assets_renewed(site: Site, seen: Seen) -> list[Stage]:
-    """Pages name the assets of the image that runs, once no pod is left that could write down those of another."""
-    renew = assets.renew(site)
-    if not renew:
+    """Pages name the assets of the image that runs.
+
+    The names are removed when the new pods serve, and once more when the last pod of an earlier image has ended, which
+    may have written down its own meanwhile: a worker may take half an hour to finish the job it is at.
+    """
+    if not site.facts.previous_key:
         return []
-    if seen.earlier_pods:
-        names = ", ".join(seen.earlier_pods[:3])
-        message = f"Waiting for {names} to end, which run an earlier image: a worker finishes the job it is at"
-        return [Stage("WorkloadsReady", [], lambda _: Verdict(False, Reason.PODS_NOT_READY, message))]
-    ready = jobs_succeeded(seen.reports)
+    removed = jobs_succeeded(seen.reports)
+    was_ready = any(each.type == "WorkloadsReady" and each.status == "True" for each in seen.known.conditions)
+
+    def ready(lives: Lives) -> Verdict:
+        verdict = removed(lives)
+        # The second time comes long after visitors were served: merely being under way, it makes nothing false.
+        under_way = verdict.reason in (Reason.PROVISIONING, Reason.JOB_RUNNING)
+        return ALL_READY if verdict.ok or (under_way and was_ready) else verdict
+
+    renew = assets.renew(site, last=not seen.earlier_pods)
     return [Stage("WorkloadsReady", [], ready, once=renew, after=[*INSTALLED, "WorkloadsReady"])]
 
 

@@ -50,7 +50,8 @@ def farewell() -> list[Manifest]:
     changed = a_site(bench=a_bench(facts=msgspec.structs.replace(FACTS, previous_key="0123456789ab")))
     keys = redis_keys.Keys(site.site_name, (site.bench_id,), site.database.name)
     return [
-        *assets.renew(changed),
+        *assets.renew(changed, last=False),
+        *assets.renew(changed, last=True),
         redis_keys.drop(site.owner, bench.running_image, bench.names, site.jobs, keys, queue=True, cache=True),
         database.drop(site.owner, bench.running_image, bench.names, site.jobs, site.database.secret),
     ]

@@ -12,7 +12,7 @@ PART = "assets"
 
 
 def renew(site: Site, *, last: bool) -> list[Manifest]:
-    """The Job that removes the names, for each image. `last`: no pod is left that could write those of another image."""
+    """The Job that removes the names, for each image. `last`: no pod is left that could write those of another."""
     arguments = ["drop-assets", f"--redis-cache-host={site.bench.redis_cache}"]
     names = site.names
     task = Task(names.assets(site.image.key) if last else names.assets_meanwhile(site.image.key), PART, arguments, "")

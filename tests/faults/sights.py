@@ -16,7 +16,7 @@ from frappe_operator.runtime.decoding import Decoder
 from frappe_operator.runtime.informer import Informer
 from frappe_operator.runtime.store import Change, Store
 from frappe_operator.runtime.transport import Transport
-from tests.world.harness import CONFIGURE, lies
+from tests.world.harness import lies, of_the_past
 
 CHILDREN = (
     kinds.CONFIG_MAP,
@@ -91,8 +91,8 @@ class Sight:
 
     def _count(self, what: Counter[str], kind: Kind, live: Live) -> None:
         # People's own doings are no matter, and the names of Pods are never the same twice.
-        if kind in CHILDREN:
-            what[CONFIGURE.sub("-configure-*", f"{kind.kind} {live.metadata.name}")] += 1
+        if kind in CHILDREN and not of_the_past(kind, live.metadata.name):
+            what[f"{kind.kind} {live.metadata.name}"] += 1
 
 
 class Observer:

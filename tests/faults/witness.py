@@ -17,7 +17,7 @@ from frappe_operator.runtime import log
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller
 from tests.world.frappe import Effect
-from tests.world.harness import SIMULATED, ProductOf, World, product
+from tests.world.harness import SIMULATED, ProductOf, World, of_the_past, product
 from tests.world.store import Change
 
 CANARY = "canary"
@@ -114,7 +114,8 @@ class Witness:
         if ref.kind != kinds.SECRET and change.type != "DELETED" and leaking(change.record.wire):
             self.leaks.append(f"{world.loop.time():.2f} {ref}")
         labels = change.record.obj["metadata"].get("labels", {})
-        if labels.get(MANAGED_BY) == CONTROLLED_BY_US and ref.kind not in SIMULATED:
+        counts = ref.kind not in SIMULATED and not of_the_past(ref.kind, ref.name)
+        if labels.get(MANAGED_BY) == CONTROLLED_BY_US and counts:
             self.made[str(ref)] += change.before is None
             self.deleted[str(ref)] += change.type == "DELETED"
         if ref.kind in (kinds.SITE, kinds.BENCH) and _edited(change):

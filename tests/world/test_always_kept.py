@@ -209,7 +209,7 @@ TROUBLES = [
         pods("acme-gunicorn-*", "bolt-gunicorn-*"),
         SITE,
         "WorkloadsReady",
-        "PodsNotReady",
+        "CrashLoop",
         "-gunicorn",
     ),
 ]

@@ -111,12 +111,7 @@ class Specs(NamedTuple):
 
 def seen(world: World) -> dict[str, Manifest]:
     """A world without what rightly depends on its past."""
-    picture = world.picture()
-    # It says that the site once had another address or password than now, or than it was created with.
-    picture.pop("default/Job acme-configure-*", None)
-    # It had the names of the assets read anew, after another image than the one the site began with.
-    picture = {name: obj for name, obj in picture.items() if not name.startswith("default/Job acme-assets-")}
-    return {name: past_forgotten(obj) for name, obj in picture.items()}
+    return {name: past_forgotten(obj) for name, obj in world.picture().items()}
 
 
 def past_forgotten(obj: Manifest) -> Manifest:
@@ -127,14 +122,8 @@ def past_forgotten(obj: Manifest) -> Manifest:
         ends = [each["type"] for each in obj["status"].get("conditions", []) if each["status"] == "True"]
         return {"kind": kind, "name": name, "ends": ends}
     if kind == SITE.kind:
-        # The Job that had the names of assets read anew is named in the condition of the pods.
-        told = [
-            {**each, "reason": "", "message": ""} if each["type"] == "WorkloadsReady" else each
-            for each in obj["status"]["conditions"]
-        ]
         # An app that is named no more stays installed.
-        status = {name: each for name, each in obj["status"].items() if name != "installedApps"}
-        return {**obj, "status": {**status, "conditions": told}}
+        return {**obj, "status": {name: each for name, each in obj["status"].items() if name != "installedApps"}}
     if kind == CONFIG_MAP.kind and name == "forge-image":
         # The assets of the image before are kept, for those who still have its pages open.
         facts = json.loads(obj["data"]["facts"])

@@ -37,7 +37,8 @@ def create(site: Site, password_is_new: bool = False) -> list[Manifest]:
     task = Task(site.names.create, "create", arguments, site.database.revision)
     connection = database.secrets(site) if password_is_new else {"database": site.database.secret}
     # A site that is taken up again needs no password for Administrator, who has one.
-    job = site_job(site, task, {**connection, "admin": site.names.admin}, optional=("admin",))
+    optional = ("admin",) if site.retained else ()
+    job = site_job(site, task, {**connection, "admin": site.names.admin}, optional)
     job["metadata"]["annotations"][CONFIGURATION_ANNOTATION] = site.configuration
     # To see under which name a site was made on this volume before, should it have been another.
     job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"].append(mount("files", "/volume", read_only=True))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from frappe_operator.components.nginx import PORT, REFUSED
 from frappe_operator.components.proxy import PART as PROXY_PART
 from frappe_operator.kube import conditions
-from frappe_operator.kube.kinds import POD, SERVICE
+from frappe_operator.kube.kinds import POD, SERVICE, Manifest
 from frappe_operator.kube.live import Service
 from frappe_operator.kube.names import BENCH_LABEL, COMPONENT_LABEL
 from frappe_operator.kube.readiness import available
@@ -60,16 +60,19 @@ def again(seen: Seen, now: float) -> float:
 
 
 async def ask(cluster: Cluster, site: Site, seen: Seen, fetch: Fetch) -> Answers | None:
-    """Asks every proxy for every host of the site, and the site for a ping. None while nobody can answer."""
+    """Asks every proxy for every host of the site, and the site for a ping. None while no web pod can answer."""
     namespace = site.owner.namespace
     service = cluster.get(SERVICE, namespace, site.bench.nginx)
-    if seen.web is None or not available(seen.web) or not isinstance(service, Service):
+    # During a rolling update some pod is ready, and visitors are answered. Where none is wanted, the proxies answer.
+    if seen.web is None or not isinstance(service, Service):
+        return None
+    if not seen.web.status.ready_replicas and not available(seen.web):
         return None
     labels = f"{BENCH_LABEL}={site.bench.bench},{COMPONENT_LABEL}={PROXY_PART}"
     ips = {
         pod["metadata"]["name"]: pod["status"]["podIP"]
         for pod in await cluster.list(POD, namespace, labels)
-        if "deletionTimestamp" not in pod["metadata"] and pod.get("status", {}).get("podIP")
+        if "deletionTimestamp" not in pod["metadata"] and _ready(pod)
     }
     proxies = {
         f"{pod} {host}": await fetch(f"http://{address(ip)}:{PORT}/healthz", host)
@@ -78,6 +81,12 @@ async def ask(cluster: Cluster, site: Site, seen: Seen, fetch: Fetch) -> Answers
     }
     ping = await fetch(f"http://{address(service.spec.cluster_ip)}:{PORT}{PING}", site.domain.host)
     return Answers(proxies, ping)
+
+
+def _ready(pod: Manifest) -> bool:
+    """Whether visitors are sent to a pod. One that starts has no older map than any other when it is ready."""
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def address(ip: str) -> str:
@@ -96,7 +105,9 @@ def told(site: Site, there: Verdict, answers: Answers | None, asked: bool) -> di
 
 def _routed(site: Site, answers: Answers | None) -> Verdict:
     """Every proxy knows every host."""
-    if answers is None or not answers.proxies:
+    if answers is None:
+        return Verdict(False, Reason.ROUTE_NOT_SERVED, "The proxies are asked when a web pod of the site is ready")
+    if not answers.proxies:
         return Verdict(False, Reason.ROUTE_NOT_SERVED, f"No proxy of FrappeBench {site.bench.bench} answers yet")
     for where, answer in answers.proxies.items():
         if answer.body.strip() != site.site_name:
@@ -115,7 +126,7 @@ def _serving(site: Site, answers: Answers | None) -> Verdict:
         message = f"{site.url} has no web server: componentReplicas.gunicorn is 0, ask for one or more"
         return Verdict(False, Reason.NOT_ANSWERING, message, blocked=True)
     if answers is None or answers.ping is None:
-        return Verdict(False, Reason.NOT_ANSWERING, f"{site.url} was not asked yet")
+        return Verdict(False, Reason.NOT_ANSWERING, f"{site.url} is asked when a web pod of the site is ready")
     if answers.ping.status != 200:
         status = answers.ping.status
         said = f"HTTP {status}" if status else answers.ping.body

@@ -142,7 +142,12 @@ class FrappeSiteSpec(Asked):
     ] = None
     component_resources: Annotated[
         ComponentResources | None,
-        Meta(description="Requests and limits a component; wins over the bench's, field by field."),
+        Meta(
+            description=(
+                "Requests and limits a component. What is named here replaces the bench's: `requests` of a component as "
+                "a whole, and `limits` as a whole."
+            )
+        ),
     ] = None
     storage: Annotated[SiteStorage | None, Meta(description="The site's own volume.")] = None
     ingress_class_name: Annotated[ObjectName | None, Meta(description="IngressClass; wins over the bench's.")] = None

@@ -17,6 +17,7 @@ from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, POD, SECRET, SERVICE, SITE, STORAGE_CLASS, Kind, Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US
 from frappe_operator.kube.names import BENCH_LABEL, JOB_LABEL, MANAGED_BY, SITE_LABEL, digest
+from frappe_operator.model.bench import Names, secret_revision
 from frappe_operator.model.site import CONFIGURATION_ANNOTATION, database_name, mark
 from tests.world.harness import World, settle
 from tests.world.objects import a_bench, a_site, a_world
@@ -183,8 +184,12 @@ def _templates(world: World) -> Iterable[Template]:
     _model_uid[:] = [site["metadata"]["uid"]]
     secret = next(each for each in models if each["metadata"]["name"] == site["status"]["dbConnectionSecret"])
     create = next(each for each in models if each["metadata"]["name"] == f"{MODEL_SITE}-create")
-    # Its Job says which version of the Secret a site was given: the same one in every copy.
+    # Its Job says which version of the Secret a site was given, and pods those of the bench's: the same in every copy.
     revision = secret["metadata"]["resourceVersion"]
+    names = Names(MODEL_BENCH)
+    read_at_start = [each for each in models if each["metadata"]["name"] in (names.redis, names.mariadb_root)]
+    fixed = [each["metadata"]["name"] for each in (secret, *read_at_start)]
+    _FILLS.update(dict(map(_secret_revision, read_at_start)))
     _FILLS.update(
         {
             MODEL_NAMESPACE.encode(): _text(NAMESPACE_OF, "tenant"),
@@ -204,7 +209,7 @@ def _templates(world: World) -> Iterable[Template]:
         if not _seen_by_watch(kind, model):
             continue
         metadata = model["metadata"]
-        if metadata["name"] != secret["metadata"]["name"]:
+        if metadata["name"] not in fixed:
             metadata["resourceVersion"] = VERSION_PLACE
         if kind == BENCH:
             model["status"]["sites"] = SITES_PLACE
@@ -214,6 +219,14 @@ def _templates(world: World) -> Iterable[Template]:
             _repeat_lines(model["data"])
         per_site = kind == SITE or SITE_LABEL in metadata.get("labels", {})
         yield Template(kind, model, per_site, _FILLS, partial=kind in METADATA_KINDS)
+
+
+def _secret_revision(secret: Manifest) -> tuple[bytes, Fill]:
+    """The revision of a bench's Secret, and the same of its copies."""
+    uid, version = (secret["metadata"][name] for name in ("uid", "resourceVersion"))
+    return secret_revision(uid, version).encode(), lambda place, _: secret_revision(
+        uid_of(uid, place.bench), version
+    ).encode()
 
 
 def _repeat_lines(data: dict[str, str]) -> None:

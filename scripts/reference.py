@@ -45,6 +45,35 @@ COMMON_CONDITIONS = {
     "Reconciling": "Something is still coming; waiting helps.",
     "Stalled": "Somebody must act; the message says what to do.",
 }
+SECRETS: dict[Kind, tuple[tuple[str, str, str], ...]] = {
+    BENCH: (
+        (
+            "`<bench>-redis`",
+            "The password of both Redis servers: `password` for clients, the same in `redis.conf` for the servers.",
+            "Both servers restart, then every pod of the sites. What is queued stays; a job that is at work may fail.",
+        ),
+        (
+            "`<bench>-mariadb-root`",
+            "Root of the bench's MariaDB: `host`, `port`, `username`, `password`.",
+            "MariaDB restarts, sets the password, and is up once root has logged in with it: seconds for the sites.",
+        ),
+    ),
+    SITE: (
+        (
+            "`<site>-db-connection`",
+            "The site's own user of its database in the bench's MariaDB.",
+            "A Job gives the password to the user and to the site. No pod restarts.",
+        ),
+        (
+            "`<site>-admin`",
+            "Administrator's first password.",
+            "Of a site that exists: an edit changes nothing, and a lost one is not made again. `Configured` says what "
+            "to do.",
+        ),
+    ),
+}
+"""Name, what is in it, and what follows when it is edited, or deleted and made again."""
+
 EXAMPLES = {BENCH: "sizes.yaml", SITE: "two-sites.yaml"}
 
 
@@ -86,6 +115,11 @@ def page(kind: Kind) -> str:
         "Names longer than a label may be are cut, and told apart by a fingerprint. Volumes of StatefulSets stay, as "
         "Kubernetes leaves them.",
         _children(kind),
+        "## Secrets",
+        "They are generated once. One that is deleted is made again with another password, where that can be set where "
+        "it belongs; one that is edited counts in the same way. Any new version of a Secret counts, were it only a "
+        "label: leave them alone otherwise.",
+        _table(("name", "what is in it", "when it is edited or deleted"), SECRETS[kind]),
     ]
     return "\n\n".join(sections) + "\n"
 

@@ -8,9 +8,11 @@ import asyncio
 import base64
 import json
 from collections import Counter
+from collections.abc import Mapping
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
+from frappe_operator.components import redis
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Manifest, Ref
 from frappe_operator.kube.names import BENCH_LABEL, COMPONENT_LABEL, JOB_LABEL, SITE_LABEL
@@ -60,6 +62,8 @@ class Frappe:
         """Names of proxy pods that a changed map does not reach."""
         self.refused: set[str] = set()
         """Hosts whose entries nginx refuses: proxies leave them out."""
+        self.started_with: Mapping[str, Mapping[str, Manifest]] = {}
+        """What each pod found in Secrets when it began, as the kubelet knows it: a server reads its password then."""
         self._maps: dict[str, Manifest] = {}
         """By uid of a proxy's pod: the map it has loaded."""
 
@@ -244,6 +248,9 @@ class Frappe:
         server = self.api.store.get(Ref(kinds.POD, pod["metadata"]["namespace"], f"{service}-0"))
         if server is None or not ready(server.obj):
             return None
+        root = self._began_with(server.obj, f"{service}-root")
+        if root is not None and root["password"] != self._secret(pod, "secret-database-admin")["password"]:
+            return None
         claims = [each for each in server.obj["spec"]["volumes"] if "persistentVolumeClaim" in each]
         return self._volume(pod["metadata"]["namespace"], claims[0]["persistentVolumeClaim"]["claimName"])
 
@@ -299,6 +306,24 @@ class Frappe:
     def _database(self, namespace: str, name: str) -> str:
         site = self.api.get(Ref(kinds.SITE, namespace, name)).obj
         return str(site["status"]["databaseName"])
+
+    def _began_with(self, pod: Manifest, secret: str) -> dict[str, str] | None:
+        """What a running pod read in a Secret when it began; None for one that did not read it."""
+        data = self.started_with.get(pod["metadata"]["uid"], {}).get(secret)
+        return data and {name: base64.b64decode(value).decode() for name, value in data.items()}
+
+    def refused_by_redis(self, bench: str = "forge", namespace: str = "default") -> set[str]:
+        """The running pods of sites that have another password than the bench's Redis servers."""
+        secret, refused = f"{bench}-redis", set()
+        running = [each.obj for each in self.api.store.list(kinds.POD, namespace) if ready(each.obj)]
+        conf = [self._began_with(pod, secret) for pod in running if pod["metadata"]["name"].startswith(f"{secret}-")]
+        for pod in running:
+            labels, own = pod["metadata"]["labels"], self._began_with(pod, secret)
+            if SITE_LABEL in labels and JOB_LABEL not in labels and own is not None:
+                required = f"requirepass {redis.word(own['password'])}\n"
+                if any(each is None or each["redis.conf"] != required for each in conf):
+                    refused.add(pod["metadata"]["name"])
+        return refused
 
     def _redis(self, namespace: str, host: str) -> Disk | None:
         """What is in a Redis server, while it answers: a queue's outlives its pod."""

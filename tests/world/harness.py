@@ -121,6 +121,7 @@ class World:
         self.server = ApiServer(self.api, self._latency)
         self.frappe = Frappe(self.api)
         self.kubelet = Kubelet(self.frappe.program)
+        self.frappe.started_with = self.kubelet.started_with
         self.sim = cluster_controllers(self.api, self.kubelet, seed, [(kinds.POD, self.frappe.maps)])
         self.faults = plan if isinstance(plan, Course) else Course(plan)
         self.starts = 0
@@ -400,6 +401,7 @@ VOLATILE = {
     "clusterIPs",
     "completionTime",
     "creationTimestamp",
+    "currentRevision",
     "deletionTimestamp",
     "deployment.kubernetes.io/revision",
     "finishedAt",
@@ -410,10 +412,13 @@ VOLATILE = {
     "resourceVersion",
     "startTime",
     "uid",
+    "updateRevision",
     "volumeName",
     # What they are fingerprints of has a resourceVersion in it.
+    "secretRevisions",
     "vyogo.tech/configuration",
     "vyogo.tech/inputs",
+    "vyogo.tech/secret-revision",
 }
 OF_THE_PAST = re.compile("-(configure-[0-9a-f]{8}|assets-[0-9a-f]{12}(-meanwhile)?)$")
 

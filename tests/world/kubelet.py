@@ -72,6 +72,8 @@ class Kubelet:
         """Images on the node: by name, the digest."""
         self._images: dict[tuple[str, str], str] = {}
         """By pod's uid and container: the `imageID`."""
+        self.started_with: dict[str, dict[str, Manifest]] = {}
+        """By pod's uid: the Secrets that it found when it began, by name, with their data."""
         self._addresses = 0
         self._again: dict[str, float] = {}
         """By pod's uid, when its program is started again."""
@@ -197,6 +199,9 @@ class Kubelet:
         return None
 
     def _started(self, sim: Simulator, ref: Ref, pod: Manifest) -> None:
+        secrets = {name: sim.find(kind, ref.namespace, name) for kind, name, _ in _read_by(pod) if kind is kinds.SECRET}
+        data = {name: dict(found.get("data", {})) for name, found in secrets.items() if found is not None}
+        self.started_with[pod["metadata"]["uid"]] = data
         self._addresses += 1
         address = f"10.244.{self._addresses // 250}.{self._addresses % 250 + 1}"
         begun = {**pod, "status": {"startTime": sim.api.now(), "podIP": address, "podIPs": [{"ip": address}]}}

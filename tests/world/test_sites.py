@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 import pytest
 
 from frappe_operator.cli import rbac
+from frappe_operator.components import redis
 from frappe_operator.components.storage import QUEUES_LABEL
 from frappe_operator.kube.kinds import (
     BENCH,
@@ -1098,6 +1099,96 @@ def test_a_lost_admin_secret_is_not_made_again(retained: bool) -> None:
     world.add({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": password})
     settle(world)
     assert world.condition("Ready", "acme", SITE).ok
+
+
+def test_a_lost_root_password_is_made_again_and_mariadb_restarts_with_it() -> None:
+    world = a_world()
+    settle(world)
+    before, queue = revisions(world), world.get(STATEFUL_SET, "forge-redis-queue")
+    world.kubelet.slow = {"forge-mariadb-0"}
+    world.delete(SECRET, "forge-mariadb-root")
+    world.run(30)
+    said = world.condition("DatabaseReady", "forge", BENCH)
+    assert (said.status, said.reason) == ("False", "DatabaseUnavailable")
+    assert "MariaDB restarts to take up root's password in Secret forge-mariadb-root" in said.message
+    world.kubelet.slow = set()
+    world.changed()
+    settle(world)
+    assert world.condition("Ready", "forge", BENCH).ok
+    world.add(a_site("bolt"))
+    settle(world)
+    assert world.condition("Ready", "bolt", SITE).ok, "which root has made a database for"
+    assert {**revisions(world), **before} == revisions(world), "and no pod of a site restarts"
+    assert world.get(STATEFUL_SET, "forge-redis-queue") == queue
+    world.quiet(600)
+
+
+def test_a_retained_database_takes_up_the_password_of_a_new_bench() -> None:
+    world = a_world()
+    settle(world)
+    databases = world.frappe.databases()
+    world.delete(SITE, "acme")
+    world.delete(BENCH, "forge")
+    settle(world)
+    world.delete(SECRET, "forge-mariadb-root")
+    world.add(a_bench())
+    world.add(a_site())
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+    assert world.frappe.databases() == databases
+
+
+@pytest.mark.parametrize("change", ["lost", "edited"])
+def test_another_password_of_redis_restarts_both_servers_and_then_every_pod_of_the_sites(change: str) -> None:
+    world = a_world(a_bench(), a_site(), a_site("bolt"))
+    settle(world)
+    assert not world.frappe.refused_by_redis()
+    queue = world.frappe.enqueue("acme", "a job")
+    created, mariadb = set(world.frappe.ledger), world.get(POD, "forge-mariadb-0")
+    if change == "lost":
+        world.delete(SECRET, "forge-redis")
+    else:
+        conf = f"requirepass {redis.word('chosen-canary')}\n"
+        world.edit(SECRET, "forge-redis", {"stringData": {"password": "chosen-canary", "redis.conf": conf}})
+    settle(world)
+    assert not world.frappe.refused_by_redis()
+    for name, kind in (("forge", BENCH), ("acme", SITE), ("bolt", SITE)):
+        assert world.condition("Ready", name, kind).ok
+    assert queue in world.frappe.redis_keys(), "what is queued outlives it"
+    assert set(world.frappe.ledger) == created
+    after = world.get(POD, "forge-mariadb-0")
+    assert after is not None
+    assert mariadb is not None
+    assert after["metadata"]["uid"] == mariadb["metadata"]["uid"]
+    world.quiet(600)
+
+
+def test_no_pod_of_a_new_bench_is_started_twice_for_its_passwords() -> None:
+    world = a_world()
+    settle(world)
+    sets = {f"forge-{name}" for name in ("redis-cache", "redis-queue", "mariadb")}
+    for name in sets:
+        assert world.get_existing(Ref(STATEFUL_SET, "default", name))["metadata"]["generation"] == 1
+    for part in ("gunicorn", "socketio", "scheduler", "worker-default"):
+        assert world.get_existing(Ref(DEPLOYMENT, "default", f"acme-{part}"))["metadata"]["generation"] == 1
+
+
+def test_two_passwords_in_the_secret_of_redis_restart_nothing() -> None:
+    world = a_world()
+    settle(world)
+    before, queue = revisions(world), world.get(STATEFUL_SET, "forge-redis-queue")
+    found = world.get_existing(Ref(SECRET, "default", "forge-redis"))["data"]
+    world.edit(SECRET, "forge-redis", {"stringData": {"password": "chosen-canary"}})
+    settle(world)
+    said = world.condition("CacheReady", "forge", BENCH)
+    assert (said.status, said.reason) == ("False", "SecretInvalid")
+    assert "do not say the same password" in said.message
+    assert revisions(world) == before
+    assert world.get(STATEFUL_SET, "forge-redis-queue") == queue
+    world.edit(SECRET, "forge-redis", {"data": found})
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+    assert not world.frappe.refused_by_redis()
 
 
 def test_a_site_that_was_never_made_gets_a_password_when_it_is_taken_up() -> None:

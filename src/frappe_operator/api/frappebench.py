@@ -315,12 +315,26 @@ class ImageStatus(Asked):
     apps: Annotated[dict[str, str] | None, Meta(description="Apps in it, with their versions.")] = None
 
 
+class SecretRevisionsStatus(Asked):
+    """Fingerprints of the Secrets that servers read at their start."""
+
+    redis: Annotated[str | None, Meta(description="Of <bench>-redis, as Redis and the sites' pods run with it.")] = None
+    mariadb: Annotated[str | None, Meta(description="Of <bench>-mariadb-root, as MariaDB runs with it.")] = None
+
+
 class FrappeBenchStatus(Asked):
     """What the bench is."""
 
     image: Annotated[ImageStatus | None, Meta(description="What the image holds.")] = None
     sites: Annotated[int | None, Meta(description="Number of FrappeSites on the bench.")] = None
     installed_apps: Annotated[list[str] | None, Meta(description="Apps that sites may use.")] = None
+    secret_revisions: Annotated[
+        SecretRevisionsStatus | None,
+        Meta(
+            description="Which revisions of its generated Secrets the bench runs with: fingerprints of their UID and "
+            "version, of nothing that is in them."
+        ),
+    ] = None
 
 
 class FrappeBench(Struct, rename="camel"):

@@ -44,6 +44,18 @@ def image_may_reach_the_sites(observed: Seen) -> Verdict | None:
     return Verdict(False, *refused, blocked=True) if refused else None
 
 
+def redis_has_one_password(observed: Seen) -> Verdict | None:
+    """The servers are given the password that their clients use."""
+    if not observed.redis_disagrees:
+        return None
+    message = (
+        f"Secret {observed.names.redis}: its keys password and redis.conf do not say the same password, and nothing is "
+        "restarted for it: write `requirepass <password>` into redis.conf, or delete the Secret to have another "
+        "password made"
+    )
+    return Verdict(False, Reason.SECRET_INVALID, message, blocked=True)
+
+
 def redis_fits(observed: Seen) -> Verdict | None:
     """No request of Redis is above its limit."""
     asked = observed.spec.component_resources
@@ -77,6 +89,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("ImageReady", apps_are_known),
     ("ImageReady", image_may_reach_the_sites),
     ("ImageReady", jobs_fit),
+    ("CacheReady", redis_has_one_password),
     ("CacheReady", redis_fits),
     ("CacheReady", cache_fits),
     ("DatabaseReady", mariadb_fits),

@@ -5,24 +5,25 @@ from typing import NamedTuple
 import msgspec
 
 from frappe_operator.api.frappebench import FrappeBenchSpec
-from frappe_operator.components import image
+from frappe_operator.components import image, redis
 from frappe_operator.kube.kinds import (
     CONFIG_MAP,
     JOB,
     POD,
     PVC,
+    SECRET,
     SITE,
     STATEFUL_SET,
     STORAGE_CLASS,
 )
-from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, PodStatus, StorageClass
-from frappe_operator.kube.names import JOB_LABEL
+from frappe_operator.kube.live import CONTROLLED_BY_US, Claim, Custom, Job, Live, Pod, PodStatus, StorageClass
+from frappe_operator.kube.names import INSTANCE, JOB_LABEL, MANAGED_BY
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
 from frappe_operator.model import domain, report
-from frappe_operator.model.bench import RWO, Bench, Facts, Image, Upstream
+from frappe_operator.model.bench import RWO, Bench, Facts, Image, Names, Revisions, Upstream, secret_revision
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import SiteNames, needs_mariadb
 
@@ -50,6 +51,16 @@ class Seen(NamedTuple):
     """Access mode of the claim for the common storage, empty while there is none."""
     mariadb_exists: bool
     upstreams: tuple[Upstream, ...]
+    secrets: Revisions
+    """Of our generated Secrets, as they are now."""
+    redis_disagrees: bool
+    """Whether the Secret of Redis says one password to the servers and another to their clients."""
+    revisions: Revisions
+    """Of the Secrets that the servers run with."""
+
+    @property
+    def names(self) -> Names:
+        return Names(self.live.metadata.name)
 
 
 async def observe(cluster: View, live: Custom, images: Images) -> Seen:
@@ -81,6 +92,7 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     claim = cluster.get(PVC, namespace, names.common)
     live_mode = claim.access_mode if isinstance(claim, Claim) else ""
     storage_class = spec.storage.storage_class_name if spec.storage else None
+    redis_secret, agree = await _redis_secret(cluster, live, names.redis)
     return Seen(
         live=live,
         spec=spec,
@@ -95,6 +107,9 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
         live_mode=live_mode,
         mariadb_exists=cluster.get(STATEFUL_SET, namespace, names.mariadb) is not None,
         upstreams=_upstreams(cluster, sites),
+        secrets=Revisions(redis_secret if agree else "", _root_secret(cluster, live, names.mariadb_root)),
+        redis_disagrees=not agree,
+        revisions=model.revisions(live),
     )
 
 
@@ -111,7 +126,31 @@ def resolve(seen: Seen, images: Images) -> Bench:
         # A server that exists stays: what it holds is not ours to give up.
         mariadb_wanted=seen.mariadb_exists or any(needs_mariadb(site) for site in seen.sites),
         upstreams=seen.upstreams,
+        secrets=seen.secrets,
     )
+
+
+async def _redis_secret(cluster: View, bench: Custom, name: str) -> tuple[str, bool]:
+    """Revision of the Secret of Redis, empty while there is none of ours, and whether both its keys agree."""
+    namespace, found = bench.metadata.namespace, cluster.get(SECRET, bench.metadata.namespace, name)
+    if found is None or found.deleting:
+        return "", True
+    owner = found.metadata.controller
+    body = await cluster.body(SECRET, namespace, name, redis.agreement)
+    if body is None or owner is None or owner.uid != bench.metadata.uid:
+        return "", True
+    meta = body["metadata"]
+    return secret_revision(meta["uid"], meta["resourceVersion"]), body["agree"]
+
+
+def _root_secret(cluster: View, bench: Custom, name: str) -> str:
+    """Revision of the Secret with the password of MariaDB's root, empty while there is none of ours."""
+    found = cluster.get(SECRET, bench.metadata.namespace, name)
+    if found is None or found.deleting or found.metadata.controller is not None:
+        return ""
+    meta = found.metadata
+    ours = (meta.label(MANAGED_BY), meta.label(INSTANCE)) == (CONTROLLED_BY_US, bench.metadata.name)
+    return secret_revision(meta.uid, str(meta.resource_version)) if ours else ""
 
 
 async def _found(cluster: View, namespace: str, job: str, image: Image, recorded: Facts | None) -> Facts | None:

@@ -21,33 +21,55 @@ def stages(bench: Bench, seen: Seen, token: Callable[[], str]) -> list[Stage]:
     about_image = [*image.runner(bench), *image.facts(bench)]
     served = [*proxy.config(bench), *proxy.build(bench)]
     password = redis.secret(bench, token())
+    made = secret_made(bench.names.redis, seen.secrets.redis, "Redis, and with it every pod of the sites, restarts")
     rows = [
         Stage("StorageReady", storage.common(bench), claims_usable(seen.classes)),
         Stage("ImageReady", about_image, known, once=image.inspect(bench), after=STORED),
-        Stage("CacheReady", redis.build(bench), workloads_available, once=password, after=STORED),
-        database(bench, seen, token),
+        # The password is there before a pod is begun that reads it.
+        Stage("CacheReady", [], made, once=password, after=STORED),
+        Stage("CacheReady", redis.build(bench), workloads_available, after=STORED),
+        *database(bench, seen, token),
         Stage("ProxyReady", served, workloads_available, after=IMAGE),
     ]
     return checked(rows, checks.failed(seen))
 
 
-def database(bench: Bench, seen: Seen, token: Callable[[], str]) -> Stage:
+def database(bench: Bench, seen: Seen, token: Callable[[], str]) -> list[Stage]:
     """The shared MariaDB, from the moment a site first needs it."""
     if not bench.mariadb_wanted:
-        return Stage("DatabaseReady", [], lambda _: Verdict(True, Reason.NOT_NEEDED, "No site needs a MariaDB here."))
+        return [Stage("DatabaseReady", [], lambda _: Verdict(True, Reason.NOT_NEEDED, "No site needs a MariaDB here."))]
     password = mariadb.secret(bench, token())
-    return Stage("DatabaseReady", mariadb.build(bench), database_answers(seen), once=password, after=STORED)
+    made = secret_made(bench.names.mariadb_root, seen.secrets.mariadb, "MariaDB restarts")
+    return [
+        Stage("DatabaseReady", [], made, once=password, after=STORED),
+        Stage("DatabaseReady", mariadb.build(bench), database_answers(bench, seen), after=STORED),
+    ]
 
 
-def database_answers(seen: Seen) -> Callable[[Lives], Verdict]:
+def secret_made(name: str, revision: str, follows: str) -> Callable[[Lives], Verdict]:
+    """A generated Secret exists. One that was lost is made again: what was started with the one before starts anew."""
+
+    def ready(_: Lives) -> Verdict:
+        if revision:
+            return Verdict(True, Reason.READY, f"Secret {name} exists.")
+        return Verdict(False, Reason.PROVISIONING, f"Secret {name} is made; {follows} to take up its password")
+
+    return ready
+
+
+def database_answers(bench: Bench, seen: Seen) -> Callable[[Lives], Verdict]:
     """MariaDB is up. Whether one that is not has broken down or merely begins, the last status tells."""
     answered = mariadb.answered(seen.live.conditions)
+    restarts = seen.revisions.mariadb not in ("", bench.mariadb.revision)
 
     def ready(lives: Lives) -> Verdict:
         verdict = workloads_available(lives)
-        if verdict.reason != Reason.PODS_NOT_READY or not answered:
+        if verdict.reason != Reason.PODS_NOT_READY or not (answered or restarts):
             return verdict
-        return Verdict(False, Reason.DATABASE_UNAVAILABLE, f"MariaDB does not answer: {verdict.message}")
+        why = "does not answer"
+        if restarts:
+            why = f"restarts to take up root's password in Secret {bench.names.mariadb_root}, which has changed"
+        return Verdict(False, Reason.DATABASE_UNAVAILABLE, f"MariaDB {why}: {verdict.message}")
 
     return ready
 

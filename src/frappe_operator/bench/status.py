@@ -1,14 +1,18 @@
 """What a bench's status says beside its conditions."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from frappe_operator.bench.observe import Seen
+from frappe_operator.kube.stage import Verdict
 from frappe_operator.model.bench import Bench
 
 
-def status(bench: Bench, seen: Seen) -> dict[str, Any]:
+def status(bench: Bench, seen: Seen, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
     """Fields of `status`. None removes a field."""
-    facts = bench.facts
+    facts, before = bench.facts, seen.revisions
+    redis = bench.redis.revision if verdicts["CacheReady"].ok or not before.redis else before.redis
+    mariadb = bench.mariadb.revision if verdicts["DatabaseReady"].ok or not before.mariadb else before.mariadb
     return {
         "sites": len(seen.sites),
         "image": facts
@@ -20,4 +24,6 @@ def status(bench: Bench, seen: Seen) -> dict[str, Any]:
             "apps": facts.apps,
         },
         "installedApps": list(bench.apps),
+        # A server runs with another Secret once it is up with it. Only then do the sites' pods follow.
+        "secretRevisions": {"redis": redis or None, "mariadb": (bench.mariadb_wanted and mariadb) or None},
     }

@@ -102,6 +102,12 @@ def _deployment(site: Site, process: Process) -> Manifest:
             "minReadySeconds": STABLE_SECONDS,
             "selector": {"matchLabels": selector(site.owner, process.part)},
             "strategy": process.strategy,
-            "template": template(site.owner, process.part, FRAPPE, frappe.pod(site, program, grace=process.grace)),
+            "template": template(
+                site.owner,
+                process.part,
+                FRAPPE,
+                frappe.pod(site, program, grace=process.grace),
+                secret_revision=site.redis_revision,
+            ),
         },
     }

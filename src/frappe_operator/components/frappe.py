@@ -196,6 +196,8 @@ def site_job(site: Site, task: Task, secrets: dict[str, str], optional: Collecti
     main["workingDir"] = SITES
     # Without stream logging Frappe's commands write to logs/, and print less than with it.
     main["env"] = [each for each in ENV if each["name"] != "FRAPPE_STREAM_LOGGING"]
+    # The layout has written down the password of Redis when the pod began.
+    task = task._replace(inputs="\n".join(filter(None, [task.inputs, site.redis_revision])))
     return job(site.owner, site.image, task, pod(site, main, grace=30, more_volumes=_secret_volumes(secrets, optional)))
 
 

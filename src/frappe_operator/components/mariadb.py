@@ -21,6 +21,7 @@ from frappe_operator.model.bench import Bench
 
 PORT = 3306
 SOCKET = "/run/mysqld/mysqld.sock"
+ROOT = "/run/mysqld/root.cnf"
 
 ENTRY = rf"""
 # The data directory is made beside its place and moved there whole, so that a killed start leaves nothing half-made.
@@ -41,6 +42,12 @@ ALTER USER 'root'@'%' IDENTIFIED BY '$password';
 GRANT ALL PRIVILEGES ON *.* TO 'root'@'%' WITH GRANT OPTION;
 CREATE USER IF NOT EXISTS 'health'@'localhost';
 SQL
+password=$(sed 's/[\\"]/\\&/g; q' /run/secrets/frappe-operator/password)
+cat > {ROOT} <<CNF
+[client]
+user=root
+password="$password"
+CNF
 unset password
 exec mariadbd --no-defaults --datadir=/var/lib/mysql/data --init-file=/run/mysqld/init.sql \
   --socket={SOCKET} --pid-file=/run/mysqld/mysqld.pid --tmpdir=/tmp --bind-address=0.0.0.0 --port={PORT} \
@@ -52,6 +59,10 @@ ANSWERED = (Reason.READY, Reason.SUCCEEDED, Reason.DATABASE_UNAVAILABLE)
 """Reasons of the condition DatabaseReady, of a bench or a site, with which MariaDB answers, or did."""
 
 PROBE = ["mariadb-admin", "--no-defaults", f"--socket={SOCKET}", "-u", "health", "ping"]
+
+
+STARTED = ["mariadb-admin", f"--defaults-file={ROOT}", f"--socket={SOCKET}", "status"]
+"""Root logs in with the password in the Secret; `ping` would be content with a refused login."""
 
 
 def answered(said: Iterable[Condition]) -> bool:
@@ -89,7 +100,7 @@ def build(bench: Bench) -> list[Manifest]:
                 "command": ["sh", "-ec", ENTRY],
                 "ports": [{"name": "mysql", "containerPort": PORT}],
                 "startupProbe": {
-                    "exec": {"command": PROBE},
+                    "exec": {"command": STARTED},
                     "periodSeconds": 2,
                     "timeoutSeconds": 5,
                     "failureThreshold": 300,
@@ -141,7 +152,7 @@ def build(bench: Bench) -> list[Manifest]:
                 "serviceName": name,
                 "replicas": 1,
                 "selector": {"matchLabels": selector(owner, part)},
-                "template": template(owner, part, DATABASE, pod),
+                "template": template(owner, part, DATABASE, pod, secret_revision=bench.mariadb.revision),
                 "volumeClaimTemplates": [claim_template("data", bench.mariadb.volume)],
             },
         },

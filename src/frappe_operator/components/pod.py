@@ -1,8 +1,11 @@
 """What every pod has: the restricted security profile, no token of the API, temporary space."""
 
 from frappe_operator.components.metadata import labels
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.kinds import GROUP, Manifest
 from frappe_operator.model.owner import Owner
+
+SECRET_ANNOTATION = f"{GROUP}/secret-revision"
+"""On pods whose programs read a Secret when they start, and only then: another revision starts them again."""
 
 FRAPPE, DATABASE, CACHE, PROXY = 1000, 999, 999, 101
 """User ids of the images: frappe/erpnext, mariadb, redis, nginx-unprivileged."""
@@ -30,10 +33,14 @@ def security(uid: int) -> Manifest:
     }
 
 
-def template(owner: Owner, part: str, uid: int, spec: Manifest, more: dict[str, str] | None = None) -> Manifest:
-    """A pod template: `spec` and what every pod has. `more`: labels beside the usual ones."""
+def template(
+    owner: Owner, part: str, uid: int, spec: Manifest, more: dict[str, str] | None = None, secret_revision: str = ""
+) -> Manifest:
+    """A pod template: `spec` and what every pod has. `more`: labels beside the usual ones. `secret_revision`: of the
+    Secret that its programs read at their start."""
+    annotations = {"annotations": {SECRET_ANNOTATION: secret_revision}} if secret_revision else {}
     return {
-        "metadata": {"labels": {**labels(owner, part), **(more or {})}},
+        "metadata": {"labels": {**labels(owner, part), **(more or {})}, **annotations},
         "spec": {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,

@@ -1,6 +1,9 @@
 """Cache and queue of a bench: two Redis servers with one password."""
 
+import re
 import string
+
+import msgspec
 
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import (
@@ -18,6 +21,18 @@ from frappe_operator.kube.kinds import Manifest
 from frappe_operator.model.bench import Bench
 
 PORT = 6379
+
+
+class _Version(msgspec.Struct, rename="camel"):
+    uid: str
+    resource_version: str
+
+
+class _Secret(msgspec.Struct):
+    metadata: _Version
+    data: dict[str, bytes] = {}
+
+
 PLAIN = frozenset(string.ascii_letters + string.digits)
 
 
@@ -37,6 +52,23 @@ def secret(bench: Bench, password: str) -> list[Manifest]:
             "stringData": {"password": password, "redis.conf": f"requirepass {word(password)}\n"},
         }
     ]
+
+
+def agreement(body: bytes) -> bytes:
+    """What may be remembered of the Secret: its metadata, and whether its two keys say one password."""
+    found = msgspec.json.decode(body, type=_Secret)
+    return msgspec.json.encode({"metadata": found.metadata, "agree": _agree(found.data)})
+
+
+def _agree(data: dict[str, bytes]) -> bool:
+    password, conf = (data.get(key, b"").decode(errors="replace") for key in ("password", "redis.conf"))
+    # The runner leaves out a newline that nobody means, too.
+    password = password.rstrip("\r\n")
+    required = [line.split(None, 1)[1].strip() for line in conf.splitlines() if re.match(r"\s*requirepass\s+\S", line)]
+    spellings = [word(password)]
+    if not re.search(r"[\s\\'\"]", password):
+        spellings += [password, f'"{password}"', f"'{password}'"]
+    return bool(password) and required[-1:] != [] and required[-1] in spellings
 
 
 def build(bench: Bench) -> list[Manifest]:
@@ -103,7 +135,7 @@ def _server(
         "serviceName": name,
         "replicas": 1,
         "selector": {"matchLabels": selector(bench.owner, part)},
-        "template": template(bench.owner, part, CACHE, pod),
+        "template": template(bench.owner, part, CACHE, pod, secret_revision=bench.redis.revision),
     }
     if claims:
         spec["volumeClaimTemplates"] = claims

@@ -63,7 +63,13 @@ def build(site: Site) -> list[Manifest]:
             "spec": {
                 "replicas": size.replicas,
                 "selector": {"matchLabels": selector(owner, PART)},
-                "template": template(owner, PART, FRAPPE, frappe.pod(site, server, grace=GRACE_SECONDS)),
+                "template": template(
+                    owner,
+                    PART,
+                    FRAPPE,
+                    frappe.pod(site, server, grace=GRACE_SECONDS),
+                    secret_revision=site.redis_revision,
+                ),
             },
         },
     ]

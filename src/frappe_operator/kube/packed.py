@@ -50,10 +50,12 @@ def _dictionary() -> bytes:
         "dbConnectionSecret": "site-db",
         "domainSource": "bench",
         "frappeVersion": "15.0.0",
+        "image": {"apps": {"erpnext": "15.0.0", "frappe": "15.0.0"}, "frappeVersion": "15.0.0", "python": "3.11"},
         "installedApps": ["frappe", "erpnext"],
         "observedGeneration": 1,
         "phase": "Ready",
         "resolvedDomain": "example.com",
+        "secretRevisions": {"mariadb": "", "redis": ""},
         "siteURL": "http://example.com",
     }
     return msgspec.json.encode(status)

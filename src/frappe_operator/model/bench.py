@@ -123,6 +123,8 @@ class Redis(Struct, frozen=True):
     volume: Volume
     """Of the queue."""
     resources: Manifest
+    revision: str = ""
+    """Of the Secret with the password that the servers are to run with; empty while there was none yet."""
 
 
 class MariaDB(Struct, frozen=True):
@@ -131,6 +133,23 @@ class MariaDB(Struct, frozen=True):
     image: str
     volume: Volume
     resources: Manifest
+    revision: str = ""
+    """Of the Secret with root's password, likewise."""
+
+
+class Revisions(Struct, frozen=True):
+    """Revisions of generated Secrets that are read at a server's start, empty where there is none."""
+
+    redis: str = ""
+    mariadb: str = ""
+
+
+NO_REVISIONS = Revisions()
+
+
+def secret_revision(uid: str, version: str) -> str:
+    """Fingerprint of a version of a Secret. Nothing that is in it goes into it."""
+    return digest(f"{uid}/{version}")
 
 
 class Names(Struct, frozen=True):
@@ -274,9 +293,11 @@ def resolve(
     live_mode: str = "",
     mariadb_wanted: bool = False,
     upstreams: tuple[Upstream, ...] = (),
+    secrets: Revisions = NO_REVISIONS,
 ) -> Bench:
     """Decides everything about a bench. `access_mode`: what its StorageClass, or its claim if there is one, can do.
-    `live_mode`: the access mode of its claim, empty while there is none.
+    `live_mode`: the access mode of its claim, empty while there is none. `secrets`: those that exist and are good;
+    where there is none, the servers stay with the one they run with.
 
     Raises Blocked when the spec is none. What else is wrong with it, bench/checks.py says; here it has a value that
     keeps what exists as it is.
@@ -286,6 +307,7 @@ def resolve(
     asked_mode = storage.access_mode if storage else None
     asked = spec.component_resources
     ingress = spec.ingress
+    before = revisions(live)
     limit = limits("redis", asked.redis if asked else None).get("memory")
     max_memory = redis_memory(redis.max_memory if redis else None, limit)
     return Bench(
@@ -305,6 +327,7 @@ def resolve(
                 RWO,
             ),
             resources=resources("redis", asked.redis if asked else None, default=redis_defaults(max_memory)),
+            revision=secrets.redis or before.redis,
         ),
         common=Volume(
             written("storage.size", (storage.size if storage else None) or "10Gi"),
@@ -320,6 +343,7 @@ def resolve(
                 RWO,
             ),
             resources=resources("mariadb", database.resources if database else None),
+            revision=secrets.mariadb or before.mariadb,
         ),
         mariadb_wanted=mariadb_wanted,
         suffix=spec.domain_config.suffix if spec.domain_config else None,
@@ -377,6 +401,7 @@ class _LastStatus(Struct, rename="camel"):
 
     installed_apps: tuple[str, ...] = ()
     image: Facts | None = None
+    secret_revisions: Revisions = NO_REVISIONS
 
 
 def _apps(spec: FrappeBenchSpec, live: Custom) -> tuple[str, ...]:
@@ -385,6 +410,11 @@ def _apps(spec: FrappeBenchSpec, live: Custom) -> tuple[str, ...]:
         return apps(spec)
     except Blocked:
         return _last_status(live).installed_apps or ("frappe",)
+
+
+def revisions(live: Custom) -> Revisions:
+    """The Secrets that the servers run with, as the last status says."""
+    return _last_status(live).secret_revisions
 
 
 def _last_status(live: Custom) -> _LastStatus:

@@ -117,6 +117,8 @@ class Site(Struct, frozen=True):
     """`resources` of the init container of every pod."""
     jobs: Manifest
     """`resources` of the Jobs."""
+    redis_revision: str
+    """Of the Secret with the password of the bench's Redis, which every pod reads when it starts."""
     ingress: bool
     ingress_class: str | None
 
@@ -308,6 +310,7 @@ def resolve(
         front_door=sized("front_door"),
         layout=sized("layout"),
         jobs=sized("jobs"),
+        redis_revision=bench.redis.revision,
         ingress=bench.ingress,
         ingress_class=spec.ingress_class_name or bench.ingress_class,
     )

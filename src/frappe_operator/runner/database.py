@@ -55,10 +55,10 @@ def drop(patience: int) -> dict[str, Any]:
 def _refused(root: Connection, refusal: sql.Refused) -> Retry:
     if refusal.code != sql.ACCESS_DENIED:
         return Retry("DatabaseUnavailable", refusal.message)
-    # The server takes root's password from its Secret when it starts, and only then.
-    pod = f"{root.host.split('.')[0]}-0"
-    advice = f"if the Secret with root's password was made again, have the server take it up: kubectl delete pod {pod}"
-    return Retry("DatabaseUnavailable", f"{refusal.message}: {advice}")
+    # The server takes root's password from its Secret when it starts, and only then: the operator restarts it.
+    server = root.host.split(".")[0]
+    said = f"{server} restarts when the Secret with root's password has changed, and then takes it up"
+    return Retry("DatabaseUnavailable", f"{refusal.message}: {said}")
 
 
 def _ours() -> Connection:

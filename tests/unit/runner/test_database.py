@@ -80,7 +80,7 @@ def test_a_wrong_root_password_is_tried_again(pod: Pod, server: Server) -> None:
     pod.secret("database-admin", password="wrong-canary")
     ended = pod.run(*PREPARE)
     assert (ended.code, ended.reason) == (1, "DatabaseUnavailable")
-    assert "kubectl delete pod 127-0" in ended.message, "of the Service the host is named after"
+    assert "127 restarts when the Secret" in ended.message, "of the Service the host is named after"
 
 
 def test_a_dropped_database_is_gone_with_its_user_and_dropping_again_is_fine(pod: Pod, server: Server) -> None:

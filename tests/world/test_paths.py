@@ -206,4 +206,4 @@ def test_what_is_left_of_an_earlier_spec_would_be_seen(monkeypatch: pytest.Monke
     monkeypatch.setattr("frappe_operator.runtime.apply.leftover", lambda desired, live: "")
     world, _ = follow(way)
     found = differences(seen(world), fresh(Specs.of(way[-1], 0)))
-    assert {each.split(":")[0].rsplit(".", 1)[1] for each in found} == {"imagePullSecrets", "updateRevision"}
+    assert {each.split(":")[0].rsplit(".", 1)[1] for each in found} == {"imagePullSecrets"}

@@ -75,18 +75,21 @@ def _of_container(pod: str, container: ContainerStatus) -> Trouble | None:
 
 
 def unstable(name: str, status: PodStatus, now: float) -> Trouble | None:
-    """A container that was restarted and has not run for long enough since: twice as long as it took to fail, a minute
-    at the least."""
+    """A container that was restarted and has not run for long enough since: a minute, and from the second restart on
+    twice as long as it took to fail."""
     for container in status.container_statuses:
         running, ended = container.state.running, container.last_state.terminated
         if not container.restart_count or running is None or ended is None:
             continue
         lived = seconds(ended.finished_at, now) - seconds(ended.started_at, now)
-        needed = max(STABLE_SECONDS, 2 * lived) if lived < LOOP_SECONDS else STABLE_SECONDS
-        left = needed - (now - seconds(running.started_at, now))
-        if left > 0:
+        # One restart is no loop: a container that was frozen for once has lived for long, and is well.
+        loops = container.restart_count > 1 and lived < LOOP_SECONDS
+        stable = seconds(running.started_at, now) + max(STABLE_SECONDS, 2 * lived if loops else 0.0)
+        if stable > now:
             found = _ended(f"container {container.name} of pod {name}", ended)
-            return found._replace(again=left)
+            until = datetime.fromtimestamp(stable, UTC).strftime("%H:%M:%S")
+            message = f"{found.message}; it counts as stable at {until} UTC"
+            return found._replace(message=message, again=stable - now)
     return None
 
 

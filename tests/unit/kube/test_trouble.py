@@ -102,22 +102,27 @@ def test_that_waiting_for_a_node_is_in_vain_is_looked_at_when_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lived", "running", "left"),
+    ("restarts", "lived", "running", "left"),
     [
-        (9, 30, 30),
-        (9, 61, None),
-        (100, 150, 50),
-        (100, 201, None),
-        (86400, 30, 30),
-        (86400, 61, None),
+        (1, 9, 30, 30),
+        (1, 9, 61, None),
+        # Frozen once, ten minutes after its start.
+        (1, 587, 30, 30),
+        (1, 587, 61, None),
+        (2, 9, 61, None),
+        (2, 100, 150, 50),
+        (2, 100, 201, None),
+        (2, 86400, 30, 30),
+        (2, 86400, 61, None),
     ],
 )
-def test_a_restarted_container_is_stable_after_twice_the_time_it_took_to_fail(
-    lived: int, running: int, left: float | None
+def test_a_restarted_container_is_stable_after_a_minute_and_if_it_loops_after_twice_the_time_it_took_to_fail(
+    restarts: int, lived: int, running: int, left: float | None
 ) -> None:
     ended = Terminated(1, "Error", "oops", at(running + lived), at(running))
-    found = trouble.unstable("p", a_pod(runs(running), ended, restart_count=1, ready=True), NOW)
+    found = trouble.unstable("p", a_pod(runs(running), ended, restart_count=restarts, ready=True), NOW)
     assert (found and found.again) == left
+    assert found is None or "it counts as stable at " in found.message
     assert trouble.unstable("p", a_pod(runs(running), ready=True), NOW) is None
 
 

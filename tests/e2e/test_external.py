@@ -9,7 +9,8 @@ from tests.e2e.town import Town
 
 pytestmark = [pytest.mark.node]
 
-BENCH, SITE, HOST, DATABASE, PASSWORD = "orchard", "damson", "damson.example.com", "damson", "not-in-any-log-7351"
+BENCH, SITE, HOST, DATABASE = "orchard", "damson", "damson.example.com", "damson"
+PASSWORD, ROTATED = "not-in-any-log-7351", "not-in-any-log-7351-but-newer"
 
 
 def sql(settled: Settled, statements: str) -> str:
@@ -39,7 +40,7 @@ def test_an_external_database_is_checked_then_used_then_left_alone(town: Town, s
     town.site(SITE, BENCH, HOST, deletionPolicy="Delete", dbConfig=external)
     told(town, "Ready", "Secret mine does not exist")
     connection(town, username="another")
-    told(town, "Ready", "username and database differ")
+    told(town, "Ready", "username is another and database is damson")
 
     user = f"'{DATABASE}'@'%'"
     sql(settled, f"CREATE DATABASE {DATABASE}; CREATE TABLE {DATABASE}.theirs (id INT)")
@@ -54,11 +55,21 @@ def test_an_external_database_is_checked_then_used_then_left_alone(town: Town, s
     town.until_ready("frappesite", SITE)
     assert json.loads(town.visitor(BENCH, HOST).get("/api/method/ping").body) == {"message": "pong"}
     assert town.get("fs", SITE)["status"]["dbConnectionSecret"] == "mine"
+    web = town.get("deployment", f"{SITE}-gunicorn")["metadata"]["generation"]
+    sql(settled, f"ALTER USER {user} IDENTIFIED BY '{ROTATED}'")
+    connection(town, password=ROTATED)
+    town.until_ready("frappesite", SITE)
+    town.until(lambda: _pings(town), "the rotated password to reach the running site", 120)
+    assert town.get("deployment", f"{SITE}-gunicorn")["metadata"]["generation"] == web, "no pod was restarted for it"
     assert PASSWORD not in town.run("get", "all,configmaps,events,fb,fs", "-o", "yaml")
 
     town.run("delete", "fs", SITE, "--timeout=180s")
     assert "tabDefaultValue" in sql(settled, f"SHOW TABLES IN {DATABASE}")
     assert town.find("secret", "mine") is not None
+
+
+def _pings(town: Town) -> bool:
+    return town.visitor(BENCH, HOST).get("/api/method/ping").status == 200
 
 
 def told(town: Town, condition: str, words: str) -> None:

@@ -44,6 +44,15 @@ async def test_an_edit_that_is_carried_out_is_no_warning_and_what_goes_by_itself
 
 
 @virtual
+async def test_work_that_an_edit_of_another_object_begins_is_no_warning() -> None:
+    async with a_bed() as bed:
+        for reason in (Reason.ROLLING_OUT, Reason.JOB_RUNNING):
+            await say(bed, One=YES)
+            await say(bed, One=Verdict(False, reason, "A new image is rolled out."))
+        assert {each[1] for each in events(bed)} == {"Normal"}
+
+
+@virtual
 async def test_what_begins_to_be_needed_is_no_warning() -> None:
     async with a_bed() as bed:
         await say(bed, One=Verdict(True, Reason.NOT_NEEDED, "Not needed."))

@@ -144,8 +144,8 @@ class FrappeSiteSpec(Asked):
         ComponentResources | None,
         Meta(
             description=(
-                "Requests and limits a component. What is named here replaces the bench's: `requests` of a component as "
-                "a whole, and `limits` as a whole."
+                "Requests and limits a component. What is named here replaces the bench's: `requests` of a component "
+                "as a whole, and `limits` as a whole."
             )
         ),
     ] = None

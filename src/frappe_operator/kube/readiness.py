@@ -43,8 +43,17 @@ def workloads_available(lives: Lives) -> Verdict:
         return CREATING
     for live in lives:
         if isinstance(live, Workload) and not available(live):
-            return Verdict(False, Reason.PODS_NOT_READY, pods_missing(live))
+            reason = Reason.ROLLING_OUT if rolling_out(live) else Reason.PODS_NOT_READY
+            return Verdict(False, reason, pods_missing(live))
     return ALL_READY
+
+
+def rolling_out(live: Workload) -> bool:
+    """Whether a workload that is not available is so for its template alone: it was just written, or the pods of the
+    one before still serve."""
+    return (
+        live.status.observed_generation < live.metadata.generation or live.status.ready_replicas >= live.spec.replicas
+    )
 
 
 def pods_missing(live: Workload) -> str:

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     JOB_RUNNING = "JobRunning"
     JOB_RETRYING = "JobRetrying"
     PODS_NOT_READY = "PodsNotReady"
+    ROLLING_OUT = "RollingOut"
     CLAIM_PENDING = "ClaimPending"
     BENCH_NOT_READY = "BenchNotReady"
     DATABASE_UNAVAILABLE = "DatabaseUnavailable"
@@ -67,10 +68,12 @@ class Reason(StrEnum):
     INVALID_ARGUMENTS = "InvalidArguments"
 
 
-AS_EXPECTED = frozenset(
+UNDER_WAY = frozenset({Reason.PROVISIONING, Reason.JOB_RUNNING, Reason.ROLLING_OUT, Reason.WAITING})
+"""Reasons of a stage at which the operator itself is at work, because somebody has changed something."""
+AS_EXPECTED = UNDER_WAY | frozenset(
     {
-        *(Reason.WAITING, Reason.PROVISIONING, Reason.JOB_RUNNING, Reason.PODS_NOT_READY, Reason.CLAIM_PENDING),
-        *(Reason.BENCH_NOT_READY, Reason.ROUTE_NOT_SERVED, Reason.NOT_ANSWERING, Reason.DELETING),
+        *(Reason.PODS_NOT_READY, Reason.CLAIM_PENDING, Reason.BENCH_NOT_READY),
+        *(Reason.ROUTE_NOT_SERVED, Reason.NOT_ANSWERING, Reason.DELETING),
     }
 )
 """Reasons of a stage that simply is on its way: the condition says so, and an Event for each would drown the others."""

@@ -30,7 +30,7 @@ FIRST_SECONDS = 5.0
 SELDOM_SECONDS = 300.0
 """The longest pause between two looks at what is still not up."""
 REVISION = "controller-revision-hash"
-EXPLAINED = (Reason.PODS_NOT_READY, Reason.DATABASE_UNAVAILABLE, Reason.JOB_RUNNING)
+EXPLAINED = (Reason.PODS_NOT_READY, Reason.ROLLING_OUT, Reason.DATABASE_UNAVAILABLE, Reason.JOB_RUNNING)
 """Reasons of a stage that its pods may tell more about."""
 
 PodsOfJob = Callable[[str], Sequence[Live]]

@@ -8,7 +8,7 @@ import msgspec
 from frappe_operator.kube.conditions import READY, RECONCILING, STALLED, conditions, phase
 from frappe_operator.kube.kinds import Kind, Manifest
 from frappe_operator.kube.live import Condition, Custom
-from frappe_operator.kube.stage import AS_EXPECTED, Reason, Verdict
+from frappe_operator.kube.stage import AS_EXPECTED, UNDER_WAY, Reason, Verdict
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.errors import NotFound
 from frappe_operator.runtime.events import announce
@@ -83,8 +83,8 @@ def _turns(previous: tuple[Condition, ...], current: list[Condition]) -> list[Co
     """The conditions that have turned and are worth an Event: one for each cause.
 
     Trouble that comes, becomes another, or ends; readiness that comes; readiness that goes by itself, told by the
-    condition that Ready repeats. An edit is none of these, nor a step on the way, nor what merely follows from
-    something that was told: conditions say so, and since when.
+    condition that Ready repeats. An edit is none of these, of the object or of another that has work begin here, nor a
+    step on the way, nor what merely follows from something that was told: conditions say so, and since when.
     """
     before = {condition.type: condition for condition in previous}
     now = {condition.type: condition for condition in current}
@@ -100,7 +100,7 @@ def _turns(previous: tuple[Condition, ...], current: list[Condition]) -> list[Co
     begins = cause is not None and cause.type in before and before[cause.type].reason == Reason.NOT_NEEDED
     if cause is None and turned and (_is_trouble(ready) or gone):
         turns.append(ready)
-    elif cause is not None and gone and not begins:
+    elif cause is not None and gone and not begins and cause.reason not in UNDER_WAY:
         turns.append(cause)
     return list({(each.status, each.reason, each.message): each for each in turns}.values())
 

@@ -18,6 +18,7 @@ from frappe_operator.kube.readiness import (
     claims_usable,
     exist,
     jobs_succeeded,
+    rolling_out,
     workloads_available,
 )
 from frappe_operator.kube.stage import AS_EXPECTED, Lives, Reason, Stage, Verdict, checked
@@ -89,6 +90,8 @@ def server_ready(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
             troubled = told is not None and told.status != "True" and told.reason not in AS_EXPECTED
             why = told.message if told is not None and troubled else f"its pod is {name}-0"
             return Verdict(False, Reason.PROVISIONING, f"{server} is not ready yet: {why}")
+        if seen.mariadb is None or rolling_out(seen.mariadb):
+            return Verdict(False, Reason.ROLLING_OUT, f"The StatefulSet of {server} is made again")
         return Verdict(False, Reason.DATABASE_UNAVAILABLE, f"{server} does not answer: see its pod {name}-0")
 
     return ready

@@ -79,6 +79,11 @@ def test_a_workload_that_is_not_up_says_how_many_pods_are() -> None:
     assert not verdict.blocked
 
 
+def test_a_workload_whose_earlier_pods_serve_is_rolled_out() -> None:
+    assert workloads_available([a_workload(updated_replicas=1)]).reason == Reason.ROLLING_OUT
+    assert workloads_available([a_workload(observed_generation=0)]).reason == Reason.ROLLING_OUT
+
+
 def test_a_job_is_done_when_it_is_complete_and_not_when_it_failed() -> None:
     assert jobs_succeeded({})([a_job("SuccessCriteriaMet", "Complete")]).ok
     assert not jobs_succeeded({})([a_job("Failed")]).ok

@@ -34,7 +34,7 @@ CONDITIONS: dict[Kind, dict[str, str]] = {
         "SiteCreated": "The site was created, once.",
         "Configured": "The site has its present address and database credentials; no Secret made for it is lost.",
         "AppsInstalled": "The apps are installed.",
-        "WorkloadsReady": "All pods are ready: web, realtime, scheduler, workers; none of an earlier image is left.",
+        "WorkloadsReady": "All pods are ready: web, realtime, scheduler, workers.",
         "Routed": "Every host is the site's, and every proxy knows it.",
         "Serving": "Frappe answers a ping that comes the way a visitor does. Ready sites are asked again, each once a "
         "minute; beyond 600 sites in turn, ten a second.",

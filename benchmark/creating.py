@@ -32,13 +32,13 @@ from frappe_operator.kube.live import CONTROLLED_BY_US, Job, Live, Workload
 from frappe_operator.kube.names import MANAGED_BY
 from frappe_operator.kube.readiness import available, succeeded
 from frappe_operator.model.settings import Images
-from frappe_operator.runtime.client import Client
-from frappe_operator.runtime.engine import Engine
-from frappe_operator.runtime.fetch import Answer
-from frappe_operator.runtime.http import HttpTransport
-from frappe_operator.runtime.kubeconfig import find
-from frappe_operator.runtime.operator import GARBAGE_THRESHOLDS
-from frappe_operator.runtime.transport import Headers, Query, Response
+from frappe_operator.runtime.client.client import Client
+from frappe_operator.runtime.client.fetch import Answer
+from frappe_operator.runtime.client.http import HttpTransport
+from frappe_operator.runtime.client.kubeconfig import find
+from frappe_operator.runtime.client.transport import Headers, Query, Response
+from frappe_operator.runtime.process.engine import Engine
+from frappe_operator.runtime.process.operator import GARBAGE_THRESHOLDS
 from frappe_operator.site import controller as site
 from tests.world.apiserver import take_apart
 from tests.world.objects import a_bench, a_site

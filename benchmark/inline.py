@@ -7,7 +7,7 @@ import orjson
 
 from benchmark.population import Population
 from benchmark.server import KINDS, Server
-from frappe_operator.runtime.transport import Headers, Query, Response
+from frappe_operator.runtime.client.transport import Headers, Query, Response
 from tests.world.apiserver import take_apart
 from tests.world.refusals import Refused
 

@@ -8,11 +8,11 @@ from typing import Any
 from benchmark.machine import Usage
 from benchmark.product import controllers
 from frappe_operator.kube.kinds import SITE, Key
+from frappe_operator.runtime.client.http import HttpTransport
+from frappe_operator.runtime.client.kubeconfig import Access
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller
-from frappe_operator.runtime.engine import Engine
-from frappe_operator.runtime.http import HttpTransport
-from frappe_operator.runtime.kubeconfig import Access
+from frappe_operator.runtime.process.engine import Engine
 
 
 async def settled(url: str, sites: int) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from pathlib import Path
 from benchmark.machine import OPERATOR_CORE, Usage, pinned
 from frappe_operator.bench import controller as bench
 from frappe_operator.model.settings import Images
+from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.runtime.controller import Controller
-from frappe_operator.runtime.fetch import Answer
-from frappe_operator.runtime.queue import REST_SECONDS
+from frappe_operator.runtime.queue.queue import REST_SECONDS
 from frappe_operator.site import controller as site
 
 PATIENCE_SECONDS = 900.0

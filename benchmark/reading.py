@@ -12,10 +12,10 @@ from benchmark.figures import Measured
 from benchmark.machine import Usage
 from benchmark.product import controllers
 from frappe_operator.kube.kinds import DEPLOYMENT
-from frappe_operator.runtime.engine import Engine
-from frappe_operator.runtime.http import HttpTransport
-from frappe_operator.runtime.kubeconfig import Access
-from frappe_operator.runtime.operator import GARBAGE_THRESHOLDS
+from frappe_operator.runtime.client.http import HttpTransport
+from frappe_operator.runtime.client.kubeconfig import Access
+from frappe_operator.runtime.process.engine import Engine
+from frappe_operator.runtime.process.operator import GARBAGE_THRESHOLDS
 
 SITES, DEPLOYMENTS = 5_000, 50_000
 EVENTS = 100_000

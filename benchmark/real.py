@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from benchmark.machine import Usage
 from demo import STAGES
 from frappe_operator.kube.kinds import NAMESPACE, Manifest
-from frappe_operator.runtime.client import Client
-from frappe_operator.runtime.http import HttpTransport
-from frappe_operator.runtime.kubeconfig import find
+from frappe_operator.runtime.client.client import Client
+from frappe_operator.runtime.client.http import HttpTransport
+from frappe_operator.runtime.client.kubeconfig import find
 from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl, Operator
 from sandbox.processes import Process

@@ -16,7 +16,7 @@ from benchmark.templates import Template, templates
 from frappe_operator.kube.kinds import SITE, Key, Kind
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller
-from frappe_operator.runtime.engine import Engine
+from frappe_operator.runtime.process.engine import Engine
 
 PATIENCE_SECONDS = 120.0
 

@@ -13,9 +13,9 @@ from benchmark.population import Population, Size
 from benchmark.templates import NAMESPACE_OF, SITE_OF
 from frappe_operator.kube.kinds import DEPLOYMENT, SITE, Key
 from frappe_operator.kube.live import CONTROLLED_BY_US, Workload
-from frappe_operator.runtime.decoding import Decoder
-from frappe_operator.runtime.engine import WORKERS
-from frappe_operator.runtime.store import Store
+from frappe_operator.runtime.cache.decoding import Decoder
+from frappe_operator.runtime.cache.store import Store
+from frappe_operator.runtime.process.engine import WORKERS
 from tests.benchmark.bed import begun, cpu_of_a_start, models, population
 
 TIMES_PARSING = {"kubectl": 1.2, CONTROLLED_BY_US: 2.5}

@@ -11,12 +11,12 @@ from frappe_operator.kube.live import Custom, Live
 from frappe_operator.kube.names import MANAGED_BY, OURS
 from frappe_operator.kube.readiness import exist
 from frappe_operator.kube.stage import Stage
-from frappe_operator.runtime.apply import apply
+from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, owned_by
-from frappe_operator.runtime.operator import run
-from frappe_operator.runtime.report import report
-from frappe_operator.runtime.settings import Settings
+from frappe_operator.runtime.process.operator import run
+from frappe_operator.runtime.process.settings import Settings
+from frappe_operator.runtime.status.report import report
 
 
 async def reconcile(cluster: Cluster, key: Key) -> float | None:

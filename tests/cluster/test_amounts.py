@@ -11,8 +11,8 @@ from frappe_operator.api import crd
 from frappe_operator.cli import source
 from frappe_operator.kube import kinds
 from frappe_operator.kube.quantities import canonical
-from frappe_operator.runtime.http import HttpTransport
-from frappe_operator.runtime.kubeconfig import find
+from frappe_operator.runtime.client.http import HttpTransport
+from frappe_operator.runtime.client.kubeconfig import find
 from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl
 

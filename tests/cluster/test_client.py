@@ -10,20 +10,20 @@ import pytest
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, NAMESPACE, SECRET, Key, Kind, Manifest
 from frappe_operator.kube.live import Live, Replicas, Workload
 from frappe_operator.kube.quantities import canonical
-from frappe_operator.runtime.applied import fingerprint
-from frappe_operator.runtime.apply import ABSENT
-from frappe_operator.runtime.client import Client, decoded, selectors
-from frappe_operator.runtime.compare import difference
-from frappe_operator.runtime.decoding import Decoder
-from frappe_operator.runtime.errors import AlreadyExists, Conflict, Invalid, NotFound
-from frappe_operator.runtime.http import HttpTransport
-from frappe_operator.runtime.informer import Informer
-from frappe_operator.runtime.kubeconfig import find
-from frappe_operator.runtime.ownership import leftover
-from frappe_operator.runtime.store import Change, Store
+from frappe_operator.runtime.apply.children import ABSENT
+from frappe_operator.runtime.apply.compare import difference
+from frappe_operator.runtime.apply.ownership import leftover
+from frappe_operator.runtime.cache.applied import fingerprint
+from frappe_operator.runtime.cache.decoding import Decoder
+from frappe_operator.runtime.cache.informer import Informer
+from frappe_operator.runtime.cache.store import Change, Store
+from frappe_operator.runtime.client.client import Client, decoded, selectors
+from frappe_operator.runtime.client.errors import AlreadyExists, Conflict, Invalid, NotFound
+from frappe_operator.runtime.client.http import HttpTransport
+from frappe_operator.runtime.client.kubeconfig import find
 from sandbox.cluster import Cluster
-from tests.runtime.bed import a_deployment
-from tests.runtime.test_applied import golden, number
+from tests.runtime.cache.test_applied import golden, number
+from tests.runtime.environment import a_deployment
 
 pytestmark = [pytest.mark.cluster]
 

@@ -12,11 +12,11 @@ from frappe_operator.api import crd
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube.kinds import BENCH, NAMESPACE, POD, PVC, STATEFUL_SET, Kind, Manifest
 from frappe_operator.model.settings import Images
-from frappe_operator.runtime.client import Client, decoded
-from frappe_operator.runtime.engine import Engine
-from frappe_operator.runtime.errors import Invalid, NotFound
-from frappe_operator.runtime.http import HttpTransport
-from frappe_operator.runtime.kubeconfig import find
+from frappe_operator.runtime.client.client import Client, decoded
+from frappe_operator.runtime.client.errors import Invalid, NotFound
+from frappe_operator.runtime.client.http import HttpTransport
+from frappe_operator.runtime.client.kubeconfig import find
+from frappe_operator.runtime.process.engine import Engine
 from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl
 

@@ -13,8 +13,8 @@ from frappe_operator.api import crd
 from frappe_operator.cli import rules, schema
 from frappe_operator.cli.source import spell
 from frappe_operator.kube.kinds import BENCH, SITE
-from frappe_operator.runtime.http import HttpTransport
-from frappe_operator.runtime.kubeconfig import find
+from frappe_operator.runtime.client.http import HttpTransport
+from frappe_operator.runtime.client.kubeconfig import find
 from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl
 from tests.docs import wrong

@@ -5,8 +5,8 @@ import asyncio
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube import kinds
 from frappe_operator.model.settings import Images
-from frappe_operator.runtime.engine import Engine
-from frappe_operator.runtime.fetch import Answer
+from frappe_operator.runtime.client.fetch import Answer
+from frappe_operator.runtime.process.engine import Engine
 from frappe_operator.site import controller as site
 from tests.faults.onlookers import Recorder
 from tests.faults.witness import CANARY, Look, watched

@@ -7,8 +7,8 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 
 from frappe_operator.kube import kinds
-from frappe_operator.runtime import log
-from frappe_operator.runtime.transport import Headers, Query, Response, StreamResponse, Transport
+from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, Transport
+from frappe_operator.runtime.process import log
 from tests.faults.witness import CANARY, leaking
 from tests.world.apiserver import Asked, take_apart
 from tests.world.faults import WRITES

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import BENCH, SITE, Key, Kind, Manifest
-from frappe_operator.runtime.client import Client, decoded
+from frappe_operator.runtime.client.client import Client, decoded
 from tests.faults.scenarios import Add, Delete, Edit, Step
 from tests.faults.sights import CHILDREN
 from tests.faults.witness import leaking

@@ -15,12 +15,12 @@ import structlog
 import yaml
 
 from frappe_operator.api import crd
-from frappe_operator.runtime.client import Client
-from frappe_operator.runtime.errors import ApiError
-from frappe_operator.runtime.http import HttpTransport
-from frappe_operator.runtime.informer import WATCH_SECONDS
-from frappe_operator.runtime.kubeconfig import find
-from frappe_operator.runtime.transport import Transport, TransportError
+from frappe_operator.runtime.cache.informer import WATCH_SECONDS
+from frappe_operator.runtime.client.client import Client
+from frappe_operator.runtime.client.errors import ApiError
+from frappe_operator.runtime.client.http import HttpTransport
+from frappe_operator.runtime.client.kubeconfig import find
+from frappe_operator.runtime.client.transport import Transport, TransportError
 from sandbox.cluster import Cluster as SandboxCluster
 from tests.faults import oracles
 from tests.faults.lives import Life

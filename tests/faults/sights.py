@@ -11,11 +11,11 @@ from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import BENCH, SITE, Kind
 from frappe_operator.kube.live import Live
 from frappe_operator.kube.names import JOB_LABEL, JOB_PODS, OURS
-from frappe_operator.runtime.client import Client
-from frappe_operator.runtime.decoding import Decoder
-from frappe_operator.runtime.informer import Informer
-from frappe_operator.runtime.store import Change, Store
-from frappe_operator.runtime.transport import Transport
+from frappe_operator.runtime.cache.decoding import Decoder
+from frappe_operator.runtime.cache.informer import Informer
+from frappe_operator.runtime.cache.store import Change, Store
+from frappe_operator.runtime.client.client import Client
+from frappe_operator.runtime.client.transport import Transport
 from tests.world.harness import lies, of_the_past
 
 CHILDREN = (

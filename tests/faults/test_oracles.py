@@ -10,10 +10,10 @@ import structlog
 from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, DEPLOYMENT, JOB, SITE, Key, Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US
 from frappe_operator.kube.names import MANAGED_BY
+from frappe_operator.runtime.client.transport import TransportError
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller
-from frappe_operator.runtime.queue import Priority
-from frappe_operator.runtime.transport import TransportError
+from frappe_operator.runtime.queue.queue import Priority
 from tests.faults.oracles import ORACLES
 from tests.faults.plan import Plan
 from tests.faults.play import Outcome, play

@@ -13,9 +13,9 @@ from frappe_operator.kube.kinds import Key, Kind, Manifest, Ref
 from frappe_operator.kube.live import CONTROLLED_BY_US
 from frappe_operator.kube.names import BENCH_LABEL, MANAGED_BY, SITE_LABEL
 from frappe_operator.kube.stage import Undecided
-from frappe_operator.runtime import log
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller
+from frappe_operator.runtime.process import log
 from tests.world.frappe import Effect
 from tests.world.harness import SIMULATED, ProductOf, World, of_the_past, product
 from tests.world.store import Change

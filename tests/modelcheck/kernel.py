@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 
 from frappe_operator.kube.kinds import Key, Kind
 from frappe_operator.kube.live import Live
-from frappe_operator.runtime.client import Client
+from frappe_operator.runtime.apply.refusals import Refusals
+from frappe_operator.runtime.cache.decoding import Decoded, Item
+from frappe_operator.runtime.cache.store import FOR_EVER, Store
+from frappe_operator.runtime.client.client import Client
+from frappe_operator.runtime.client.transport import Headers, Query, Response, TransportError
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import watched
-from frappe_operator.runtime.decoding import Decoded, Item
-from frappe_operator.runtime.event_budget import Budget
-from frappe_operator.runtime.look import look
-from frappe_operator.runtime.pace import Pace
-from frappe_operator.runtime.queue import Priority, Queue
-from frappe_operator.runtime.refusals import Refusals
-from frappe_operator.runtime.store import FOR_EVER, Store
-from frappe_operator.runtime.transport import Headers, Query, Response, TransportError
+from frappe_operator.runtime.queue.queue import Priority, Queue
+from frappe_operator.runtime.queue.reconcile import look
+from frappe_operator.runtime.status.event_budget import Budget
+from frappe_operator.runtime.status.pace import Pace
 from tests.modelcheck.objects import ENTRIES, NOTHING, body
 from tests.modelcheck.server import Answer, Asked, response, take_apart
 from tests.modelcheck.toy import CONTROLLER, KEY, REFS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from frappe_operator.kube.kinds import Manifest
-from frappe_operator.runtime.apply import INPUTS
+from frappe_operator.runtime.apply.children import INPUTS
 from tests.modelcheck.objects import ENTRIES, TEXTS, Entry, manifest, text
 from tests.modelcheck.server import Answer, Asked, owner_uid
 from tests.modelcheck.toy import CLAIM, FIRST, KEY_SECRET, LABEL, NAMES, OWNER, REFS, SECOND, SEW, SHELF, stages

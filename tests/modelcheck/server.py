@@ -7,8 +7,8 @@ import msgspec
 import orjson
 
 from frappe_operator.kube.kinds import EVENT, Manifest
-from frappe_operator.runtime.client import APPLY
-from frappe_operator.runtime.transport import Query, Response
+from frappe_operator.runtime.client.client import APPLY
+from frappe_operator.runtime.client.transport import Query, Response
 from tests.modelcheck.objects import ENTRIES, FIRST_VERSION, NOTHING, TEXTS, Entry, body, manifest, text, uid_of
 from tests.modelcheck.toy import CLAIM, FINALIZER, NAMES, OWNER, REFS
 

@@ -7,14 +7,14 @@ import pytest
 import structlog
 
 from frappe_operator.kube.kinds import Manifest, ref_of
-from frappe_operator.runtime import apply as apply_module
-from frappe_operator.runtime import finalizers
-from frappe_operator.runtime.client import Client
+from frappe_operator.runtime.apply import children as apply_module
+from frappe_operator.runtime.apply import finalizers
+from frappe_operator.runtime.apply.finalizers import remove_finalizer
+from frappe_operator.runtime.client.client import Client
+from frappe_operator.runtime.client.errors import AlreadyExists
 from frappe_operator.runtime.cluster import By, Cluster
-from frappe_operator.runtime.errors import AlreadyExists
-from frappe_operator.runtime.finalizers import remove_finalizer
-from frappe_operator.runtime.queue import Priority, Queue
-from frappe_operator.runtime.report import report
+from frappe_operator.runtime.queue.queue import Priority, Queue
+from frappe_operator.runtime.status.report import report
 from tests.modelcheck import toy
 from tests.modelcheck.moment import Around
 from tests.modelcheck.properties import Violation
@@ -150,7 +150,7 @@ def spoken_too_early(patch: pytest.MonkeyPatch) -> None:
 
 def status_each_time(patch: pytest.MonkeyPatch) -> None:
     """Status is written whether it is news or not."""
-    patch.setattr("frappe_operator.runtime.report._merged", lambda before, after: {"always": "news"})
+    patch.setattr("frappe_operator.runtime.status.report._merged", lambda before, after: {"always": "news"})
 
 
 def finished_jobs_restart(patch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,11 @@ from frappe_operator.kube.live import Meta as LiveMeta
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OURS
 from frappe_operator.kube.readiness import claims_usable, jobs_succeeded, succeeded, workloads_available
 from frappe_operator.kube.stage import Stage
-from frappe_operator.runtime.apply import INPUTS, apply
+from frappe_operator.runtime.apply.children import INPUTS, apply
+from frappe_operator.runtime.apply.finalizers import ensure_finalizer, remove_finalizer
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, owned_by
-from frappe_operator.runtime.finalizers import ensure_finalizer, remove_finalizer
-from frappe_operator.runtime.report import report
+from frappe_operator.runtime.status.report import report
 
 TOY = Kind("toys.example.com", "v1", "Toy", "toys")
 FINALIZER = "toys.example.com/put-away"

@@ -156,11 +156,11 @@ MUTANTS = [
     Mutant(
         "kept-secret-is-anybodys",
         "What has no owner is taken up whoever made it: the password that a tenant planted is Administrator's.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "return by_label and",
         "return by_label or",
         (
-            "runtime/test_ownership.py::test_what_outlives_its_owner_is_not_taken_from_another",
+            "runtime/apply/test_ownership.py::test_what_outlives_its_owner_is_not_taken_from_another",
             f"{SITES}::test_what_was_there_before_is_neither_taken_nor_changed",
         ),
     ),
@@ -191,10 +191,10 @@ MUTANTS = [
     Mutant(
         "retained-claim-written-over",
         "A claim that the view does not have yet is applied all the same: what it says of its queues is lost.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "if child.kept and self._ours(child, live):",
         "if False:",
-        ("runtime/test_ownership.py::test_what_is_retained_and_was_not_seen_yet_is_not_written_over",),
+        ("runtime/apply/test_ownership.py::test_what_is_retained_and_was_not_seen_yet_is_not_written_over",),
     ),
     Mutant(
         "keys-left-in-redis",

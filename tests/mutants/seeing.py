@@ -2,14 +2,14 @@
 
 from tests.mutants.mutant import Mutant
 
-INFORMER = "runtime/test_informer.py"
-STORE = "runtime/test_store.py"
+INFORMER = "runtime/cache/test_informer.py"
+STORE = "runtime/cache/test_store.py"
 
 MUTANTS = [
     Mutant(
         "too-old-not-read-again",
         "410 Gone is waited out and asked again, from the same place: nothing is ever heard any more.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         'log.info("watch too old, reading all again", kind=self.kind)\n                self._version = 0\n',
         'log.info("watch too old, reading all again", kind=self.kind)\n',
         (f"{INFORMER}::test_too_old_means_reading_all_again_and_telling_differences_only",),
@@ -17,7 +17,7 @@ MUTANTS = [
     Mutant(
         "deletions-in-a-gap-missed",
         "What a new list does not have stays in the cache: deletions during a gap are never noticed.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         "self._publish(self.store.keep_only(seen, self._namespace, version))\n",
         "pass\n",
         (f"{INFORMER}::test_deletions_during_a_blackout_are_noticed",),
@@ -25,7 +25,7 @@ MUTANTS = [
     Mutant(
         "bookmarks-ignored",
         "Bookmarks do not move the place: a quiet watch goes on from a version that is long compacted.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         "if self._seen is None:\n            self._advance(version)\n",
         "if self._seen is None:\n            pass\n",
         (f"{INFORMER}::test_bookmarks_move_it_on",),
@@ -33,7 +33,7 @@ MUTANTS = [
     Mutant(
         "silent-watch-believed",
         "A half-open connection is read for ever: a Python informer was dead for six hours, without a line in its log.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         "asyncio.timeout_at(until())",
         "asyncio.timeout_at(None)",
         (f"{INFORMER}::test_a_silent_watch_is_left_within_seconds_and_what_was_missed_is_caught_up_with",),
@@ -41,7 +41,7 @@ MUTANTS = [
     Mutant(
         "watches-asked-to-be-long",
         "The server is not told how long a stream may be: its own default is up to an hour.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         '"resourceVersion": str(self._version), "timeoutSeconds": str(seconds)}',
         '"resourceVersion": str(self._version)}',
         (f"{INFORMER}::test_streams_are_asked_to_be_short",),
@@ -49,7 +49,7 @@ MUTANTS = [
     Mutant(
         "cut-line-taken-for-whole",
         "What came of a line is parsed before the rest of it is there.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         "        rest = lines.pop()\n",
         '        rest = b""\n',
         (
@@ -60,7 +60,7 @@ MUTANTS = [
     Mutant(
         "half-a-line-lost",
         "The first half of a line that comes in two chunks is thrown away.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         "lines[0] = rest + lines[0]",
         "lines[0] = lines[0]",
         (f"{INFORMER}::test_events_may_be_cut_into_chunks_anywhere",),
@@ -68,7 +68,7 @@ MUTANTS = [
     Mutant(
         "half-a-list-taken-for-whole",
         "A first stream that ends before it has told everything counts: what was not told is thought not to exist.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         'raise TransportError("the stream ended before it had told all that exists")',
         "self._complete(self._seen, self._version)",
         (f"{INFORMER}::test_a_first_stream_that_is_cut_is_begun_again",),
@@ -76,7 +76,7 @@ MUTANTS = [
     Mutant(
         "place-taken-within-a-list",
         "The first list moves the place, though its objects come in any order: after a cut the older ones are missed.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         "if self._seen is None and self._version:",
         "if True:",
         (f"{INFORMER}::test_a_first_stream_that_is_cut_is_begun_again",),
@@ -84,7 +84,7 @@ MUTANTS = [
     Mutant(
         "any-bookmark-ends-the-list",
         "Any bookmark is taken for the end of what exists: the operator starts to work with half a view.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         'elif (meta.annotations or {}).get(INITIAL_EVENTS_END) == "true":',
         "else:",
         (f"{INFORMER}::test_a_bookmark_within_the_first_list_does_not_end_it",),
@@ -92,7 +92,7 @@ MUTANTS = [
     Mutant(
         "second-page-not-asked-for",
         "A list ends with its first page: of 501 objects one does not exist.",
-        "runtime/client.py",
+        "runtime/client/client.py",
         "if not page.metadata.continue_:",
         "if True:",
         (f"{INFORMER}::test_a_server_that_cannot_do_that_is_asked_for_pages",),
@@ -100,7 +100,7 @@ MUTANTS = [
     Mutant(
         "watch-retried-without-backoff",
         "A server in trouble is asked ten times a second by every informer.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         "pause = min(first * 2.0 ** min(self._failures, 16), most)",
         "pause = first",
         (f"{INFORMER}::test_a_server_in_trouble_is_asked_less_and_less_often",),
@@ -108,7 +108,7 @@ MUTANTS = [
     Mutant(
         "watch-ignores-retry-after",
         "A server that says when to come back is asked before.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         "return max(self._backoff(), error.retry_after or 0.0)",
         "return self._backoff()",
         (f"{INFORMER}::test_a_server_that_asks_to_be_left_alone_is",),
@@ -116,7 +116,7 @@ MUTANTS = [
     Mutant(
         "ended-streams-opened-at-once",
         "A proxy that ends every stream at once is given a new one at once, thousands in a second.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         "asyncio.get_running_loop().time() - opened < SHORTEST_SECONDS",
         "False",
         (f"{INFORMER}::test_a_server_that_ends_streams_at_once_is_not_hammered",),
@@ -125,7 +125,7 @@ MUTANTS = [
     Mutant(
         "unreadable-means-deleted",
         "An object that cannot be read any more counts as gone: its children are made anew or taken away.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         "return self._uid(data)",
         'return ""',
         (f"{INFORMER}::test_an_object_that_becomes_unreadable_is_not_taken_for_deleted",),
@@ -133,7 +133,7 @@ MUTANTS = [
     Mutant(
         "older-version-accepted",
         "The cache takes whatever comes last: a late event, or the answer to an old write, undoes a newer one.",
-        "runtime/store.py",
+        "runtime/cache/store.py",
         "if item.version <= known.version:",
         "if item.version == known.version:",
         (f"{STORE}::test_something_older_is_not_taken",),
@@ -141,7 +141,7 @@ MUTANTS = [
     Mutant(
         "deleted-object-resurrected",
         "An object that is gone comes back by a late event, for good: nothing will tell that it goes.",
-        "runtime/store.py",
+        "runtime/cache/store.py",
         "if self._buried and item.version <= self._buried.get(meta.uid, -1):",
         "if False:",
         (f"{STORE}::test_a_deleted_object_does_not_come_back_by_an_old_answer",),
@@ -149,7 +149,7 @@ MUTANTS = [
     Mutant(
         "deleting-the-old-takes-the-new",
         "That the old object is gone takes the new one of its name out of the cache.",
-        "runtime/store.py",
+        "runtime/cache/store.py",
         "if item is None or item.live.metadata.uid != uid:",
         "if item is None:",
         (f"{STORE}::test_deleting_the_old_object_does_not_touch_the_new_one_of_the_same_name",),
@@ -157,7 +157,7 @@ MUTANTS = [
     Mutant(
         "older-list-takes-newer-object",
         "A list that was read before our write takes what we have just made out of the cache: it is made twice.",
-        "runtime/store.py",
+        "runtime/cache/store.py",
         "not in seen and item.version <= version\n",
         "not in seen\n",
         (f"{STORE}::test_what_a_list_lacks_is_gone_unless_it_is_newer_than_the_list",),
@@ -165,7 +165,7 @@ MUTANTS = [
     Mutant(
         "list-of-one-namespace-empties-the-others",
         "A list of one namespace says that nothing exists in the others.",
-        "runtime/store.py",
+        "runtime/cache/store.py",
         "[self._items.get(namespace, {})] if namespace else self._items.values()",
         "self._items.values()",
         (f"{STORE}::test_a_list_of_one_namespace_says_nothing_of_others",),
@@ -173,7 +173,7 @@ MUTANTS = [
     Mutant(
         "index-keeps-what-has-moved",
         "An object that changes stays under its old value of an index: a site is found under the host it had.",
-        "runtime/store.py",
+        "runtime/cache/store.py",
         "            self._unindex(known)\n            known.live, known.digest",
         "            known.live, known.digest",
         (f"{STORE}::test_an_index_follows_its_objects",),
@@ -181,10 +181,10 @@ MUTANTS = [
     Mutant(
         "deaf-to-what-is-ours",
         "A child that looks the same from afar is not looked at again: what somebody writes over our fields stays.",
-        "runtime/store.py",
+        "runtime/cache/store.py",
         "NOTHING != ours == known.applied and _same",
         "_same",
-        ("runtime/test_applied.py::test_what_others_write_into_a_child_that_stays_as_we_applied_it_is_no_news",),
+        ("runtime/cache/test_applied.py::test_what_others_write_into_a_child_that_stays_as_we_applied_it_is_no_news",),
     ),
     Mutant(
         "deaf-to-what-others-hear",
@@ -192,7 +192,7 @@ MUTANTS = [
         "runtime/cluster.py",
         "return change.new is None or change.kind == by[0]",
         "return False",
-        ("runtime/test_report.py::test_an_object_that_turns_up_with_our_own_status_is_looked_at",),
+        ("runtime/status/test_report.py::test_an_object_that_turns_up_with_our_own_status_is_looked_at",),
     ),
     Mutant(
         "deaf-to-pods",
@@ -205,7 +205,7 @@ MUTANTS = [
     Mutant(
         "labels-not-compared",
         "Labels are not in the digest: a Service whose selector label was taken off its pods' template looks right.",
-        "runtime/applied.py",
+        "runtime/cache/applied.py",
         "_BETWEEN.join((meta.owner_references, meta.labels, ",
         '_BETWEEN.join((meta.owner_references, b"", ',
         (f"{STORE}::test_the_digest_knows_what_people_set_and_nothing_else",),
@@ -213,7 +213,7 @@ MUTANTS = [
     Mutant(
         "deletion-hidden-by-what-is-known",
         "An object that is being deleted looks as it did before: only its status is read.",
-        "runtime/decoding.py",
+        "runtime/cache/decoding.py",
         "        known.creation_timestamp,\n        meta.deletion_timestamp,\n",
         "        known.creation_timestamp,\n        known.deletion_timestamp,\n",
         (f"{STORE}::test_what_is_known_already_spares_reading_and_changes_nothing",),
@@ -221,7 +221,7 @@ MUTANTS = [
     Mutant(
         "same-name-taken-for-the-same-object",
         "A new object is taken for the old one of its name, whose UID stays in the cache.",
-        "runtime/decoding.py",
+        "runtime/cache/decoding.py",
         "known.digest == digest and known.live.metadata.uid == meta.uid:",
         "known.digest == digest:",
         (f"{STORE}::test_what_is_known_already_spares_reading_and_changes_nothing",),

@@ -2,15 +2,15 @@
 
 from tests.mutants.mutant import Mutant
 
-QUEUE = "runtime/test_queue.py"
-ENGINE = "runtime/test_engine.py"
-LEADER = "runtime/test_leader.py"
+QUEUE = "runtime/queue/test_queue.py"
+ENGINE = "runtime/process/test_engine.py"
+LEADER = "runtime/process/test_leader.py"
 
 MUTANTS = [
     Mutant(
         "key-runs-twice-at-once",
         "A key that is being worked on is given to a second worker: two passes write the same children.",
-        "runtime/queue.py",
+        "runtime/queue/queue.py",
         "if key in self._running:",
         "if False:",
         (f"{QUEUE}::test_a_key_that_is_worked_on_is_nobody_elses",),
@@ -18,7 +18,7 @@ MUTANTS = [
     Mutant(
         "added-while-running-lost",
         "What changes while a key is worked on is never looked at.",
-        "runtime/queue.py",
+        "runtime/queue/queue.py",
         "self._running[key] = priority if again is None else min(again, priority)\n",
         "self._running[key] = again\n",
         (f"{QUEUE}::test_a_key_added_while_it_is_worked_on_comes_once_more",),
@@ -26,7 +26,7 @@ MUTANTS = [
     Mutant(
         "resync-before-edit",
         "A resync of thousands goes before what a person waits for.",
-        "runtime/queue.py",
+        "runtime/queue/queue.py",
         "reversed(Priority) if self._turn % UNFAIR_EVERY == 0 else iter(Priority)",
         "reversed(Priority)",
         (f"{QUEUE}::test_edits_go_before_events_and_events_before_resyncs",),
@@ -34,7 +34,7 @@ MUTANTS = [
     Mutant(
         "resync-starves",
         "Among endless edits a key that failed is never tried again.",
-        "runtime/queue.py",
+        "runtime/queue/queue.py",
         "reversed(Priority) if self._turn % UNFAIR_EVERY == 0 else iter(Priority)",
         "iter(Priority)",
         (f"{QUEUE}::test_what_is_least_urgent_gets_its_turn_among_endless_edits",),
@@ -42,7 +42,7 @@ MUTANTS = [
     Mutant(
         "namespaces-in-line",
         "Namespaces do not take turns: 5,000 sites of one tenant stand before the one of another.",
-        "runtime/queue.py",
+        "runtime/queue/queue.py",
         "namespaces.move_to_end(namespace)",
         "pass",
         (f"{QUEUE}::test_namespaces_take_turns",),
@@ -50,7 +50,7 @@ MUTANTS = [
     Mutant(
         "one-tenant-has-all-workers",
         "One namespace's sites, each waiting for a time-out, hold all workers.",
-        "runtime/queue.py",
+        "runtime/queue/queue.py",
         "self._busy.get(each, 0) < self._share",
         "True",
         (f"{QUEUE}::test_one_namespace_never_has_all_workers",),
@@ -58,7 +58,7 @@ MUTANTS = [
     Mutant(
         "failing-key-hot",
         "A failing key is looked at at every event, those of its own children included: a hot loop.",
-        "runtime/queue.py",
+        "runtime/queue/queue.py",
         "elif key in self._failures:",
         "elif False:",
         (f"{QUEUE}::test_a_failing_key_is_not_looked_at_at_every_event_but_soon",),
@@ -66,7 +66,7 @@ MUTANTS = [
     Mutant(
         "look-at-each-event",
         "A key is looked at at every event: what one pass does comes back as ten looks, and ten statuses.",
-        "runtime/queue.py",
+        "runtime/queue/queue.py",
         "        self._rest(key)\n",
         "",
         (f"{QUEUE}::test_a_burst_of_events_after_a_look_is_one_look",),
@@ -74,7 +74,7 @@ MUTANTS = [
     Mutant(
         "rested-key-goes-last",
         "A key that rested after its last look has lost its place: it waits until ten thousand resyncs are done.",
-        "runtime/queue.py",
+        "runtime/queue/queue.py",
         "self.add_after(key, rest, priority)",
         "self.add_after(key, rest)",
         (f"{QUEUE}::test_a_key_that_has_rested_is_as_urgent_as_before",),
@@ -82,7 +82,7 @@ MUTANTS = [
     Mutant(
         "pause-does-not-grow",
         "A key that fails is tried every second, for ever.",
-        "runtime/queue.py",
+        "runtime/queue/queue.py",
         "FIRST_RETRY_SECONDS * 2.0 ** min(failures, 16)",
         "FIRST_RETRY_SECONDS",
         (f"{QUEUE}::test_a_key_that_fails_comes_back_later_each_time_but_not_too_late",),
@@ -90,7 +90,7 @@ MUTANTS = [
     Mutant(
         "retry-ignores-retry-after",
         "An API server that asks for half a minute is asked again after a second.",
-        "runtime/queue.py",
+        "runtime/queue/queue.py",
         "max(pause * (1 + self._jitter() / 2), at_least)",
         "pause * (1 + self._jitter() / 2)",
         (f"{QUEUE}::test_a_server_that_asks_for_more_time_gets_it",),
@@ -98,15 +98,15 @@ MUTANTS = [
     Mutant(
         "success-not-counted",
         "Failures are counted over a life: after a bad day every passing trouble costs five minutes.",
-        "runtime/look.py",
+        "runtime/queue/reconcile.py",
         "        queue.forget(key)\n",
         "",
-        ("runtime/test_look.py::test_success_after_failures_starts_counting_afresh",),
+        ("runtime/queue/test_reconcile.py::test_success_after_failures_starts_counting_afresh",),
     ),
     Mutant(
         "longer-delay-wins",
         "A key that is to be looked at in an hour cannot be asked for sooner.",
-        "runtime/queue.py",
+        "runtime/queue/queue.py",
         "if sooner <= due:",
         "if True:",
         (f"{QUEUE}::test_of_two_delays_the_shorter_one_counts",),
@@ -114,7 +114,7 @@ MUTANTS = [
     Mutant(
         "wake-up-lost",
         "The worker that was woken is sent away, and nobody else is woken: the key waits for the next event.",
-        "runtime/queue.py",
+        "runtime/queue/queue.py",
         "another's then.\n                    self._wake()\n",
         "another's then.\n                    pass\n",
         (f"{QUEUE}::test_a_key_whose_waiting_worker_was_sent_away_goes_to_another",),
@@ -122,31 +122,31 @@ MUTANTS = [
     Mutant(
         "endless-reconcile-keeps-its-key",
         "A reconcile that never ends keeps its key and its worker for ever.",
-        "runtime/look.py",
+        "runtime/queue/reconcile.py",
         "asyncio.timeout(LONGEST_SECONDS)",
         "asyncio.timeout(None)",
-        ("runtime/test_look.py::test_a_reconcile_that_never_ends_is_given_up",),
+        ("runtime/queue/test_reconcile.py::test_a_reconcile_that_never_ends_is_given_up",),
     ),
     Mutant(
         "blocked-for-ever",
         "What the user must change is never looked at again: the Secret he then makes is no event of ours.",
-        "runtime/look.py",
+        "runtime/queue/reconcile.py",
         'outcome, again = "undecided", UNDECIDED_AGAIN_SECONDS',
         'outcome, again = "undecided", None',
-        ("runtime/test_look.py::test_blocked_is_looked_at_again_in_a_minute_and_written_once",),
+        ("runtime/queue/test_reconcile.py::test_blocked_is_looked_at_again_in_a_minute_and_written_once",),
     ),
     Mutant(
         "mistake-ends-the-operator",
         "An exception nobody thought of ends the worker, and with it the process: one bad site stops all.",
-        "runtime/look.py",
+        "runtime/queue/reconcile.py",
         "    except Exception as error:\n        log.exception",
         "    except ArithmeticError as error:\n        log.exception",
-        ("runtime/test_look.py::test_a_mistake_of_ours_is_said_without_its_words",),
+        ("runtime/queue/test_reconcile.py::test_a_mistake_of_ours_is_said_without_its_words",),
     ),
     Mutant(
         "nothing-looked-at-in-the-beginning",
         "Only events are acted on: what changed while no operator ran is never noticed.",
-        "runtime/engine.py",
+        "runtime/process/engine.py",
         "self.queues[controller.kind].add(live.metadata.key, Priority.RESYNC)",
         "pass",
         (f"{ENGINE}::test_everything_is_looked_at_once_in_the_beginning_and_then_what_changes",),
@@ -154,7 +154,7 @@ MUTANTS = [
     Mutant(
         "works-before-it-knows",
         "Work begins before the caches are full: children that exist are thought to be missing.",
-        "runtime/engine.py",
+        "runtime/process/engine.py",
         "await informer.synced.wait()",
         "await asyncio.sleep(0)",
         (f"{ENGINE}::test_owners_are_known_before_children",),
@@ -162,7 +162,7 @@ MUTANTS = [
     Mutant(
         "standby-works",
         "The process that stands by works as well.",
-        "runtime/engine.py",
+        "runtime/process/engine.py",
         "            await leading.wait()\n",
         "",
         (f"{ENGINE}::test_who_stands_by_knows_everything_and_does_nothing",),
@@ -186,15 +186,15 @@ MUTANTS = [
     Mutant(
         "strange-object-stops-the-news",
         "One object that an index cannot read ends the informer: the view of all others stands still.",
-        "runtime/store.py",
+        "runtime/cache/store.py",
         "        except Exception:\n",
         "        except LookupError:\n",
-        ("runtime/test_store.py::test_an_index_that_fails_for_one_object_serves_the_others",),
+        ("runtime/cache/test_store.py::test_an_index_that_fails_for_one_object_serves_the_others",),
     ),
     Mutant(
         "clock-of-the-other-believed",
         "Whether the Lease has run out is judged by the time its holder wrote: with clocks apart, two lead.",
-        "runtime/leader.py",
+        "runtime/process/leader.py",
         "if another and now - self._observed_at < good_for:",
         "if another and self._clock() - datetime.fromisoformat(spec.renew_time or '').timestamp() < good_for:",
         (f"{LEADER}::test_clocks_that_are_hours_apart_change_nothing",),
@@ -202,7 +202,7 @@ MUTANTS = [
     Mutant(
         "lease-not-released",
         "Who goes keeps the Lease: every update of the operator is a pause.",
-        "runtime/leader.py",
+        "runtime/process/leader.py",
         'spec = {"holderIdentity": "",',
         'spec = {"holderIdentity": self._identity,',
         (f"{LEADER}::test_when_the_leader_goes_the_other_takes_over_at_once",),
@@ -210,7 +210,7 @@ MUTANTS = [
     Mutant(
         "writes-after-losing-the-lease",
         "A leader that was, and does not know it yet, still writes.",
-        "runtime/leader.py",
+        "runtime/process/leader.py",
         'if method != "GET" and not self._may_write():',
         "if False:",
         (f"{LEADER}::test_who_does_not_lead_does_not_write",),
@@ -218,7 +218,7 @@ MUTANTS = [
     Mutant(
         "leads-although-cut-off",
         "A leader that cannot reach the API server goes on believing that it leads.",
-        "runtime/leader.py",
+        "runtime/process/leader.py",
         "while self.may_write():",
         "while True:",
         (f"{LEADER}::test_a_leader_that_is_cut_off_stops_before_another_can_begin",),
@@ -226,7 +226,7 @@ MUTANTS = [
     Mutant(
         "lease-good-from-the-answer",
         "The Lease is relied on from when the answer came, not from when it was asked for: after a slow one two lead.",
-        "runtime/leader.py",
+        "runtime/process/leader.py",
         "            else:\n                self._safe_until = asked_at + SAFE_SECONDS",
         "            else:\n                self._safe_until = loop.time() + SAFE_SECONDS",
         (f"{LEADER}::test_a_slow_answer_makes_the_lease_no_longer",),
@@ -234,7 +234,7 @@ MUTANTS = [
     Mutant(
         "lease-taken-whatever-its-version",
         "The Lease is written without the version it was read at: of two that begin at once, both lead.",
-        "runtime/leader.py",
+        "runtime/process/leader.py",
         'patch = {"metadata": {"resourceVersion": lease.metadata.resource_version}, "spec": spec}',
         'patch = {"spec": spec}',
         (f"{LEADER}::test_of_many_that_wait_for_a_dead_leader_one_leads",),
@@ -242,7 +242,7 @@ MUTANTS = [
     Mutant(
         "lease-of-another-renewed",
         "A Lease that was given to another is renewed all the same.",
-        "runtime/leader.py",
+        "runtime/process/leader.py",
         "if lease is None or lease.spec.holder_identity != self._identity:",
         "if lease is None:",
         (f"{LEADER}::test_a_lease_that_is_given_to_another_by_hand_is_given_up",),
@@ -250,66 +250,66 @@ MUTANTS = [
     Mutant(
         "looks-without-a-pause",
         "Ten thousand looks that ask for nothing are one turn of the event loop: for ten seconds no edit is seen.",
-        "runtime/turns.py",
+        "runtime/queue/turns.py",
         "            await asyncio.sleep(0)\n",
         "",
-        ("runtime/test_engine.py::test_looks_that_ask_for_nothing_leave_the_others_their_turn",),
+        ("runtime/process/test_engine.py::test_looks_that_ask_for_nothing_leave_the_others_their_turn",),
     ),
     Mutant(
         "edits-wait-for-everybody",
         "Between two requests of an edit all others begin a look: beside a tenant that fails nobody gets anywhere.",
-        "runtime/turns.py",
+        "runtime/queue/turns.py",
         "await self._calm.wait()",
         "pass",
-        ("runtime/test_turns.py::test_nothing_begins_beside_an_edit_until_it_is_done",),
+        ("runtime/queue/test_turns.py::test_nothing_begins_beside_an_edit_until_it_is_done",),
     ),
     Mutant(
         "requests-without-a-turn",
         "What others ask for goes out beside an edit: it waits until dozens of answers have been read.",
-        "runtime/client.py",
+        "runtime/client/client.py",
         "        await self._turn()\n",
         "",
-        ("runtime/test_turns.py::test_each_request_waits_for_its_turn",),
+        ("runtime/queue/test_turns.py::test_each_request_waits_for_its_turn",),
     ),
     Mutant(
         "storm-without-a-pause",
         "All events that have come are taken in at once: a tenant's thousand changes, and nobody else is heard.",
-        "runtime/informer.py",
+        "runtime/cache/informer.py",
         "if number % AT_ONCE == 0 and self._seen is None:",
         "if False:",
-        ("runtime/test_informer.py::test_a_storm_of_events_leaves_the_others_their_turn",),
+        ("runtime/cache/test_informer.py::test_a_storm_of_events_leaves_the_others_their_turn",),
     ),
     Mutant(
         "silent-end",
         "The operator ends with exit code 1 and not a word about why: the election's exception is swallowed.",
-        "runtime/operator.py",
+        "runtime/process/operator.py",
         "for ended in (work, election):",
         "for ended in (work,):",
-        ("runtime/test_operator.py::test_a_mistake_of_ours_is_shown_and_not_merely_an_exit_code",),
+        ("runtime/process/test_operator.py::test_a_mistake_of_ours_is_shown_and_not_merely_an_exit_code",),
     ),
     Mutant(
         "part-of-an-edit-waits",
         "An edit waits for itself: each of its answers is held back until its head start is over.",
-        "runtime/turns.py",
+        "runtime/queue/turns.py",
         "if _EDIT.get():",
         "if False:",
-        ("runtime/test_turns.py::test_what_is_part_of_an_edit_does_not_wait",),
+        ("runtime/queue/test_turns.py::test_what_is_part_of_an_edit_does_not_wait",),
     ),
     Mutant(
         "edit-stops-everybody",
         "Nothing else is looked at while an edit waits for the API server.",
-        "runtime/turns.py",
+        "runtime/queue/turns.py",
         "asyncio.timeout_at(self._until)",
         "asyncio.timeout_at(None)",
-        ("runtime/test_turns.py::test_an_edit_that_takes_long_does_not_stop_the_others",),
+        ("runtime/queue/test_turns.py::test_an_edit_that_takes_long_does_not_stop_the_others",),
     ),
     Mutant(
         "failed-pass-is-kept",
         "The exception of a pass and the pass know each other: the garbage collector stops everything to find them.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "failure, self._failure = self._failure, None",
         "failure = self._failure",
-        ("runtime/test_refusals.py::test_a_pass_that_fails_leaves_nothing_to_the_garbage_collector",),
+        ("runtime/apply/test_refusals.py::test_a_pass_that_fails_leaves_nothing_to_the_garbage_collector",),
     ),
     Mutant(
         "asked-before-written",

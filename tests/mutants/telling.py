@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
-REPORT = "runtime/test_report.py"
+REPORT = "runtime/status/test_report.py"
 CONDITIONS = "unit/kube/test_conditions.py"
 READINESS = "unit/kube/test_readiness.py"
 SITES = "world/test_sites.py"
@@ -28,7 +28,7 @@ MUTANTS = [
     Mutant(
         "status-written-each-pass",
         "Status is written at each pass, which is an event, which is a pass: a hot loop.",
-        "runtime/report.py",
+        "runtime/status/report.py",
         "if after == before:",
         "if False:",
         (f"{REPORT}::test_what_is_no_news_is_not_written",),
@@ -36,15 +36,15 @@ MUTANTS = [
     Mutant(
         "event-for-each-step",
         "Each step on the way is an Event, and a Warning: what went wrong is not found among them.",
-        "runtime/report.py",
+        "runtime/status/report.py",
         'return _is_trouble(old) if new.status == "True" else _is_trouble(new)',
         "return True",
-        ("runtime/test_events.py::test_the_next_step_on_the_way_is_no_event_but_trouble_is",),
+        ("runtime/status/test_events.py::test_the_next_step_on_the_way_is_no_event_but_trouble_is",),
     ),
     Mutant(
         "edits-are-warnings",
         "Whatever takes Ready away is a Warning: also an edit of a domain that goes well.",
-        "runtime/report.py",
+        "runtime/status/report.py",
         " and was.observed_generation == ready.observed_generation",
         "",
         ("world/test_trouble.py::test_an_edit_of_a_domain_is_no_warning",),
@@ -68,7 +68,7 @@ MUTANTS = [
     Mutant(
         "pods-listed-at-each-look",
         "Why a workload is not up is found out at each reconcile: a list of pods each time.",
-        "runtime/examine.py",
+        "runtime/status/examine.py",
         "and self._now < last.until:",
         "and False:",
         (
@@ -78,7 +78,7 @@ MUTANTS = [
     Mutant(
         "each-word-written",
         "Every pod that becomes ready changes the sentence, and each sentence is a write: thousands while nodes move.",
-        "runtime/pace.py",
+        "runtime/status/pace.py",
         "return left if 0 < left <= PACE_SECONDS else 0.0",
         "return 0.0",
         (f"{REPORT}::test_mere_words_are_written_seldom_and_the_last_ones_are_not_lost",),
@@ -86,7 +86,7 @@ MUTANTS = [
     Mutant(
         "last-words-lost",
         "Words that come too soon are dropped, and nobody comes back to say them.",
-        "runtime/report.py",
+        "runtime/status/report.py",
         "        cluster.look_again(kind, meta.key, seconds)\n",
         "",
         (f"{REPORT}::test_mere_words_are_written_seldom_and_the_last_ones_are_not_lost",),
@@ -119,7 +119,7 @@ MUTANTS = [
     Mutant(
         "status-of-another-object",
         "Status is patched by name only: the new object of the name is told how the old one was.",
-        "runtime/report.py",
+        "runtime/status/report.py",
         'patch = {"metadata": {"uid": meta.uid}, "status": status}',
         'patch = {"status": status}',
         (f"{REPORT}::test_status_is_only_written_to_the_object_it_is_about",),
@@ -135,7 +135,7 @@ MUTANTS = [
     Mutant(
         "ready-for-a-generation-not-looked-at",
         "observedGeneration is that of the newest object known, not of the one the verdicts are about.",
-        "runtime/report.py",
+        "runtime/status/report.py",
         "conditions(previous, verdicts, meta.generation, cluster.now())",
         "conditions(previous, verdicts, latest.metadata.generation, cluster.now())",
         (f"{REPORT}::test_what_is_said_is_said_of_the_generation_that_was_looked_at",),
@@ -151,34 +151,34 @@ MUTANTS = [
     Mutant(
         "events-without-end",
         "An object that flaps has an Event for each turn: the API server's store fills up.",
-        "runtime/event_budget.py",
+        "runtime/status/event_budget.py",
         "if spent + 1 > MOST_AT_ONCE:",
         "if False:",
-        ("runtime/test_events.py::test_an_object_that_flaps_does_not_flood_the_server",),
+        ("runtime/status/test_events.py::test_an_object_that_flaps_does_not_flood_the_server",),
     ),
     Mutant(
         "event-stands-in-the-way",
         "An Event that cannot be written fails the reconcile.",
-        "runtime/events.py",
+        "runtime/status/events.py",
         "        except (ApiError, TransportError) as error:\n",
         "        except ArithmeticError as error:\n",
-        ("runtime/test_events.py::test_an_event_that_cannot_be_written_stands_in_nobodys_way",),
+        ("runtime/status/test_events.py::test_an_event_that_cannot_be_written_stands_in_nobodys_way",),
     ),
     Mutant(
         "exception-repeated-in-status",
         "The words of an unknown exception go into status: they may hold a password.",
-        "runtime/look.py",
+        "runtime/queue/reconcile.py",
         "({type(error).__name__}) and tries again",
         "({error}) and tries again",
-        ("runtime/test_look.py::test_a_mistake_of_ours_is_said_without_its_words",),
+        ("runtime/queue/test_reconcile.py::test_a_mistake_of_ours_is_said_without_its_words",),
     ),
     Mutant(
         "values-in-tracebacks",
         "Tracebacks in the log show local variables, passwords among them.",
-        "runtime/log.py",
+        "runtime/process/log.py",
         "show_locals=False",
         "show_locals=True",
-        ("runtime/test_log.py::test_a_traceback_shows_no_values",),
+        ("runtime/process/test_log.py::test_a_traceback_shows_no_values",),
     ),
     Mutant(
         "old-pods-count",
@@ -223,25 +223,25 @@ MUTANTS = [
     Mutant(
         "watch-age-is-nought",
         "The metric of a watch's age is always 0: a dead watch looks well.",
-        "runtime/engine.py",
+        "runtime/process/engine.py",
         ".set(now - informer.heard)",
         ".set(0)",
-        ("runtime/test_health.py::test_metrics_are_as_of_now",),
+        ("runtime/process/test_health.py::test_metrics_are_as_of_now",),
     ),
     Mutant(
         "ready-before-it-knows",
         "/readyz says yes before anything is known.",
-        "runtime/health.py",
+        "runtime/process/health.py",
         "if not self._engine.synced.is_set():",
         "if False:",
-        ("runtime/test_health.py::test_it_is_not_ready_before_everything_is_known_and_says_what_lacks",),
+        ("runtime/process/test_health.py::test_it_is_not_ready_before_everything_is_known_and_says_what_lacks",),
     ),
     Mutant(
         "ready-though-deaf",
         "/readyz says yes although a watch has been silent for long.",
-        "runtime/health.py",
+        "runtime/process/health.py",
         "        if silent:\n",
         "        if False:\n",
-        ("runtime/test_health.py::test_it_is_ready_while_it_hears_and_not_when_a_watch_is_silent_for_long",),
+        ("runtime/process/test_health.py::test_it_is_ready_while_it_hears_and_not_when_a_watch_is_silent_for_long",),
     ),
 ]

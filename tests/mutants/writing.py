@@ -2,17 +2,17 @@
 
 from tests.mutants.mutant import Mutant
 
-APPLY = "runtime/test_apply.py"
-OWNERSHIP = "runtime/test_ownership.py"
-ONCE = "runtime/test_once.py"
-REFUSALS = "runtime/test_refusals.py"
-COMPARE = "runtime/test_compare.py"
+APPLY = "runtime/apply/test_apply.py"
+OWNERSHIP = "runtime/apply/test_ownership.py"
+ONCE = "runtime/apply/test_create_once.py"
+REFUSALS = "runtime/apply/test_refusals.py"
+COMPARE = "runtime/apply/test_compare.py"
 
 MUTANTS = [
     Mutant(
         "delete-without-uid",
         "A delete names its object by name only: one that was made anew since we looked is deleted in its place.",
-        "runtime/client.py",
+        "runtime/client/client.py",
         'preconditions = {"uid": uid, **',
         "preconditions = {**",
         (f"{OWNERSHIP}::test_a_new_object_of_the_name_is_not_deleted_for_the_old_one",),
@@ -20,7 +20,7 @@ MUTANTS = [
     Mutant(
         "apply-without-uid",
         "An apply names its object by name only: a stranger's that took the name since is overwritten.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         'await self._apply(child, {"uid": live.metadata.uid})',
         "await self._apply(child, {})",
         (f"{OWNERSHIP}::test_what_takes_the_name_while_we_compare_is_not_written",),
@@ -28,7 +28,7 @@ MUTANTS = [
     Mutant(
         "foreign-object-adopted",
         "Creating is an apply without a condition: what a tenant has planted under a child's name is taken over.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "await self._apply(child, ABSENT, self._by)",
         "await self._apply(child, {})",
         (f"{OWNERSHIP}::test_what_belongs_to_another_is_never_touched",),
@@ -36,7 +36,7 @@ MUTANTS = [
     Mutant(
         "children-told-by-their-owners-name",
         "A child belongs to whoever has its owner's name: those of the object before are taken for the new one's.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "controller.uid == self._owner.metadata.uid",
         "controller.name == self._owner.metadata.name",
         (f"{OWNERSHIP}::test_children_of_an_earlier_owner_of_the_same_name_are_not_its_own",),
@@ -44,7 +44,7 @@ MUTANTS = [
     Mutant(
         "pruned-on-the-cache",
         "What no stage names is deleted on the word of a cache that is behind: it belongs to another by now.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "if fresh is not None and fresh.metadata.uid == meta.uid and self._owned(fresh):",
         "if fresh is not None:",
         (f"{OWNERSHIP}::test_a_child_that_was_given_to_another_is_not_deleted",),
@@ -52,7 +52,7 @@ MUTANTS = [
     Mutant(
         "kept-only-when-absent",
         "`if not exists: create`, as mysql-operator has it: what the spec says later never reaches the children.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "lacking = difference(child.manifest, body) or leftover(child.manifest, body)",
         'lacking = ""',
         (f"{APPLY}::test_a_changed_wish_reaches_the_child",),
@@ -60,7 +60,7 @@ MUTANTS = [
     Mutant(
         "create-not-idempotent",
         "A creation whose answer was lost is tried again for ever: that the object exists counts as a failure.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "                except AlreadyExists:\n                    live = await self._unseen(child)\n",
         "                except AlreadyExists:\n                    raise\n",
         (f"{ONCE}::test_a_secret_whose_creation_was_not_heard_of_is_not_made_again",),
@@ -68,7 +68,7 @@ MUTANTS = [
     Mutant(
         "generated-secret-made-anew",
         "Generated Secrets are kept equal to what is generated: each pass has a new password.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "self._child(each, once=True)",
         "self._child(each, once=False)",
         (f"{ONCE}::test_a_secret_is_made_once_and_never_again",),
@@ -76,7 +76,7 @@ MUTANTS = [
     Mutant(
         "finished-job-made-again",
         "A Job that has succeeded starts again when its inputs change: the site is created a second time.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "return not live.completed and",
         "return",
         (f"{ONCE}::test_a_job_that_has_succeeded_is_never_touched_even_before_we_know",),
@@ -84,7 +84,7 @@ MUTANTS = [
     Mutant(
         "job-deleted-while-it-succeeds",
         "A Job is started again on an old view of it: it has succeeded between the look and the delete.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "meta.uid, version=str(meta.resource_version))",
         "meta.uid)",
         (f"{ONCE}::test_a_job_that_succeeds_while_it_is_to_start_again_stays",),
@@ -92,7 +92,7 @@ MUTANTS = [
     Mutant(
         "job-started-again-on-the-cache",
         "Whether a Job is done is not asked freshly before it is started again.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "body is None or live is None or not _outdated(child, live)",
         "body is None or live is None",
         (f"{ONCE}::test_a_job_that_has_succeeded_is_never_touched_even_before_we_know",),
@@ -100,7 +100,7 @@ MUTANTS = [
     Mutant(
         "sick-child-stops-its-neighbours",
         "The first child that cannot be written ends the pass: what stands behind it in the stages is never made.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "self._failure = self._failure or error\n",
         "raise\n",
         (f"{REFUSALS}::test_what_trying_again_may_mend_is_raised_after_everything_else_was_done",),
@@ -108,7 +108,7 @@ MUTANTS = [
     Mutant(
         "waiting-stage-freezes-what-exists",
         "A stage that is not true holds back all of later ones: a sick Deployment freezes the Ingress behind it.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "if item is None and waits_for and (child.once or not begun):",
         "if waits_for:",
         (f"{APPLY}::test_what_exists_is_kept_right_while_earlier_stages_are_not_true",),
@@ -116,7 +116,7 @@ MUTANTS = [
     Mutant(
         "begun-stage-held-back",
         "A deleted Deployment of a running site stays away as long as MariaDB is down or the spec has a mistake.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "and (child.once or not begun):",
         "and True:",
         (
@@ -127,7 +127,7 @@ MUTANTS = [
     Mutant(
         "failed-check-holds-nothing-back",
         "A site begins with values that nobody asked for, because those that were cannot be.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "condition in (*stage.after, stage.condition)",
         "condition in stage.after",
         ("world/test_always_kept.py::test_a_new_site_does_not_begin_what_its_spec_does_not_say",),
@@ -135,7 +135,7 @@ MUTANTS = [
     Mutant(
         "stages-do-not-wait",
         "Everything is made at once: the site is created before there is a database.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "            return condition\n",
         "            pass\n",
         (f"{APPLY}::test_later_stages_wait_for_earlier_ones",),
@@ -143,7 +143,7 @@ MUTANTS = [
     Mutant(
         "past-is-believed",
         "A new process that is shown the past makes children for an owner that the one before has taken apart.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "            await self._know_owner()\n",
         "            pass\n",
         (
@@ -154,7 +154,7 @@ MUTANTS = [
     Mutant(
         "deletion-is-held-up",
         "A new process makes nothing for an owner that goes, not even the Job that drops its database.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         '("deletionTimestamp" in fresh and not self._owner.deleting)',
         '"deletionTimestamp" in fresh',
         (f"{OWNERSHIP}::test_what_a_deletion_needs_is_made_by_a_new_process_too",),
@@ -162,7 +162,7 @@ MUTANTS = [
     Mutant(
         "stages-wait-for-all",
         "A stage waits for what it does not need: Redis is pulled only after a large image has been.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "stage.after is None or condition in (*stage.after, stage.condition)",
         "True",
         (f"{APPLY}::test_a_stage_waits_only_for_those_it_comes_after",),
@@ -170,7 +170,7 @@ MUTANTS = [
     Mutant(
         "later-verdict-hides-an-earlier-one",
         "Of two stages with one condition the last speaks: DatabaseReady is True while the server is down.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "if known is None or known.ok:",
         "if True:",
         (f"{APPLY}::test_of_stages_with_one_condition_the_first_that_is_not_true_speaks",),
@@ -178,7 +178,7 @@ MUTANTS = [
     Mutant(
         "child-looked-at-once",
         "Edge instead of level: a child that was once right is never looked at again, whatever becomes of it.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "return child.digest == item.applied or item.verified == hash((child.digest, item.digest))",
         "return item.applied != 0 or item.verified != 0",
         (f"{APPLY}::test_a_child_edited_by_hand_is_put_right",),
@@ -186,7 +186,7 @@ MUTANTS = [
     Mutant(
         "compared-at-each-pass",
         "Nothing is remembered as verified: each pass over a settled world reads every child again.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "return child.digest == item.applied or item.verified == hash((child.digest, item.digest))",
         "return False",
         (f"{APPLY}::test_what_is_right_costs_no_request",),
@@ -194,7 +194,7 @@ MUTANTS = [
     Mutant(
         "quarrel-with-a-policy",
         "What an admission policy changes in our apply counts as drift: the two write for ever.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "        self._verified(child, after.resource_version)\n",
         "",
         (f"{REFUSALS}::test_where_a_policy_insists_on_its_own_value_there_is_no_endless_quarrel",),
@@ -202,7 +202,7 @@ MUTANTS = [
     Mutant(
         "refused-and-asked-again-at-once",
         "What the API server refuses is sent again at every pass.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "self._cluster.refusals.remember(child.ref, Refusal(question, verdict, seconds), self._cluster.clock())",
         "pass",
         (f"{REFUSALS}::test_a_refused_child_says_so_and_stops_nothing_else",),
@@ -210,7 +210,7 @@ MUTANTS = [
     Mutant(
         "refused-and-never-asked-again",
         "A refusal stands for ever: a quota that was raised is never noticed.",
-        "runtime/refusals.py",
+        "runtime/apply/refusals.py",
         " or now >= until:",
         ":",
         (f"{REFUSALS}::test_what_is_refused_is_asked_again_after_a_while",),
@@ -218,7 +218,7 @@ MUTANTS = [
     Mutant(
         "secret-quoted-in-status",
         "The API server quotes the value it does not like, and the condition repeats it: a password in status.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "error.reason if child.ref.kind == SECRET else error.message",
         "error.message",
         (f"{REFUSALS}::test_nothing_of_a_refused_secret_is_told",),
@@ -226,7 +226,7 @@ MUTANTS = [
     Mutant(
         "dropped-field-stays",
         "A field that we set once and want no more is never taken away: only what is wanted is compared.",
-        "runtime/apply.py",
+        "runtime/apply/children.py",
         "difference(child.manifest, body) or leftover(child.manifest, body)",
         "difference(child.manifest, body)",
         (f"{APPLY}::test_a_field_we_set_before_and_do_not_want_any_more_goes_even_after_a_restart",),
@@ -242,7 +242,7 @@ MUTANTS = [
     Mutant(
         "servers-pods-go-with-it",
         "A StatefulSet that is made again for its claim templates takes its pods with it: the database goes down.",
-        "runtime/limits.py",
+        "runtime/apply/limits.py",
         'propagation="Orphan"',
         'propagation="Background"',
         ("world/test_trouble.py::test_a_server_gets_a_larger_volume_and_no_new_pod",),
@@ -250,7 +250,7 @@ MUTANTS = [
     Mutant(
         "what-cannot-change-stops-all-else",
         "Where a claim template cannot change, the whole StatefulSet is sent all the same, and refused as a whole.",
-        "runtime/limits.py",
+        "runtime/apply/limits.py",
         "    possible = {**wanted, ",
         "    possible = wanted or {**wanted, ",
         ("world/test_trouble.py::test_what_cannot_change_of_a_servers_volume_is_said_and_all_else_applies",),
@@ -266,7 +266,7 @@ MUTANTS = [
     Mutant(
         "apply-without-force",
         "Applies without force: a field that someone edited is his for ever, and the child stays wrong.",
-        "runtime/client.py",
+        "runtime/client/client.py",
         '"fieldManager": CONTROLLED_BY_US, "force": "true", ',
         '"fieldManager": CONTROLLED_BY_US, ',
         (f"{APPLY}::test_a_child_edited_by_hand_is_put_right",),
@@ -274,7 +274,7 @@ MUTANTS = [
     Mutant(
         "quantities-as-text",
         "Quantities are compared as text: `1000m` is never `1`, and every Deployment is written at every pass.",
-        "runtime/compare.py",
+        "runtime/apply/compare.py",
         "if _is_quantity(path):",
         "if False:",
         (f"{COMPARE}::test_not_a_difference", f"{COMPARE}::test_a_quantity_is_its_number_in_every_spelling"),
@@ -282,7 +282,7 @@ MUTANTS = [
     Mutant(
         "absent-means-different",
         "A value that is empty and not stored counts as drift: the server leaves it out each time, we write each time.",
-        "runtime/compare.py",
+        "runtime/apply/compare.py",
         "return not desired\n    if isinstance(desired, bool)",
         "return False\n    if isinstance(desired, bool)",
         (f"{COMPARE}::test_not_a_difference",),
@@ -290,7 +290,7 @@ MUTANTS = [
     Mutant(
         "sidecar-is-drift",
         "Containers are one value: a mesh's sidecar among them is a difference, and the two write for ever.",
-        "runtime/compare.py",
+        "runtime/apply/compare.py",
         '    "containers": ("name",),\n',
         "",
         (f"{COMPARE}::test_not_a_difference",),
@@ -298,18 +298,18 @@ MUTANTS = [
     Mutant(
         "finalizers-of-others-overwritten",
         "The list of finalizers is patched without the version it was read at: one that was added since is lost.",
-        "runtime/finalizers.py",
+        "runtime/apply/finalizers.py",
         'guard = {"uid": meta.uid, "resourceVersion": str(meta.resource_version)}',
         'guard = {"uid": meta.uid}',
-        ("runtime/test_finalizers.py::test_one_that_came_since_we_looked_is_not_lost",),
+        ("runtime/apply/test_finalizers.py::test_one_that_came_since_we_looked_is_not_lost",),
     ),
     Mutant(
         "finalizer-while-it-goes",
         "A finalizer is added to an object that is being deleted: the API server refuses, for ever.",
-        "runtime/finalizers.py",
+        "runtime/apply/finalizers.py",
         "if live.deleting or name in live.metadata.finalizers:",
         "if name in live.metadata.finalizers:",
-        ("runtime/test_finalizers.py::test_it_is_too_late_when_the_object_goes",),
+        ("runtime/apply/test_finalizers.py::test_it_is_too_late_when_the_object_goes",),
     ),
     Mutant(
         "own-write-not-read",
@@ -317,7 +317,7 @@ MUTANTS = [
         "runtime/cluster.py",
         "self.note(kind, body, by)\n        return _live(body)",
         "pass\n        return _live(body)",
-        ("runtime/test_engine.py::test_what_was_written_is_known_at_once",),
+        ("runtime/process/test_engine.py::test_what_was_written_is_known_at_once",),
     ),
     Mutant(
         "known-though-no-watch-shows-it",
@@ -325,54 +325,54 @@ MUTANTS = [
         "runtime/cluster.py",
         "return in_scope and not watched.fields and matches(",
         "return in_scope or matches(",
-        ("runtime/test_engine.py::test_what_no_watch_would_show_is_not_known_by_writing_it_either",),
+        ("runtime/process/test_engine.py::test_what_no_watch_would_show_is_not_known_by_writing_it_either",),
     ),
     Mutant(
         "edits-not-seen-in-what-is-ours",
         "Which fields are ours is compared, not what they hold: whatever is edited stays.",
-        "runtime/applied.py",
+        "runtime/cache/applied.py",
         "_picked(below, live[name]) if below else live[name]",
         "_picked(below, live[name]) if below else 0",
-        ("runtime/test_applied.py::test_whatever_else_our_fields_hold_is_another_number",),
+        ("runtime/cache/test_applied.py::test_whatever_else_our_fields_hold_is_another_number",),
     ),
     Mutant(
         "defaults-taken-for-ours",
         "What the server and others add counts as ours: each child is read again after a restart and at each edit.",
-        "runtime/applied.py",
+        "runtime/cache/applied.py",
         "if below is not None:\n            found.append(_picked(below, item) if below else item)",
         "if True:\n            found.append(item)",
-        ("runtime/test_applied.py::test_other_peoples_entries_in_our_lists_are_not_in_it",),
+        ("runtime/cache/test_applied.py::test_other_peoples_entries_in_our_lists_are_not_in_it",),
     ),
     Mutant(
         "placeholder-taken-for-the-name",
         "A value that is spelled as the placeholder for the owner's name passes for the name.",
-        "runtime/applied.py",
+        "runtime/cache/applied.py",
         "if _MARK in whole:",
         "if False:",
-        ("runtime/test_applied.py::test_a_value_that_looks_like_a_placeholder_is_never_taken_for_the_name",),
+        ("runtime/cache/test_applied.py::test_a_value_that_looks_like_a_placeholder_is_never_taken_for_the_name",),
     ),
     Mutant(
         "uid-of-another-owner",
         "Where a UID stands a third time in a child, that of another owner passes.",
-        "runtime/applied.py",
+        "runtime/cache/applied.py",
         "_picked_text(masked.replace(name, _NAME))",
         "_picked_text(whole.replace(uid or _UID, _UID).replace(name, _NAME))",
-        ("runtime/test_applied.py::test_the_uid_of_another_owner_is_never_taken_for_ones_own",),
+        ("runtime/cache/test_applied.py::test_the_uid_of_another_owner_is_never_taken_for_ones_own",),
     ),
     Mutant(
         "one-shape-for-all-uids",
         "What is ours of a child counts for any UID of its owner: a child of another one of that name passes.",
-        "runtime/applied.py",
+        "runtime/cache/applied.py",
         "hash((picked, name, uid))",
         "hash((picked, name))",
-        ("runtime/test_applied.py::test_a_child_of_another_owner_of_the_same_name_is_another",),
+        ("runtime/cache/test_applied.py::test_a_child_of_another_owner_of_the_same_name_is_another",),
     ),
     Mutant(
         "everybody-asks-for-the-same-body",
         "After a restart each of a thousand sites reads its bench's facts itself.",
-        "runtime/bodies.py",
+        "runtime/cache/bodies.py",
         "lock = self._asking.setdefault(uid, asyncio.Lock())",
         "lock = asyncio.Lock()",
-        ("runtime/test_bodies.py::test_many_who_want_the_same_ask_once",),
+        ("runtime/cache/test_bodies.py::test_many_who_want_the_same_ask_once",),
     ),
 ]

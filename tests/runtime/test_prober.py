@@ -8,7 +8,7 @@ import msgspec
 
 from frappe_operator.kube.kinds import SERVICE, SITE, Key, Kind
 from frappe_operator.kube.live import Custom, Live, Meta, Service, ServiceSpec
-from frappe_operator.runtime.fetch import Answer
+from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.site.prober import Prober
 from tests.world.clock import VirtualLoop
 

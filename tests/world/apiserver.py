@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import orjson
 
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
-from frappe_operator.runtime.transport import Headers, Query, Response, StreamResponse
+from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse
 from tests.world import selectors
 from tests.world.api import Api
 from tests.world.refusals import Refused, bad_request, expired, invalid

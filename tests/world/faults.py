@@ -15,7 +15,7 @@ import orjson
 from msgspec import Struct
 
 from frappe_operator.kube.kinds import Kind
-from frappe_operator.runtime.transport import Headers, Query, Response, StreamResponse, Transport, TransportError
+from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, Transport, TransportError
 from tests.world.apiserver import JSON, Asked, Stream, take_apart
 from tests.world.refusals import Refused
 

@@ -16,7 +16,7 @@ from frappe_operator.components import redis
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Manifest, Ref
 from frappe_operator.kube.names import BENCH_LABEL, COMPONENT_LABEL, JOB_LABEL, SITE_LABEL
-from frappe_operator.runtime.fetch import Answer
+from frappe_operator.runtime.client.fetch import Answer
 from tests.world.api import Api
 from tests.world.kubelet import Exit
 from tests.world.simulator import Action, Simulator

@@ -13,9 +13,9 @@ from frappe_operator.kube.kinds import Kind, Manifest, Ref
 from frappe_operator.kube.live import CONTROLLED_BY_US
 from frappe_operator.kube.names import MANAGED_BY
 from frappe_operator.model.settings import Images
+from frappe_operator.runtime.client.transport import Headers, Query, Response, Transport
 from frappe_operator.runtime.controller import Controller
-from frappe_operator.runtime.engine import Engine
-from frappe_operator.runtime.transport import Headers, Query, Response, Transport
+from frappe_operator.runtime.process.engine import Engine
 from frappe_operator.site import controller as site
 from tests.world.api import REPLICA_SET, START, Api
 from tests.world.apiserver import ApiServer, Past, Written

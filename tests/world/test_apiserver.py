@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from frappe_operator.kube.kinds import CONFIG_MAP, INGRESS, NAMESPACE, SECRET, SERVICE, Kind, Manifest, ref_of
-from frappe_operator.runtime.http import HttpTransport
-from frappe_operator.runtime.kubeconfig import find
-from frappe_operator.runtime.transport import Transport
+from frappe_operator.runtime.client.http import HttpTransport
+from frappe_operator.runtime.client.kubeconfig import find
+from frappe_operator.runtime.client.transport import Transport
 from tests.world.api import Api
 from tests.world.apiserver import ApiServer
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from frappe_operator.kube.kinds import NAMESPACE, PVC, Manifest, ref_of
-from frappe_operator.runtime.http import HttpTransport
-from frappe_operator.runtime.kubeconfig import find
+from frappe_operator.runtime.client.http import HttpTransport
+from frappe_operator.runtime.client.kubeconfig import find
 from tests.world.api import Api
 from tests.world.apiserver import Asked
 from tests.world.harness import seen_twice, settle

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from frappe_operator.kube.kinds import BENCH, DEPLOYMENT, EVENT, JOB, POD, PVC, SITE, STATEFUL_SET, Kind, Ref
-from frappe_operator.runtime.apply import INVALID_SECONDS
+from frappe_operator.runtime.apply.children import INVALID_SECONDS
 from tests.world.frappe import Effect
 from tests.world.harness import World, settle
 from tests.world.kubelet import Crash, Exit

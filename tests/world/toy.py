@@ -10,11 +10,11 @@ from frappe_operator.kube.live import Custom, Job, Live, Workload
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OURS
 from frappe_operator.kube.readiness import exist, jobs_succeeded, workloads_available
 from frappe_operator.kube.stage import Stage
-from frappe_operator.runtime.apply import apply
+from frappe_operator.runtime.apply.children import apply
+from frappe_operator.runtime.apply.finalizers import ensure_finalizer, remove_finalizer
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, owned_by
-from frappe_operator.runtime.finalizers import ensure_finalizer, remove_finalizer
-from frappe_operator.runtime.report import report
+from frappe_operator.runtime.status.report import report
 from tests.world.harness import World
 from tests.world.kubelet import succeeds
 

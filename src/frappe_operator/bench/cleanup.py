@@ -5,8 +5,8 @@ from frappe_operator.kube.live import Custom
 from frappe_operator.kube.names import BENCH_FINALIZER
 from frappe_operator.kube.stage import Reason, Verdict
 from frappe_operator.model import domain
+from frappe_operator.runtime.apply.finalizers import remove_finalizer
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.finalizers import remove_finalizer
 
 DELETED = "Deleted"
 SHOWN = 5

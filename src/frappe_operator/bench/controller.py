@@ -38,12 +38,12 @@ from frappe_operator.model import domain
 from frappe_operator.model import report as report_model
 from frappe_operator.model.bench import Names
 from frappe_operator.model.settings import Images
-from frappe_operator.runtime.apply import apply
+from frappe_operator.runtime.apply.children import apply
+from frappe_operator.runtime.apply.finalizers import ensure_finalizer
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, owned_by, wanted
-from frappe_operator.runtime.examine import examine
-from frappe_operator.runtime.finalizers import ensure_finalizer
-from frappe_operator.runtime.report import report
+from frappe_operator.runtime.status.examine import examine
+from frappe_operator.runtime.status.report import report
 
 PRUNE = (CONFIG_MAP, DEPLOYMENT, JOB, SERVICE)
 """Kinds of children that go when no stage names them any more. Nothing that holds data is among them."""

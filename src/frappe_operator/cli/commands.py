@@ -7,8 +7,8 @@ import typer
 
 import frappe_operator
 from frappe_operator.model.settings import Images
-from frappe_operator.runtime.log import Format, Level
-from frappe_operator.runtime.settings import Settings
+from frappe_operator.runtime.process.log import Format, Level
+from frappe_operator.runtime.process.settings import Settings
 
 if TYPE_CHECKING:
     from frappe_operator.cli.source import Document
@@ -123,7 +123,7 @@ def run(
     Several may run: one works, the others stand by. Exit code 1 when another has taken over.
     """
     from frappe_operator.cli.run import run as run_operator
-    from frappe_operator.runtime.kubeconfig import AccessError
+    from frappe_operator.runtime.client.kubeconfig import AccessError
 
     settings = Settings(
         kubeconfig=kubeconfig,

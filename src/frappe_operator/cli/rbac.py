@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube.kinds import BENCH, EVENT, LEASE, SITE, Kind, Manifest
 from frappe_operator.model.settings import Images
+from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.runtime.controller import Controller
-from frappe_operator.runtime.fetch import Answer
 from frappe_operator.site import controller as site
 
 NAME = "frappe-operator"

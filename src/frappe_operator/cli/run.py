@@ -7,9 +7,9 @@ import uvloop
 
 from frappe_operator.bench import controller as bench
 from frappe_operator.model.settings import Images
-from frappe_operator.runtime import operator
-from frappe_operator.runtime.fetch import http_fetch
-from frappe_operator.runtime.settings import Settings
+from frappe_operator.runtime.client.fetch import http_fetch
+from frappe_operator.runtime.process import operator
+from frappe_operator.runtime.process.settings import Settings
 from frappe_operator.site import controller as site
 
 TOKEN_BYTES = 24

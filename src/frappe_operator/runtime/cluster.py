@@ -13,19 +13,19 @@ from msgspec import Struct
 
 from frappe_operator.kube.kinds import Key, Kind, Manifest, Ref, ref_of
 from frappe_operator.kube.live import Live, Meta
-from frappe_operator.runtime.bodies import Bodies
-from frappe_operator.runtime.client import Client, decoded, selectors
+from frappe_operator.runtime.apply.refusals import Refusals
+from frappe_operator.runtime.cache.bodies import Bodies
+from frappe_operator.runtime.cache.decoding import Broken, Decoder, Item
+from frappe_operator.runtime.cache.selector import matches
+from frappe_operator.runtime.cache.store import FOR_EVER, Change, Store
+from frappe_operator.runtime.client.client import Client, decoded, selectors
+from frappe_operator.runtime.client.errors import NotFound
+from frappe_operator.runtime.client.transport import TransportError
 from frappe_operator.runtime.controller import Reader, Watched
-from frappe_operator.runtime.decoding import Broken, Decoder, Item
-from frappe_operator.runtime.errors import NotFound
-from frappe_operator.runtime.event_budget import Budget
-from frappe_operator.runtime.findings import Findings
-from frappe_operator.runtime.pace import Pace
-from frappe_operator.runtime.queue import Priority
-from frappe_operator.runtime.refusals import Refusals
-from frappe_operator.runtime.selector import matches
-from frappe_operator.runtime.store import FOR_EVER, Change, Store
-from frappe_operator.runtime.transport import TransportError
+from frappe_operator.runtime.queue.queue import Priority
+from frappe_operator.runtime.status.event_budget import Budget
+from frappe_operator.runtime.status.findings import Findings
+from frappe_operator.runtime.status.pace import Pace
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from frappe_operator.kube.kinds import Key, Kind
 from frappe_operator.kube.live import Custom, Live
-from frappe_operator.runtime.store import Index
+from frappe_operator.runtime.cache.store import Index
 
 if TYPE_CHECKING:
     from frappe_operator.runtime.cluster import Cluster

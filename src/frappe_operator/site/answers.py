@@ -15,8 +15,8 @@ from frappe_operator.kube.names import BENCH_LABEL, COMPONENT_LABEL
 from frappe_operator.kube.readiness import available
 from frappe_operator.kube.stage import Reason, Verdict
 from frappe_operator.model.site import Site
+from frappe_operator.runtime.client.fetch import Answer, Fetch
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.fetch import Answer, Fetch
 from frappe_operator.site.observe import Seen
 
 PING = "/api/method/ping"

@@ -31,11 +31,11 @@ from frappe_operator.model import report as report_model
 from frappe_operator.model.bench import Image, Names
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.site import SiteNames, bench_id, is_our_database, job_resources
-from frappe_operator.runtime.apply import apply
+from frappe_operator.runtime.apply.children import apply
+from frappe_operator.runtime.apply.finalizers import remove_finalizer
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.examine import examine
-from frappe_operator.runtime.finalizers import remove_finalizer
-from frappe_operator.runtime.report import report
+from frappe_operator.runtime.status.examine import examine
+from frappe_operator.runtime.status.report import report
 
 LOOK_AGAIN_SECONDS = 2.0
 DELETED = "Deleted"

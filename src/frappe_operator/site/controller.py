@@ -25,13 +25,13 @@ from frappe_operator.model import report as report_model
 from frappe_operator.model import site as site_model
 from frappe_operator.model.bench import Names
 from frappe_operator.model.settings import Images
-from frappe_operator.runtime.apply import apply
+from frappe_operator.runtime.apply.children import apply
+from frappe_operator.runtime.apply.finalizers import ensure_finalizer
+from frappe_operator.runtime.client.fetch import Fetch
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, wanted
-from frappe_operator.runtime.examine import examine
-from frappe_operator.runtime.fetch import Fetch
-from frappe_operator.runtime.finalizers import ensure_finalizer
-from frappe_operator.runtime.report import report
+from frappe_operator.runtime.status.examine import examine
+from frappe_operator.runtime.status.report import report
 from frappe_operator.site.answers import ROUTED, again, ask, settled, told
 from frappe_operator.site.cleanup import cleanup
 from frappe_operator.site.generated import is_created

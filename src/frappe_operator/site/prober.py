@@ -16,8 +16,8 @@ from frappe_operator.kube.kinds import SERVICE, SITE, Key
 from frappe_operator.kube.live import Custom, Service
 from frappe_operator.model import domain
 from frappe_operator.model.bench import Names
+from frappe_operator.runtime.client.fetch import Fetch
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.fetch import Fetch
 from frappe_operator.site.answers import PING, address
 from frappe_operator.site.observe import known
 

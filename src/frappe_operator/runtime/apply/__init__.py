@@ -1,0 +1,1 @@
+"""Creates, corrects and deletes the children of an object."""

@@ -1,0 +1,1 @@
+"""The cached objects of every watched kind, kept current by list and watch."""

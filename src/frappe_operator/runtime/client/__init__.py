@@ -1,0 +1,1 @@
+"""How the operator reaches the API server: requests, streams, credentials and errors."""

@@ -1,0 +1,169 @@
+"""The Transport that really goes out: HTTP/1.1, connections kept, credentials read again when their files change."""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from yarl import URL
+
+from frappe_operator.runtime.client.kubeconfig import Access
+from frappe_operator.runtime.client.transport import Headers, Query, Response, TransportError
+
+LOOK_AGAIN_SECONDS = 10
+"""How long credentials are believed: kubelets change tokens long before they expire."""
+MOST_CONNECTIONS = 128
+"""Open sockets for requests; a bound on files, not on speed. Watches have their own."""
+BUFFER_BYTES = 2**20
+"""What may lie unread of one answer before the socket is left alone; less, and a storm of events stops and starts."""
+KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+
+_TROUBLE = (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError, ValueError)
+"""ValueError: what aiohttp raises for an answer that is no HTTP."""
+
+
+class HttpTransport:
+    """Reaches the API server of an `Access`, inside `async with`."""
+
+    def __init__(self, access: Access, user_agent: str = "frappe-operator") -> None:
+        self._access = access
+        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
+        self._looked = 0.0
+        self._stamps: list[float] | None = None
+        self._tls: ssl.SSLContext | bool = True
+        self._token = ""
+
+    async def __aenter__(self) -> "HttpTransport":
+        self._requests = self._session(MOST_CONNECTIONS)
+        self._streams = self._session(0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._requests.close()
+        await self._streams.close()
+
+    def _session(self, limit: int) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=75, socket_factory=_socket)
+        return aiohttp.ClientSession(
+            connector=connector, headers=self._headers, auto_decompress=False, read_bufsize=BUFFER_BYTES
+        )
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        headers: Headers | None = None,
+        body: bytes | None = None,
+        timeout: float,  # noqa: ASYNC109 - see Transport
+    ) -> Response:
+        try:
+            async with self._requests.request(
+                method,
+                self._url(path, query),
+                headers=self._with_token(headers),
+                data=body,
+                timeout=aiohttp.ClientTimeout(total=timeout),
+                allow_redirects=False,
+                **self._tls_options(),
+            ) as answer:
+                content = await answer.read()
+        except _TROUBLE as error:
+            raise TransportError(_words(error)) from error
+        if answer.status == 401:
+            self._looked = 0.0
+        return Response(answer.status, answer.headers, content)
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        path: str,
+        *,
+        query: Query | None = None,
+        headers: Headers | None = None,
+        timeout: float,  # noqa: ASYNC109 - see Transport
+    ) -> AsyncIterator["_Stream"]:
+        try:
+            async with asyncio.timeout(timeout):
+                answer = await self._streams.get(
+                    self._url(path, query),
+                    headers=self._with_token(headers),
+                    timeout=aiohttp.ClientTimeout(total=None),
+                    allow_redirects=False,
+                    **self._tls_options(),
+                )
+        except _TROUBLE as error:
+            raise TransportError(_words(error)) from error
+        if answer.status == 401:
+            self._looked = 0.0
+        try:
+            yield _Stream(answer)
+        finally:
+            # What is left of a watch is never waited for.
+            answer.close()
+
+    def _url(self, path: str, query: Query | None) -> URL:
+        text = f"{self._access.server}{path}"
+        return URL(f"{text}?{urlencode(query)}" if query else text, encoded=True)
+
+    def _tls_options(self) -> dict[str, Any]:
+        options: dict[str, Any] = {"ssl": self._tls}
+        if self._access.server_name:
+            options["server_hostname"] = self._access.server_name
+        return options
+
+    def _with_token(self, headers: Headers | None) -> dict[str, str]:
+        self._look_again()
+        result = dict(headers or {})
+        if self._token:
+            result["Authorization"] = f"Bearer {self._token}"
+        return result
+
+    def _look_again(self) -> None:
+        now = time.monotonic()
+        if self._looked and now - self._looked < LOOK_AGAIN_SECONDS:
+            return
+        stamps = [path.stat().st_mtime for path in self._access.files()]
+        if stamps != self._stamps:
+            # Connections are kept by their TLS context: a new one means new connections.
+            self._tls = self._access.tls() or True
+            self._stamps = stamps
+        self._token = self._access.bearer()
+        self._looked = now
+
+
+class _Stream:
+    """A StreamResponse over aiohttp."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+        self.status = answer.status
+        self.headers: Headers = answer.headers
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._answer.content.iter_any():
+                yield chunk
+        except _TROUBLE as error:
+            raise TransportError(_words(error)) from error
+
+
+def _socket(address: Any) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family=family, type=kind, proto=protocol)
+    made.setblocking(False)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,1 @@
+"""The operator as a process: engine, leader election, health, metrics, logs."""

@@ -1,0 +1,167 @@
+"""Everything between the transport and the reconciles: informers fill the cache, queues say who is next, workers
+look."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from frappe_operator.kube.kinds import Key, Kind
+from frappe_operator.runtime.cache.informer import Informer
+from frappe_operator.runtime.client.client import Client
+from frappe_operator.runtime.client.transport import Transport
+from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.controller import Controller, Watched, watched
+from frappe_operator.runtime.process.metrics import Metrics
+from frappe_operator.runtime.queue.queue import Priority, Queue
+from frappe_operator.runtime.queue.reconcile import look
+from frappe_operator.runtime.queue.turns import Turns
+
+log = structlog.get_logger(__name__)
+
+WORKERS = 32
+"""Objects of one kind that are looked at at once."""
+
+
+class Engine:
+    """The operator without its process: no signals, no leader, no HTTP of its own."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        controllers: Sequence[Controller],
+        *,
+        namespaces: Sequence[str] = (),
+        workers: int = WORKERS,
+        strict: bool = False,
+        instance: str = "",
+        clock: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = random.random,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """`namespaces`: the only ones that are seen; empty: all. `strict`: unknown fields are refused.
+        `clock`: seconds since 1970, for what is written down; pauses are measured by the event loop's."""
+        self.metrics = metrics or Metrics()
+        self.controllers = controllers
+        self._workers = workers
+        self._jitter = jitter
+        self._watched = watched(controllers)
+        self.queues = {each.kind: Queue(workers=workers, jitter=jitter) for each in controllers}
+        self._turns = Turns()
+        self.client = Client(transport, strict=strict, observer=self.metrics.request, turn=self._turns.mine)
+        self.cluster = Cluster(
+            self.client,
+            self._watched,
+            namespaces=tuple(namespaces),
+            clock=clock,
+            enqueue=self._enqueue,
+            later=self._later,
+            instance=instance,
+        )
+        self.informers = [
+            informer for each in self._watched.values() for informer in self._informers(each, tuple(namespaces))
+        ]
+        self.synced = asyncio.Event()
+        """Set once everything is known."""
+        self._done = asyncio.Event()
+        """Set each time a key is done."""
+
+    async def run(self, leading: asyncio.Event) -> None:
+        """Knows the cluster from now on, and works on it once `leading` is set. Ends by being cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            own = {controller.kind for controller in self.controllers}
+            # Owners before children: what a child belongs to is known when it comes.
+            for first in (True, False):
+                turn = [each for each in self.informers if (each.store.kind in own) is first]
+                for informer in turn:
+                    tasks.create_task(informer.run())
+                for informer in turn:
+                    await informer.synced.wait()
+            self.synced.set()
+            log.info("everything is known", objects=sum(len(store) for store in self.cluster.stores.values()))
+            await leading.wait()
+            self._begin(tasks)
+
+    async def drain(self, seconds: float) -> None:
+        """Takes no more keys, and waits so long at most for those being worked on."""
+        for queue in self.queues.values():
+            queue.close()
+        try:
+            async with asyncio.timeout(seconds):
+                while any(queue.running for queue in self.queues.values()):
+                    self._done.clear()
+                    await self._done.wait()
+        except TimeoutError:
+            log.info("work left unfinished", keys=sum(queue.running for queue in self.queues.values()))
+
+    def measure(self) -> None:
+        """Brings the metrics up to date that are not counted as things happen."""
+        now = asyncio.get_running_loop().time()
+        for informer in self.informers:
+            self.metrics.watch_age.labels(informer.kind, informer.namespace).set(now - informer.heard)
+            self.metrics.broken.labels(informer.kind, informer.namespace).set(informer.broken)
+        for kind, store in self.cluster.stores.items():
+            self.metrics.objects.labels(kind.kind).set(len(store))
+        for kind, queue in self.queues.items():
+            states = {"ready": len(queue), "running": queue.running, "delayed": queue.delayed}
+            for state, keys in states.items():
+                self.metrics.keys.labels(kind.kind, state).set(keys)
+
+    def _begin(self, tasks: asyncio.TaskGroup) -> None:
+        self.cluster.begin()
+        for controller in self.controllers:
+            for live in self.cluster.all(controller.kind):
+                self.queues[controller.kind].add(live.metadata.key, Priority.RESYNC)
+            for _ in range(self._workers):
+                tasks.create_task(self._work(controller))
+            if controller.background is not None:
+                tasks.create_task(controller.background(self.cluster, self._jitter))
+
+    async def _work(self, controller: Controller) -> None:
+        queue = self.queues[controller.kind]
+        while True:
+            key = await queue.take()
+            try:
+                if queue.is_edit(key):
+                    with self._turns.edit():
+                        await self._look(controller, queue, key)
+                else:
+                    await self._turns.mine()
+                    await self._look(controller, queue, key)
+            finally:
+                queue.done(key)
+                self._done.set()
+
+    async def _look(self, controller: Controller, queue: Queue, key: Key) -> None:
+        began = asyncio.get_running_loop().time()
+        outcome = await look(self.cluster, controller, queue, key)
+        self.metrics.reconciled(controller.kind, outcome, asyncio.get_running_loop().time() - began)
+
+    def _informers(self, each: Watched, namespaces: tuple[str, ...]) -> list[Informer]:
+        store, decoder = self.cluster.stores[each.kind], self.cluster.decoders[each.kind]
+        scoped = namespaces if each.kind.namespaced and namespaces else ("",)
+        # Whoever may see some namespaces only may not see what is in none.
+        optional = each.optional or (bool(namespaces) and not each.kind.namespaced)
+        return [
+            Informer(
+                self.client,
+                store,
+                decoder,
+                self.cluster.changed,
+                namespace=namespace,
+                labels=each.labels,
+                fields=each.fields,
+                metadata_only=each.metadata_only,
+                optional=optional,
+                jitter=self._jitter,
+            )
+            for namespace in scoped
+        ]
+
+    def _enqueue(self, kind: Kind, key: Key, priority: Priority) -> None:
+        self.queues[kind].add(key, priority)
+
+    def _later(self, kind: Kind, key: Key, seconds: float) -> None:
+        self.queues[kind].add_after(key, seconds)

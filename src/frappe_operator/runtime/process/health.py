@@ -1,0 +1,67 @@
+"""What others may ask of the process: is it alive, is it ready, and its metrics."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from frappe_operator.runtime.process.engine import Engine
+
+SILENT_AFTER_SECONDS = 120.0
+"""A watch not heard of for so long: what is known may not be true any more."""
+
+
+class Health(AbstractAsyncContextManager["Health"]):
+    """Answers `/healthz`, `/readyz` and `/metrics` on one address, inside `async with`."""
+
+    def __init__(self, engine: Engine, address: str, port: int, measure: Callable[[], None]) -> None:
+        """`measure` brings gauges up to date before they are read."""
+        self._engine = engine
+        self._address = address
+        self._port = port
+        self._measure = measure
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, which it chose itself when it was given 0."""
+        assert self._runner is not None
+        return int(self._runner.addresses[0][1])
+
+    async def __aenter__(self) -> "Health":
+        app = web.Application()
+        app.router.add_get("/healthz", self._alive)
+        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/metrics", self._metrics)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._address, self._port).start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._runner is not None
+        await self._runner.cleanup()
+
+    async def _alive(self, _: web.Request) -> web.Response:
+        # Answering at all shows that the event loop turns. An API server that is away is no reason to start again.
+        return web.Response(text="ok\n")
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        if not self._engine.synced.is_set():
+            waiting = sorted({each.kind for each in self._engine.informers if not each.synced.is_set()})
+            return web.Response(status=503, text=f"not everything is known yet: {', '.join(waiting)}\n")
+        now = asyncio.get_running_loop().time()
+        silent = sorted({each.kind for each in self._engine.informers if now - each.heard > SILENT_AFTER_SECONDS})
+        if silent:
+            return web.Response(status=503, text=f"nothing heard for long: {', '.join(silent)}\n")
+        return web.Response(text="ok\n")
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        self._measure()
+        body = generate_latest(self._engine.metrics.registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

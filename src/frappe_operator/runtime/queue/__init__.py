@@ -1,0 +1,1 @@
+"""Which key is reconciled next, and what becomes of the outcome."""

@@ -1,0 +1,1 @@
+"""Conditions and Events: what a user reads about an object."""

@@ -1,0 +1,301 @@
+"""Children: made, kept right, in order, gone when not wanted."""
+
+import asyncio
+
+import pytest
+
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, INGRESS, JOB, PVC, SECRET, Manifest, Ref
+from frappe_operator.kube.live import Live
+from frappe_operator.kube.readiness import exist
+from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict
+from frappe_operator.runtime.queue.queue import REST_SECONDS
+from tests.runtime.environment import (
+    NS,
+    OWNER,
+    TOY,
+    a_bed,
+    a_claim,
+    a_config,
+    a_deployment,
+    a_job,
+    a_secret,
+    child,
+    stage,
+)
+from tests.runtime.virtual_time import virtual
+
+
+def not_yet(lives: Lives) -> Verdict:
+    return Verdict(False, Reason.PROVISIONING, "not yet")
+
+
+@virtual
+async def test_a_child_is_made_with_its_owner() -> None:
+    async with a_bed() as bed:
+        done = await bed.apply(stage(a_config()))
+        assert bed.writes() == ["apply ConfigMap bear-config"]
+        owner = bed.get(CONFIG_MAP, "bear-config")["metadata"]["ownerReferences"]
+        assert owner == [
+            {
+                "apiVersion": TOY.api_version,
+                "kind": "Toy",
+                "name": "bear",
+                "uid": bed.owner.metadata.uid,
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ]
+        assert done.verdicts["Ready1"].ok
+        assert [ref.name for ref in done.written] == ["bear-config"]
+
+
+@virtual
+async def test_the_verdict_sees_what_was_just_written() -> None:
+    seen: list[Live | None] = []
+
+    def look(lives: Lives) -> Verdict:
+        seen.extend(lives)
+        return Verdict(True, Reason.READY, "")
+
+    async with a_bed() as bed:
+        await bed.apply(Stage("One", [a_deployment()], look, once=[a_secret()]))
+    assert [live.metadata.name for live in seen if live] == ["bear-web", "bear-key"]
+
+
+@virtual
+async def test_what_is_right_costs_no_request() -> None:
+    async with a_bed() as bed:
+        stages = [stage(a_config(), a_deployment(), a_claim("5Gi"), once=[a_secret(), a_job()])]
+        await bed.apply(*stages)
+        assert len(bed.writes()) == 5
+        bed.requests()
+        await bed.apply(*stages)
+        await bed.apply(*stages)
+        assert bed.requests() == []
+
+
+@virtual
+async def test_after_a_restart_every_child_is_compared_once_and_none_written() -> None:
+    stages = [stage(a_config(), a_deployment(), a_claim("5Gi"), once=[a_secret(), a_job()])]
+    async with a_bed() as bed:
+        await bed.apply(*stages)
+    async with a_bed(after=bed) as again:
+        await again.apply(*stages)
+        # Of one only its metadata is watched; of the other the server has its own way to write the amounts.
+        assert again.requests() == ["get ConfigMap bear-config", "get Deployment bear-web"]
+        await again.apply(*stages)
+        assert again.requests() == []
+
+
+@virtual
+async def test_what_was_edited_while_nobody_looked_is_put_right() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_deployment(paused=True)))
+    patch = {"spec": {"replicas": 7, "template": {"spec": {"nodeSelector": {"a": "b"}}}}}
+    bed.api.merge(Ref(DEPLOYMENT, NS, "bear-web"), patch, "kubectl")
+    async with a_bed(after=bed) as again:
+        await again.apply(stage(a_deployment()))
+        spec = again.get(DEPLOYMENT, "bear-web")["spec"]
+        assert spec["replicas"] == 1
+        assert "paused" not in spec, "ours, and not wanted any more"
+        assert spec["template"]["spec"]["nodeSelector"] == {"a": "b"}, "theirs"
+        again.requests()
+        await again.apply(stage(a_deployment()))
+        assert again.requests() == []
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {"data": {"size": "9"}},
+        {"data": {"size": None}},
+        {"metadata": {"labels": {"app.kubernetes.io/instance": "wolf"}}},
+    ],
+)
+def test_a_child_edited_by_hand_is_put_right(patch: Manifest) -> None:
+    @virtual
+    async def run() -> None:
+        async with a_bed() as bed:
+            await bed.apply(stage(a_config()))
+            before = bed.get(CONFIG_MAP, "bear-config")
+            bed.writes()
+            await bed.edit(CONFIG_MAP, "bear-config", patch)
+            await bed.apply(stage(a_config()))
+            assert bed.writes() == ["apply ConfigMap bear-config"]
+            after = bed.get(CONFIG_MAP, "bear-config")
+            assert after["data"] == before["data"]
+            assert after["metadata"]["labels"] == before["metadata"]["labels"]
+
+    run()
+
+
+@virtual
+async def test_what_others_add_is_theirs() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_config(), a_deployment()))
+        bed.writes()
+        await bed.edit(CONFIG_MAP, "bear-config", {"data": {"theirs": "x"}, "metadata": {"annotations": {"a": "b"}}})
+        await bed.edit(DEPLOYMENT, "bear-web", {"spec": {"template": {"spec": {"nodeSelector": {"a": "b"}}}}})
+        await bed.apply(stage(a_config(), a_deployment()))
+        assert bed.writes() == []
+        assert bed.get(CONFIG_MAP, "bear-config")["data"]["theirs"] == "x"
+
+
+@virtual
+async def test_a_field_we_set_before_and_do_not_want_any_more_goes_even_after_a_restart() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_config(size="1", colour="red")))
+        await bed.apply(stage(a_config(size="1")))
+        assert bed.get(CONFIG_MAP, "bear-config")["data"] == {"size": "1"}
+
+
+@virtual
+async def test_a_changed_wish_reaches_the_child() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_deployment()))
+        await bed.apply(stage(a_deployment(replicas=3, container={"image": "y"})))
+        spec = bed.get(DEPLOYMENT, "bear-web")["spec"]
+        assert (spec["replicas"], spec["template"]["spec"]["containers"][0]["image"]) == (3, "y")
+
+
+@virtual
+async def test_a_deleted_child_comes_back() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_config()))
+        await bed.delete(CONFIG_MAP, "bear-config")
+        await bed.apply(stage(a_config()))
+        assert bed.exists(CONFIG_MAP, "bear-config")
+
+
+@virtual
+async def test_a_child_that_is_being_deleted_is_waited_for() -> None:
+    async with a_bed() as bed:
+        held = {"metadata": {"finalizers": ["example.com/held"]}}
+        await bed.apply(stage(a_config()))
+        await bed.edit(CONFIG_MAP, "bear-config", held)
+        await bed.delete(CONFIG_MAP, "bear-config")
+        bed.writes()
+        done = await bed.apply(stage(a_config()))
+        assert bed.writes() == []
+        assert done.verdicts["Ready1"].reason == Reason.WAITING
+
+
+@virtual
+async def test_a_child_that_lost_our_label_gets_it_back() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_config()))
+        await bed.edit(CONFIG_MAP, "bear-config", {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}})
+        assert bed.cluster.get(CONFIG_MAP, "default", "bear-config") is None, "it has left our view"
+        done = await bed.apply(stage(a_config()))
+        assert done.verdicts["Ready1"].ok
+        assert bed.cluster.get(CONFIG_MAP, "default", "bear-config") is not None
+
+
+@virtual
+async def test_later_stages_wait_for_earlier_ones() -> None:
+    async with a_bed() as bed:
+        stages = [Stage("One", [a_config()], not_yet), stage(a_deployment(), name="Two")]
+        done = await bed.apply(*stages)
+        assert not bed.exists(DEPLOYMENT, "bear-web")
+        assert done.verdicts["Two"] == Verdict(False, Reason.WAITING, "Waits for One")
+
+
+@virtual
+async def test_a_stage_waits_only_for_those_it_comes_after() -> None:
+    async with a_bed() as bed:
+        one, two = Stage("One", [a_config()], not_yet), Stage("Two", [], exist)
+        beside = Stage("Beside", [a_deployment()], exist, after=["Two"])
+        behind = Stage("Behind", [], exist, once=[a_secret()], after=["Two", "One"])
+        done = await bed.apply(one, two, beside, behind)
+        assert bed.exists(DEPLOYMENT, "bear-web")
+        assert not bed.exists(SECRET, "bear-key")
+        assert done.verdicts["Behind"] == Verdict(False, Reason.WAITING, "Waits for One")
+
+
+@virtual
+async def test_a_stage_that_has_begun_is_kept_whole_while_earlier_stages_are_not_true() -> None:
+    async with a_bed() as bed:
+        two = Stage("Two", [a_deployment(), a_config("bear-more")], exist, once=[a_secret()])
+        await bed.apply(Stage("Two", [a_config("bear-more")], exist))
+        done = await bed.apply(Stage("One", [a_config()], not_yet), two)
+        assert bed.exists(DEPLOYMENT, "bear-web")
+        assert not bed.exists(SECRET, "bear-key"), "what is made once is not a part that got lost"
+        assert done.verdicts["Two"] == Verdict(False, Reason.WAITING, "Waits for One")
+
+
+@virtual
+async def test_what_is_anothers_is_no_beginning() -> None:
+    async with a_bed() as bed:
+        await bed.create(a_config("bear-more"))
+        await bed.apply(
+            Stage("One", [a_config()], not_yet), Stage("Two", [a_deployment(), a_config("bear-more")], exist)
+        )
+        assert not bed.exists(DEPLOYMENT, "bear-web")
+
+
+@virtual
+async def test_what_exists_is_kept_right_while_earlier_stages_are_not_true() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_deployment(), name="Two"))
+        await bed.edit(DEPLOYMENT, "bear-web", {"spec": {"replicas": 7}})
+        await bed.apply(Stage("One", [a_config()], not_yet), stage(a_deployment(), name="Two"))
+        assert bed.get(DEPLOYMENT, "bear-web")["spec"]["replicas"] == 1
+
+
+@virtual
+async def test_of_stages_with_one_condition_the_first_that_is_not_true_speaks() -> None:
+    async with a_bed() as bed:
+        done = await bed.apply(stage(name="One"), Stage("One", [], not_yet), stage(name="One"))
+        assert done.verdicts == {"One": Verdict(False, Reason.PROVISIONING, "not yet")}
+
+
+@virtual
+async def test_a_child_that_no_stage_names_goes() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_config("bear-old"), a_config("bear-new")))
+        await bed.apply(stage(a_config("bear-new")))
+        assert not bed.exists(CONFIG_MAP, "bear-old")
+        assert bed.exists(CONFIG_MAP, "bear-new")
+
+
+@virtual
+async def test_only_kinds_that_may_go_go() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_claim("5Gi"), once=[a_secret(), a_job()]))
+        await bed.apply(stage())
+        assert bed.exists(SECRET, "bear-key")
+        assert bed.exists(JOB, "bear-job")
+        assert bed.exists(PVC, "bear-files")
+
+
+@virtual
+async def test_a_claim_grows_and_never_shrinks() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_claim("5Gi")))
+        bed.writes()
+        done = await bed.apply(stage(a_claim("4Gi")))
+        verdict = done.verdicts["Ready1"]
+        assert bed.writes() == []
+        assert (verdict.reason, verdict.blocked) == (Reason.REJECTED, True)
+        assert "5Gi" in verdict.message
+        assert "4Gi" in verdict.message
+
+
+@virtual
+async def test_a_kind_that_nobody_watches_is_a_mistake() -> None:
+    async with a_bed() as bed:
+        with pytest.raises(ValueError, match="not watched"):
+            await bed.apply(stage(child(INGRESS, "bear")))
+
+
+@virtual
+async def test_children_have_their_owner_looked_at_when_they_change() -> None:
+    async with a_bed(leading=True) as bed:
+        await bed.apply(stage(a_config()))
+        await asyncio.sleep(2 * REST_SECONDS)
+        bed.looked_at.clear()
+        await bed.edit(CONFIG_MAP, "bear-config", {"data": {"size": "2"}})
+        assert bed.looked_at == [OWNER]
+        await bed.delete(CONFIG_MAP, "bear-config")
+        await asyncio.sleep(REST_SECONDS)
+        assert bed.looked_at == [OWNER, OWNER]

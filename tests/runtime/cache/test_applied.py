@@ -1,0 +1,252 @@
+"""One number says that a child is right, field by field: equal is only what is equal."""
+
+import copy
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import orjson
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, Manifest, Ref, ref_of
+from frappe_operator.kube.live import CONTROLLED_BY_US, Live
+from frappe_operator.kube.names import INSTANCE
+from frappe_operator.runtime.cache import applied as applied_module
+from frappe_operator.runtime.cache.applied import NOTHING, fingerprint
+from frappe_operator.runtime.cache.decoding import Decoder
+from frappe_operator.runtime.cache.store import Store
+from tests.runtime.environment import NS, a_config, a_deployment
+from tests.world.api import Api
+
+RUNNER = "the files of the runner"
+GOLDEN = Path(__file__).parents[2] / "golden"
+decode = Decoder(Live).object
+
+
+def an_api() -> Api:
+    api = Api(lambda: 0.0)
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NS}}, "kubectl")
+    return api
+
+
+def in_order(obj: Manifest) -> bytes:
+    """As the real API server sends it: maps in order, fields' sets too."""
+    return orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)
+
+
+def number(obj: Manifest) -> int:
+    """What of an object is ours, as the store has it."""
+    applied = decode(in_order(obj)).applied
+    return applied() if applied else NOTHING
+
+
+def a_child(**container: Any) -> Manifest:
+    """A Deployment whose amounts are written as the server writes them."""
+    amounts = {"resources": {"limits": {"cpu": "1", "memory": "512Mi"}}}
+    return a_deployment(container={"ports": [{"containerPort": 8080}], **amounts, **container})
+
+
+def applied(api: Api, manifest: Manifest) -> Manifest:
+    api.apply(manifest, CONTROLLED_BY_US)
+    return api.get(ref_of(manifest)).obj
+
+
+def golden() -> list[Manifest]:
+    """Every child of the golden cases that is kept equal to its manifest."""
+    paths = sorted(GOLDEN.glob("*/expected.yaml"))
+    documents = [each for path in paths for each in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+    # The runner's text is left out of the golden files.
+    return [each for each in documents if each["kind"] not in ("Job", "Secret") and each.get("data") != RUNNER]
+
+
+@pytest.mark.parametrize("manifest", golden(), ids=lambda each: f"{each['kind']}/{each['metadata']['name']}")
+def test_every_child_we_make_is_known_to_be_right_without_its_body(manifest: Manifest) -> None:
+    api = an_api()
+    namespace = manifest["metadata"]["namespace"]
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, "kubectl")
+    assert number(applied(api, manifest)) == fingerprint(manifest)
+
+
+OTHERS: dict[str, Manifest] = {
+    "a field we have no word on": {"spec": {"paused": True}},
+    "a label": {"metadata": {"labels": {"team": "blue"}}},
+    "an annotation": {"metadata": {"annotations": {"note": "x"}}},
+    "the node": {"spec": {"template": {"spec": {"nodeName": "n"}}}},
+}
+
+
+@pytest.mark.parametrize("patch", OTHERS.values(), ids=OTHERS)
+def test_what_others_add_is_not_in_it(patch: Manifest) -> None:
+    api, child = an_api(), a_child()
+    applied(api, child)
+    api.merge(ref_of(child), patch, "kubectl")
+    assert number(api.get(ref_of(child)).obj) == fingerprint(child)
+
+
+NEWS: dict[str, tuple[Manifest, bool]] = {
+    "an annotation that nobody reads": (
+        {"metadata": {"annotations": {"pv.kubernetes.io/bind-completed": "yes"}}},
+        False,
+    ),
+    "an annotation": ({"metadata": {"annotations": {"team": "blue"}}}, True),
+    "a field that others add": ({"data": {"theirs": "x"}}, False),
+    "a field of ours": ({"data": {"size": "2"}}, True),
+}
+
+
+@pytest.mark.parametrize(("patch", "news"), NEWS.values(), ids=NEWS)
+@pytest.mark.parametrize("claimed", [True, False])
+def test_what_others_write_into_a_child_that_stays_as_we_applied_it_is_no_news(
+    patch: Manifest, news: bool, claimed: bool
+) -> None:
+    api, child, store = an_api(), a_config(), Store(CONFIG_MAP)
+    store.put(decode(in_order(applied(api, child))))
+    api.merge(ref_of(child), patch, "kubectl")
+    now = copy.deepcopy(api.get(ref_of(child)).obj)
+    if not claimed:
+        # Anybody may take that from an object. Then nothing tells what of it is ours.
+        del now["metadata"]["managedFields"]
+    changed = store.put(decode(in_order(now)))
+    assert (changed is not None) is (news or not claimed)
+    assert str(store.all()[0].metadata.resource_version) == now["metadata"]["resourceVersion"]
+
+
+def test_other_peoples_entries_in_our_lists_are_not_in_it() -> None:
+    api, child = an_api(), a_child()
+    live = copy.deepcopy(applied(api, child))
+    containers = live["spec"]["template"]["spec"]["containers"]
+    containers.insert(0, {"name": "mesh", "image": "mesh:1"})
+    containers[1]["ports"].append({"containerPort": 9090})
+    api.merge(ref_of(child), {"spec": live["spec"]}, "kubectl")
+    now = api.get(ref_of(child)).obj
+    assert [each["name"] for each in now["spec"]["template"]["spec"]["containers"]] == ["mesh", "main"]
+    assert number(now) == fingerprint(child)
+
+
+EDITS: dict[str, Manifest] = {
+    "a number": {"spec": {"replicas": 7}},
+    "a label that is gone": {"metadata": {"labels": {"app.kubernetes.io/instance": None}}},
+    "a label that says something else": {"metadata": {"labels": {"app.kubernetes.io/instance": "other"}}},
+    "an image": {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "evil"}]}}}},
+    "no owner": {"metadata": {"ownerReferences": []}},
+}
+
+
+@pytest.mark.parametrize("patch", EDITS.values(), ids=EDITS)
+def test_whatever_else_our_fields_hold_is_another_number(patch: Manifest) -> None:
+    api, child = an_api(), a_child()
+    owner = {"apiVersion": "v1", "kind": "Toy", "name": "bear", "uid": "u", "controller": True}
+    child["metadata"]["ownerReferences"] = [owner]
+    assert number(applied(api, child)) == fingerprint(child)
+    api.merge(ref_of(child), patch, "kubectl")
+    assert number(api.get(ref_of(child)).obj) != fingerprint(child)
+
+
+def test_a_field_that_is_not_wanted_any_more_is_another_number() -> None:
+    api = an_api()
+    live = applied(api, a_child(workingDir="/tmp"))
+    assert number(live) == fingerprint(a_child(workingDir="/tmp"))
+    assert number(live) != fingerprint(a_child())
+
+
+def test_an_object_that_claims_fields_it_does_not_have_right_is_another_number() -> None:
+    """`managedFields` is a claim: whoever may write the object may write it as well."""
+    live = copy.deepcopy(applied(an_api(), a_child()))
+    live["spec"]["replicas"] = 9
+    assert number(live) != fingerprint(a_child())
+    ours = next(each for each in live["metadata"]["managedFields"] if each["manager"] == CONTROLLED_BY_US)
+    del ours["fieldsV1"]["f:spec"]["f:replicas"]
+    assert number(live) != fingerprint(a_child())
+
+
+STRANGE: dict[str, Manifest] = {
+    "a field that is not there": {"f:spec": {"f:nothing": {}}},
+    "a map that is a list": {"f:spec": {"f:template": {"f:spec": {"f:containers": {"f:name": {}}}}}},
+    "a list that is a number": {"f:spec": {"f:replicas": {'k:{"name":"x"}': {}}}},
+    "a key that is none": {"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:nonsense": {}}}}}},
+    "no map at all": {"f:spec": 7},
+}
+
+
+@pytest.mark.parametrize("fields", STRANGE.values(), ids=STRANGE)
+def test_what_cannot_be_told_is_nothing(fields: Manifest) -> None:
+    live = copy.deepcopy(applied(an_api(), a_child()))
+    live["metadata"]["managedFields"] = [
+        {"manager": CONTROLLED_BY_US, "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": fields}
+    ]
+    assert number(live) == NOTHING
+
+
+def test_of_what_we_did_not_apply_nothing_is_ours() -> None:
+    api, child = an_api(), a_child()
+    api.create(child, "kubectl")
+    assert number(api.get(Ref(DEPLOYMENT, NS, "bear-web")).obj) == NOTHING
+
+
+# --- children that differ in names only
+
+
+def owned(owner: str, *, uid: str = "", **values: str) -> Manifest:
+    """A child whose container has the values in its environment."""
+    env = [{"name": name, "value": value} for name, value in values.items()]
+    child = a_child(env=env)
+    child["metadata"]["labels"][INSTANCE] = owner
+    reference = {"apiVersion": "v1", "kind": "Toy", "name": owner, "uid": uid or f"uid-of-{owner}", "controller": True}
+    child["metadata"]["ownerReferences"] = [reference]
+    return child
+
+
+def test_what_is_ours_is_picked_once_from_children_that_differ_in_names_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    pick = Mock(wraps=applied_module._picked_text)
+    monkeypatch.setattr(applied_module, "_picked_text", pick)
+    for owner in ("otter", "badger", "vole"):
+        # The name is in a value, and in the key of a field that is ours.
+        child = owned(owner, host=f"{owner}.example.com", **{f"of-{owner}": "x"})
+        assert number(applied(an_api(), child)) == fingerprint(child)
+    assert pick.call_count == 1
+
+
+@pytest.mark.parametrize("owner", ["true", "null", "1", "e", "u2", "spec", "value", "containers"])
+def test_an_owner_may_be_called_as_a_word_of_json_or_of_our_fields(owner: str) -> None:
+    child = owned(owner, host=f"{owner}.example.com")
+    assert number(applied(an_api(), child)) == fingerprint(child)
+
+
+@pytest.mark.parametrize("value", ["\x7f", "\x7f1", "\x7f2", "\n", "\\u007f1"])
+def test_a_value_that_looks_like_a_placeholder_is_never_taken_for_the_name(value: str) -> None:
+    live = applied(an_api(), owned("otter", host=value))
+    assert number(live) != fingerprint(owned("otter", host="otter"))
+    assert number(live) != fingerprint(owned("otter", host="uid-of-otter"))
+
+
+WORDS = st.lists(
+    st.sampled_from(["otter", "vole", "ot", "ter", "-", "\x7f1", '"', "\\", "1"]), min_size=1, max_size=3
+).map("".join)
+
+
+OWNERS = st.tuples(st.sampled_from(["otter", "vole", "1", "ot"]), st.sampled_from(["u-1", "u-2"]))
+
+
+@given(mine=WORDS, theirs=WORDS, owner=OWNERS, other=OWNERS)
+def test_only_equal_children_have_the_same_number(
+    mine: str, theirs: str, owner: tuple[str, str], other: tuple[str, str]
+) -> None:
+    wanted = owned(owner[0], uid=owner[1], host=mine)
+    another = owned(other[0], uid=other[1], host=theirs)
+    live = applied(an_api(), another)
+    assert (number(live) == fingerprint(wanted)) is (wanted == another and "\x7f" not in mine)
+
+
+def test_a_child_of_another_owner_of_the_same_name_is_another() -> None:
+    live = applied(an_api(), owned("otter", uid="u-1", host="x"))
+    assert number(live) == fingerprint(owned("otter", uid="u-1", host="x"))
+    assert number(live) != fingerprint(owned("otter", uid="u-2", host="x"))
+
+
+def test_the_uid_of_another_owner_is_never_taken_for_ones_own() -> None:
+    number(applied(an_api(), owned("otter", uid="u-1111", of="u-1111")))
+    live = applied(an_api(), owned("badger", uid="u-2222", of="u-1111"))
+    assert number(live) != fingerprint(owned("badger", uid="u-2222", of="u-2222"))

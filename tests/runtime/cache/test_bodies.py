@@ -1,0 +1,89 @@
+"""Whole objects are asked for once, however many want them."""
+
+import asyncio
+
+import pytest
+
+from frappe_operator.runtime.cache.bodies import Bodies
+from tests.runtime.virtual_time import virtual
+
+
+class Server:
+    """Answers with the newest version of the one object it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.version = 1
+        self.fails = 0
+
+    async def ask(self) -> tuple[str, int, bytes]:
+        self.asked += 1
+        await asyncio.sleep(1)
+        if self.fails:
+            self.fails -= 1
+            raise LookupError
+        return "uid", self.version, f"body {self.version}".encode()
+
+
+@virtual
+async def test_many_who_want_the_same_ask_once() -> None:
+    server, bodies = Server(), Bodies()
+    found = await asyncio.gather(*(bodies.get("uid", 1, server.ask) for _ in range(50)))
+    assert found == [b"body 1"] * 50
+    assert await bodies.get("uid", 1, server.ask) == b"body 1"
+    assert server.asked == 1
+
+
+@virtual
+async def test_another_version_is_asked_for() -> None:
+    server, bodies = Server(), Bodies()
+    await bodies.get("uid", 1, server.ask)
+    server.version = 2
+    assert await bodies.get("uid", 2, server.ask) == b"body 2"
+    assert server.asked == 2
+
+
+@virtual
+async def test_a_failure_is_nobody_elses() -> None:
+    server, bodies = Server(), Bodies()
+    server.fails = 1
+    found = await asyncio.gather(*(bodies.get("uid", 1, server.ask) for _ in range(3)), return_exceptions=True)
+    assert isinstance(found[0], LookupError)
+    assert found[1:] == [b"body 1"] * 2
+    assert server.asked == 2
+
+
+@virtual
+async def test_what_was_not_wanted_for_longest_goes_when_there_is_no_room() -> None:
+    bodies, asked = Bodies(most=25), []
+
+    async def get(uid: str) -> None:
+        async def ask() -> tuple[str, int, bytes]:
+            asked.append(uid)
+            return uid, 1, b"ten bytes."
+
+        await bodies.get(uid, 1, ask)
+
+    for uid in ("a", "b", "a", "c", "a", "b"):
+        await get(uid)
+    assert asked == ["a", "b", "c", "b"]
+
+
+@virtual
+async def test_a_body_larger_than_all_room_is_answered_and_not_kept() -> None:
+    server, bodies = Server(), Bodies(most=3)
+    for _ in range(2):
+        assert await bodies.get("uid", 1, server.ask) == b"body 1"
+    assert server.asked == 2
+
+
+@virtual
+async def test_who_gives_up_leaves_the_others_their_turn() -> None:
+    server, bodies = Server(), Bodies()
+    first = asyncio.ensure_future(bodies.get("uid", 1, server.ask))
+    second = asyncio.ensure_future(bodies.get("uid", 1, server.ask))
+    await asyncio.sleep(0.5)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert await second == b"body 1"

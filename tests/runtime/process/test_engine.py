@@ -1,0 +1,387 @@
+"""The engine and the cluster it shows: what is known, who is told, who works, and when it ends."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, STORAGE_CLASS, Key
+from frappe_operator.kube.live import Custom, Job, Live, Meta, StorageClass, Workload, pairs
+from frappe_operator.kube.names import OURS
+from frappe_operator.runtime.cache.selector import matches
+from frappe_operator.runtime.client.client import Client
+from frappe_operator.runtime.client.transport import Response
+from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.controller import Controller, Watch, owned_by, watched
+from frappe_operator.runtime.process.engine import Engine
+from frappe_operator.runtime.queue.queue import Priority
+from tests.runtime.environment import NS, OWNER, TOY, a_bed, a_config, a_deployment, a_job, a_secret, stage
+from tests.runtime.scripted_server import HANG, Scripted, added, an_object, refusal, told_all
+from tests.runtime.virtual_time import virtual
+
+STATES = ("ready", "running", "delayed")
+
+
+async def nothing(cluster: Cluster, key: Key) -> float | None:
+    return None
+
+
+def nobody(cluster: Cluster, live: Live) -> Sequence[Key]:
+    return ()
+
+
+@virtual
+async def test_who_stands_by_knows_everything_and_does_nothing() -> None:
+    async with a_bed() as bed:
+        await bed.edit(TOY, "bear", {"spec": {"size": 2}})
+        await asyncio.sleep(60)
+        assert bed.looked_at == []
+        assert bytes(bed.owner.spec) == b'{"size":2}'
+        bed.leading.set()
+        await asyncio.sleep(1)
+        assert bed.looked_at == [OWNER]
+
+
+@virtual
+async def test_everything_is_looked_at_once_in_the_beginning_and_then_what_changes() -> None:
+    async with a_bed(leading=True) as bed:
+        await asyncio.sleep(3600)
+        assert bed.looked_at == [OWNER]
+        await bed.edit(TOY, "bear", {"spec": {"size": 2}})
+        assert bed.looked_at == [OWNER, OWNER]
+
+
+@virtual
+async def test_an_edit_is_more_urgent_than_a_child() -> None:
+    async with a_bed() as bed:
+        urgent: list[Priority] = []
+        bed.engine.cluster._enqueue = lambda kind, key, priority: urgent.append(priority)
+        bed.cluster.listening = True
+        await bed.edit(TOY, "bear", {"spec": {"size": 2}})
+        await bed.edit(TOY, "bear", {"status": {"x": 1}}, "status")
+        await bed.apply(stage(a_config()))
+        await bed.edit(CONFIG_MAP, "bear-config", {"data": {"a": "changed"}})
+        assert urgent == [Priority.EDIT, Priority.EVENT, Priority.EVENT]
+
+
+@virtual
+async def test_a_child_that_was_just_made_does_not_have_its_maker_look_again_but_what_becomes_of_it_does() -> None:
+    async with a_bed(leading=True) as bed:
+        await asyncio.sleep(1)
+        bed.looked_at.clear()
+        await bed.apply(stage(a_config(), a_deployment(), once=[a_secret()]))
+        await asyncio.sleep(1)
+        assert bed.looked_at == []
+        await bed.edit(DEPLOYMENT, "bear-web", {"status": {"readyReplicas": 1}}, "status")
+        assert bed.looked_at == [OWNER]
+
+
+@virtual
+async def test_owners_are_known_before_children() -> None:
+    server = Scripted(rest=[HANG])
+    watches = [Watch(DEPLOYMENT, Workload, owned_by(TOY)), Watch(JOB, Job, owned_by(TOY))]
+    paths: list[str] = []
+    stream = server.stream
+
+    def told(path: str, **more: Any) -> Any:
+        paths.append(path)
+        return stream(path, **more)
+
+    server.stream = told  # type: ignore[method-assign]
+    server.streams = [[5.0, told_all(3), HANG]]
+    engine = Engine(server, [Controller(TOY, nothing, watches)])
+    run = asyncio.create_task(engine.run(asyncio.Event()))
+    await asyncio.sleep(4)
+    assert paths == ["/apis/toys.example.com/v1/toys"]
+    await asyncio.sleep(2)
+    assert sorted(paths)[:2] == ["/apis/apps/v1/deployments", "/apis/batch/v1/jobs"]
+    assert not engine.synced.is_set()
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+
+
+@virtual
+async def test_looks_that_ask_for_nothing_leave_the_others_their_turn() -> None:
+    """In the time of a thousand such looks edits are heard and the Lease is renewed."""
+    order: list[str] = []
+    everything = asyncio.Event()
+    toys = [added(f"toy-{number:04}", number + 1) for number in range(1000)]
+
+    async def reconcile(cluster: Cluster, key: Key) -> float | None:
+        order.append("look")
+        if order.count("look") == len(toys):
+            everything.set()
+        return None
+
+    async def somebody_else() -> None:
+        while True:
+            order.append("turn")
+            await asyncio.sleep(0)
+
+    engine = Engine(Scripted([[*toys, told_all(2000), HANG]]), [Controller(TOY, reconcile)])
+    leading = asyncio.Event()
+    run = asyncio.create_task(engine.run(leading))
+    await engine.synced.wait()
+    other = asyncio.create_task(somebody_else())
+    leading.set()
+    await everything.wait()
+    looks = [len(each) for each in "".join(each[0] for each in order).split("t")]
+    assert max(looks) == 1
+    for task in (run, other):
+        task.cancel()
+    await asyncio.gather(run, other, return_exceptions=True)
+
+
+@virtual
+async def test_where_namespaces_are_named_only_those_are_asked_for() -> None:
+    paths: set[str] = set()
+
+    class Told(Scripted):
+        def stream(self, path: str, **more: Any) -> Any:
+            paths.add(path)
+            self.rest = refusal(403) if "storageclasses" in path else [told_all(3), HANG]
+            return super().stream(path, **more)
+
+    watches = [Watch(CONFIG_MAP, Live, owned_by(TOY)), Watch(STORAGE_CLASS, StorageClass, nobody)]
+    engine = Engine(Told(), [Controller(TOY, nothing, watches)], namespaces=["red", "blue"])
+    run = asyncio.create_task(engine.run(asyncio.Event()))
+    async with asyncio.timeout(5):
+        await engine.synced.wait()
+    assert paths == {
+        "/apis/toys.example.com/v1/namespaces/red/toys",
+        "/apis/toys.example.com/v1/namespaces/blue/toys",
+        "/api/v1/namespaces/red/configmaps",
+        "/api/v1/namespaces/blue/configmaps",
+        "/apis/storage.k8s.io/v1/storageclasses",
+    }
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+
+
+async def _running(seconds: float) -> tuple[Engine, list[str]]:
+    """An engine at work on one object for so long."""
+    said: list[str] = []
+
+    async def slow(cluster: Cluster, key: Key) -> float | None:
+        said.append("began")
+        await asyncio.sleep(seconds)
+        said.append("ended")
+        return None
+
+    engine = Engine(Scripted([[added("a", 2), told_all(3), HANG]]), [Controller(TOY, slow)])
+    leading = asyncio.Event()
+    leading.set()
+    task = asyncio.create_task(engine.run(leading))
+    engine.cluster.keep = task  # type: ignore[attr-defined]
+    await asyncio.sleep(1)
+    assert said == ["began"]
+    return engine, said
+
+
+@virtual
+async def test_before_it_goes_what_is_being_done_is_finished() -> None:
+    engine, said = await _running(1.3)
+    engine.queues[TOY].add(Key("ns", "another"))
+    await asyncio.sleep(0.1)
+    await engine.drain(5)
+    assert said.count("ended") == said.count("began") == 2
+    assert asyncio.get_running_loop().time() < 3
+    engine.queues[TOY].add(Key("ns", "third"))
+    await asyncio.sleep(10)
+    assert said.count("began") == 2
+
+
+@virtual
+async def test_what_takes_too_long_is_dropped_when_it_goes() -> None:
+    engine, said = await _running(100)
+    began = asyncio.get_running_loop().time()
+    await engine.drain(0.4)
+    assert asyncio.get_running_loop().time() - began == pytest.approx(0.4)
+    assert "ended" not in said
+
+
+@virtual
+async def test_the_metrics_tell_what_is_going_on() -> None:
+    async with a_bed(leading=True) as bed:
+        await bed.apply(stage(a_config()))
+        await asyncio.sleep(5)
+        bed.engine.measure()
+        value = bed.engine.metrics.registry.get_sample_value
+        labels = {"kind": "ConfigMap"}
+        requests = {**labels, "verb": "apply", "status": "201"}
+        assert value("frappe_operator_requests_total", requests) == 1
+        assert value("frappe_operator_objects", labels) == 1
+        assert value("frappe_operator_watch_age_seconds", {**labels, "namespace": ""}) is not None
+        looked = {"kind": "Toy", "outcome": "done"}
+        assert value("frappe_operator_reconcile_seconds_count", looked) == len(bed.looked_at)
+        bed.engine.queues[TOY].add_after(OWNER, 10)
+        bed.engine.measure()
+        keys = {state: value("frappe_operator_queue_keys", {"kind": "Toy", "state": state}) for state in STATES}
+        assert keys == {"ready": 0, "running": 0, "delayed": 1}
+
+
+def test_controllers_share_what_they_see_of_a_kind() -> None:
+    one = Controller(TOY, nothing, [Watch(JOB, Job, owned_by(TOY), OURS, indices={"a": lambda live: ["x"]})])
+    other = Controller(CONFIG_MAP, nothing, [Watch(JOB, Job, nobody, OURS, indices={"b": lambda live: ["y"]})])
+    shared = watched([one, other])
+    assert list(shared) == [TOY, CONFIG_MAP, JOB]
+    assert set(shared[JOB].indices) == {"a", "b"}
+    assert [reader.kind for reader in shared[JOB].readers] == [TOY, CONFIG_MAP]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Watch(JOB, Live, nobody, OURS),
+        Watch(JOB, Job, nobody),
+        Watch(JOB, Job, nobody, OURS, metadata_only=True),
+        Watch(JOB, Job, nobody, OURS, indices={"a": lambda live: []}),
+    ],
+)
+def test_controllers_that_want_to_see_different_things_of_a_kind_are_a_mistake(other: Watch) -> None:
+    one = Controller(TOY, nothing, [Watch(JOB, Job, nobody, OURS, indices={"a": lambda live: ["x"]})])
+    with pytest.raises(ValueError, match="Job"):
+        watched([one, Controller(CONFIG_MAP, nothing, [other])])
+
+
+@virtual
+async def test_a_body_is_asked_for_once_and_again_when_it_has_changed() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_config()))
+        bed.requests()
+        for _ in range(3):
+            body = await bed.cluster.body(CONFIG_MAP, NS, "bear-config")
+            assert body is not None
+            assert body["data"] == {"size": "1"}
+        assert bed.requests() == ["get ConfigMap bear-config"]
+        await bed.edit(CONFIG_MAP, "bear-config", {"data": {"size": "2"}})
+        body = await bed.cluster.body(CONFIG_MAP, NS, "bear-config")
+        assert body is not None
+        assert body["data"] == {"size": "2"}
+        assert bed.requests() == ["get ConfigMap bear-config"]
+
+
+@virtual
+async def test_of_what_is_not_known_there_is_no_body_and_no_request() -> None:
+    async with a_bed() as bed:
+        assert await bed.cluster.body(CONFIG_MAP, NS, "none") is None
+        assert bed.requests() == []
+
+
+@virtual
+async def test_a_read_is_always_fresh() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_config()))
+        bed.requests()
+        for _ in range(2):
+            assert await bed.cluster.read(CONFIG_MAP, NS, "bear-config") is not None
+        assert await bed.cluster.read(CONFIG_MAP, NS, "none") is None
+        assert len(bed.requests()) == 3
+
+
+@virtual
+async def test_a_list_can_be_narrowed() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_config()))
+        ours = await bed.cluster.list(CONFIG_MAP, NS, OURS)
+        assert [each["metadata"]["name"] for each in ours] == ["bear-config"]
+        assert await bed.cluster.list(CONFIG_MAP, "elsewhere") == []
+
+
+@virtual
+async def test_what_was_written_is_known_at_once() -> None:
+    async with a_bed() as bed:
+        live = await bed.cluster.apply(a_config())
+        known = bed.cluster.get(CONFIG_MAP, NS, "bear-config")
+        assert known is not None
+        assert known.metadata.uid == live.metadata.uid
+        await bed.cluster.delete(CONFIG_MAP, NS, "bear-config", live.metadata.uid)
+        assert bed.cluster.get(CONFIG_MAP, NS, "bear-config") is None
+        await bed.cluster.delete(CONFIG_MAP, NS, "bear-config", live.metadata.uid)
+
+
+@virtual
+@pytest.mark.parametrize(
+    ("meanwhile", "told"),
+    [({}, []), ({"generation": 2}, [Priority.EDIT]), ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, [Priority.EDIT])],
+)
+async def test_an_edit_that_comes_with_the_answer_to_our_own_word_is_not_lost(meanwhile, told) -> None:
+    # The watch is behind: when it tells of the edit, that is known already and no news.
+    toy = {**an_object("bear", 5, namespace=NS, metadata={"generation": 1}), "kind": "Toy"}
+    after = {**toy, "metadata": {**toy["metadata"], "resourceVersion": "7", **meanwhile}, "status": {"x": 1}}
+    server = Scripted(answers=[Response(200, {}, json.dumps(after).encode())])
+    urgent: list[Priority] = []
+    cluster = Cluster(
+        Client(server),
+        watched([Controller(TOY, nothing)]),
+        clock=lambda: 0.0,
+        enqueue=lambda kind, key, priority: urgent.append(priority),
+        later=lambda kind, key, seconds: None,
+    )
+    cluster.note(TOY, json.dumps(toy).encode())
+    cluster.listening = True
+    await cluster.patch(TOY, *OWNER, {"status": {"x": 1}}, subresource="status", by=(TOY, OWNER))
+    assert urgent == told
+
+
+@virtual
+async def test_what_no_watch_would_show_is_not_known_by_writing_it_either() -> None:
+    async with a_bed() as bed:
+        manifest = a_config()
+        del manifest["metadata"]["labels"]
+        await bed.cluster.apply(manifest)
+        assert bed.cluster.get(CONFIG_MAP, NS, "bear-config") is None
+
+
+@virtual
+async def test_children_are_found_by_their_owner_whatever_their_kind() -> None:
+    async with a_bed() as bed:
+        await bed.apply(stage(a_config(), a_deployment(), once=[a_job()]))
+        found = bed.cluster.owned(bed.owner.metadata.uid)
+        assert sorted(kind.kind for kind, _ in found) == ["ConfigMap", "Deployment", "Job"]
+
+
+@virtual
+async def test_a_mapper_that_fails_does_not_stop_the_news() -> None:
+    def strange(cluster: Cluster, live: Live) -> Sequence[Key]:
+        raise LookupError("strange")
+
+    looked_at: list[Key] = []
+
+    async def reconcile(cluster: Cluster, key: Key) -> float | None:
+        looked_at.append(key)
+        return None
+
+    watches = [Watch(JOB, Job, strange), Watch(TOY, Custom, owned_by(TOY))]
+    server = Scripted(rest=[told_all(3), 5.0, added("a", 4), HANG])
+    engine = Engine(server, [Controller(TOY, reconcile, watches)])
+    leading = asyncio.Event()
+    leading.set()
+    run = asyncio.create_task(engine.run(leading))
+    await asyncio.sleep(10)
+    assert looked_at == [Key("ns", "a")]
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("selector", "seen"),
+    [
+        ("", True),
+        ("a=1", True),
+        ("a==1", True),
+        ("a=2", False),
+        ("a!=2", True),
+        ("a!=1", False),
+        ("a", True),
+        ("c", False),
+        ("!c", True),
+        ("!a", False),
+        ("a=1,b", True),
+        ("a=1, c", False),
+    ],
+)
+def test_selectors(selector: str, seen: bool) -> None:
+    assert matches(selector, Meta("x", labels=pairs({"a": "1", "b": ""}))) is seen

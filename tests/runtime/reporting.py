@@ -1,0 +1,58 @@
+"""What the tests of status, Events and trouble say, and read."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from frappe_operator.kube.kinds import EVENT, Key, Manifest, Ref
+from frappe_operator.kube.stage import Reason, Verdict
+from frappe_operator.runtime.controller import Controller
+from frappe_operator.runtime.queue.reconcile import look
+from frappe_operator.runtime.status.report import report
+from tests.runtime.environment import OWNER, TOY, Bed
+
+YES = Verdict(True, Reason.READY, "There.")
+NO = Verdict(False, Reason.PROVISIONING, "Not yet.")
+STUCK = Verdict(False, Reason.NAME_CONFLICT, "Do something.", blocked=True)
+
+
+async def say(bed: Bed, extra: dict[str, Any] | None = None, **verdicts: Verdict) -> None:
+    await report(bed.cluster, TOY, bed.owner, verdicts, extra or {})
+    await asyncio.sleep(0.1)
+
+
+def status(bed: Bed) -> Manifest:
+    found: Manifest = bed.get(TOY, OWNER.name).get("status", {})
+    return found
+
+
+def conditions(bed: Bed) -> dict[str, tuple[str, str]]:
+    return {each["type"]: (each["status"], each["reason"]) for each in status(bed)["conditions"]}
+
+
+def events(bed: Bed) -> list[tuple[str, str, str]]:
+    found = [record.obj for record in bed.api.store.list(EVENT)]
+    return sorted((each["action"], each["type"], each["reason"]) for each in found)
+
+
+def ref() -> Ref:
+    return Ref(TOY, *OWNER)
+
+
+async def looked(bed: Bed, reconcile: Callable[[], Awaitable[float | None]], times: int = 1) -> str:
+    async def ask(cluster: object, key: Key) -> float | None:
+        return await reconcile()
+
+    outcome = ""
+    queue = bed.engine.queues[TOY]
+    for _ in range(times):
+        outcome = await look(bed.cluster, Controller(TOY, ask), queue, OWNER)
+        await asyncio.sleep(0.1)
+    return outcome
+
+
+def raising(error: Exception) -> Callable[[], Awaitable[float | None]]:
+    async def reconcile() -> float | None:
+        raise error
+
+    return reconcile

@@ -19,42 +19,58 @@ EXTERNAL = {"mode": "external", "connectionSecretRef": {"name": "mine"}}
 
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "misspelt field": ("FrappeSite", {**SITE, "domian": "x"}, 'unknown field "spec.domian"'),
-    "upper case site": ("FrappeSite", {**SITE, "siteName": "Shop"}, "write a host name in lower case"),
+    "upper case site": ("FrappeSite", {**SITE, "siteName": "Shop"}, "must be a host name in lowercase"),
     "reserved site": ("FrappeSite", {**SITE, "siteName": "assets"}, "a name Frappe uses itself"),
     "no bench": ("FrappeSite", {"siteName": "a.b"}, "spec.benchRef: Required value"),
     "url for a domain": ("FrappeSite", {**SITE, "domain": "https://shop/"}, "without scheme, port or path"),
     "no connection": ("FrappeSite", {**SITE, "dbConfig": {"mode": "external"}}, "name a Secret with the keys host,"),
-    "two modes": ("FrappeSite", {**SITE, "dbConfig": {**EXTERNAL, "mode": "shared"}}, "goes with mode: external"),
+    "two modes": (
+        "FrappeSite",
+        {**SITE, "dbConfig": {**EXTERNAL, "mode": "shared"}},
+        "is required with mode: external",
+    ),
     "mysql": ("FrappeSite", {**SITE, "dbConfig": {"provider": "mysql"}}, 'supported values: "mariadb"'),
-    "amount": ("FrappeSite", {**SITE, "storage": {"size": "5 GB"}}, "write an amount such as 5Gi"),
+    "amount": ("FrappeSite", {**SITE, "storage": {"size": "5 GB"}}, "must be a quantity such as 5Gi"),
     "two schedulers": ("FrappeSite", {**SITE, "componentReplicas": {"scheduler": 2}}, "componentReplicas.scheduler"),
     "two socketios": ("FrappeSite", {**SITE, "componentReplicas": {"socketio": 2}}, "less than or equal to 1"),
     "policy": ("FrappeSite", {**SITE, "deletionPolicy": "Keep"}, 'supported values: "Delete", "Retain"'),
     "apps twice": ("FrappeBench", {**BENCH, "apps": [{"name": "crm"}], "appsJSON": "[]"}, "keep one and remove the"),
-    "proxy by name": ("FrappeBench", {**BENCH, "trustedProxies": ["ingress"]}, "write a network such as 10.244.0.0/16"),
+    "proxy by name": (
+        "FrappeBench",
+        {**BENCH, "trustedProxies": ["ingress"]},
+        "must be a network such as 10.244.0.0/16",
+    ),
     "proxy without bits": ("FrappeBench", {**BENCH, "trustedProxies": ["10.0.0.7"]}, "a single address as 10.0.0.7/32"),
-    "everybody": ("FrappeBench", {**BENCH, "trustedProxies": ["0.0.0.0/0"]}, "would believe everybody"),
-    "everybody too": ("FrappeBench", {**BENCH, "trustedProxies": ["fd00::/8", "::/0"]}, "would believe everybody"),
-    "suffix": ("FrappeBench", {**BENCH, "domainConfig": {"suffix": "a.com"}}, "write a dot and a domain"),
-    "version": ("FrappeBench", {"frappeVersion": "version 15"}, "write the tag of an image"),
+    "everybody": ("FrappeBench", {**BENCH, "trustedProxies": ["0.0.0.0/0"]}, "every address (/0) is not allowed"),
+    "everybody too": (
+        "FrappeBench",
+        {**BENCH, "trustedProxies": ["fd00::/8", "::/0"]},
+        "every address (/0) is not allowed",
+    ),
+    "suffix": ("FrappeBench", {**BENCH, "domainConfig": {"suffix": "a.com"}}, "must be a dot followed by a domain"),
+    "version": ("FrappeBench", {"frappeVersion": "version 15"}, "must be an image tag"),
     "tag": ("FrappeBench", {**BENCH, "imageConfig": {"repository": "r.example.com/erp:v1"}}, "in imageConfig.tag"),
     "old": ("FrappeBench", {"frappeVersion": "version-14"}, "use an image with Frappe 15 or newer"),
-    "address": ("FrappeSite", {**SITE, "domain": "10.0.0.7"}, "an IP address is no host name"),
-    "address as a name": ("FrappeSite", {**SITE, "siteName": "10.0.0.7"}, "write a name that leads to it in siteName"),
+    "address": ("FrappeSite", {**SITE, "domain": "10.0.0.7"}, "must be a host name, not an IP address"),
+    "address as a name": ("FrappeSite", {**SITE, "siteName": "10.0.0.7"}, "use a host name that resolves to it"),
     "no unit": ("FrappeBench", {**BENCH, "redisConfig": {"maxMemory": "512"}}, "an amount of memory with its unit"),
     "app of a repository": (
         "FrappeBench",
         {**BENCH, "appsJSON": '[{"name": "crm", "url": "x"}]'},
         "remove branch, url",
     ),
-    "deep": ("FrappeBench", {**BENCH, "appsJSON": "[" * 8000}, "write a JSON list of app names"),
-    "digest": ("FrappeBench", {**BENCH, "imageConfig": {"digest": "abc"}}, "write sha256: and 64 hexadecimal digits"),
+    "deep": ("FrappeBench", {**BENCH, "appsJSON": "[" * 8000}, "must be a JSON list of app names"),
+    "digest": (
+        "FrappeBench",
+        {**BENCH, "imageConfig": {"digest": "abc"}},
+        "must be sha256: followed by 64 hexadecimal digits",
+    ),
 }
 
 CHANGED: dict[str, tuple[dict[str, Any], str]] = {
     "siteName": ({"siteName": "other.example.com"}, "use domain and aliases to answer on another host name"),
-    "benchRef": ({"benchRef": {"name": "pier"}}, "benchRef cannot change once the site exists"),
-    "mode": ({"dbConfig": EXTERNAL}, "dbConfig.mode cannot change once the site exists"),
+    "benchRef": ({"benchRef": {"name": "pier"}}, "benchRef is immutable"),
+    "mode": ({"dbConfig": EXTERNAL}, "dbConfig.mode is immutable"),
 }
 
 

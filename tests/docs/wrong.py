@@ -6,23 +6,23 @@ from typing import Any
 from frappe_operator.api import crd
 from frappe_operator.kube.kinds import BENCH, SITE, Kind
 
-AMOUNT = "write an amount such as 5Gi, 512Mi, 500m or 2"
-VOLUME = "a volume has at least 1Mi and at most 1024Pi"
-OBJECT = "write the name of a Kubernetes object"
-TAG = "write the tag of an image"
-IMAGE = "write an image such as registry.example.com/mariadb:10.11"
-HOST = "write a host name such as shop.example.com, without scheme, port or path"
-ADDRESS = "an IP address is no host name: write a name that leads to it"
-APP = "write the name of the app's Python package"
-BYTES = "memory and ephemeral-storage are counted in bytes, and less than 1Mi is too little"
-ABOVE = "a request is above the limit of the same name"
-NAMES = "write cpu, memory or ephemeral-storage, and no other name"
+AMOUNT = "must be a quantity such as 5Gi, 512Mi, 500m or 2"
+VOLUME = "must be between 1Mi and 1024Pi"
+OBJECT = "must be the name of a Kubernetes object"
+TAG = "must be an image tag"
+IMAGE = "must be an image name such as registry.example.com/mariadb:10.11"
+HOST = "must be a host name such as shop.example.com, without scheme, port or path"
+ADDRESS = "must be a host name, not an IP address: use a name that resolves to the address"
+APP = "must be the name of the app's Python package"
+BYTES = "memory and ephemeral-storage are in bytes and must be at least 1Mi"
+ABOVE = "a request must not exceed the limit of the same resource"
+NAMES = "only cpu, memory and ephemeral-storage are supported"
 COUNT = "in body should be less than or equal to 1000"
-APPS_JSON = "write a JSON list of app names"
-SOURCES = "apps come from the image: remove branch, url and the like"
-MEMORY = "write an amount of memory with its unit, such as 512Mi or 4gb"
-CACHE = "a cache holds at least 1Mi and at most 1024Ti"
-IN_TAG = "write them in imageConfig.tag and imageConfig.digest"
+APPS_JSON = "must be a JSON list of app names"
+SOURCES = "apps are taken from the image: remove branch, url and similar fields"
+MEMORY = "must be an amount of memory with a unit, such as 512Mi or 4gb"
+CACHE = "must be between 1Mi and 1024Ti"
+IN_TAG = "set imageConfig.tag or imageConfig.digest"
 OBJECT_TYPE = "must be of type object"
 
 Words = tuple[Any, str]
@@ -32,7 +32,7 @@ AMOUNTS: dict[str, list[Words]] = {
     "requests": [({"cpus": 1}, NAMES), ({"memory": "512m"}, BYTES), ({"memory": 512}, BYTES)],
     "limits": [({"nvidia.com/gpu": 1}, NAMES), ({"ephemeral-storage": "1k"}, BYTES)],
     "requests.<cpu>": [("-1", AMOUNT), ("1 Gi", AMOUNT), (-1, AMOUNT), (1.5, "must be of type integer,string")],
-    "limits.<cpu>": [("1e3", AMOUNT), ("9" * 32, "write an amount of at most 1024Pi"), ("05", AMOUNT)],
+    "limits.<cpu>": [("1e3", AMOUNT), ("9" * 32, "must be at most 1024Pi"), ("05", AMOUNT)],
 }
 COMPONENTS = (
     *("gunicorn", "socketio", "scheduler", "workerDefault", "workerLong", "workerShort"),
@@ -61,7 +61,11 @@ def sizing(*more: str) -> dict[str, list[Words]]:
 
 WRONG: dict[Kind, dict[str, list[Words]]] = {
     BENCH: {
-        "frappeVersion": [("version 15", TAG), ("version-14", "Frappe before 15 is too old"), ("v" * 129, "Too long")],
+        "frappeVersion": [
+            ("version 15", TAG),
+            ("version-14", "Frappe versions before 15 are not supported"),
+            ("v" * 129, "Too long"),
+        ],
         "appsJSON": [
             ("[erpnext]", APPS_JSON),
             ("", APPS_JSON),
@@ -83,12 +87,12 @@ WRONG: dict[Kind, dict[str, list[Words]]] = {
             ("registry.example.com/erp:v1", IN_TAG),
             ("registry.example.com:5000/erp:", IN_TAG),
             (f"registry.example.com/erp@sha256:{'0' * 64}", IN_TAG),
-            ("registry.example.com/Erp", "write an image without tag"),
-            ("https://registry.example.com/erp", "write an image without tag"),
-            ("registry.example.com//erp", "write an image without tag"),
+            ("registry.example.com/Erp", "must be an image name without a tag"),
+            ("https://registry.example.com/erp", "must be an image name without a tag"),
+            ("registry.example.com//erp", "must be an image name without a tag"),
         ],
         "imageConfig.tag": [("v15:1", TAG), ("", TAG)],
-        "imageConfig.digest": [("abc", "write sha256: and 64 hexadecimal digits")],
+        "imageConfig.digest": [("abc", "must be sha256: followed by 64 hexadecimal digits")],
         "imageConfig.pullPolicy": [("always", 'supported values: "Always", "IfNotPresent", "Never"')],
         "imageConfig.pullSecrets": [([{"name": "a"}, {"name": "a"}], "Duplicate value")],
         "imageConfig.pullSecrets[].name": NAME,
@@ -104,18 +108,21 @@ WRONG: dict[Kind, dict[str, list[Words]]] = {
         "storage.accessMode": [("RWX", 'supported values: "Auto", "ReadWriteMany", "ReadWriteOnce"')],
         "trustedProxies": [("10.0.0.0/8", "must be of type array"), (["10.0.0.0/8"] * 33, "at most 32 items")],
         "trustedProxies[]": [
-            *((bad, "write a network such as") for bad in ("ingress", "10.0.0.7", "10.0.0.0/33", "fd00::1::2/64")),
-            ("0.0.0.0/0", "would believe everybody"),
-            ("::/0", "would believe everybody"),
+            *((bad, "must be a network such as") for bad in ("ingress", "10.0.0.7", "10.0.0.0/33", "fd00::1::2/64")),
+            ("0.0.0.0/0", "every address (/0) is not allowed"),
+            ("::/0", "every address (/0) is not allowed"),
         ],
         "domainConfig": [(".example.com", OBJECT_TYPE)],
-        "domainConfig.suffix": [("example.com", "write a dot and a domain in lower case"), (".10.0.0.7", ADDRESS)],
+        "domainConfig.suffix": [
+            ("example.com", "must be a dot followed by a domain in lowercase"),
+            (".10.0.0.7", ADDRESS),
+        ],
         "databaseConfig": [("mariadb", OBJECT_TYPE)],
         "databaseConfig.image": [("mariadb:10.11 ", IMAGE), ("registry.example.com:5000/", IMAGE)],
         "databaseConfig.storageSize": SIZE,
         "databaseConfig.storageClassName": NAME,
         **amounts("databaseConfig.resources"),
-        "ingress": [({"type": "None", "className": "inner"}, "className is of the Ingresses")],
+        "ingress": [({"type": "None", "className": "inner"}, "className cannot be set with type: None")],
         "ingress.type": [("none", 'supported values: "Ingress", "None"')],
         "ingress.className": NAME,
     },
@@ -124,10 +131,10 @@ WRONG: dict[Kind, dict[str, list[Words]]] = {
         "benchRef.name": NAME,
         "benchRef.namespace": NAME,
         "siteName": [
-            ("Shop.example.com", "write a host name in lower case"),
-            ("a" * 64, "write a host name in lower case"),
-            ("10.0.0.7", "siteName is an IP address, which is no host name"),
-            ("assets", "siteName is a name Frappe uses itself"),
+            ("Shop.example.com", "must be a host name in lowercase"),
+            ("a" * 64, "must be a host name in lowercase"),
+            ("10.0.0.7", "siteName is an IP address: use a host name that resolves to it"),
+            ("assets", "siteName is a name that Frappe reserves"),
         ],
         "apps": [(["crm", "crm"], "Duplicate value"), ("crm", "must be of type array")],
         "apps[]": [("CRM", APP)],
@@ -139,11 +146,11 @@ WRONG: dict[Kind, dict[str, list[Words]]] = {
             ("", HOST),
             ("10.0.0.7", ADDRESS),
             ("1.2.3.4.", ADDRESS),
-            (".".join(["a" * 63] * 3 + ["b" * 62]), "write a host name of at most 253 characters"),
+            (".".join(["a" * 63] * 3 + ["b" * 62]), "must be at most 253 characters"),
         ],
         "aliases": [(["a.example.com", "a.example.com"], "Duplicate value")],
         "aliases[]": [("*.example.com", HOST), ("10.0.0.7", ADDRESS), ("shop.0x7F", ADDRESS)],
-        "dbConfig": [({"mode": "external"}, "connectionSecretRef goes with mode: external")],
+        "dbConfig": [({"mode": "external"}, "connectionSecretRef is required with mode: external")],
         "dbConfig.provider": [("mysql", 'supported values: "mariadb"')],
         "dbConfig.mode": [("dedicated", 'supported values: "external", "shared"')],
         "dbConfig.connectionSecretRef": [("tides", OBJECT_TYPE)],

@@ -36,4 +36,4 @@ def test_a_cache_that_redis_has_no_room_for_is_told_and_not_made() -> None:
     settle(world)
     said = world.condition("CacheReady")
     assert (said.status, said.reason) == ("False", "InvalidSpec")
-    assert "more than nine tenths of componentResources.redis.limits.memory" in said.message
+    assert "more than 90% of componentResources.redis.limits.memory" in said.message

@@ -52,23 +52,23 @@ CONDITION: Schema = {
 VALIDATIONS = "x-kubernetes-validations"
 NAME: Schema = {
     "rule": "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-    "message": "metadata.name becomes part of the names of Services: begin with a lower case letter, then write lower "
-    "case letters, digits and -",
+    "message": "metadata.name is part of the names of Services: it must begin with a lowercase letter and contain only "
+    "lowercase letters, digits and '-'",
     "fieldPath": ".metadata.name",
 }
 COMMON_STATUS: dict[str, Schema] = {
     "phase": {
         "type": "string",
-        "description": "Pending, Provisioning, Ready, Failed or Deleting: a summary of the conditions, for people.",
+        "description": "Summary of the conditions for display: Pending, Provisioning, Ready, Failed or Deleting.",
     },
     "observedGeneration": {
         "type": "integer",
         "format": "int64",
-        "description": "The generation of the spec this status speaks of.",
+        "description": "Generation of the spec that this status describes.",
     },
     "conditions": {
         "type": "array",
-        "description": "One condition a stage, then Ready, Reconciling, Stalled.",
+        "description": "One condition per stage, followed by Ready, Reconciling and Stalled.",
         "items": CONDITION,
         "maxItems": 32,
         "x-kubernetes-list-type": "map",

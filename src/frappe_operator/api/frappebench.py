@@ -31,8 +31,8 @@ from frappe_operator.api.types import (
 
 APPS_JSON = 'a JSON list of app names, such as ["erpnext", "hrms"], or of objects with a "name"'
 SOURCES = ("branch", "url", "gitUrl", "gitBranch", "version", "repo", "repository", "ref", "tag", "commit")
-"""Fields with which apps are described elsewhere. They say where an app comes from, and here it is in the image."""
-NO_SOURCES = "apps come from the image: remove branch, url and the like, and build an image that holds the apps"
+"""Fields that name the source of an app in other tools. They are refused: apps are taken from the image."""
+NO_SOURCES = "apps are taken from the image: remove branch, url and similar fields, and use an image with the apps"
 
 
 def _apps_json() -> Meta:
@@ -45,7 +45,7 @@ def _apps_json() -> Meta:
     apps = spaced("^", r"\[", f"({app}", spaced("(", ",", f"{app})*"), r")?\]", "$")
     sources = spaced(f'"({"|".join(SOURCES)})"', ":")
     rules = (
-        Rule(f"self.matches(r'{sources}') || self.matches(r'{apps}')", f"write {APPS_JSON}"),
+        Rule(f"self.matches(r'{sources}') || self.matches(r'{apps}')", f"must be {APPS_JSON}"),
         Rule(f"!self.matches(r'{sources}')", NO_SOURCES),
     )
     return Meta(max_length=16384, extra_json_schema=validations(*rules))
@@ -53,46 +53,47 @@ def _apps_json() -> Meta:
 
 Version = said(
     rf"^{TAG}$",
-    "write the tag of an image, such as version-15 or v15.51.1",
+    "must be an image tag, such as version-15 or v15.51.1",
     128,
     Rule(
         r"!self.matches(r'^(version-|v)?([0-9]|1[0-4])([.-].*)?$')",
-        "Frappe before 15 is too old: use an image with Frappe 15 or newer",
+        "Frappe versions before 15 are not supported: use an image with Frappe 15 or newer",
     ),
 )
 
 
 class App(Asked):
-    """An app that the sites of the bench may use."""
+    """An app that sites of the bench can install."""
 
     name: Annotated[AppName, Meta(description="The app's Python package.", examples=["erpnext"])]
     source: Annotated[
         Literal["image"] | None,
-        Meta(description="Where the app comes from. Default `image`: the bench's image."),
+        Meta(description="Where the app is taken from. Default `image`: the image of the bench."),
     ] = None
 
 
 class ImageConfig(Asked):
-    """Which image the Frappe pods run."""
+    """Image of the Frappe pods."""
 
     repository: Annotated[
         Repository | None,
-        Meta(description="Image without tag. Default `frappe/erpnext`.", examples=["registry.example.com/erp"]),
+        Meta(description="Image name without tag. Default `frappe/erpnext`.", examples=["registry.example.com/erp"]),
     ] = None
     tag: Annotated[
         Annotated[str, Tag] | None,
         Meta(
-            description="Tag. Default: frappeVersion. Pods run what it named when it was inspected; another value of "
-            "the bench's annotation vyogo.tech/inspect-image has it inspected again.",
+            description="Image tag. Default: frappeVersion. Pods run the digest that the tag had when the image was "
+            "inspected. To inspect it again, change the value of the annotation vyogo.tech/inspect-image of the bench.",
             examples=["v15.51.1"],
         ),
     ] = None
     digest: Annotated[
-        Annotated[str, said(rf"^{DIGEST}$", "write sha256: and 64 hexadecimal digits", 71)] | None,
-        Meta(description="Digest; wins over the tag."),
+        Annotated[str, said(rf"^{DIGEST}$", "must be sha256: followed by 64 hexadecimal digits", 71)] | None,
+        Meta(description="Image digest. Takes precedence over the tag."),
     ] = None
     pull_policy: Annotated[
-        Literal["Always", "IfNotPresent", "Never"] | None, Meta(description="Default IfNotPresent.")
+        Literal["Always", "IfNotPresent", "Never"] | None,
+        Meta(description="Image pull policy. Default IfNotPresent."),
     ] = None
     pull_secrets: Annotated[
         Annotated[
@@ -103,33 +104,33 @@ class ImageConfig(Asked):
             ),
         ]
         | None,
-        Meta(description="Secrets of the namespace that log in to the registry; every pod and Job gets them."),
+        Meta(description="Secrets of the same namespace with registry credentials, used by every pod and Job."),
     ] = None
 
 
 class BenchReplicas(ComponentReplicas):
-    """Pods a component: nginx of the bench itself; the others are defaults for its sites."""
+    """Replicas per component. nginx belongs to the bench; the other values are defaults for its sites."""
 
-    nginx: Annotated[Count | None, Meta(description="Proxies of the bench. Default 1.")] = None
+    nginx: Annotated[Count | None, Meta(description="Proxy replicas of the bench. Default 1.")] = None
 
 
 class BenchResources(ComponentResources):
-    """Requests and limits a component: nginx and redis of the bench itself; the others are defaults for its sites."""
+    """Resource requests and limits per component. nginx and redis belong to the bench; the others are site defaults."""
 
     nginx: Annotated[Resources | None, Meta(description="Proxy.")] = None
     redis: Annotated[
         Resources | None,
-        Meta(description="Each of the two Redis servers; the default of its memory limit grows with maxMemory."),
+        Meta(description="Each of the two Redis servers. The default memory limit grows with maxMemory."),
     ] = None
 
 
-MEMORY_IS = "write an amount of memory with its unit, such as 512Mi or 4gb"
+MEMORY_IS = "must be an amount of memory with a unit, such as 512Mi or 4gb"
 
 
 class RedisConfig(Asked):
-    """The bench's cache and queue."""
+    """Cache and queue of the bench."""
 
-    image: Annotated[ImageName | None, Meta(description="Image of the server. Default: the operator's setting.")] = None
+    image: Annotated[ImageName | None, Meta(description="Image of the server. Default: set by the operator.")] = None
     max_memory: Annotated[
         Annotated[
             str,
@@ -140,85 +141,100 @@ class RedisConfig(Asked):
                 Rule(
                     f"!self.matches(r'{MEMORY}') || ({memory('self')}.compareTo(quantity('1Mi')) >= 0 && "
                     f"{memory('self')}.compareTo(quantity('1Pi')) <= 0)",
-                    "a cache holds at least 1Mi and at most 1024Ti: write its memory with a unit, such as 512Mi or 4gb",
+                    "must be between 1Mi and 1024Ti: write the amount with a unit, such as 512Mi or 4gb",
                 ),
             ),
         ]
         | None,
         Meta(
             description=(
-                "Memory limit of the cache, as Kubernetes or Redis writes it, at most nine tenths of "
+                "Maximum memory of the cache, as a Kubernetes quantity or in Redis notation; at most 90% of "
                 "componentResources.redis.limits.memory. Default 256Mi, or three quarters of a smaller limit."
             ),
             examples=["512Mi", "4gb"],
         ),
     ] = None
     storage_size: Annotated[
-        StorageSize | None, Meta(description="Volume of the queue. Default 1Gi. May grow, not shrink.")
+        StorageSize | None,
+        Meta(description="Size of the queue's volume. Default 1Gi. Can be increased, not decreased."),
     ] = None
     storage_class_name: Annotated[
-        ObjectName | None, Meta(description="StorageClass of the queue's volume. Default: the cluster's.")
+        ObjectName | None,
+        Meta(description="StorageClass of the queue's volume. Default: the default class of the cluster."),
     ] = None
 
 
 class BenchStorage(Asked):
-    """The common storage: published assets."""
+    """Common storage of the bench: the published assets."""
 
-    size: Annotated[StorageSize | None, Meta(description="Default 10Gi. May grow, not shrink.")] = None
-    storage_class_name: Annotated[ObjectName | None, Meta(description="Default: the cluster's default class.")] = None
+    size: Annotated[
+        StorageSize | None,
+        Meta(description="Size of the volume. Default 10Gi. Can be increased, not decreased."),
+    ] = None
+    storage_class_name: Annotated[
+        ObjectName | None, Meta(description="StorageClass of the volume. Default: the default class of the cluster.")
+    ] = None
     access_mode: Annotated[
         Literal["Auto", "ReadWriteMany", "ReadWriteOnce"] | None,
         Meta(
             description=(
-                "Auto (default): ReadWriteMany where the class is known to do it or says so by the annotation "
-                "vyogo.tech/access-modes, else ReadWriteOnce with the bench's pods on one node."
+                "Access mode of the volume. Auto (default): ReadWriteMany if the StorageClass is known to support it "
+                "or says so in its annotation vyogo.tech/access-modes, else ReadWriteOnce, which keeps the pods that "
+                "mount the volume on one node."
             )
         ),
     ] = None
 
 
 class DomainConfig(Asked):
-    """How sites without a `domain` get one."""
+    """Host names of sites that set no `domain`."""
 
     suffix: Annotated[
         Annotated[
             str,
             said(
                 rf"^(\.{LABEL})+$",
-                "write a dot and a domain in lower case, such as .platform.example.com",
+                "must be a dot followed by a domain in lowercase, such as .platform.example.com",
                 200,
                 NO_ADDRESS,
             ),
         ]
         | None,
-        Meta(description="Added to siteName. Starts with a dot.", examples=[".platform.example.com"]),
+        Meta(description="Appended to siteName. Starts with a dot.", examples=[".platform.example.com"]),
     ] = None
 
 
 class DatabaseConfig(Asked):
-    """The bench's own MariaDB, made when a site first uses it."""
+    """MariaDB server of the bench, created when the first site uses it."""
 
-    image: Annotated[ImageName | None, Meta(description="Image of the server. Default: the operator's setting.")] = None
-    storage_size: Annotated[StorageSize | None, Meta(description="Default 10Gi. May grow, not shrink.")] = None
-    storage_class_name: Annotated[ObjectName | None, Meta(description="Default: the cluster's default class.")] = None
-    resources: Annotated[Resources | None, Meta(description="Requests and limits of the server.")] = None
+    image: Annotated[ImageName | None, Meta(description="Image of the server. Default: set by the operator.")] = None
+    storage_size: Annotated[
+        StorageSize | None,
+        Meta(description="Size of the volume. Default 10Gi. Can be increased, not decreased."),
+    ] = None
+    storage_class_name: Annotated[
+        ObjectName | None, Meta(description="StorageClass of the volume. Default: the default class of the cluster.")
+    ] = None
+    resources: Annotated[Resources | None, Meta(description="Resource requests and limits of the server.")] = None
 
 
 class BenchIngress(Asked):
-    """How the sites are reached from outside."""
+    """How sites are reached from outside the cluster."""
 
     rules = (
         Rule(
             "!has(self.className) || !has(self.type) || self.type == 'Ingress'",
-            "className is of the Ingresses, and type: None has none: remove one of the two",
+            "className cannot be set with type: None, which creates no Ingress: remove one of the two",
         ),
     )
 
     type: Annotated[
         Literal["Ingress", "None"] | None,
-        Meta(description="Ingress (default), or None: you route to the Service `<bench>-nginx` yourself."),
+        Meta(description="Ingress (default): one Ingress per site. None: you route to the Service `<bench>-nginx`."),
     ] = None
-    class_name: Annotated[ObjectName | None, Meta(description="IngressClass. Default: the cluster's.")] = None
+    class_name: Annotated[
+        ObjectName | None, Meta(description="IngressClass. Default: the default class of the cluster.")
+    ] = None
 
 
 LIMIT = "self.componentResources.redis.limits['memory']"
@@ -229,8 +245,8 @@ REDIS_LIMIT = (
     f"quantity(string({LIMIT})).compareTo(quantity('0')) > 0"
 )
 MEMORY_LIMIT_IS = (
-    "redisConfig.maxMemory is more than nine tenths of componentResources.redis.limits.memory, so that Redis is killed "
-    "before it makes room: lower the one or raise the other"
+    "redisConfig.maxMemory is more than 90% of componentResources.redis.limits.memory, so that Redis would be killed "
+    "before it evicts keys: lower maxMemory or raise the limit"
 )
 BEFORE_THE_LIMIT = (
     f"{memory('self.redisConfig.maxMemory')}.asApproximateFloat() * 10.0 <= "
@@ -239,12 +255,12 @@ BEFORE_THE_LIMIT = (
 
 
 class FrappeBenchSpec(Asked):
-    """What the bench shall be."""
+    """Desired state of the bench."""
 
     rules = (
         Rule(
             "!(has(self.apps) && has(self.appsJSON))",
-            "apps and appsJSON say the same thing in two ways: keep one and remove the other",
+            "apps and appsJSON are two ways to write the same list: set only one of them",
         ),
         Rule(
             f"!({REDIS_LIMIT}) || !self.redisConfig.maxMemory.matches(r'{MEMORY}') || {BEFORE_THE_LIMIT}",
@@ -255,14 +271,14 @@ class FrappeBenchSpec(Asked):
     frappe_version: Annotated[
         Annotated[str, Version],
         Meta(
-            description="Frappe's version: the image's tag unless imageConfig says otherwise. 15 or newer.",
+            description="Version of Frappe, 15 or newer. It is the image tag unless imageConfig sets another one.",
             examples=["version-15", "v15.51.1"],
         ),
     ]
     apps_json: Annotated[
         Annotated[str, _apps_json()] | None,
         Meta(
-            description="Apps as a JSON list of names, or of objects with a `name`. They must be in the image.",
+            description="Apps, as a JSON list of names or of objects with a `name`. The image must contain them.",
             examples=['["erpnext", "hrms"]'],
         ),
     ] = field(default=None, name="appsJSON")
@@ -277,22 +293,35 @@ class FrappeBenchSpec(Asked):
         | None,
         Meta(description="Apps, in the order they are installed. They must be in the image."),
     ] = None
-    image_config: Annotated[ImageConfig | None, Meta(description="Image of all Frappe pods.")] = None
-    component_replicas: Annotated[BenchReplicas | None, Meta(description="Pods a component.")] = None
-    component_resources: Annotated[BenchResources | None, Meta(description="Requests and limits a component.")] = None
-    redis_config: Annotated[RedisConfig | None, Meta(description="Cache and queue.")] = None
-    storage: Annotated[BenchStorage | None, Meta(description="Common storage.")] = None
-    domain_config: Annotated[DomainConfig | None, Meta(description="Domains of the sites.")] = None
-    database_config: Annotated[DatabaseConfig | None, Meta(description="The bench's own MariaDB.")] = None
-    ingress: Annotated[BenchIngress | None, Meta(description="Way in from outside.")] = None
+    image_config: Annotated[ImageConfig | None, Meta(description="Image of the Frappe pods.")] = None
+    component_replicas: Annotated[
+        BenchReplicas | None,
+        Meta(description="Replicas per component. nginx belongs to the bench; the others are defaults for its sites."),
+    ] = None
+    component_resources: Annotated[
+        BenchResources | None,
+        Meta(
+            description="Resource requests and limits per component. nginx and redis belong to the bench; the others "
+            "are defaults for its sites."
+        ),
+    ] = None
+    redis_config: Annotated[RedisConfig | None, Meta(description="Cache and queue of the bench.")] = None
+    storage: Annotated[BenchStorage | None, Meta(description="Common storage of the bench: the published assets.")] = (
+        None
+    )
+    domain_config: Annotated[DomainConfig | None, Meta(description="Host names of sites that set no `domain`.")] = None
+    database_config: Annotated[
+        DatabaseConfig | None, Meta(description="MariaDB server of the bench, created when the first site uses it.")
+    ] = None
+    ingress: Annotated[BenchIngress | None, Meta(description="How sites are reached from outside the cluster.")] = None
     trusted_proxies: Annotated[
         Annotated[list[Network], Meta(max_length=32)] | None,
         Meta(
             description=(
-                "Networks of the proxies before the bench's own: of the ingress controller's pods, and of a load "
-                "balancer before it. Their `X-Forwarded-For` and `X-Forwarded-Proto` are believed, and nobody else's. "
-                "Default: none; a visitor's address is then that of whoever connects to the bench's proxy, and "
-                "`X-Forwarded-Proto` is believed."
+                "Networks of the proxies in front of the bench's proxy, such as the pods of the ingress controller and "
+                "a load balancer. The headers `X-Forwarded-For` and `X-Forwarded-Proto` are accepted from these "
+                "networks only. Default: none; the client address is then that of the peer that connects to the "
+                "bench's proxy, and `X-Forwarded-Proto` is accepted from every peer."
             ),
             examples=[["10.244.0.0/16", "fd00:10:244::/56"]],
         ),
@@ -300,34 +329,36 @@ class FrappeBenchSpec(Asked):
 
 
 class ImageStatus(Asked):
-    """What the bench's image was found to hold."""
+    """What the inspection of the image found."""
 
-    reference: Annotated[str | None, Meta(description="The image that was inspected.")] = None
+    reference: Annotated[str | None, Meta(description="Image that was inspected.")] = None
     digest: Annotated[
         str | None,
         Meta(
-            description="Its digest, which every pod runs until another image is named, or the annotation "
-            "vyogo.tech/inspect-image of the bench gets another value. Absent when the node did not tell it."
+            description="Digest of that image. Pods run it until the spec names another image or the annotation "
+            "vyogo.tech/inspect-image of the bench changes. Absent if the node did not report it."
         ),
     ] = None
-    frappe_version: Annotated[str | None, Meta(description="Frappe's version in it.")] = None
-    python: Annotated[str | None, Meta(description="Python's version in it.")] = None
-    apps: Annotated[dict[str, str] | None, Meta(description="Apps in it, with their versions.")] = None
+    frappe_version: Annotated[str | None, Meta(description="Version of Frappe in the image.")] = None
+    python: Annotated[str | None, Meta(description="Version of Python in the image.")] = None
+    apps: Annotated[dict[str, str] | None, Meta(description="Apps in the image, with their versions.")] = None
 
 
 class SecretRevisionsStatus(Asked):
-    """Fingerprints of the Secrets that servers read at their start."""
+    """Revisions of the Secrets that servers read when they start."""
 
-    redis: Annotated[str | None, Meta(description="Of <bench>-redis, as Redis and the sites' pods run with it.")] = None
-    mariadb: Annotated[str | None, Meta(description="Of <bench>-mariadb-root, as MariaDB runs with it.")] = None
+    redis: Annotated[
+        str | None, Meta(description="Revision of <bench>-redis that Redis and the pods of the sites run with.")
+    ] = None
+    mariadb: Annotated[str | None, Meta(description="Revision of <bench>-mariadb-root that MariaDB runs with.")] = None
 
 
 class FrappeBenchStatus(Asked):
-    """What the bench is."""
+    """Observed state of the bench."""
 
-    image: Annotated[ImageStatus | None, Meta(description="What the image holds.")] = None
+    image: Annotated[ImageStatus | None, Meta(description="What the inspection of the image found.")] = None
     sites: Annotated[int | None, Meta(description="Number of FrappeSites on the bench.")] = None
-    installed_apps: Annotated[list[str] | None, Meta(description="Apps that sites may use.")] = None
+    installed_apps: Annotated[list[str] | None, Meta(description="Apps that sites can install.")] = None
     secret_revisions: Annotated[
         SecretRevisionsStatus | None,
         Meta(

@@ -18,67 +18,73 @@ from frappe_operator.api.types import (
     said,
 )
 
-MOVE = "cannot change once the site exists: make a new FrappeSite and move the data by backup and restore"
+MOVE = "is immutable: create a new FrappeSite and move the data by backup and restore"
 
 
 class BenchReference(Asked):
-    """The bench of the site, in the site's own namespace."""
+    """Reference to a FrappeBench in the namespace of the site."""
 
     name: Annotated[ObjectName, Meta(description="Name of the FrappeBench.", examples=["production-bench"])]
     namespace: Annotated[
-        ObjectName | None, Meta(description="If given, the site's own: a site lives beside its bench.")
+        ObjectName | None,
+        Meta(description="If set, must be the namespace of the site: a site and its bench share one."),
     ] = None
 
 
 class DbConfig(Asked):
-    """Where the site's database is."""
+    """Database of the site."""
 
     rules = (
         Rule(
             "(has(self.mode) && self.mode == 'external') == has(self.connectionSecretRef)",
-            "connectionSecretRef goes with mode: external, and mode: external needs it: name a Secret with the keys "
-            "host, port, database, username, password",
+            "connectionSecretRef is required with mode: external and not allowed with another mode: it names a Secret "
+            "with the keys host, port, database, username, password",
         ),
     )
 
-    provider: Annotated[Literal["mariadb"] | None, Meta(description="Only mariadb, which is the default.")] = None
+    provider: Annotated[Literal["mariadb"] | None, Meta(description="Database server. Default mariadb.")] = None
     mode: Annotated[
         Literal["shared", "external"] | None,
         Meta(
             description=(
-                "shared (default): its own database in the bench's MariaDB. external: yours, by connectionSecretRef."
+                "shared (default): a database of its own on the bench's MariaDB server. external: an existing "
+                "database, named by connectionSecretRef. Immutable."
             )
         ),
     ] = None
     connection_secret_ref: Annotated[
         LocalReference | None,
-        Meta(description="Secret with host, port, database, username, password of an empty MariaDB database."),
+        Meta(description="Secret with the keys host, port, database, username, password of an empty MariaDB database."),
     ] = None
 
 
 class SiteStorage(Asked):
-    """The site's own volume: its public and private files."""
+    """Volume of the site: its public and private files."""
 
-    size: Annotated[StorageSize | None, Meta(description="Default 5Gi. May grow, not shrink.")] = None
-    storage_class_name: Annotated[ObjectName | None, Meta(description="Default: the cluster's default class.")] = None
+    size: Annotated[
+        StorageSize | None, Meta(description="Size of the volume. Default 5Gi. Can be increased, not decreased.")
+    ] = None
+    storage_class_name: Annotated[
+        ObjectName | None, Meta(description="StorageClass of the volume. Default: the default class of the cluster.")
+    ] = None
     access_mode: Annotated[
         Literal["ReadWriteOnce", "ReadWriteMany"] | None,
-        Meta(description="ReadWriteOnce (default) keeps the site's pods on one node."),
+        Meta(description="Access mode of the volume. ReadWriteOnce (default) keeps the pods of the site on one node."),
     ] = None
 
 
 class FrappeSiteSpec(Asked):
-    """What the site shall be."""
+    """Desired state of the site."""
 
     rules = (
         Rule(
             "!(self.siteName in ['assets', 'apps.txt', 'apps.json', 'common-site-config.json', 'localhost'])",
-            "siteName is a name Frappe uses itself: take the site's host name, such as shop.example.com",
+            "siteName is a name that Frappe reserves: use the host name of the site, such as shop.example.com",
         ),
         Rule(
             r"has(self.domain) || !self.siteName.matches(r'^[0-9]+(\.[0-9]+){3}$')",
-            "siteName is an IP address, which is no host name: write a name that leads to it in siteName or in domain, "
-            "such as shop.example.com",
+            "siteName is an IP address: use a host name that resolves to it, such as shop.example.com, in siteName "
+            "or in domain",
         ),
         Rule(
             "(has(self.dbConfig) && has(self.dbConfig.mode) ? self.dbConfig.mode : 'shared') == "
@@ -90,7 +96,7 @@ class FrappeSiteSpec(Asked):
     bench_ref: Annotated[
         BenchReference,
         Meta(
-            description="The bench the site runs on. Cannot change.",
+            description="Bench that the site runs on. Immutable.",
             extra_json_schema={
                 "x-kubernetes-validations": [
                     {
@@ -104,16 +110,16 @@ class FrappeSiteSpec(Asked):
     site_name: Annotated[
         Annotated[
             str,
-            said(DNS_NAME, "write a host name in lower case, such as shop.example.com: it becomes a directory", 253),
+            said(DNS_NAME, "must be a host name in lowercase, such as shop.example.com", 253),
         ],
         Meta(
-            description="Frappe's name of the site: lower case, usually its host name. Cannot change.",
+            description="Name of the site in Frappe: lowercase, usually its host name. Immutable.",
             examples=["shop.example.com"],
             extra_json_schema={
                 "x-kubernetes-validations": [
                     {
                         "rule": "self == oldSelf",
-                        "message": "siteName cannot change: use domain and aliases to answer on another host name",
+                        "message": "siteName is immutable: use domain and aliases to serve other host names",
                     }
                 ]
             },
@@ -122,63 +128,69 @@ class FrappeSiteSpec(Asked):
     apps: Annotated[
         Annotated[list[AppName], Meta(max_length=64, extra_json_schema={"x-kubernetes-list-type": "set"})] | None,
         Meta(
-            description="Apps installed on the site, in order. Default: the bench's apps.",
+            description="Apps to install on the site, in this order. Default: the apps of the bench.",
             examples=[["erpnext"]],
         ),
     ] = None
     domain: Annotated[
         HostName | None,
-        Meta(description="Host name the site answers on. Default: siteName with the bench's suffix, else siteName."),
+        Meta(
+            description="Primary host name of the site. Default: siteName followed by domainConfig.suffix of the "
+            "bench, or siteName if the bench has no suffix."
+        ),
     ] = None
     aliases: Annotated[
         Annotated[list[HostName], Meta(max_length=32, extra_json_schema={"x-kubernetes-list-type": "set"})] | None,
-        Meta(description="Further host names the site answers on.", examples=[["www.example.com"]]),
+        Meta(description="Additional host names of the site.", examples=[["www.example.com"]]),
     ] = None
-    db_config: Annotated[DbConfig | None, Meta(description="Where the database is. Default: the bench's MariaDB.")] = (
-        None
-    )
+    db_config: Annotated[
+        DbConfig | None, Meta(description="Database of the site. Default: a database on the bench's MariaDB server.")
+    ] = None
     component_replicas: Annotated[
-        ComponentReplicas | None, Meta(description="Pods a component; wins over the bench's, field by field.")
+        ComponentReplicas | None,
+        Meta(description="Replicas per component. Each field that is set takes precedence over the bench's."),
     ] = None
     component_resources: Annotated[
         ComponentResources | None,
         Meta(
             description=(
-                "Requests and limits a component. What is named here replaces the bench's: `requests` of a component "
-                "as a whole, and `limits` as a whole."
+                "Resource requests and limits per component. `requests` of a component replaces the bench's `requests` "
+                "as a whole, and `limits` replaces its `limits` as a whole."
             )
         ),
     ] = None
-    storage: Annotated[SiteStorage | None, Meta(description="The site's own volume.")] = None
-    ingress_class_name: Annotated[ObjectName | None, Meta(description="IngressClass; wins over the bench's.")] = None
+    storage: Annotated[SiteStorage | None, Meta(description="Volume of the site: its public and private files.")] = None
+    ingress_class_name: Annotated[
+        ObjectName | None, Meta(description="IngressClass. Takes precedence over the bench's.")
+    ] = None
     deletion_policy: Annotated[
         Literal["Retain", "Delete"] | None,
         Meta(
             description=(
-                "What happens to files, database, credentials and queued jobs when the FrappeSite is deleted. Retain "
-                "(default): they stay, and a new FrappeSite of the same name takes them up again. Delete: they are "
-                "removed, and so are the site's cached values."
+                "What happens to the files, database, credentials and queued jobs when the FrappeSite is deleted. "
+                "Retain (default): they are kept, and a new FrappeSite of the same name uses them again. Delete: they "
+                "are deleted, and so are the cached values of the site."
             )
         ),
     ] = None
 
 
 class FrappeSiteStatus(Asked):
-    """What the site is."""
+    """Observed state of the site."""
 
-    site_url: Annotated[str | None, Meta(description="Where the site answers.")] = field(default=None, name="siteURL")
-    resolved_domain: Annotated[str | None, Meta(description="The host name decided for the site.")] = None
+    site_url: Annotated[str | None, Meta(description="URL of the site.")] = field(default=None, name="siteURL")
+    resolved_domain: Annotated[str | None, Meta(description="Primary host name of the site.")] = None
     domain_source: Annotated[
-        str | None, Meta(description="Where it comes from: explicit, bench-suffix or sitename-default.")
+        str | None, Meta(description="What the host name is derived from: explicit, bench-suffix or sitename-default.")
     ] = None
-    bench_ready: Annotated[bool | None, Meta(description="Whether the bench is ready.")] = None
-    database_ready: Annotated[bool | None, Meta(description="Whether the database answers.")] = None
+    bench_ready: Annotated[bool | None, Meta(description="Whether the bench provides what the site needs.")] = None
+    database_ready: Annotated[bool | None, Meta(description="Whether the database of the site is available.")] = None
     database_name: Annotated[str | None, Meta(description="Name of the site's database.")] = None
-    db_connection_secret: Annotated[str | None, Meta(description="Secret with the database connection.")] = None
+    db_connection_secret: Annotated[str | None, Meta(description="Secret with the connection to the database.")] = None
     admin_secret: Annotated[
-        str | None, Meta(description="Secret whose key `password` is the first password of Administrator.")
+        str | None, Meta(description="Secret whose key `password` holds the initial password of Administrator.")
     ] = None
-    frappe_version: Annotated[str | None, Meta(description="Frappe's version in the image the site runs.")] = None
+    frappe_version: Annotated[str | None, Meta(description="Version of Frappe in the image that the site runs.")] = None
     installed_apps: Annotated[list[str] | None, Meta(description="Apps installed on the site.")] = None
 
 

@@ -19,7 +19,7 @@ class Asked(Struct, rename="camel", omit_defaults=True, kw_only=True):
 
 
 def said(pattern: str, message: str, max_length: int, *others: Rule) -> Meta:
-    """A string that must match, and the sentence that says so. `others`: what it must keep to besides.
+    """Schema of a string that must match a pattern; `message` is shown when it does not. `others`: further rules.
 
     A rule instead of a `pattern`, because the API server shows a pattern that is not matched as it is.
     """
@@ -37,26 +37,26 @@ DNS_NAME = rf"^{LABEL}(\.{LABEL})*$"
 HOST = LABEL.replace("a-z", "A-Za-z")
 
 ObjectName = Annotated[
-    str, said(DNS_NAME, "write the name of a Kubernetes object: lower case letters, digits, - and .", 253)
+    str, said(DNS_NAME, "must be the name of a Kubernetes object: lowercase letters, digits, '-' and '.'", 253)
 ]
 NO_ADDRESS = Rule(
     # What ends in a number is an address to a browser, however it is written.
     r"!self.matches(r'(^|\.)([0-9]+|0[xX][0-9a-fA-F]*)\.?$')",
-    "an IP address is no host name: write a name that leads to it, such as shop.example.com",
+    "must be a host name, not an IP address: use a name that resolves to the address, such as shop.example.com",
 )
 HostName = Annotated[
     str,
     said(
         rf"^{HOST}(\.{HOST})*\.?$",
-        "write a host name such as shop.example.com, without scheme, port or path",
+        "must be a host name such as shop.example.com, without scheme, port or path",
         254,
-        Rule("size(self) < 254 || self.endsWith('.')", "write a host name of at most 253 characters"),
+        Rule("size(self) < 254 || self.endsWith('.')", "must be at most 253 characters"),
         NO_ADDRESS,
     ),
 ]
 AppName = Annotated[
     str,
-    said("^[a-z][a-z0-9_]*$", "write the name of the app's Python package, such as erpnext", 64),
+    said("^[a-z][a-z0-9_]*$", "must be the name of the app's Python package, such as erpnext", 64),
 ]
 HEXTET = "[0-9A-Fa-f]{1,4}"
 OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -74,14 +74,14 @@ Network = Annotated[
     str,
     said(
         NETWORK,
-        "write a network such as 10.244.0.0/16 or fd00:10:244::/56, a single address as 10.0.0.7/32 or fd00::7/128; "
-        "a network of everybody (/0) would believe everybody",
+        "must be a network such as 10.244.0.0/16 or fd00:10:244::/56; write a single address as 10.0.0.7/32 or "
+        "fd00::7/128; a network that contains every address (/0) is not allowed",
         43,
     ),
 ]
 AMOUNT = r"^(0|[1-9][0-9]*)(\.[0-9]+)?(m|[kMGTP]|[KMGTP]i)?$"
 
-AMOUNT_IS = "write an amount such as 5Gi, 512Mi, 500m or 2"
+AMOUNT_IS = "must be a quantity such as 5Gi, 512Mi, 500m or 2"
 
 
 def holds(amount: str, comparison: str, bound: str) -> str:
@@ -101,16 +101,14 @@ def _quantity(*rules: Rule) -> Meta:
 
 
 # The API server turns what is larger into another number without a word.
-Quantity = Annotated[
-    int | str, _quantity(WRITTEN, Rule(holds("self", "<=", "1Ei"), "write an amount of at most 1024Pi"))
-]
+Quantity = Annotated[int | str, _quantity(WRITTEN, Rule(holds("self", "<=", "1Ei"), "must be at most 1024Pi"))]
 StorageSize = Annotated[
     int | str,
     _quantity(
         WRITTEN,
         Rule(
             f"{holds('self', '>=', '1Mi')} && {holds('self', '<=', '1Ei')}",
-            "a volume has at least 1Mi and at most 1024Pi: write its size with a unit, such as 5Gi",
+            "must be between 1Mi and 1024Pi: write the size with a unit, such as 5Gi",
         ),
     ),
 ]
@@ -127,11 +125,11 @@ Repository = Annotated[
     said(
         # Tag and digest are let through here: they have a sentence of their own.
         rf"^{REPOSITORY}(:[^/@]*)?(@[^/]*)?$",
-        "write an image without tag, such as registry.example.com/erp",
+        "must be an image name without a tag, such as registry.example.com/erp",
         255,
         Rule(
             "!self.matches(r'[:@][^/]*$')",
-            "the repository has no tag and no digest: write them in imageConfig.tag and imageConfig.digest",
+            "must not contain a tag or digest: set imageConfig.tag or imageConfig.digest instead",
         ),
     ),
 ]
@@ -139,11 +137,11 @@ ImageName = Annotated[
     str,
     said(
         rf"^{REPOSITORY}(:{TAG})?(@{DIGEST})?$",
-        "write an image such as registry.example.com/mariadb:10.11",
+        "must be an image name such as registry.example.com/mariadb:10.11",
         512,
     ),
 ]
-Tag = said(rf"^{TAG}$", "write the tag of an image, such as version-15 or v15.51.1", 128)
+Tag = said(rf"^{TAG}$", "must be an image tag, such as version-15 or v15.51.1", 128)
 
 MEMORY = r"^[1-9][0-9]*[kKmMgG]i?[bB]?$"
 """An amount of memory as Kubernetes or Redis writes it, with its unit."""
@@ -156,7 +154,7 @@ def memory(text: str) -> str:
 
 
 class LocalReference(Asked):
-    """The name of an object in the same namespace."""
+    """Reference to an object in the same namespace."""
 
     name: Annotated[ObjectName, Meta(description="Name of the object.", examples=["registry-login"])]
 
@@ -169,12 +167,11 @@ Amounts = Annotated[
         extra_json_schema={
             "maxProperties": 8,
             **validations(
-                Rule(f"self.all(name, name in {COUNTED})", "write cpu, memory or ephemeral-storage, and no other name"),
+                Rule(f"self.all(name, name in {COUNTED})", "only cpu, memory and ephemeral-storage are supported"),
                 Rule(
                     f"{BYTES}.all(name, !(name in self) || {holds('self[name]', '==', '0')} || "
                     f"{holds('self[name]', '>=', '1Mi')})",
-                    "memory and ephemeral-storage are counted in bytes, and less than 1Mi is too little for any "
-                    "program: write the unit, such as 512Mi",
+                    "memory and ephemeral-storage are in bytes and must be at least 1Mi: write a unit, such as 512Mi",
                 ),
             ),
         }
@@ -183,58 +180,62 @@ Amounts = Annotated[
 
 
 class Resources(Asked):
-    """What a container asks for and may use, as in a pod."""
+    """Resource requests and limits of a container."""
 
     rules = (
         Rule(
             "!has(self.requests) || !has(self.limits) || self.requests.all(name, !(name in self.limits) || "
             "!isQuantity(string(self.requests[name])) || !isQuantity(string(self.limits[name])) || "
             "quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)",
-            "a request is above the limit of the same name: lower the request or raise the limit",
+            "a request must not exceed the limit of the same resource: lower the request or raise the limit",
         ),
     )
 
     requests: Annotated[
-        Amounts | None, Meta(description="Guaranteed amounts.", examples=[{"cpu": "200m", "memory": "256Mi"}])
+        Amounts | None,
+        Meta(description="Amounts reserved for the container.", examples=[{"cpu": "200m", "memory": "256Mi"}]),
     ] = None
-    limits: Annotated[Amounts | None, Meta(description="Upper bounds.", examples=[{"cpu": "1", "memory": "1Gi"}])] = (
-        None
-    )
+    limits: Annotated[
+        Amounts | None,
+        Meta(description="Maximum amounts that the container may use.", examples=[{"cpu": "1", "memory": "1Gi"}]),
+    ] = None
 
 
 Count = Annotated[int, Meta(ge=0, le=1000)]
 
 
 class ComponentReplicas(Asked):
-    """Number of pods a component. The scheduler is always one: two would run every job twice."""
+    """Replicas per component. The scheduler always has one replica: two would enqueue every job twice."""
 
-    gunicorn: Annotated[Count | None, Meta(description="Web servers of each site. Default 1.")] = None
+    gunicorn: Annotated[Count | None, Meta(description="Web server replicas of each site. Default 1.")] = None
     socketio: Annotated[
         Annotated[int, Meta(ge=0, le=1)] | None,
-        Meta(description="Realtime servers of each site. Default 1, and no more: long polling breaks over two."),
+        Meta(description="Realtime server replicas of each site. Default 1; long polling does not work with more."),
     ] = None
     worker_default: Annotated[
-        Count | None, Meta(description="Workers of the queues default, short, long. Default 1.")
+        Count | None, Meta(description="Worker replicas for the queues default, short and long. Default 1.")
     ] = None
-    worker_long: Annotated[Count | None, Meta(description="Workers of the queue long. Default 1.")] = None
-    worker_short: Annotated[Count | None, Meta(description="Workers of the queue short. Default 1.")] = None
+    worker_long: Annotated[Count | None, Meta(description="Worker replicas for the queue long. Default 1.")] = None
+    worker_short: Annotated[Count | None, Meta(description="Worker replicas for the queue short. Default 1.")] = None
 
 
 class ComponentResources(Asked):
-    """Requests and limits a component."""
+    """Resource requests and limits per component."""
 
-    gunicorn: Annotated[Resources | None, Meta(description="Web servers.")] = None
+    gunicorn: Annotated[Resources | None, Meta(description="Web server.")] = None
     socketio: Annotated[Resources | None, Meta(description="Realtime server.")] = None
     scheduler: Annotated[Resources | None, Meta(description="Scheduler.")] = None
-    worker_default: Annotated[Resources | None, Meta(description="Workers of the queues default, short, long.")] = None
-    worker_long: Annotated[Resources | None, Meta(description="Workers of the queue long.")] = None
-    worker_short: Annotated[Resources | None, Meta(description="Workers of the queue short.")] = None
+    worker_default: Annotated[Resources | None, Meta(description="Worker for the queues default, short and long.")] = (
+        None
+    )
+    worker_long: Annotated[Resources | None, Meta(description="Worker for the queue long.")] = None
+    worker_short: Annotated[Resources | None, Meta(description="Worker for the queue short.")] = None
     front_door: Annotated[Resources | None, Meta(description="nginx in front of gunicorn, in the same pod.")] = None
     layout: Annotated[
         Resources | None,
-        Meta(description="Init container of every pod of a site, which lays out the directories it sees."),
+        Meta(description="Init container of every pod of a site; it prepares the directories that the pod sees."),
     ] = None
     jobs: Annotated[
         Resources | None,
-        Meta(description="Jobs on a site and its database, and the bench's Job that inspects the image."),
+        Meta(description="Jobs that work on a site or its database, and the Job of the bench that inspects the image."),
     ] = None

@@ -69,11 +69,11 @@ def _asked(component: str, part: str, asked: Iterable[Resources | None]) -> dict
 
 
 def written(field: str, asked: str | int) -> str:
-    """An amount as the API server writes it. Raises Blocked where it is none."""
+    """An amount as the API server writes it. Raises Blocked if it is not a quantity."""
     try:
         return canonical(asked)
     except ValueError:
-        raise Blocked(Reason.INVALID_SPEC, f"{field}: {asked} is no amount: {AMOUNT_IS}") from None
+        raise Blocked(Reason.INVALID_SPEC, f"{field} is {asked}: {AMOUNT_IS}") from None
 
 
 def _bounded(ours: Mapping[str, str], asked: Mapping[str, str], choose: Callable[..., str]) -> dict[str, str]:

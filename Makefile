@@ -48,8 +48,8 @@ mutants: setup ## Plants known bugs, one after the other, and shows that the tes
 model: setup ## Every order of things for a small product: hundreds of thousands of states, each of which ends well.
 	@$(PYTHON) -m tests.modelcheck
 
-golden: setup ## Writes the golden files anew; read the difference before you commit it.
-	$(PYTHON) -m pytest -q tests/golden --update-golden
+golden: setup ## Writes the golden files anew; read the difference before you commit it. `python -m tests.golden` shows them.
+	$(PYTHON) -m tests.golden update
 
 manifests: setup ## Writes deploy/ anew from the code.
 	@sh scripts/manifests

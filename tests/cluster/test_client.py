@@ -22,7 +22,8 @@ from frappe_operator.runtime.client.errors import AlreadyExists, Conflict, Inval
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
 from sandbox.cluster import Cluster
-from tests.runtime.cache.test_applied import golden, number
+from tests.golden.cases import CASES
+from tests.runtime.cache.test_applied import number, repaired
 from tests.runtime.environment import a_deployment
 
 pytestmark = [pytest.mark.cluster]
@@ -208,7 +209,7 @@ class Watching:
 async def test_every_child_we_make_is_known_to_be_right_from_the_answer(place: Place) -> None:
     """No default and no spelling of the server's is in what is ours: nothing has to be read after a restart."""
     unequal = []
-    for count, manifest in enumerate(golden()):
+    for count, manifest in enumerate(each for case in CASES for each in repaired(case)):
         moved = place.moved(manifest)
         # Cases share their names.
         moved["metadata"]["name"] = f"child-{count}"

@@ -34,7 +34,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "two schedulers": ("FrappeSite", {**SITE, "componentReplicas": {"scheduler": 2}}, "componentReplicas.scheduler"),
     "two socketios": ("FrappeSite", {**SITE, "componentReplicas": {"socketio": 2}}, "less than or equal to 1"),
     "policy": ("FrappeSite", {**SITE, "deletionPolicy": "Keep"}, 'supported values: "Delete", "Retain"'),
-    "apps twice": ("FrappeBench", {**BENCH, "apps": [{"name": "crm"}], "appsJSON": "[]"}, "keep one and remove the"),
+    "apps twice": ("FrappeBench", {**BENCH, "apps": [{"name": "crm"}], "appsJSON": "[]"}, "set only one of them"),
     "proxy by name": (
         "FrappeBench",
         {**BENCH, "trustedProxies": ["ingress"]},

@@ -1,4 +1,4 @@
-"""The commands, their options and their help. What they do is in modules of their own, loaded when asked for."""
+"""The commands, their options and their help. Each command imports its implementation when it is called."""
 
 import re
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="frappe-operator",
-    help="Runs Frappe (ERPNext, HRMS, …) on Kubernetes: benches and sites, kept as declared.",
+    help="Kubernetes operator for Frappe (ERPNext, HRMS, …): benches and sites as custom resources.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -24,22 +24,23 @@ app = typer.Typer(
 )
 
 Files = Annotated[
-    list[str], typer.Argument(metavar="FILE", help="YAML files with any number of objects; - reads standard input.")
+    list[str],
+    typer.Argument(metavar="FILE", help="YAML files, each with any number of objects; - reads standard input."),
 ]
 Namespace = Annotated[
-    str, typer.Option("--namespace", "-n", metavar="NAME", help="Namespace of objects that name none.")
+    str, typer.Option("--namespace", "-n", metavar="NAME", help="Namespace of objects that do not set one.")
 ]
 
 
 DEFAULT_SETTINGS, DEFAULT_IMAGES = Settings(), Images()
 ENVIRONMENT = "FRAPPE_OPERATOR_"
-"""Every option of `run` may stand in the environment instead."""
+"""Prefix of the environment variables that set the options of `run`."""
 
 
 def _without_tag(image: str) -> str:
-    """The Frappe image of benches that name none, to which each bench adds its own tag."""
+    """The Frappe image of benches that do not set one. Each bench adds its own tag."""
     if re.search("[:@][^/]*$", image):
-        raise typer.BadParameter("write it without tag and digest: each bench has its own")
+        raise typer.BadParameter("must not contain a tag or digest: each bench sets its own")
     return image
 
 
@@ -50,7 +51,7 @@ def run(
         typer.Option(
             envvar=f"{ENVIRONMENT}KUBECONFIG",
             metavar="FILE",
-            help="How to reach the cluster. Default: $KUBECONFIG, the pod's service account, or ~/.kube/config.",
+            help="Kubeconfig file. Default: $KUBECONFIG, the service account of the pod, or ~/.kube/config.",
         ),
     ] = DEFAULT_SETTINGS.kubeconfig,
     namespace: Annotated[
@@ -58,7 +59,7 @@ def run(
         typer.Option(
             envvar=f"{ENVIRONMENT}NAMESPACE",
             metavar="NAME",
-            help="Namespace of the Lease by which operators take turns. Default: the account's own.",
+            help="Namespace of the Lease for leader election. Default: the namespace of the service account.",
         ),
     ] = DEFAULT_SETTINGS.lease_namespace,
     watch_namespace: Annotated[
@@ -67,28 +68,36 @@ def run(
             "--watch-namespace",
             envvar=f"{ENVIRONMENT}WATCH_NAMESPACES",
             metavar="NAME",
-            help="A namespace to look after; may be given several times, in the environment with spaces. Default: all.",
+            help="Namespace to watch; may be repeated (environment variable: separated by spaces). Default: all.",
         ),
     ] = None,
     lease_name: Annotated[
-        str, typer.Option(envvar=f"{ENVIRONMENT}LEASE_NAME", metavar="NAME", help="Name of that Lease.")
+        str,
+        typer.Option(envvar=f"{ENVIRONMENT}LEASE_NAME", metavar="NAME", help="Name of the Lease for leader election."),
     ] = DEFAULT_SETTINGS.lease_name,
     health_address: Annotated[
         str,
         typer.Option(
             envvar=f"{ENVIRONMENT}HEALTH_ADDRESS",
             metavar="IP",
-            help="Where /healthz, /readyz and /metrics are served. In a pod: 0.0.0.0 or ::",
+            help="Address that serves /healthz, /readyz and /metrics. In a pod: 0.0.0.0 or ::",
         ),
     ] = DEFAULT_SETTINGS.health_address,
     health_port: Annotated[
-        int, typer.Option(envvar=f"{ENVIRONMENT}HEALTH_PORT", min=0, max=65535, metavar="PORT", help="0: any free one.")
+        int,
+        typer.Option(
+            envvar=f"{ENVIRONMENT}HEALTH_PORT",
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="Port of that address. 0 selects a free port.",
+        ),
     ] = DEFAULT_SETTINGS.health_port,
     log_format: Annotated[
-        Format, typer.Option(envvar=f"{ENVIRONMENT}LOG_FORMAT", help="For machines or for people.")
+        Format, typer.Option(envvar=f"{ENVIRONMENT}LOG_FORMAT", help="Format of log lines: JSON, or text for people.")
     ] = DEFAULT_SETTINGS.log_format,
     log_level: Annotated[
-        Level, typer.Option(envvar=f"{ENVIRONMENT}LOG_LEVEL", help="The least that is logged.")
+        Level, typer.Option(envvar=f"{ENVIRONMENT}LOG_LEVEL", help="Lowest level that is logged.")
     ] = DEFAULT_SETTINGS.log_level,
     workers: Annotated[
         int,
@@ -96,7 +105,7 @@ def run(
             envvar=f"{ENVIRONMENT}WORKERS",
             min=1,
             metavar="COUNT",
-            help="Objects of one kind that are looked at at once.",
+            help="Objects of each kind that are reconciled concurrently.",
         ),
     ] = DEFAULT_SETTINGS.workers,
     frappe_image: Annotated[
@@ -105,22 +114,32 @@ def run(
             envvar=f"{ENVIRONMENT}FRAPPE_IMAGE",
             metavar="IMAGE",
             callback=_without_tag,
-            help="Of benches that name none; no tag.",
+            help="Frappe image, without tag, of benches that do not set one.",
         ),
     ] = DEFAULT_IMAGES.frappe,
     mariadb_image: Annotated[
-        str, typer.Option(envvar=f"{ENVIRONMENT}MARIADB_IMAGE", metavar="IMAGE", help="Of benches that name none.")
+        str,
+        typer.Option(
+            envvar=f"{ENVIRONMENT}MARIADB_IMAGE", metavar="IMAGE", help="MariaDB image of benches that do not set one."
+        ),
     ] = DEFAULT_IMAGES.mariadb,
     redis_image: Annotated[
-        str, typer.Option(envvar=f"{ENVIRONMENT}REDIS_IMAGE", metavar="IMAGE", help="Of benches that name none.")
+        str,
+        typer.Option(
+            envvar=f"{ENVIRONMENT}REDIS_IMAGE", metavar="IMAGE", help="Redis image of benches that do not set one."
+        ),
     ] = DEFAULT_IMAGES.redis,
     nginx_image: Annotated[
-        str, typer.Option(envvar=f"{ENVIRONMENT}NGINX_IMAGE", metavar="IMAGE", help="Of every bench's proxy.")
+        str,
+        typer.Option(
+            envvar=f"{ENVIRONMENT}NGINX_IMAGE", metavar="IMAGE", help="nginx image of the proxy of every bench."
+        ),
     ] = DEFAULT_IMAGES.nginx,
 ) -> None:
-    """Run the operator until it is told to go (SIGTERM).
+    """Run the operator until it receives SIGTERM.
 
-    Several may run: one works, the others stand by. Exit code 1 when another has taken over.
+    Several replicas may run: one is the leader, the others are on standby. The exit code is 1 when the Lease is lost
+    to another replica.
     """
     from frappe_operator.cli.run import run as run_operator
     from frappe_operator.runtime.client.kubeconfig import AccessError
@@ -143,12 +162,12 @@ def run(
         _fail(str(error))
 
 
-@app.command(short_help="Print what the operator would create for FILE…, without a cluster.")
+@app.command(short_help="Print the objects that the operator would create for FILE….")
 def render(files: Files, namespace: Namespace = "default") -> None:
-    """Print what the operator would create for the benches and sites in FILE…, without a cluster.
+    """Print the objects that the operator would create for the benches and sites in FILE…. Needs no cluster.
 
-    A site needs its bench among the files. Passwords are shown as <generated>; what only a cluster can tell is
-    assumed, and a comment says so.
+    The bench of each site must be in the files. Passwords are printed as <generated>. What only a cluster can provide,
+    such as the content of an image, is assumed and named in a comment.
     """
     from frappe_operator.cli.declared import Declared
     from frappe_operator.cli.render import BenchNotDeclared
@@ -167,7 +186,7 @@ def render(files: Files, namespace: Namespace = "default") -> None:
 def validate(files: Files, namespace: Namespace = "default") -> None:
     """Check the objects in FILE… as the API server and the operator would.
 
-    Each problem is a line `file:line: field: message`, and the exit code is 1 when there is one.
+    Each problem is printed as a line `file:line: field: message`. The exit code is 1 if there is a problem.
     """
     from frappe_operator.cli.validate import validate as findings_in
 
@@ -189,21 +208,21 @@ def crds() -> None:
     typer.echo(text.stream(crd.definitions()), nl=False)
 
 
-@app.command(short_help="Print the operator's account and rights.")
+@app.command(short_help="Print the operator's ServiceAccount, roles and bindings.")
 def rbac(
     namespace: Annotated[
-        str, typer.Option("--namespace", metavar="NAME", help="Namespace the operator runs in.")
+        str, typer.Option("--namespace", metavar="NAME", help="Namespace that the operator runs in.")
     ] = "frappe-operator",
     watch_namespace: Annotated[
         list[str] | None,
         typer.Option(
             "--watch-namespace",
             metavar="NAME",
-            help="A namespace to look after; may be given several times. Default: all, by a ClusterRole.",
+            help="Namespace to watch; may be repeated. Default: all namespaces, with a ClusterRole.",
         ),
     ] = None,
 ) -> None:
-    """Print the operator's ServiceAccount and its rights: exactly what its code says it does, no wildcards."""
+    """Print the operator's ServiceAccount, roles and bindings: the permissions its code declares, no wildcards."""
     from frappe_operator.cli import text
     from frappe_operator.cli.rbac import manifests
 

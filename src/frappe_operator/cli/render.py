@@ -19,7 +19,7 @@ GENERATED = "<generated>"
 
 
 class BenchNotDeclared(Exception):
-    """A site whose bench is in none of the files: nothing of the site is decided without it."""
+    """The bench of a site is not in the files. Nothing of the site can be decided without it."""
 
 
 def render(declared: Declared) -> Iterator[str]:
@@ -27,12 +27,11 @@ def render(declared: Declared) -> Iterator[str]:
     for bench in declared.of(BENCH):
         facts = declared.facts(bench.live)
         assumed = (
-            f"Assumed: the image {facts.reference} holds {', '.join(facts.apps)}, "
-            f"and its Frappe is a {facts.frappe_version}."
+            f"Assumed: image {facts.reference} contains {', '.join(facts.apps)}, with Frappe {facts.frappe_version}."
         )
         yield from _documents(bench, bench_children(declared, bench), assumed)
     for site in declared.of(SITE):
-        assumed = "Assumed: the object's UID, from which the database gets the end of its name."
+        assumed = "Assumed: the UID of the object, from which the end of the database name is derived."
         yield from _documents(site, site_children(declared, site), assumed)
 
 
@@ -51,7 +50,7 @@ def site_children(declared: Declared, site: Object) -> list[Stage]:
     if declared.find(BENCH, meta.namespace, bench) is None:
         if said := misplaced(spec, meta.namespace):
             raise Blocked(Reason.INVALID_SPEC, said)
-        message = f"FrappeBench {bench}, on which FrappeSite {meta.name} runs, is in none of the files"
+        message = f"FrappeBench {bench} of FrappeSite {meta.name} is not in the files"
         raise BenchNotDeclared(f"{message} (namespace {meta.namespace})")
     seen = asyncio.run(site_observe.observe(declared, site.live, declared.images))
     _refuse(site_checks.failed(seen))
@@ -71,7 +70,7 @@ def _documents(owner: Object, stages: list[Stage], assumed: str) -> Iterator[str
             yield text.document(_shown(child), f"{title} · {stage.condition}\n{assumed}")
             assumed = ""
         for child in stage.once:
-            yield text.document(_shown(child), f"{title} · {stage.condition} · made once\n{assumed}")
+            yield text.document(_shown(child), f"{title} · {stage.condition} · created once\n{assumed}")
             assumed = ""
 
 

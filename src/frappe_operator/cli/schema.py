@@ -93,7 +93,7 @@ def _items(value: list[Any], schema: Schema, where: Where) -> Iterator[Problem]:
     for index, item in enumerate(value):
         identity = {key: item[key] for key in keys if key in item} if kind == "map" and isinstance(item, dict) else item
         if kind in ("map", "set") and seen.count(identity) == 1:
-            yield Problem((*where, index), f"Duplicate value: {quoted(identity)}", "keep one")
+            yield Problem((*where, index), f"Duplicate value: {quoted(identity)}", "remove one of them")
         seen.append(identity)
 
 
@@ -104,7 +104,7 @@ def _wrong_type(value: Any, schema: Schema, where: Where) -> Problem | None:
         return None
     message = f'Invalid value: "{found}": {spell(where)} in body must be of type {wanted}: "{found}"'
     quotable = "string" in wanted and found in ("integer", "number", "boolean")
-    return Problem(where, message, f"put it in quotes: {quoted(quoted(value))}" if quotable else _hint(schema))
+    return Problem(where, message, f"write it in quotes: {quoted(quoted(value))}" if quotable else _hint(schema))
 
 
 def _limits(value: Any, schema: Schema, where: Where) -> Iterator[Problem]:
@@ -174,4 +174,4 @@ def _hint(schema: Schema) -> str:
 
 def _nearest(name: str, known: Schema) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(sorted(known))}"
+    return f"did you mean {close[0]}?" if close else f"known fields: {', '.join(sorted(known))}"

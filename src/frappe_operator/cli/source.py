@@ -71,7 +71,7 @@ def read(file: str) -> list[Document]:
         line = f":{mark.line + 1}" if mark else ""
         raise Unreadable(f"{file}{line}: not YAML: {error.problem or error.context}") from error
     except RecursionError as error:
-        raise Unreadable(f"{file}: nested too deeply, or an alias that is in itself") from error
+        raise Unreadable(f"{file}: nested too deeply, or an alias that refers to itself") from error
     except yaml.YAMLError as error:
         raise Unreadable(f"{file}: not YAML: {error}") from error
 
@@ -122,7 +122,7 @@ class _Reading:
     def value(self, node: yaml.Node, where: Where) -> Any:
         self.lines.setdefault(where, node.start_mark.line + 1)
         if len(self.lines) > MOST:
-            raise yaml.YAMLError(f"more than {MOST} values, which aliases of aliases can come to")
+            raise yaml.YAMLError(f"more than {MOST} values, aliases included")
         match node:
             case yaml.MappingNode():
                 return self.mapping(node, where)
@@ -130,13 +130,15 @@ class _Reading:
                 return [self.value(item, (*where, index)) for index, item in enumerate(node.value)]
             case _:
                 if HALF.search(node.value):
-                    raise yaml.MarkedYAMLError(problem="half a character", problem_mark=node.start_mark)
+                    raise yaml.MarkedYAMLError(problem="an unpaired surrogate character", problem_mark=node.start_mark)
                 return self.scalar(node)
 
     def mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, Any]:
         written = [key.value for key, _ in node.value]
         for name in {name for name in written if written.count(name) > 1}:
-            self.problems.append(Problem((*where, name), f'duplicate field "{spell((*where, name))}"', "keep one"))
+            self.problems.append(
+                Problem((*where, name), f'duplicate field "{spell((*where, name))}"', "remove one of them")
+            )
         self.loader.flatten_mapping(node)
         result = {}
         for key, value in node.value:

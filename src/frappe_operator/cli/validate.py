@@ -48,7 +48,7 @@ def validate(documents: Sequence[Document], namespace: str) -> Findings:
             place = f"{each.document.file}:{each.document.line(())}"
             notes.append(f"{place}: {missing}; what depends on it is not checked")
     if others := len(documents) - len(ours):
-        notes.append(f"not checked because of other kinds: {others}")
+        notes.append(f"objects of other kinds that were not checked: {others}")
     problems = [
         document.at(problem)
         for document in ours
@@ -89,7 +89,7 @@ def _no_such_kind(document: Document) -> Problem:
 def _said_by_operator(declared: Declared, each: Object) -> Iterator[Problem]:
     first = declared.find(each.kind, each.live.metadata.namespace, each.live.metadata.name)
     if first is not None and first is not each:
-        message = f"declared twice, first at {first.document.file}:{first.document.line(())}: keep one"
+        message = f"declared twice, first at {first.document.file}:{first.document.line(())}: remove one of them"
         yield Problem(("metadata", "name"), message)
         return
     try:
@@ -120,4 +120,6 @@ def _hosts_taken(declared: Declared, each: Object) -> Iterator[Problem]:
         others = sorted(other.metadata.name for other in hosts.claimants(host) if other.metadata.key != key)
         if others:
             field = "aliases" if host in wanted.aliases else "domain" if spec.domain else "siteName"
-            yield Problem(("spec", field), f"{host} is also FrappeSite {others[0]}'s: choose another domain or alias")
+            yield Problem(
+                ("spec", field), f"{host} is also a host of FrappeSite {others[0]}: choose another domain or alias"
+            )

@@ -51,7 +51,7 @@ def test_version_prints_the_version(run: Run) -> None:
 def test_the_frappe_image_has_no_tag_as_benches_add_their_own(run: Run, image: str) -> None:
     code, said = run("run", "--kubeconfig=/nowhere", f"--frappe-image={image}")
     assert code == 2
-    assert "without tag and digest" in said
+    assert "must not contain a tag or digest" in said
 
 
 def test_run_without_a_cluster_says_so_and_a_registry_may_have_a_port(tmp_path: object) -> None:

@@ -16,8 +16,8 @@ def test_children_are_printed_bench_first_with_their_stage_above(run: Run, file:
     stages = [line for line in printed.splitlines() if line.startswith(("# FrappeBench", "# FrappeSite"))]
     assert len(stages) == len(children)
     assert stages[0] == "# FrappeBench pier · StorageReady"
-    assert "# FrappeSite pearl · SiteCreated · made once" in stages
-    assert "# Assumed: the image docker.io/frappe/erpnext:version-15 holds frappe, and its Frappe is a 15." in printed
+    assert "# FrappeSite pearl · SiteCreated · created once" in stages
+    assert "# Assumed: image docker.io/frappe/erpnext:version-15 contains frappe, with Frappe 15." in printed
 
 
 def test_passwords_are_only_said_to_be_generated(run: Run, file: Callable[[str], str]) -> None:
@@ -42,10 +42,7 @@ def test_a_secret_that_no_file_declares_is_taken_for_granted(run: Run, file: Cal
 def test_a_site_without_its_bench_is_an_error(run: Run, file: Callable[[str], str]) -> None:
     code, printed = run("render", file(SITE))
     assert code == 1
-    assert (
-        printed
-        == "error: FrappeBench pier, on which FrappeSite pearl runs, is in none of the files (namespace default)\n"
-    )
+    assert printed == "error: FrappeBench pier of FrappeSite pearl is not in the files (namespace default)\n"
 
 
 def test_what_the_operator_would_not_do_is_an_error_in_its_words(run: Run, file: Callable[[str], str]) -> None:

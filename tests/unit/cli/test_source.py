@@ -60,7 +60,7 @@ def test_documents_of_a_file_are_told_apart_and_empty_ones_are_left_out(tmp_path
 def test_a_field_written_twice_is_a_problem_with_its_line(tmp_path: Path) -> None:
     document = only(tmp_path, "spec:\n  a: 1\n  b: 2\n  a: 3\n")
     assert [document.at(each) for each in document.problems] == [
-        f'{document.file}:4: spec.a: duplicate field "spec.a" (keep one)'
+        f'{document.file}:4: spec.a: duplicate field "spec.a" (remove one of them)'
     ]
 
 
@@ -79,7 +79,7 @@ def test_what_is_not_yaml_says_where(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["[" * 8000, "a: &a [*a]", "a: &a {b: *a}"], ids=["deep", "list", "map"])
 def test_what_has_no_end_is_unreadable(tmp_path: Path, text: str) -> None:
-    with pytest.raises(Unreadable, match="nested too deeply, or an alias that is in itself"):
+    with pytest.raises(Unreadable, match="nested too deeply, or an alias that refers to itself"):
         only(tmp_path, text)
 
 
@@ -92,7 +92,7 @@ def test_aliases_of_aliases_do_not_fill_the_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ['"\\ud800"', '"\\ud83d\\ude00"'])
 def test_half_characters_are_unreadable_as_for_kubectl(tmp_path: Path, text: str) -> None:
-    with pytest.raises(Unreadable, match=r"a\.yaml:1: not YAML: half a character"):
+    with pytest.raises(Unreadable, match=r"a\.yaml:1: not YAML: an unpaired surrogate character"):
         only(tmp_path, f"a: {text}\n")
 
 

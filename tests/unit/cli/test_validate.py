@@ -57,7 +57,7 @@ def test_what_is_fine_is_counted(run: Run, file: Write) -> None:
             5,
             "spec: Invalid value: siteName is a name that Frappe reserves",
         ),
-        (SITE.replace("name: pier", "name: 5"), 7, 'must be of type string: "integer" (put it in quotes: "5")'),
+        (SITE.replace("name: pier", "name: 5"), 7, 'must be of type string: "integer" (write it in quotes: "5")'),
         (SITE + "  deletionPolicy: Keep\n", 9, 'Unsupported value: "Keep": supported values: "Delete", "Retain"'),
         (SITE + "  dbConfig:\n    mode: external\n", 9, "connectionSecretRef is required with mode: external"),
         (SITE + "  aliases: [a.net, b.net, a.net]\n", 9, 'spec.aliases[2]: Duplicate value: "a.net"'),
@@ -148,7 +148,7 @@ def test_a_site_that_points_out_of_its_namespace_is_told_to_come_home(run: Run, 
 def test_a_site_alone_is_valid_as_far_as_can_be_told(run: Run, file: Write) -> None:
     code, said = run("validate", file(SITE))
     assert code == 0
-    assert "FrappeBench pier, on which FrappeSite pearl runs, is in none of the files" in said
+    assert "FrappeBench pier of FrappeSite pearl is not in the files" in said
     assert "(namespace default)" in said
     assert said.endswith("1 object is valid\n")
 
@@ -160,7 +160,7 @@ def test_a_connection_secret_among_the_files_is_looked_into_but_never_shown(run:
     assert f"{path}:17: spec: Secret tides: Frappe 15 logs in with the database's name" in said
     assert "swordfish" not in said
     code, said = run("validate", file(f"{BENCH}---\n{SECRET.replace('captain', 'sea')}---\n{SITE}{EXTERNAL}"))
-    assert (code, said) == (0, "note: not checked because of other kinds: 1\n2 objects are valid\n")
+    assert (code, said) == (0, "note: objects of other kinds that were not checked: 1\n2 objects are valid\n")
     assert run("validate", file(f"{BENCH}---\n{SITE}{EXTERNAL}"))[0] == 0, "it may be in the cluster"
 
 
@@ -172,8 +172,8 @@ def test_one_host_for_two_sites_is_said_of_both(run: Run, file: Write) -> None:
     path = file(f"{BENCH}---\n{SITE}---\n{other}")
     code, said = run("validate", path)
     assert code == 1
-    assert f"{path}:15: spec.siteName: pearl.example.net is also FrappeSite gull's" in said
-    assert f"{path}:25: spec.domain: pearl.example.net is also FrappeSite pearl's" in said
+    assert f"{path}:15: spec.siteName: pearl.example.net is also a host of FrappeSite gull" in said
+    assert f"{path}:25: spec.domain: pearl.example.net is also a host of FrappeSite pearl" in said
 
 
 def test_a_bench_and_a_site_may_have_one_name(run: Run, file: Write) -> None:
@@ -183,7 +183,10 @@ def test_a_bench_and_a_site_may_have_one_name(run: Run, file: Write) -> None:
 
 def test_an_object_declared_twice_is_said_of_the_second(run: Run, file: Write) -> None:
     path = file(f"{BENCH}---\n{BENCH}")
-    assert run("validate", path) == (1, f"{path}:11: metadata.name: declared twice, first at {path}:1: keep one\n")
+    assert run("validate", path) == (
+        1,
+        f"{path}:11: metadata.name: declared twice, first at {path}:1: remove one of them\n",
+    )
 
 
 def test_everything_is_said_at_once(run: Run, file: Write) -> None:

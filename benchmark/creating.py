@@ -25,6 +25,8 @@ from benchmark.machine import Usage
 from benchmark.product import operator
 from benchmark.real import Real, namespace, real
 from benchmark.templates import BENCH_OF, NAMESPACE_OF, SITE_OF
+from fakecluster.apiserver.server import take_apart
+from fakecluster.samples import a_bench, a_site
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import BENCH, DEPLOYMENT, EVENT, JOB, SITE, Manifest
@@ -40,8 +42,6 @@ from frappe_operator.runtime.client.transport import Headers, Query, Response
 from frappe_operator.runtime.process.engine import Engine
 from frappe_operator.runtime.process.operator import GARBAGE_THRESHOLDS
 from frappe_operator.site import controller as site
-from tests.world.apiserver import take_apart
-from tests.world.objects import a_bench, a_site
 
 BENCHES = 200
 SITES = int(os.environ.get("BENCH_SITES") or 1000)

@@ -9,10 +9,10 @@ from pathlib import Path
 import yaml
 
 from benchmark.figures import Measured
+from fakecluster.controllers.volumes import storage_class
+from fakecluster.world import World, settle
 from frappe_operator.api import crd
 from frappe_operator.kube.kinds import BENCH, SITE, Manifest
-from tests.world.harness import World, settle
-from tests.world.volumes import storage_class
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
 OWN = {kind.kind: kind for kind in (BENCH, SITE)}

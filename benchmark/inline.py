@@ -7,9 +7,9 @@ import orjson
 
 from benchmark.population import Population
 from benchmark.server import KINDS, Server
+from fakecluster.apiserver.errors import Refused
+from fakecluster.apiserver.server import take_apart
 from frappe_operator.runtime.client.transport import Headers, Query, Response
-from tests.world.apiserver import take_apart
-from tests.world.refusals import Refused
 
 JSON = {"Content-Type": "application/json"}
 

@@ -21,12 +21,12 @@ from benchmark.control import CONTROL
 from benchmark.population import Copy, Feed, Population, Size, Written, merged
 from benchmark.storms import Storm
 from benchmark.templates import PROXY, templates
+from fakecluster.apiserver import selectors
+from fakecluster.apiserver.errors import Refused, already_exists, bad_request, conflict, expired, not_found
+from fakecluster.apiserver.server import Asked, take_apart
 from frappe_operator.components.nginx import PORT
 from frappe_operator.kube.kinds import ALL, DEPLOYMENT, EVENT, LEASE, POD, SITE, Kind, Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US
-from tests.world import selectors
-from tests.world.apiserver import Asked, take_apart
-from tests.world.refusals import Refused, already_exists, bad_request, conflict, expired, not_found
 
 BATCH = 64
 """Events that are written at once while all that exists is told."""

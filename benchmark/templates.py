@@ -13,14 +13,14 @@ from typing import Any
 
 import orjson
 
+from fakecluster.samples import a_bench, a_site, a_world
+from fakecluster.world import World, settle
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, POD, SECRET, SERVICE, SITE, STORAGE_CLASS, Kind, Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US
 from frappe_operator.kube.names import BENCH_LABEL, JOB_LABEL, MANAGED_BY, SITE_LABEL, digest
 from frappe_operator.model.bench import Names, secret_revision
 from frappe_operator.model.site import CONFIGURATION_ANNOTATION, database_name, mark
-from tests.world.harness import World, settle
-from tests.world.objects import a_bench, a_site, a_world
 
 NAMESPACE_OF, BENCH_OF, SITE_OF = "tenant-{:03}", "bench-{:03}", "site-{:05}"
 """Names by number; all of one length, so that their order is the numbers'."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from fakecluster.faults import AnyFault, Fault, StepFault, WatchFault
 from tests.faults import learn
 from tests.faults.plan import Plan
 from tests.faults.play import reference
 from tests.faults.scenarios import SCENARIOS
-from tests.world.faults import AnyFault, Fault, StepFault, WatchFault
 
 
 def chosen(names: Iterable[str], number: int) -> list[Plan]:

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from fakecluster.apiserver.server import Asked
+from fakecluster.faults import WRITES, Fault, StepFault, WatchFault, WatchTrouble
 from frappe_operator.kube import kinds
 from tests.faults.plan import Plan
 from tests.faults.scenarios import CHANGE_IMAGE, CREATE, SCENARIOS, Scenario
-from tests.world.apiserver import Asked
-from tests.world.faults import WRITES, Fault, StepFault, WatchFault, WatchTrouble
 
 EVER = 1_000_000
 """More writes than there ever are: back to the beginning."""

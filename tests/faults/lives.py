@@ -2,6 +2,7 @@
 
 import asyncio
 
+from fakecluster.faults import Course, Faults
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube import kinds
 from frappe_operator.model.settings import Images
@@ -10,7 +11,6 @@ from frappe_operator.runtime.process.engine import Engine
 from frappe_operator.site import controller as site
 from tests.faults.onlookers import Recorder
 from tests.faults.witness import CANARY, Look, watched
-from tests.world.faults import Course, Faults
 
 PATIENCE_SECONDS = 1.0
 """How long a request hangs that times out."""

@@ -6,12 +6,12 @@ from contextlib import AbstractAsyncContextManager
 
 import structlog
 
+from fakecluster.apiserver.server import Asked, take_apart
+from fakecluster.faults import WRITES
 from frappe_operator.kube import kinds
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, Transport
 from frappe_operator.runtime.process import log
 from tests.faults.witness import CANARY, leaking
-from tests.world.apiserver import Asked, take_apart
-from tests.world.faults import WRITES
 
 
 class Recorder:

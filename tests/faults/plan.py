@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from tests.world.faults import AnyFault
+from fakecluster.faults import AnyFault
 
 
 class Plan(Struct, frozen=True, omit_defaults=True):

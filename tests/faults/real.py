@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 import structlog
 import yaml
 
+from fakecluster.faults import Course, StepFault
+from fakecluster.frappe import Effect
 from frappe_operator.api import crd
 from frappe_operator.runtime.cache.informer import WATCH_SECONDS
 from frappe_operator.runtime.client.client import Client
@@ -31,8 +33,6 @@ from tests.faults.play import Outcome, verdict
 from tests.faults.scenarios import CHANGE_IMAGE, SCENARIOS, Step
 from tests.faults.sights import Observer
 from tests.faults.witness import Evidence, hasty, left_over
-from tests.world.faults import Course, StepFault
-from tests.world.frappe import Effect
 
 SIDE_BY_SIDE = 24
 REST_SECONDS = 2.0

@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple
 
+from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site
+from fakecluster.world import World
 from frappe_operator.api import crd
 from frappe_operator.kube.kinds import BENCH, SITE, Kind, Manifest
-from tests.world.harness import World
-from tests.world.objects import CONNECTION, EXTERNAL, a_bench, a_site
 
 REST_SECONDS = 60.0
 """Longer than a silent watch goes unnoticed, twice over."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import field
 
+from fakecluster.world import lies, of_the_past
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import BENCH, SITE, Kind
 from frappe_operator.kube.live import Live
@@ -16,7 +17,6 @@ from frappe_operator.runtime.cache.informer import Informer
 from frappe_operator.runtime.cache.store import Change, Store
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.transport import Transport
-from tests.world.harness import lies, of_the_past
 
 CHILDREN = (
     kinds.CONFIG_MAP,

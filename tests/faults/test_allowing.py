@@ -2,12 +2,12 @@
 
 from collections import Counter
 
+from fakecluster.faults import StepFault
+from fakecluster.frappe import Effect
 from tests.faults.plan import Plan
 from tests.faults.play import verdict
 from tests.faults.real import ORACLES, allowing
 from tests.faults.witness import Evidence
-from tests.world.faults import StepFault
-from tests.world.frappe import Effect
 
 HURRIED = Plan("scaled, deleted", (StepFault("hurry", 2, 0.05),))
 CHANGED = Plan("image changed, deleted", (StepFault("hurry", 2, 0.05),))

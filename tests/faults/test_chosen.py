@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from fakecluster.faults import Fault, StepFault, WatchFault
 from tests.faults import __main__ as program
 from tests.faults.chosen import chosen, in_real_time, plans
 from tests.faults.learn import EVER, TROUBLES, WATCH_TROUBLES
 from tests.faults.scenarios import SCENARIOS
-from tests.world.faults import Fault, StepFault, WatchFault
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,11 @@
 
 import pytest
 
+from fakecluster.faults import WRITES, Fault, StepFault, WatchFault
 from tests.faults.learn import EVENT_TROUBLES, QUARTER, TROUBLES, WATCH_TROUBLES, Request, plans, quarter
 from tests.faults.plan import Plan, parse
 from tests.faults.play import reference
 from tests.faults.scenarios import SCENARIOS, WHOLE
-from tests.world.faults import WRITES, Fault, StepFault, WatchFault
 
 
 def plans_of(name: str) -> list[Plan]:

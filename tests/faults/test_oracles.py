@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 import pytest
 import structlog
 
+from fakecluster.faults import Fault, StepFault
+from fakecluster.samples import a_bench, a_site
+from fakecluster.world import ProductOf, World, product
 from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, DEPLOYMENT, JOB, SITE, Key, Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US
 from frappe_operator.kube.names import MANAGED_BY
@@ -19,9 +22,6 @@ from tests.faults.plan import Plan
 from tests.faults.play import Outcome, play
 from tests.faults.scenarios import empty_world, rest
 from tests.faults.witness import leaking, orphans, out_of_date
-from tests.world.faults import Fault, StepFault
-from tests.world.harness import ProductOf, World, product
-from tests.world.objects import a_bench, a_site
 
 RESTARTED = Plan("scaled", (StepFault("restart", 1),))
 Sabotage = Callable[[World, Cluster, Key], Awaitable[float | None]]

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import structlog
 
+from fakecluster.apiserver.store import Change
+from fakecluster.frappe import Effect
+from fakecluster.world import SIMULATED, ProductOf, World, of_the_past, product
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Key, Kind, Manifest, Ref
 from frappe_operator.kube.live import CONTROLLED_BY_US
@@ -16,9 +19,6 @@ from frappe_operator.kube.stage import Undecided
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller
 from frappe_operator.runtime.process import log
-from tests.world.frappe import Effect
-from tests.world.harness import SIMULATED, ProductOf, World, of_the_past, product
-from tests.world.store import Change
 
 CANARY = "canary"
 """Part of every password there is."""

@@ -8,7 +8,19 @@ from pathlib import Path
 
 from tests.mutants.mutant import ROOT, Mutant, planted
 
-PARTS = ("src", "tests", "sandbox", "demo", "docs", "examples", "deploy", "scripts", "pyproject.toml", "Makefile")
+PARTS = (
+    "src",
+    "fakecluster",
+    "tests",
+    "sandbox",
+    "demo",
+    "docs",
+    "examples",
+    "deploy",
+    "scripts",
+    "pyproject.toml",
+    "Makefile",
+)
 """What tests read, beside what they import."""
 LONG_AGO = 1_000_000_000
 """When a planted file says it was written: no compiled file is ever of that time, so none of another text is used."""

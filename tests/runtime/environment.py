@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from fakecluster.apiserver.server import ApiServer
+from fakecluster.apiserver.verbs import START, Api
+from fakecluster.virtual_time import VirtualLoop
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, PVC, SECRET, Key, Kind, Manifest, Ref
 from frappe_operator.kube.live import Claim, Custom, Job, Live, Workload
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OURS
@@ -15,9 +18,6 @@ from frappe_operator.runtime.client.transport import Transport
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, owned_by
 from frappe_operator.runtime.process.engine import Engine
-from tests.world.api import START, Api
-from tests.world.apiserver import ApiServer
-from tests.world.clock import VirtualLoop
 
 TOY = Kind("toys.example.com", "v1", "Toy", "toys")
 NS = "default"

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import msgspec
 
+from fakecluster.virtual_time import VirtualLoop
 from frappe_operator.kube.kinds import SERVICE, SITE, Key, Kind
 from frappe_operator.kube.live import Custom, Live, Meta, Service, ServiceSpec
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.site.prober import Prober
-from tests.world.clock import VirtualLoop
 
 STATUS = {"resolvedDomain": "", "conditions": [{"type": "Ready", "status": "True"}]}
 SPEC = {"benchRef": {"name": "pier"}, "siteName": "pearl.example.net"}

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec
 
-from tests.world.clock import VirtualLoop
+from fakecluster.virtual_time import VirtualLoop
 
 P = ParamSpec("P")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.world.harness import OPEN
+from fakecluster.world import OPEN
 
 
 @pytest.fixture(autouse=True)

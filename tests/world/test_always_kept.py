@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
+from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site, a_world
+from fakecluster.world import World, settle
 from frappe_operator.kube.kinds import (
     BENCH,
     CONFIG_MAP,
@@ -23,8 +25,6 @@ from frappe_operator.kube.kinds import (
     Ref,
 )
 from frappe_operator.model.site import database_name
-from tests.world.harness import World, settle
-from tests.world.objects import CONNECTION, EXTERNAL, a_bench, a_site, a_world
 
 Act = Callable[[World], None]
 MENDED = (CONFIG_MAP, DEPLOYMENT, INGRESS, SERVICE, STATEFUL_SET)

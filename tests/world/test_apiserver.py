@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from fakecluster.apiserver.server import ApiServer
+from fakecluster.apiserver.verbs import Api
 from frappe_operator.kube.kinds import CONFIG_MAP, INGRESS, NAMESPACE, SECRET, SERVICE, Kind, Manifest, ref_of
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
 from frappe_operator.runtime.client.transport import Transport
-from tests.world.api import Api
-from tests.world.apiserver import ApiServer
 
 NUMBER = count(1)
 JSON = {"Content-Type": "application/json"}

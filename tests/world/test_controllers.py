@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from fakecluster.apiserver.verbs import Api
+from fakecluster.controllers.all import controllers
+from fakecluster.controllers.kubelet import Exit, Kubelet
+from fakecluster.controllers.simulator import Simulator
+from fakecluster.controllers.volumes import storage_class
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Manifest, Ref
-from tests.world.api import Api
-from tests.world.controllers import controllers
-from tests.world.kubelet import Exit, Kubelet
-from tests.world.simulator import Simulator
-from tests.world.volumes import storage_class
 
 SPACE = "space"
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from fakecluster.apiserver.server import Asked
+from fakecluster.apiserver.verbs import Api
+from fakecluster.samples import a_bench, a_site, a_world
+from fakecluster.world import seen_twice, settle
 from frappe_operator.kube.kinds import NAMESPACE, PVC, Manifest, ref_of
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
-from tests.world.api import Api
-from tests.world.apiserver import Asked
-from tests.world.harness import seen_twice, settle
-from tests.world.objects import a_bench, a_site, a_world
 from tests.world.test_apiserver import APPLY, Server
 
 pytestmark = pytest.mark.cluster

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from fakecluster.controllers.kubelet import image_digest
+from fakecluster.frappe import VERSIONS
+from fakecluster.samples import a_bench, a_site, a_world
+from fakecluster.world import World, settle
 from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, DEPLOYMENT, JOB, POD, SITE, Manifest, Ref
-from tests.world.frappe import VERSIONS
-from tests.world.harness import World, settle
-from tests.world.kubelet import image_digest
-from tests.world.objects import a_bench, a_site, a_world
 
 REPOSITORY = "registry.example.com/erp"
 OLD, NEW = {**VERSIONS, "frappe": "15.51.1"}, {**VERSIONS, "frappe": "15.102.0"}

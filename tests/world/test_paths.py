@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from fakecluster.samples import a_bench, a_site, a_world
+from fakecluster.world import World
 from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, JOB, SITE, Manifest, Ref
-from tests.world.harness import World
-from tests.world.objects import a_bench, a_site, a_world
 
 WAYS = int(os.environ.get("WAYS", "40"))
 """Examples. The same ones each time, and more of them after those when more are asked for."""

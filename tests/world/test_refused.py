@@ -2,9 +2,9 @@
 
 import pytest
 
+from fakecluster.samples import a_bench, a_site, a_world
+from fakecluster.world import settle
 from frappe_operator.kube.kinds import SITE, Manifest
-from tests.world.harness import settle
-from tests.world.objects import a_bench, a_site, a_world
 
 LONG = ".".join(["a" * 60] * 4)
 

@@ -6,6 +6,11 @@ from collections.abc import Awaitable
 
 import pytest
 
+from fakecluster.controllers.kubelet import Exit, image_digest
+from fakecluster.controllers.volumes import storage_class
+from fakecluster.frappe import Effect
+from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site, a_world
+from fakecluster.world import ProductOf, World, product, settle
 from frappe_operator.cli import rbac
 from frappe_operator.components import redis
 from frappe_operator.components.storage import QUEUES_LABEL
@@ -30,11 +35,6 @@ from frappe_operator.kube.kinds import (
 )
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Reconcile
-from tests.world.frappe import Effect
-from tests.world.harness import ProductOf, World, product, settle
-from tests.world.kubelet import Exit, image_digest
-from tests.world.objects import CONNECTION, EXTERNAL, a_bench, a_site, a_world
-from tests.world.volumes import storage_class
 
 DATA = (PVC, SECRET)
 """Kinds of children that hold what cannot be made again."""

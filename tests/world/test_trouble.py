@@ -4,14 +4,14 @@ import json
 
 import pytest
 
+from fakecluster.apiserver.resource_quota import quota
+from fakecluster.controllers.kubelet import Crash, Exit
+from fakecluster.controllers.volumes import storage_class
+from fakecluster.frappe import Effect
+from fakecluster.samples import a_bench, a_site, a_world
+from fakecluster.world import World, settle
 from frappe_operator.kube.kinds import BENCH, DEPLOYMENT, EVENT, JOB, POD, PVC, SITE, STATEFUL_SET, Kind, Ref
 from frappe_operator.runtime.apply.children import INVALID_SECONDS
-from tests.world.frappe import Effect
-from tests.world.harness import World, settle
-from tests.world.kubelet import Crash, Exit
-from tests.world.objects import a_bench, a_site, a_world
-from tests.world.quotas import quota
-from tests.world.volumes import storage_class
 
 UNTIL_STALLED = 150.0
 

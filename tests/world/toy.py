@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from fakecluster.controllers.kubelet import succeeds
+from fakecluster.world import World
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, SECRET, Key, Kind, Manifest
 from frappe_operator.kube.live import Custom, Job, Live, Workload
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OURS
@@ -15,8 +17,6 @@ from frappe_operator.runtime.apply.finalizers import ensure_finalizer, remove_fi
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, owned_by
 from frappe_operator.runtime.status.report import report
-from tests.world.harness import World
-from tests.world.kubelet import succeeds
 
 TOY = Kind("toys.example.com", "v1", "Toy", "toys")
 FINALIZER = "toys.example.com/put-away"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fakecluster.apiserver.errors import Refused
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, Manifest
 from frappe_operator.kube.stage import Reason, Verdict
 from frappe_operator.runtime.client.errors import ApiError
@@ -20,7 +21,6 @@ from tests.runtime.environment import (
     stage,
 )
 from tests.runtime.virtual_time import virtual
-from tests.world.refusals import Refused
 
 
 def refuse(bed: Bed, name: str, code: int, reason: str, message: str = "no") -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakecluster.apiserver.verbs import Api
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, Manifest, Ref, ref_of
 from frappe_operator.kube.live import CONTROLLED_BY_US, Live
 from frappe_operator.kube.names import INSTANCE
@@ -18,7 +19,6 @@ from frappe_operator.runtime.cache.decoding import Decoder
 from frappe_operator.runtime.cache.store import Store
 from tests.golden.cases import CASES, RUNNER, children
 from tests.runtime.environment import NS, a_config, a_deployment
-from tests.world.api import Api
 
 decode = Decoder(Live).object
 

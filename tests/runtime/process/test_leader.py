@@ -6,14 +6,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
+from fakecluster.apiserver.server import ApiServer
+from fakecluster.apiserver.verbs import START, Api
 from frappe_operator.kube.kinds import LEASE, Manifest, Ref
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, TransportError
 from frappe_operator.runtime.process.leader import LEASE_SECONDS, RENEW_SECONDS, SAFE_SECONDS, Fence, Leader, NotLeading
 from tests.runtime.environment import a_config
 from tests.runtime.virtual_time import virtual
-from tests.world.api import START, Api
-from tests.world.apiserver import ApiServer
 
 
 class Line:

@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakecluster.virtual_time import VirtualLoop
 from frappe_operator.kube.kinds import Key
 from frappe_operator.runtime.queue.queue import (
     LONGEST_RETRY_SECONDS,
@@ -15,7 +16,6 @@ from frappe_operator.runtime.queue.queue import (
     Queue,
 )
 from tests.runtime.virtual_time import virtual
-from tests.world.clock import VirtualLoop
 
 A, B, C = Key("red", "a"), Key("red", "b"), Key("blue", "c")
 

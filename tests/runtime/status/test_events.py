@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from fakecluster.apiserver.errors import Refused
 from frappe_operator.kube.kinds import EVENT, Manifest
 from frappe_operator.kube.stage import Blocked, Reason, Verdict
 from frappe_operator.runtime.status.event_budget import MOST_AT_ONCE, REFILL_SECONDS, Budget
@@ -10,7 +11,6 @@ from frappe_operator.runtime.status.pace import PACE_SECONDS
 from tests.runtime.environment import OWNER, TOY, a_bed
 from tests.runtime.reporting import NO, STUCK, YES, conditions, events, looked, raising, say, status
 from tests.runtime.virtual_time import virtual
-from tests.world.refusals import Refused
 
 
 @virtual

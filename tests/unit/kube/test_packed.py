@@ -5,10 +5,10 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakecluster.samples import a_world
+from fakecluster.world import settle
 from frappe_operator.kube.kinds import BENCH, SITE
 from frappe_operator.kube.packed import pack, unpack
-from tests.world.harness import settle
-from tests.world.objects import a_world
 
 
 @given(st.binary(max_size=3000))

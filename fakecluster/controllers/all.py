@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable
 
+from fakecluster.apiserver.verbs import Api
+from fakecluster.controllers import garbage_collector, jobs, volumes, workloads
+from fakecluster.controllers.kubelet import Kubelet
+from fakecluster.controllers.simulator import Rule, Simulator
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind
-from tests.world import garbage, jobs, volumes, workloads
-from tests.world.api import Api
-from tests.world.kubelet import Kubelet
-from tests.world.simulator import Rule, Simulator
 
 
 def controllers(api: Api, kubelet: Kubelet, seed: int = 0, more: Iterable[tuple[Kind | None, Rule]] = ()) -> Simulator:
     """A simulator of a whole cluster. `more`: rules beside the usual ones."""
     pods = [(kinds.POD, kubelet.rule)]
-    rules = [*garbage.RULES, *volumes.RULES, *workloads.RULES, *jobs.RULES, *pods, *more]
+    rules = [*garbage_collector.RULES, *volumes.RULES, *workloads.RULES, *jobs.RULES, *pods, *more]
     return Simulator(api, rules, seed)

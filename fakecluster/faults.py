@@ -14,10 +14,10 @@ from typing import Literal
 import orjson
 from msgspec import Struct
 
+from fakecluster.apiserver.errors import Refused
+from fakecluster.apiserver.server import JSON, Asked, Stream, take_apart
 from frappe_operator.kube.kinds import Kind
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, Transport, TransportError
-from tests.world.apiserver import JSON, Asked, Stream, take_apart
-from tests.world.refusals import Refused
 
 WRITES = ("create", "apply", "patch", "update", "delete")
 

@@ -10,12 +10,12 @@ from urllib.parse import unquote
 
 import orjson
 
+from fakecluster.apiserver import selectors
+from fakecluster.apiserver.errors import Refused, bad_request, expired, invalid
+from fakecluster.apiserver.store import Record
+from fakecluster.apiserver.verbs import Api
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse
-from tests.world import selectors
-from tests.world.api import Api
-from tests.world.refusals import Refused, bad_request, expired, invalid
-from tests.world.store import Record
 
 JSON = {"Content-Type": "application/json"}
 NOTHING_HERE = Response(404, {"Content-Type": "text/plain; charset=utf-8"}, b"404 page not found\n")

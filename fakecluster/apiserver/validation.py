@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from fakecluster.apiserver.defaulting import quantity
+from fakecluster.apiserver.errors import Refused, forbidden, invalid
 from frappe_operator.kube.kinds import Manifest, Ref
-from tests.world.filling import quantity
-from tests.world.refusals import Refused, forbidden, invalid
 
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from fakecluster.apiserver.validation import number
+from fakecluster.controllers.simulator import MANAGER, Action, Rule, Simulator, claims_of
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
-from tests.world.rules import number
-from tests.world.simulator import MANAGER, Action, Rule, Simulator, claims_of
 
 PROTECTION = "kubernetes.io/pvc-protection"
 

@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
+from fakecluster.apiserver.verbs import Api
+from fakecluster.controllers.kubelet import Exit
+from fakecluster.controllers.simulator import Action, Simulator
+from fakecluster.controllers.workloads import ready
 from frappe_operator.components import redis
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Manifest, Ref
 from frappe_operator.kube.names import BENCH_LABEL, COMPONENT_LABEL, JOB_LABEL, SITE_LABEL
 from frappe_operator.runtime.client.fetch import Answer
-from tests.world.api import Api
-from tests.world.kubelet import Exit
-from tests.world.simulator import Action, Simulator
-from tests.world.workloads import ready
 
 VERSIONS = {"frappe": "15.50.0", "erpnext": "15.48.0", "hrms": "15.30.0"}
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from fakecluster.controllers.simulator import MANAGER, Action, Rule, Simulator
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
-from tests.world.simulator import MANAGER, Action, Rule, Simulator
 
 COLLECTOR = "garbage collector"
 

@@ -9,11 +9,11 @@ import random
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from fakecluster.apiserver.errors import Refused
+from fakecluster.apiserver.store import Change
+from fakecluster.apiserver.verbs import Api
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
-from tests.world.api import Api
-from tests.world.refusals import Refused
-from tests.world.store import Change
 
 MANAGER = "kube-controller-manager"
 BETWEEN_ACTIONS_SECONDS = 0.05

@@ -1,9 +1,9 @@
 """The Job controller: a pod until one succeeds, or too many have failed."""
 
+from fakecluster.controllers.simulator import Action, Rule, Simulator
+from fakecluster.controllers.workloads import make_pod, owner_of, pod
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
-from tests.world.simulator import Action, Rule, Simulator
-from tests.world.workloads import make_pod, owner_of, pod
 
 
 def jobs(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
 from typing import Any, NamedTuple, TypeVar
 
+from fakecluster.apiserver.validation import number
+from fakecluster.controllers.simulator import Action, Simulator, claims_of
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Manifest, Ref
 from frappe_operator.kube.names import JOB_LABEL
-from tests.world.rules import number
-from tests.world.simulator import Action, Simulator, claims_of
 
 T = TypeVar("T")
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from fakecluster.world import World
 from frappe_operator.api import crd
 from frappe_operator.kube.kinds import BENCH, SECRET, SITE, Manifest
-from tests.world.harness import World
 
 CONNECTION: Manifest = {
     "apiVersion": SECRET.api_version,

@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
+from fakecluster.apiserver import defaulting, structured_merge, validation
+from fakecluster.apiserver.errors import Refused, already_exists, bad_request, conflict, forbidden, invalid, not_found
+from fakecluster.apiserver.managed_fields import Managers, Overlap, Who, after, applied, rendered, spelled
+from fakecluster.apiserver.store import Record, Store
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
-from tests.world import fields, filling, rules
-from tests.world.ownership import Managers, Overlap, Who, after, applied, rendered, spelled
-from tests.world.refusals import Refused, already_exists, bad_request, conflict, forbidden, invalid, not_found
-from tests.world.store import Record, Store
 
 REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets")
 
@@ -181,7 +181,7 @@ class Api:
         live: Record | None,
         new: Manifest,
         who: Who,
-        mine: frozenset[fields.Path] | None,
+        mine: frozenset[structured_merge.Path] | None,
         subresource: str = "",
         force: bool = True,
         dry_run: bool = False,
@@ -193,7 +193,7 @@ class Api:
         if live is None and ref.kind == kinds.PVC:
             self._give_class(new)
         if subresource == "status" and ref.kind not in self.schemas:
-            filling.tidy(new.get("status"), "status")
+            defaulting.tidy(new.get("status"), "status")
         else:
             self._fill(ref, new)
         was = _bare(live.obj) if live is not None else {}
@@ -205,11 +205,11 @@ class Api:
         if live is None and ref.kind == kinds.SERVICE:
             self._give_address(new)
         if live is None and ref.kind == kinds.JOB:
-            filling.identify(new)
+            defaulting.identify(new)
         if not subresource:
-            rules.check(ref, live.obj if live else None, new)
+            validation.check(ref, live.obj if live else None, new)
         if live is not None and ref.kind == kinds.PVC:
-            rules.expandable(ref, live.obj, new, self._class_of(new))
+            validation.expandable(ref, live.obj, new, self._class_of(new))
         if live is not None and new == was and managers == live.managers:
             return live
         if subresource != "status":
@@ -265,13 +265,13 @@ class Api:
 
     def _fill(self, ref: Ref, new: Manifest) -> None:
         if ref.kind in self.schemas:
-            whole = filling.declared({k: v for k, v in new.items() if k != "metadata"}, self.schemas[ref.kind])
+            whole = defaulting.declared({k: v for k, v in new.items() if k != "metadata"}, self.schemas[ref.kind])
             metadata = new["metadata"]
             new.clear()
             new.update({"apiVersion": ref.kind.api_version, "kind": ref.kind.kind, **whole, "metadata": metadata})
         elif self._built_in(ref.kind):
-            filling.fill(ref.kind.kind, new)
-        filling.tidy(new["metadata"], "metadata")
+            defaulting.fill(ref.kind.kind, new)
+        defaulting.tidy(new["metadata"], "metadata")
 
     def _count(self, ref: Ref, live: Record | None, new: Manifest) -> None:
         if ref.kind.kind not in COUNTED and self._built_in(ref.kind):
@@ -367,10 +367,10 @@ class Api:
                 return Ref(kind, namespace, obj["metadata"]["name"])
         raise Refused(404, "NotFound", "the server could not find the requested resource")
 
-    def _shape(self, kind: Kind) -> fields.Shape:
+    def _shape(self, kind: Kind) -> structured_merge.Shape:
         if self._built_in(kind):
-            return fields.built_in("", "")
-        return fields.Custom(self.schemas.get(kind, {}))
+            return structured_merge.built_in("", "")
+        return structured_merge.Custom(self.schemas.get(kind, {}))
 
     def _built_in(self, kind: Kind) -> bool:
         return "." not in kind.group or kind.group.endswith(".k8s.io")

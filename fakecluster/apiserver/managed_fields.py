@@ -5,8 +5,18 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from fakecluster.apiserver.structured_merge import (
+    Element,
+    Item,
+    Member,
+    Path,
+    Shape,
+    leaves,
+    merge,
+    with_parents,
+    without,
+)
 from frappe_operator.kube.kinds import Manifest
-from tests.world.fields import Element, Item, Member, Path, Shape, leaves, merge, with_parents, without
 
 
 class Who(NamedTuple):

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from fakecluster.apiserver.managed_fields import Managers
 from frappe_operator.kube.kinds import Key, Kind, Manifest, Ref
-from tests.world.ownership import Managers
 
 
 class Record:

@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections.abc import Callable
 
+from fakecluster.apiserver.errors import Refused
+from fakecluster.apiserver.verbs import REPLICA_SET
+from fakecluster.controllers.simulator import MANAGER, Action, Rule, Simulator
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
-from tests.world.api import REPLICA_SET
-from tests.world.refusals import Refused
-from tests.world.simulator import MANAGER, Action, Rule, Simulator
 
 HASH = "pod-template-hash"
 REVISION = "controller-revision-hash"

@@ -7,6 +7,15 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from fakecluster.apiserver.server import ApiServer, Past, Written
+from fakecluster.apiserver.store import Change
+from fakecluster.apiserver.verbs import REPLICA_SET, START, Api
+from fakecluster.controllers.all import controllers as cluster_controllers
+from fakecluster.controllers.kubelet import Kubelet
+from fakecluster.controllers.volumes import storage_class
+from fakecluster.faults import AnyFault, Course, Faults
+from fakecluster.frappe import Frappe
+from fakecluster.virtual_time import VirtualLoop
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
@@ -17,15 +26,6 @@ from frappe_operator.runtime.client.transport import Headers, Query, Response, T
 from frappe_operator.runtime.controller import Controller
 from frappe_operator.runtime.process.engine import Engine
 from frappe_operator.site import controller as site
-from tests.world.api import REPLICA_SET, START, Api
-from tests.world.apiserver import ApiServer, Past, Written
-from tests.world.clock import VirtualLoop
-from tests.world.controllers import controllers as cluster_controllers
-from tests.world.faults import AnyFault, Course, Faults
-from tests.world.frappe import Frappe
-from tests.world.kubelet import Kubelet
-from tests.world.store import Change
-from tests.world.volumes import storage_class
 
 LATENCY_SECONDS = 0.004
 RESTART_SECONDS = 1.0

@@ -1,10 +1,10 @@
 """ResourceQuota: what pods may ask for together in a namespace, as an admission plugin refuses them."""
 
+from fakecluster.apiserver.errors import forbidden
+from fakecluster.apiserver.validation import number
+from fakecluster.apiserver.verbs import Admission, Api
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Manifest, Ref
-from tests.world.api import Admission, Api
-from tests.world.refusals import forbidden
-from tests.world.rules import number
 
 
 def quota(api: Api, name: str = "compute", **hard: str) -> Admission:

@@ -1,0 +1,12 @@
+"""A Kubernetes cluster in memory, under virtual time: for the tests and the benchmark. No part of what is shipped.
+
+- `apiserver`: one implementation of what reading, writing and watching objects does (storage, server-side apply and
+  managedFields, defaulting, validation, selectors, errors).
+- `controllers`: the cluster's own controllers and the kubelet, one small action at a time.
+- `frappe`: what the programs in the pods do, and what answers over HTTP.
+- `faults`: what goes wrong between the operator and the API server. `virtual_time`: time that passes at once.
+- `world`: a `World` is all of these with the operator running in it; `samples`: a bench and a site to begin with.
+
+`tests/world/test_apiserver.py` runs every test of the API server against the real one as well;
+`tests/world/test_faithful.py` compares the objects of a whole run one by one.
+"""

@@ -39,7 +39,7 @@ fast: setup ## The tests that need no cluster: seconds.
 
 faults: setup ## Everything that can go wrong, at every write of every scenario; then random ways, and the model check.
 	$(PYTHON) -m tests.faults
-	WAYS=200 $(PYTHON) -m pytest -q -n $(WORKERS) tests/world/test_paths.py
+	WAYS=200 $(PYTHON) -m pytest -q -n $(WORKERS) tests/world/test_order_of_edits.py
 	@$(MAKE) --no-print-directory model
 
 mutants: setup ## Plants known bugs, one after the other, and shows that the tests catch each. ONLY="watch-*" for some.

@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmark import machine
-from benchmark.creating import benches, creating
-from benchmark.edits import noisy, resync
+from benchmark.cold_start import starting
+from benchmark.edit_latency import noisy, resync
+from benchmark.failover import leading
 from benchmark.figures import FIGURES, Measured, Measurement
-from benchmark.idle import idle
-from benchmark.leading import leading
-from benchmark.quiet import steady
-from benchmark.reading import reading
-from benchmark.silence import silence
-from benchmark.starting import starting
+from benchmark.noop_requests import idle
+from benchmark.read_throughput import reading
+from benchmark.silent_watch import silence
+from benchmark.site_creation import benches, creating
+from benchmark.steady_state import steady
 
 MEASUREMENTS: dict[str, Measurement] = {
     "reading": reading,

@@ -5,8 +5,8 @@ from contextlib import aclosing, asynccontextmanager
 
 import orjson
 
-from benchmark.population import Population
 from benchmark.server import KINDS, Server
+from benchmark.synthetic_objects import Population
 from fakecluster.apiserver.errors import Refused
 from fakecluster.apiserver.server import take_apart
 from frappe_operator.runtime.client.transport import Headers, Query, Response

@@ -6,7 +6,7 @@ import gc
 from typing import Any
 
 from benchmark.machine import Usage
-from benchmark.product import controllers
+from benchmark.operator_process import controllers
 from frappe_operator.kube.kinds import SITE, Key
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import Access

@@ -17,9 +17,9 @@ from urllib.parse import parse_qsl, unquote
 
 import orjson
 
-from benchmark.control import CONTROL
-from benchmark.population import Copy, Feed, Population, Size, Written, merged
-from benchmark.storms import Storm
+from benchmark.event_storm import Storm
+from benchmark.synthetic_objects import Copy, Feed, Population, Size, Written, merged
+from benchmark.synthetic_server import CONTROL
 from benchmark.templates import PROXY, templates
 from fakecluster.apiserver import selectors
 from fakecluster.apiserver.errors import Refused, already_exists, bad_request, conflict, expired, not_found
@@ -192,7 +192,7 @@ class Server:
     # --- what measurements ask
 
     async def control(self, name: str, given: Manifest) -> Any:
-        """Answers `benchmark.control`."""
+        """Answers `benchmark.synthetic_server`."""
         population = self.population
         match name:
             case "counts":

@@ -5,18 +5,18 @@ import time
 import msgspec
 import pytest
 
-from benchmark.alone import alone
-from benchmark.control import synthetic
-from benchmark.idle import idle
+from benchmark.isolated_process import alone
 from benchmark.memory import settled
-from benchmark.population import Population, Size
+from benchmark.noop_requests import idle
+from benchmark.synthetic_objects import Population, Size
+from benchmark.synthetic_server import synthetic
 from benchmark.templates import NAMESPACE_OF, SITE_OF
 from frappe_operator.kube.kinds import DEPLOYMENT, SITE, Key
 from frappe_operator.kube.live import CONTROLLED_BY_US, Workload
 from frappe_operator.runtime.cache.decoding import Decoder
 from frappe_operator.runtime.cache.store import Store
 from frappe_operator.runtime.process.engine import WORKERS
-from tests.benchmark.bed import begun, cpu_of_a_start, models, population
+from tests.benchmark.operator_in_process import begun, cpu_of_a_start, models, population
 
 TIMES_PARSING = {"kubectl": 1.2, CONTROLLED_BY_US: 2.5}
 """CPU to take an object into the store ÷ to parse its JSON, by who has applied it: ours are verified as they come."""

@@ -12,8 +12,8 @@ from sandbox.cluster import Cluster
 from sandbox.deadline import DeadlineExceededError, until
 from sandbox.installation import Kubectl, Operator
 from sandbox.progress import plain
-from tests.e2e import audit
-from tests.e2e.town import Town
+from tests.e2e import audit_log
+from tests.e2e.namespace import Town
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +58,7 @@ def settled(node_cluster: Cluster, operator: Operator) -> Settled:
 def _speaks(log: Path, start: int) -> bool:
     """Whether the operator writes to the settled namespace within a few seconds."""
     try:
-        until(lambda: bool(audit.writes(log, start, "settled")), LAST_WORDS_SECONDS, "a word")
+        until(lambda: bool(audit_log.writes(log, start, "settled")), LAST_WORDS_SECONDS, "a word")
     except DeadlineExceededError:
         return False
     return True

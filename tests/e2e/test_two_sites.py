@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.e2e.town import Town, Visitor
+from tests.e2e.namespace import Town, Visitor
 
 pytestmark = [pytest.mark.node]
 

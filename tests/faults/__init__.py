@@ -6,5 +6,5 @@
   controllers. `chosen`: which plans.
 - `python -m tests.faults` (`make faults`) plays them all; with `--plan`, one, and tells what happened.
 
-`test_found` keeps the plans that have found something.
+`test_regressions` keeps the plans that have found something.
 """

@@ -11,15 +11,15 @@ from pathlib import Path
 from demo import STAGES
 from sandbox.cluster import Cluster
 from sandbox.progress import plain
-from tests.faults import real
-from tests.faults.chosen import chosen
-from tests.faults.learn import plans, quarter
+from tests.faults import run_on_cluster
+from tests.faults.generate_plans import plans, quarter
 from tests.faults.oracles import ORACLES, Oracle
+from tests.faults.parallel import side_by_side
 from tests.faults.plan import Plan, parse
-from tests.faults.play import Outcome, play, play_all, reference
+from tests.faults.progress import Tally
+from tests.faults.real_plans import chosen
+from tests.faults.run_plans import Outcome, play, play_all, reference
 from tests.faults.scenarios import SCENARIOS
-from tests.faults.tally import Tally
-from tests.faults.workers import side_by_side
 
 PART = 40
 """Plans that one process plays, one after the other."""
@@ -54,7 +54,7 @@ def in_memory(tally: Tally, options: argparse.Namespace) -> None:
 def for_real(tally: Tally, options: argparse.Namespace) -> None:
     """Plans against the real API server and the cluster's real controllers."""
     wanted = chosen(options.scenario or list(SCENARIOS), options.real_plans)
-    with tally.counting("for real", len(wanted), f"{real.SIDE_BY_SIDE} at a time") as count:
+    with tally.counting("for real", len(wanted), f"{run_on_cluster.SIDE_BY_SIDE} at a time") as count:
         play_for_real(wanted, count)
 
 
@@ -62,7 +62,7 @@ def play_for_real(wanted: Sequence[Plan], told: Callable[[Outcome], None]) -> No
     """Plays plans in a cluster of their own, and tells of each as it ends."""
 
     async def played(cluster: Cluster) -> None:
-        async with real.town(cluster) as town:
+        async with run_on_cluster.town(cluster) as town:
             async for outcome in town.play_all(wanted):
                 told(outcome)
 
@@ -108,7 +108,7 @@ def tell_of_real(plan: Plan) -> int:
     """Plays a plan for real, and prints what happened."""
     outcomes: list[Outcome] = []
     play_for_real([plan], outcomes.append)
-    return tell(outcomes[0], real.ORACLES)
+    return tell(outcomes[0], run_on_cluster.ORACLES)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from tests.faults.witness import Evidence
+from tests.faults.evidence import Evidence
 
 Oracle = Callable[[Evidence, Evidence], Iterable[str]]
 """Given what was seen, and what is seen when nothing goes wrong: what is not as it must be, in words."""

@@ -17,11 +17,11 @@ from frappe_operator.runtime.client.transport import TransportError
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller
 from frappe_operator.runtime.queue.queue import Priority
+from tests.faults.evidence import leaking, orphans, out_of_date
 from tests.faults.oracles import ORACLES
 from tests.faults.plan import Plan
-from tests.faults.play import Outcome, play
+from tests.faults.run_plans import Outcome, play
 from tests.faults.scenarios import empty_world, rest
-from tests.faults.witness import leaking, orphans, out_of_date
 
 RESTARTED = Plan("scaled", (StepFault("restart", 1),))
 Sabotage = Callable[[World, Cluster, Key], Awaitable[float | None]]

@@ -70,7 +70,7 @@ MUTANTS = [
         "model/bench.py",
         "(self.live_mode or self.access_mode) == RWO",
         "self.access_mode == RWO",
-        ("world/test_trouble.py::test_an_access_mode_that_cannot_change_moves_no_pod",),
+        ("world/test_failing_pods.py::test_an_access_mode_that_cannot_change_moves_no_pod",),
     ),
     Mutant(
         "loser-routed",

@@ -181,7 +181,7 @@ MUTANTS = [
         "runtime/cluster.py",
         "            for live in sides:\n",
         "            for live in [change.new] if change.new else []:\n",
-        ("world/test_toy.py::test_a_deleted_child_comes_back",),
+        ("world/test_minimal_controller.py::test_a_deleted_child_comes_back",),
     ),
     Mutant(
         "strange-object-stops-the-news",

@@ -47,7 +47,7 @@ MUTANTS = [
         "runtime/status/report.py",
         " and was.observed_generation == ready.observed_generation",
         "",
-        ("world/test_trouble.py::test_an_edit_of_a_domain_is_no_warning",),
+        ("world/test_failing_pods.py::test_an_edit_of_a_domain_is_no_warning",),
     ),
     Mutant(
         "ready-while-it-crashes",
@@ -55,7 +55,7 @@ MUTANTS = [
         "kube/trouble.py",
         "        if stable > now:\n",
         "        if False:\n",
-        ("world/test_trouble.py::test_a_site_is_never_ready_while_a_container_crashes",),
+        ("world/test_failing_pods.py::test_a_site_is_never_ready_while_a_container_crashes",),
     ),
     Mutant(
         "secrets-in-last-words",
@@ -72,7 +72,7 @@ MUTANTS = [
         "and self._now < last.until:",
         "and False:",
         (
-            "world/test_trouble.py::test_nothing_is_asked_about_a_site_that_is_ready_and_ever_less_about_one_that_is_not",
+            "world/test_failing_pods.py::test_nothing_is_asked_about_a_site_that_is_ready_and_ever_less_about_one_that_is_not",
         ),
     ),
     Mutant(

@@ -121,7 +121,7 @@ MUTANTS = [
         "and True:",
         (
             f"{APPLY}::test_a_stage_that_has_begun_is_kept_whole_while_earlier_stages_are_not_true",
-            "world/test_always_kept.py",
+            "world/test_drift_repair.py",
         ),
     ),
     Mutant(
@@ -130,7 +130,7 @@ MUTANTS = [
         "runtime/apply/children.py",
         "condition in (*stage.after, stage.condition)",
         "condition in stage.after",
-        ("world/test_always_kept.py::test_a_new_site_does_not_begin_what_its_spec_does_not_say",),
+        ("world/test_drift_repair.py::test_a_new_site_does_not_begin_what_its_spec_does_not_say",),
     ),
     Mutant(
         "stages-do-not-wait",
@@ -148,7 +148,7 @@ MUTANTS = [
         "            pass\n",
         (
             f"{OWNERSHIP}::test_a_new_process_makes_nothing_for_an_owner_that_is_not_there_any_more",
-            "faults/test_found.py",
+            "faults/test_regressions.py",
         ),
     ),
     Mutant(
@@ -245,7 +245,7 @@ MUTANTS = [
         "runtime/apply/limits.py",
         'propagation="Orphan"',
         'propagation="Background"',
-        ("world/test_trouble.py::test_a_server_gets_a_larger_volume_and_no_new_pod",),
+        ("world/test_failing_pods.py::test_a_server_gets_a_larger_volume_and_no_new_pod",),
     ),
     Mutant(
         "what-cannot-change-stops-all-else",
@@ -253,7 +253,7 @@ MUTANTS = [
         "runtime/apply/limits.py",
         "    possible = {**wanted, ",
         "    possible = wanted or {**wanted, ",
-        ("world/test_trouble.py::test_what_cannot_change_of_a_servers_volume_is_said_and_all_else_applies",),
+        ("world/test_failing_pods.py::test_what_cannot_change_of_a_servers_volume_is_said_and_all_else_applies",),
     ),
     Mutant(
         "pod-that-was-ready-deleted",
@@ -261,7 +261,7 @@ MUTANTS = [
         "kube/trouble.py",
         'return ready.status == "False" and lasted <= 5',
         'return ready.status == "False"',
-        ("world/test_trouble.py::test_a_pod_that_was_ready_once_is_never_deleted",),
+        ("world/test_failing_pods.py::test_a_pod_that_was_ready_once_is_never_deleted",),
     ),
     Mutant(
         "apply-without-force",

@@ -15,7 +15,7 @@ from frappe_operator.model.bench import Upstream
 from tests.standin import doors
 from tests.standin.doors import Door, ask
 from tests.standin.rootfs import FRAPPE, Rootfs, eventually, free_port
-from tests.unit.asked import a_bench, a_site
+from tests.unit.resolved_samples import a_bench, a_site
 
 SITE = "pearl.example.net"
 VIEW = "/doors/sites"

@@ -26,9 +26,9 @@ from frappe_operator.model import domain
 from frappe_operator.model import site as site_model
 from frappe_operator.model.bench import redis_memory
 from frappe_operator.model.settings import Images
-from tests.unit.asked import FACTS, IMAGES, a_bench, live
 from tests.unit.cli import specs
 from tests.unit.cli.specs import COMPONENTS
+from tests.unit.resolved_samples import FACTS, IMAGES, a_bench, live
 
 EXAMPLES = 10_000
 BENCH_OF_ALL = a_bench()

@@ -11,7 +11,7 @@ from frappe_operator.cli import render, source
 from frappe_operator.cli.declared import Declared
 from frappe_operator.components import assets, database, redis_keys
 from frappe_operator.kube.kinds import BENCH, SITE, Manifest
-from tests.unit.asked import FACTS, IMAGES, a_bench, a_site
+from tests.unit.resolved_samples import FACTS, IMAGES, a_bench, a_site
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CANARY = render.GENERATED

@@ -19,8 +19,8 @@ from frappe_operator.components import (
 )
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.model.site import Connection
-from tests.unit.asked import a_bench, a_site
 from tests.unit.components.conftest import World
+from tests.unit.resolved_samples import a_bench, a_site
 
 SITE = a_site()
 

@@ -11,9 +11,9 @@ from frappe_operator.kube.kinds import BENCH, SITE, Manifest
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.site import job_resources
 from frappe_operator.model.sizing import camel
-from tests.unit.asked import a_bench, a_site, live
 from tests.unit.components.conftest import World, build
 from tests.unit.components.test_manifests import containers
+from tests.unit.resolved_samples import a_bench, a_site, live
 
 LIMITED = {"limits": {"cpu": "1", "memory": "1Gi"}}
 BENCH_SPEC = {

@@ -14,7 +14,7 @@ from frappe_operator.kube.kinds import BENCH
 from frappe_operator.kube.stage import Blocked, Reason
 from frappe_operator.model import bench as model
 from frappe_operator.model.bench import RWO, RWX, apps, image, redis_memory
-from tests.unit.asked import FACTS, IMAGES, REFERENCE, a_bench, live
+from tests.unit.resolved_samples import FACTS, IMAGES, REFERENCE, a_bench, live
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from frappe_operator.kube.kinds import BENCH, SITE, Key, Kind
 from frappe_operator.kube.live import Custom, Live
 from frappe_operator.model import domain
 from frappe_operator.model.domain import Claim, Register, normalise, resolve, unservable, winner
-from tests.unit.asked import NAMESPACE, live
+from tests.unit.resolved_samples import NAMESPACE, live
 
 
 def asked(**spec: Any) -> FrappeSiteSpec:

@@ -22,7 +22,7 @@ from frappe_operator.model.site import (
     parse,
     without_password,
 )
-from tests.unit.asked import FACTS, a_bench, a_site, live
+from tests.unit.resolved_samples import FACTS, a_bench, a_site, live
 
 NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
 UIDS = st.uuids().map(str)

@@ -4,10 +4,10 @@ from collections import Counter
 
 from fakecluster.faults import StepFault
 from fakecluster.frappe import Effect
+from tests.faults.evidence import Evidence
 from tests.faults.plan import Plan
-from tests.faults.play import verdict
-from tests.faults.real import ORACLES, allowing
-from tests.faults.witness import Evidence
+from tests.faults.run_on_cluster import ORACLES, allowing
+from tests.faults.run_plans import verdict
 
 HURRIED = Plan("scaled, deleted", (StepFault("hurry", 2, 0.05),))
 CHANGED = Plan("image changed, deleted", (StepFault("hurry", 2, 0.05),))

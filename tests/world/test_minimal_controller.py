@@ -7,7 +7,7 @@ import pytest
 from fakecluster.faults import Fault, WatchFault
 from fakecluster.world import World, settle
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, SECRET, Ref
-from tests.world.toy import TOY, a_toy, a_world
+from tests.world.minimal_controller import TOY, a_toy, a_world
 
 CHILDREN = {"ConfigMap bear-label", "Secret bear-key", "Job bear-sew", "Deployment bear-shelf"}
 LONG = 700.0

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import structlog
 
 from benchmark.inline import Inline
-from benchmark.population import Population, Size
-from benchmark.product import controllers
+from benchmark.operator_process import controllers
+from benchmark.synthetic_objects import Population, Size
 from benchmark.templates import Template, templates
 from frappe_operator.kube.kinds import SITE, Key, Kind
 from frappe_operator.runtime.cluster import Cluster

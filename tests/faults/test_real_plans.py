@@ -7,8 +7,8 @@ import structlog
 
 from fakecluster.faults import Fault, StepFault, WatchFault
 from tests.faults import __main__ as program
-from tests.faults.chosen import chosen, in_real_time, plans
-from tests.faults.learn import EVER, TROUBLES, WATCH_TROUBLES
+from tests.faults.generate_plans import EVER, TROUBLES, WATCH_TROUBLES
+from tests.faults.real_plans import chosen, in_real_time, plans
 from tests.faults.scenarios import SCENARIOS
 
 

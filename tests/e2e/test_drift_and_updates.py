@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.e2e.town import Town, process_of
+from tests.e2e.namespace import Town, process_of
 
 pytestmark = [pytest.mark.node]
 

@@ -11,7 +11,7 @@ from fakecluster.faults import WRITES
 from frappe_operator.kube import kinds
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, Transport
 from frappe_operator.runtime.process import log
-from tests.faults.witness import CANARY, leaking
+from tests.faults.evidence import CANARY, leaking
 
 
 class Recorder:

@@ -5,9 +5,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmark.control import synthetic
 from benchmark.figures import Measured
-from benchmark.product import operator
+from benchmark.operator_process import operator
+from benchmark.synthetic_server import synthetic
 
 SITES = 10_000
 SECONDS = float(os.environ.get("BENCH_STEADY_SECONDS") or 600)

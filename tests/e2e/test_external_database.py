@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.e2e.conftest import Settled
-from tests.e2e.town import Town
+from tests.e2e.namespace import Town
 
 pytestmark = [pytest.mark.node]
 

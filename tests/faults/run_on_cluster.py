@@ -25,14 +25,14 @@ from frappe_operator.runtime.client.kubeconfig import find
 from frappe_operator.runtime.client.transport import Transport, TransportError
 from sandbox.cluster import Cluster as SandboxCluster
 from tests.faults import oracles
-from tests.faults.lives import Life
-from tests.faults.onlookers import Log, Recorder
-from tests.faults.places import Place, shown_secrets
+from tests.faults.cluster_observer import Observer
+from tests.faults.evidence import Evidence, hasty, left_over
+from tests.faults.operator_process import Life
 from tests.faults.plan import Plan
-from tests.faults.play import Outcome, verdict
+from tests.faults.real_namespace import Place, shown_secrets
+from tests.faults.recording import Log, Recorder
+from tests.faults.run_plans import Outcome, verdict
 from tests.faults.scenarios import CHANGE_IMAGE, SCENARIOS, Step
-from tests.faults.sights import Observer
-from tests.faults.witness import Evidence, hasty, left_over
 
 SIDE_BY_SIDE = 24
 REST_SECONDS = 2.0

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from sandbox.cluster import Cluster
-from tests.faults import real
-from tests.faults.chosen import chosen
-from tests.faults.play import Outcome
+from tests.faults import run_on_cluster
+from tests.faults.real_plans import chosen
+from tests.faults.run_plans import Outcome
 
 pytestmark = [pytest.mark.cluster]
 
@@ -22,7 +22,7 @@ def test_whatever_goes_wrong_the_end_is_the_same(simulated_cluster: Cluster) -> 
     assert len(wanted) >= OF_PLANS // 2
 
     async def play_all() -> list[Outcome]:
-        async with real.town(simulated_cluster, QUIET_SECONDS) as town:
+        async with run_on_cluster.town(simulated_cluster, QUIET_SECONDS) as town:
             return [outcome async for outcome in town.play_all(wanted)]
 
     outcomes = asyncio.run(play_all())

@@ -19,11 +19,11 @@ import msgspec
 from fakecluster.faults import Course
 from fakecluster.world import ProductOf, World, product
 from tests.faults import scenarios
-from tests.faults.learn import Trace, named
+from tests.faults.evidence import Evidence, Witness
+from tests.faults.generate_plans import Trace, named
 from tests.faults.oracles import ORACLES, Oracle
 from tests.faults.plan import Plan
 from tests.faults.scenarios import SCENARIOS, Scenario
-from tests.faults.witness import Evidence, Witness
 
 LONGEST_SECONDS = 120
 """Of real time: a play that takes longer hangs."""

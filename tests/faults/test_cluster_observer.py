@@ -7,7 +7,7 @@ from frappe_operator.kube.kinds import BENCH, SITE, Kind
 from frappe_operator.kube.live import Live, Meta, Owner, pairs
 from frappe_operator.kube.names import JOB_LABEL
 from frappe_operator.runtime.cache.store import Change
-from tests.faults.sights import Sight, Speaking
+from tests.faults.cluster_observer import Sight, Speaking
 
 
 def a_child(name: str, uid: str, **more: Any) -> Live:

@@ -3,9 +3,9 @@
 import pytest
 
 from fakecluster.faults import WRITES, Fault, StepFault, WatchFault
-from tests.faults.learn import EVENT_TROUBLES, QUARTER, TROUBLES, WATCH_TROUBLES, Request, plans, quarter
+from tests.faults.generate_plans import EVENT_TROUBLES, QUARTER, TROUBLES, WATCH_TROUBLES, Request, plans, quarter
 from tests.faults.plan import Plan, parse
-from tests.faults.play import reference
+from tests.faults.run_plans import reference
 from tests.faults.scenarios import SCENARIOS, WHOLE
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.cluster import Cluster
 from sandbox.deadline import DeadlineExceededError, until
-from tests.e2e import audit
+from tests.e2e import audit_log
 from tests.e2e.conftest import Settled
 
 pytestmark = [pytest.mark.node]
@@ -19,7 +19,7 @@ QUIET_SECONDS = 300.0
 
 def test_five_minutes_and_more_without_a_write(settled: Settled, node_cluster: Cluster) -> None:
     def writes() -> dict[str, int]:
-        return audit.writes(node_cluster.state.audit_log, settled.log_size, settled.town.namespace)
+        return audit_log.writes(node_cluster.state.audit_log, settled.log_size, settled.town.namespace)
 
     left = QUIET_SECONDS - (time.monotonic() - settled.since)
     if left > 0:
@@ -33,7 +33,7 @@ def test_five_minutes_and_more_without_a_write(settled: Settled, node_cluster: C
 def test_the_operator_was_never_refused_anything(settled: Settled, node_cluster: Cluster) -> None:
     refused = [
         f"{entry['verb']} {entry['requestURI']}"
-        for entry in audit.since(node_cluster.state.audit_log, 0)
+        for entry in audit_log.since(node_cluster.state.audit_log, 0)
         if entry["annotations"]["authorization.k8s.io/decision"] == "forbid"
     ]
     assert refused == []

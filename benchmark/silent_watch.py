@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmark.control import Synthetic, synthetic
-from benchmark.edits import Edits
+from benchmark.edit_latency import Edits
 from benchmark.figures import Measured
-from benchmark.product import operator
+from benchmark.operator_process import operator
+from benchmark.synthetic_server import Synthetic, synthetic
 
 SITES = 1_000
 EDITED = 500

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmark.control import Synthetic, synthetic
 from benchmark.figures import Measured
-from benchmark.product import operator
+from benchmark.operator_process import operator
+from benchmark.synthetic_server import Synthetic, synthetic
 
 PROMISED_SITES = 5_000
 """Those have 80,000 children, as many as are promised for twice as many sites: each has more than was thought."""

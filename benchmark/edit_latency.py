@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmark.control import Synthetic, synthetic
 from benchmark.figures import Measured
-from benchmark.product import operator
+from benchmark.operator_process import operator
+from benchmark.synthetic_server import Synthetic, synthetic
 from benchmark.templates import NAMESPACE_OF, SITE_OF
 
 SITES, SITES_PER_BENCH = 10_000, 100

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from tests.faults.plan import parse
-from tests.faults.play import play
+from tests.faults.run_plans import play
 
 FOUND = {
     "what somebody did while a status was written came with its answer, and was never looked at": (

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tests.faults.play import Outcome
+from tests.faults.run_plans import Outcome
 
 SHOWN = 5
 """Complaints of one oracle."""

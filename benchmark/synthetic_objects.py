@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
-from benchmark.control import SITES_PER_BENCH
+from benchmark.synthetic_server import SITES_PER_BENCH
 from benchmark.templates import Place, Template
 from frappe_operator.kube.kinds import ALL, BENCH, DEPLOYMENT, POD, SITE, STORAGE_CLASS, Kind, Manifest
 

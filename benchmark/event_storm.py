@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from benchmark.population import Copy, Event, Population
+from benchmark.synthetic_objects import Copy, Event, Population
 from frappe_operator.kube.kinds import DEPLOYMENT, Manifest
 
 BATCH = 1000

@@ -9,8 +9,8 @@ from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.runtime.process.engine import Engine
 from frappe_operator.site import controller as site
-from tests.faults.onlookers import Recorder
-from tests.faults.witness import CANARY, Look, watched
+from tests.faults.evidence import CANARY, Look, watched
+from tests.faults.recording import Recorder
 
 PATIENCE_SECONDS = 1.0
 """How long a request hangs that times out."""

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from fakecluster.faults import AnyFault, Fault, StepFault, WatchFault
-from tests.faults import learn
+from tests.faults import generate_plans
 from tests.faults.plan import Plan
-from tests.faults.play import reference
+from tests.faults.run_plans import reference
 from tests.faults.scenarios import SCENARIOS
 
 
@@ -20,7 +20,9 @@ def chosen(names: Iterable[str], number: int) -> list[Plan]:
 
 def plans(name: str) -> list[Plan]:
     """Every plan of a scenario in real time, where no seed decides about the order of things."""
-    found = [Plan(name, tuple(map(in_real_time, plan.faults))) for plan in learn.plans(name, reference(name).trace)]
+    found = [
+        Plan(name, tuple(map(in_real_time, plan.faults))) for plan in generate_plans.plans(name, reference(name).trace)
+    ]
     return list(dict.fromkeys(found))
 
 

@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from benchmark.alone import alone
 from benchmark.figures import Measured
+from benchmark.isolated_process import alone
 from benchmark.machine import Usage
-from benchmark.product import operator
-from benchmark.real import Real, namespace, real
+from benchmark.operator_process import operator
+from benchmark.real_cluster import Real, namespace, real
 from benchmark.templates import BENCH_OF, NAMESPACE_OF, SITE_OF
 from fakecluster.apiserver.server import take_apart
 from fakecluster.samples import a_bench, a_site

@@ -6,11 +6,11 @@ import statistics
 import time
 from typing import Any
 
-from benchmark.alone import alone
-from benchmark.control import Synthetic, synthetic
 from benchmark.figures import Measured
+from benchmark.isolated_process import alone
 from benchmark.machine import Usage
-from benchmark.product import controllers
+from benchmark.operator_process import controllers
+from benchmark.synthetic_server import Synthetic, synthetic
 from frappe_operator.kube.kinds import DEPLOYMENT
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import Access

@@ -9,9 +9,9 @@ from fakecluster.world import of_the_past, seen_twice
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import BENCH, SITE, Key, Kind, Manifest
 from frappe_operator.runtime.client.client import Client, decoded
+from tests.faults.cluster_observer import CHILDREN
+from tests.faults.evidence import leaking
 from tests.faults.scenarios import Add, Delete, Edit, Step
-from tests.faults.sights import CHILDREN
-from tests.faults.witness import leaking
 
 CLUSTERS = ("deployment.kubernetes.io/", "pv.kubernetes.io/", "volume.beta.kubernetes.io/", "volume.kubernetes.io/")
 """Annotations of the cluster's own, which come when they come."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.town import Town
+from tests.e2e.namespace import Town
 
 pytestmark = [pytest.mark.node]
 

@@ -31,7 +31,7 @@ async def read_all(url: str) -> dict[str, Any]:
         running = asyncio.create_task(engine.run(asyncio.Event()))
         await engine.synced.wait()
         took = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
-        objects = sum(len(store) for store in engine.cluster.stores.values())
+        objects = sum(len(store) for store in engine.cluster.cache.stores.values())
         running.cancel()
         return {**took, "objects": objects, "rss_mib": Usage().rss / 2**20}
 

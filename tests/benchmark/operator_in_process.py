@@ -62,7 +62,7 @@ class Bed:
 
     async def settled(self) -> None:
         """Until every site was looked at and nothing waits."""
-        sites = len(self.engine.cluster.stores[SITE])
+        sites = len(self.engine.cluster.cache.stores[SITE])
         await self.until(lambda: len(set(self.looks)) == sites and not any(map(self._busy, self.engine.queues)))
 
     def _busy(self, kind: Kind) -> bool:

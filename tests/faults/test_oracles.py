@@ -73,7 +73,7 @@ def once(sabotage: Sabotage) -> Sabotage:
 
 async def note(cluster: Cluster, key: Key, text: str) -> None:
     """Writes something into an annotation of the site."""
-    await cluster.patch(SITE, *key, {"metadata": {"annotations": {"note": text}}}, by=(SITE, key))
+    await cluster.patch(SITE, *key, {"metadata": {"annotations": {"note": text}}}, writer=(SITE, key))
 
 
 def test_the_operator_as_it_is_satisfies_them_all() -> None:
@@ -186,7 +186,7 @@ def test_honest_about_stages() -> None:
             for name, status in said
         ]
         patch = {"status": {"conditions": conditions}}
-        await cluster.patch(SITE, *key, patch, subresource="status", by=(SITE, key))
+        await cluster.patch(SITE, *key, patch, subresource="status", writer=(SITE, key))
 
     lies = says(boasting).failures["honest"]
     assert any("Ready, while WorkloadsReady is not" in each for each in lies)
@@ -230,7 +230,9 @@ def test_no_haste() -> None:
     async def impatient(world: World, cluster: Cluster, key: Key) -> None:
         tries.append(world.loop.time())
         if len(tries) < 10:
-            cluster._enqueue(SITE, key, Priority.EDIT)
+            engine = world._processes[-1].engine
+            assert engine is not None
+            engine.queues[SITE].add(key, Priority.EDIT)
             raise TransportError("no answer")
 
     assert len(says(impatient).failures["no_haste"]) > 3

@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 from frappe_operator.kube.kinds import Key, Kind
 from frappe_operator.kube.live import Live
 from frappe_operator.runtime.apply.refusals import Refusals
+from frappe_operator.runtime.cache.cache import Cache
 from frappe_operator.runtime.cache.decoding import Decoded, Item
 from frappe_operator.runtime.cache.store import FOR_EVER, Store
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.transport import Headers, Query, Response, TransportError
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.controller import watched
+from frappe_operator.runtime.controller import cached_kinds
+from frappe_operator.runtime.queue.handlers import EventHandlers
 from frappe_operator.runtime.queue.queue import Priority, Queue
 from frappe_operator.runtime.queue.reconcile import look
-from frappe_operator.runtime.status.event_budget import Budget
-from frappe_operator.runtime.status.pace import Pace
 from tests.modelcheck.objects import ENTRIES, NOTHING, body
 from tests.modelcheck.server import Answer, Asked, response, take_apart
 from tests.modelcheck.toy import CONTROLLER, KEY, REFS
@@ -128,7 +128,7 @@ class Remembering(Store):
         return super().bury(key, uid, version)
 
 
-WATCHED = watched([CONTROLLER])
+KINDS = cached_kinds([CONTROLLER])
 
 
 class Wire:
@@ -159,13 +159,15 @@ class Wire:
 
 
 _WIRE = Wire()
+_HANDLERS = EventHandlers([CONTROLLER], lambda kind, key, priority: _QUEUE[0].add(key, priority))
 _CLUSTER = Cluster(
     Client(_WIRE),
-    WATCHED,
+    Cache(KINDS),
+    changed=lambda change, writer=None: _HANDLERS.changed(change, writer),
+    requeue=lambda kind, key, seconds: _QUEUE[0].add_after(key, seconds),
     clock=lambda: NOW,
-    enqueue=lambda kind, key, priority: _QUEUE[0].add(key, priority),
-    later=lambda kind, key, seconds: _QUEUE[0].add_after(key, seconds),
 )
+_HANDLERS.start(_CLUSTER)
 """One for all runs: its decoders take longest to make. All it remembers is replaced for each run."""
 _QUEUE: list[Queue] = []
 
@@ -187,32 +189,28 @@ class Run:
 
     def _prepare(self, start: Rest) -> None:
         cluster = self._cluster
-        cluster.refusals = Refusals()
-        cluster.refusals.unseen = {REFS[index] for index in start.unseen}
-        cluster.event_budget = Budget()
-        cluster.pace = Pace()
-        cluster.listening = False
-        for kind, each in WATCHED.items():
+        cluster._states.clear()
+        cluster.state(Refusals).unseen = {REFS[index] for index in start.unseen}
+        for kind, each in cluster.cache.kinds.items():
             store = Remembering(kind, each.indices)
             store.touched, store.graves = self.touched, self._graves
-            cluster.stores[kind] = store
+            cluster.cache.stores[kind] = store
         for index, uid in start.graves:
-            cluster.stores[REFS[index].kind].bury(_key(index), uid, FOR_EVER)
+            cluster.cache.stores[REFS[index].kind].bury(_key(index), uid, FOR_EVER)
         for index, (number, applied, verified) in enumerate(start.known):
             if number == NOTHING:
                 continue
             kind = REFS[index].kind
-            decoded = cluster.decoders[kind].object(body(number))
+            decoded = cluster.cache.decoders[kind].object(body(number))
             decoded.item.applied = _applied(number, decoded) if applied == AS_READ else applied
             decoded.item.verified = verified
-            cluster.stores[kind].put(Decoded(decoded.item, None))
+            cluster.cache.stores[kind].put(Decoded(decoded.item, None))
             self._came(number)
         self._queue = Queue(workers=1, jitter=lambda: 0.0)
         _QUEUE[:] = [self._queue]
         with self._inside():
             if start.wanted:
                 self._queue.add(KEY, Priority.EDIT)
-        cluster.listening = True
 
     @contextmanager
     def _inside(self) -> Any:
@@ -248,12 +246,12 @@ class Run:
             return
         with self._inside():
             if entry.gone:
-                change = self._cluster.stores[kind].bury(_key(entry.part), entry.uid, entry.version)
+                change = self._cluster.cache.stores[kind].bury(_key(entry.part), entry.uid, entry.version)
             else:
-                change = self._cluster.stores[kind].put(self._cluster.decoders[kind].object(body(number)))
+                change = self._cluster.cache.stores[kind].put(self._cluster.cache.decoders[kind].object(body(number)))
                 self._came(number)
             if change:
-                self._cluster.changed(change)
+                _HANDLERS.changed(change)
         self.touched.intersection_update(before)
 
     def answer(self, place: int, answer: Answer) -> None:
@@ -283,7 +281,7 @@ class Run:
                 known.append((number, item.applied, item.verified))
         by_name = {ref.name: index for index, ref in enumerate(REFS)}
         graves = {(by_name[uid.rsplit("-", 1)[0]], uid) for uid, version in self._graves.items()}
-        unseen = {REFS.index(ref) for ref in self._cluster.refusals.unseen}
+        unseen = {REFS.index(ref) for ref in self._cluster.state(Refusals).unseen}
         wanted = len(self._queue) + self._queue.delayed > 0
         return Rest(tuple(known), frozenset(graves), frozenset(unseen), wanted)
 

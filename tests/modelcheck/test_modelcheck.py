@@ -12,7 +12,8 @@ from frappe_operator.runtime.apply import finalizers
 from frappe_operator.runtime.apply.finalizers import remove_finalizer
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.errors import AlreadyExists
-from frappe_operator.runtime.cluster import By, Cluster
+from frappe_operator.runtime.cluster import Cluster, Writer
+from frappe_operator.runtime.queue.handlers import EventHandlers
 from frappe_operator.runtime.queue.queue import Priority, Queue
 from frappe_operator.runtime.status.report import report
 from tests.modelcheck import toy
@@ -56,7 +57,7 @@ def no_precondition(patch: pytest.MonkeyPatch) -> None:
 def create_overwrites(patch: pytest.MonkeyPatch) -> None:
     """What the cache does not show is taken for absent."""
 
-    async def create(self: Cluster, manifest: Manifest, by: By) -> Any:
+    async def create(self: Cluster, manifest: Manifest, by: Writer) -> Any:
         return await self.apply(manifest, by)
 
     patch.setattr(Cluster, "create", create)
@@ -66,7 +67,7 @@ def made_twice(patch: pytest.MonkeyPatch) -> None:
     """What is in the way is cleared away."""
     create = Cluster.create
 
-    async def again(self: Cluster, manifest: Manifest, by: By) -> Any:
+    async def again(self: Cluster, manifest: Manifest, by: Writer) -> Any:
         try:
             return await create(self, manifest, by)
         except AlreadyExists:
@@ -104,20 +105,20 @@ def finalizer_unguarded(patch: pytest.MonkeyPatch) -> None:
     async def set_(cluster: Cluster, kind: Any, live: Any, names: list[str]) -> None:
         meta = live.metadata
         change = {"metadata": {"uid": meta.uid, "finalizers": names}}
-        await cluster.patch(kind, meta.namespace, meta.name, change, by=(kind, meta.key))
+        await cluster.patch(kind, meta.namespace, meta.name, change, writer=(kind, meta.key))
 
     patch.setattr(finalizers, "_set", set_)
 
 
 def edits_are_lost(patch: pytest.MonkeyPatch) -> None:
     """What comes with the answer to our own write is taken for our own word."""
-    changed = Cluster.changed
+    changed = EventHandlers.changed
 
-    def told(self: Cluster, change: Any, by: Any = None) -> None:
-        if by is None:
+    def without_writers(self: EventHandlers, change: Any, writer: Any = None) -> None:
+        if writer is None:
             changed(self, change)
 
-    patch.setattr(Cluster, "changed", told)
+    patch.setattr(EventHandlers, "changed", without_writers)
 
 
 def deaf_while_busy(patch: pytest.MonkeyPatch) -> None:

@@ -189,9 +189,9 @@ MUTANTS = [
     Mutant(
         "deaf-to-what-others-hear",
         "Of a child that was just made nobody is told, and what becomes of it is taken for our own word as well.",
-        "runtime/cluster.py",
-        "return change.new is None or change.kind == by[0]",
-        "return False",
+        "runtime/queue/handlers.py",
+        "return change.new is not None and change.kind != writer[0]",
+        "return True",
         ("runtime/status/test_report.py::test_an_object_that_turns_up_with_our_own_status_is_looked_at",),
     ),
     Mutant(

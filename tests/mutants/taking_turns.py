@@ -170,7 +170,7 @@ MUTANTS = [
     Mutant(
         "edit-is-just-an-event",
         "An edit is no more urgent than the hundred events of children before it.",
-        "runtime/cluster.py",
+        "runtime/queue/handlers.py",
         "edited = old.generation != new.generation or old.deletion_timestamp != new.deletion_timestamp",
         "edited = False",
         (f"{ENGINE}::test_an_edit_is_more_urgent_than_a_child",),
@@ -178,9 +178,9 @@ MUTANTS = [
     Mutant(
         "deletions-concern-nobody",
         "Only what a change leads to is asked whom it concerns: a deleted child wakes nobody.",
-        "runtime/cluster.py",
-        "            for live in sides:\n",
-        "            for live in [change.new] if change.new else []:\n",
+        "runtime/queue/handlers.py",
+        "        for live in sides:\n",
+        "        for live in [change.new] if change.new else []:\n",
         ("world/test_minimal_controller.py::test_a_deleted_child_comes_back",),
     ),
     Mutant(

@@ -36,7 +36,7 @@ class Sites:
             return Service(Meta(name=name, namespace=namespace), ServiceSpec("10.0.0.1"))
         return self.sites.get(Key(namespace, name))
 
-    def enqueue(self, kind: Kind, key: Key) -> None:
+    def requeue(self, kind: Kind, key: Key) -> None:
         assert kind is SITE
         self.doubts.append(key)
 

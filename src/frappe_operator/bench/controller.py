@@ -41,7 +41,7 @@ from frappe_operator.model.settings import Images
 from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.apply.finalizers import ensure_finalizer
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.controller import Controller, Watch, owned_by, wanted
+from frappe_operator.runtime.controller import Controller, Watch, generation_changes, owned_by
 from frappe_operator.runtime.status.examine import examine
 from frappe_operator.runtime.status.report import report
 
@@ -107,15 +107,15 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         await report(cluster, BENCH, live, verdicts, status(bench, seen, verdicts))
         if any(ref.kind is SECRET for ref in done.written):
             # Our own word is no news to us, and what reads the Secret at its start has yet to be told.
-            cluster.enqueue(BENCH, key)
+            cluster.requeue(BENCH, key)
         return min((each for each in (again, examined.again) if each is not None), default=None)
 
     return Controller(
         BENCH,
         reconcile,
         [
-            Watch(SITE, Custom, bench_of_site, news=wanted, indices=domain.INDICES),
-            Watch(BENCH, Custom, sharing_suffix, news=domain.suffix),
+            Watch(SITE, Custom, bench_of_site, event_filter=generation_changes, indices=domain.INDICES),
+            Watch(BENCH, Custom, sharing_suffix, event_filter=domain.suffix),
             Watch(STORAGE_CLASS, StorageClass, every_bench),
             Watch(DEPLOYMENT, Workload, owned_by(BENCH), labels=OURS),
             Watch(STATEFUL_SET, Workload, owned_by(BENCH), labels=OURS),

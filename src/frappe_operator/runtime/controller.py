@@ -1,67 +1,76 @@
-"""What a controller is: a kind, what to do about one object of it, and whose changes make it look again."""
-
-from __future__ import annotations
+"""What a controller declares: a kind, how one object of it is reconciled, and which changes trigger a reconcile."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from frappe_operator.kube.kinds import Key, Kind
 from frappe_operator.kube.live import Custom, Live
+from frappe_operator.runtime.cache.cache import CachedKind
 from frappe_operator.runtime.cache.store import Index
+from frappe_operator.runtime.cluster import Cluster
 
-if TYPE_CHECKING:
-    from frappe_operator.runtime.cluster import Cluster
+MapFunction = Callable[[Cluster, Live], Iterable[Key]]
+"""From an object that has changed to the objects that have to be reconciled."""
 
-Keys = Callable[["Cluster", Live], Iterable[Key]]
-"""The objects that have to be looked at when this one changes."""
+EventFilter = Callable[[Live], object]
+"""The part of an object that matters: a change that leaves this value equal triggers no reconcile."""
 
-News = Callable[[Live], object]
-"""What of an object counts: a change that leaves it equal is no news."""
+Reconcile = Callable[[Cluster, Key], Awaitable[float | None]]
+"""Makes the cluster what one object specifies. Returns the seconds after which the object is requeued; None: the next
+event triggers the next reconcile. Raises Blocked or Waiting when the desired state cannot be decided; any other
+exception is retried with backoff."""
 
-Reconcile = Callable[["Cluster", Key], Awaitable[float | None]]
-"""Makes the world what one object says. Returns the seconds until it should be looked at again; None: when something
-happens. Raises Blocked or Waiting when it cannot be said what the world should be; anything else is tried again."""
-
-
-Background = Callable[["Cluster", Callable[[], float]], Coroutine[None, None, None]]
+Background = Callable[[Cluster, Callable[[], float]], Coroutine[None, None, None]]
 """A task that ends by being cancelled; its second argument gives a random number from 0 to 1."""
 
 
 class Watch(NamedTuple):
-    """A kind that a controller sees."""
+    """A kind that a controller reads from the cache, and whose changes trigger its reconciles."""
 
     kind: Kind
     projection: type[Live]
-    """What is kept of each object."""
-    keys: Keys
+    """The fields that are kept of each object."""
+    keys: MapFunction
     labels: str = ""
-    """A label selector: what it leaves out is not seen."""
+    """A label selector: objects that it leaves out are not cached."""
     fields: str = ""
     """A field selector, likewise."""
-    news: News | None = None
-    """What of the object `keys` go by; None: all that is kept."""
+    event_filter: EventFilter | None = None
+    """Which changes trigger a reconcile; None: every change of what is cached."""
     metadata_only: bool = False
-    """Nothing but metadata is fetched, which is right for Secrets; bodies are read when they are needed."""
+    """Nothing but metadata is requested, which is right for Secrets; bodies are read when they are needed."""
     indices: Mapping[str, Index] = {}
-    """Names for `Cluster.select`, each with the values under which an object is found."""
+    """By name, the values under which `Cluster.select` finds an object."""
     optional: bool = False
-    """The cluster may lack the kind, or not let us see it: then it counts as one without objects."""
+    """The cluster may lack the kind, or not let the operator read it: then it counts as one without objects."""
+
+    @property
+    def cached(self) -> CachedKind:
+        """What this watch needs to be cached."""
+        return CachedKind(
+            self.kind, self.projection, self.labels, self.fields, self.metadata_only, self.optional, self.indices
+        )
 
 
 class Controller(NamedTuple):
-    """Keeps the objects of one kind true."""
+    """Reconciles the objects of one kind."""
 
     kind: Kind
     reconcile: Reconcile
     watches: Sequence[Watch] = ()
-    """Whatever else it reads from the cache. Its own kind needs no entry, unless for indices."""
+    """The other kinds that it reads from the cache. Its own kind needs an entry only for indices, or for other objects
+    of the kind that a change concerns."""
     background: Background | None = None
-    """What runs beside the reconciles, for as long as the process leads."""
+    """A task that runs beside the reconciles for as long as the process leads."""
+
+    @property
+    def all_watches(self) -> Sequence[Watch]:
+        """The watches, with the one of its own kind."""
+        return (Watch(self.kind, Custom, itself), *self.watches)
 
 
-def owned_by(kind: Kind) -> Keys:
-    """A child's change is its controller's business."""
+def owned_by(kind: Kind) -> MapFunction:
+    """The map function from a child to its controller, if that is of this kind."""
 
     def keys(cluster: Cluster, live: Live) -> Iterable[Key]:
         owner = live.metadata.controller
@@ -71,60 +80,32 @@ def owned_by(kind: Kind) -> Keys:
     return keys
 
 
-def wanted(live: Live) -> object:
-    """What is asked of an object, and that it is there: news for whoever does not go by its status."""
+def itself(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """The map function from an object to itself."""
+    yield live.metadata.key
+
+
+def generation_changes(live: Live) -> object:
+    """The event filter for creation, deletion and changes of the spec: changes of the status are left out."""
     meta = live.metadata
     return meta.uid, meta.generation, meta.deletion_timestamp
 
 
-def itself(cluster: Cluster, live: Live) -> Iterable[Key]:
-    """The object that changed."""
-    yield live.metadata.key
+def cached_kinds(controllers: Sequence[Controller]) -> list[CachedKind]:
+    """Every kind that is cached, shared by all controllers that watch it; the controllers' own kinds come first.
 
-
-class Reader(NamedTuple):
-    """Whom to tell of a kind's changes."""
-
-    kind: Kind
-    """The controller's."""
-    keys: Keys
-    news: News | None
-
-
-@dataclass
-class Watched:
-    """One kind, as all controllers together need it: they share what is seen of it."""
-
-    kind: Kind
-    projection: type[Live]
-    labels: str
-    fields: str
-    metadata_only: bool
-    optional: bool
-    indices: dict[str, Index] = field(default_factory=dict)
-    readers: list[Reader] = field(default_factory=list)
-
-
-def watched(controllers: Sequence[Controller]) -> dict[Kind, Watched]:
-    """Every kind that is watched; the controllers' own come first.
-
-    Raises ValueError when two watches of a kind do not agree on what is seen.
+    Raises ValueError when two watches of a kind disagree about what is cached.
     """
-    result: dict[Kind, Watched] = {}
-    for controller in controllers:
-        _join(result, controller.kind, Watch(controller.kind, Custom, itself))
-    for controller in controllers:
-        for watch in controller.watches:
-            _join(result, controller.kind, watch)
-    return result
-
-
-def _join(result: dict[Kind, Watched], reader: Kind, watch: Watch) -> None:
-    wanted = (watch.projection, watch.labels, watch.fields, watch.metadata_only, watch.optional)
-    joined = result.setdefault(watch.kind, Watched(watch.kind, *wanted))
-    if wanted != (joined.projection, joined.labels, joined.fields, joined.metadata_only, joined.optional):
-        raise ValueError(f"two watches of {watch.kind.kind} see different things: {wanted} and {joined}")
-    for name, index in watch.indices.items():
-        if joined.indices.setdefault(name, index) is not index:
-            raise ValueError(f"two indices of {watch.kind.kind} are called {name!r}")
-    joined.readers.append(Reader(reader, watch.keys, watch.news))
+    result: dict[Kind, CachedKind] = {}
+    watches = [controller.all_watches[0] for controller in controllers]
+    watches += [watch for controller in controllers for watch in controller.watches]
+    for watch in watches:
+        cached = watch.cached
+        first = result.setdefault(watch.kind, cached)
+        if first._replace(indices={}) != cached._replace(indices={}):
+            raise ValueError(f"two watches of {watch.kind.kind} cache different things: {first} and {cached}")
+        for name, index in cached.indices.items():
+            if first.indices.get(name, index) is not index:
+                raise ValueError(f"two indices of {watch.kind.kind} are called {name!r}")
+        result[watch.kind] = first._replace(indices={**first.indices, **cached.indices})
+    return list(result.values())

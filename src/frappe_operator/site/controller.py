@@ -29,7 +29,7 @@ from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.apply.finalizers import ensure_finalizer
 from frappe_operator.runtime.client.fetch import Fetch
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.controller import Controller, Watch, wanted
+from frappe_operator.runtime.controller import Controller, Watch, generation_changes
 from frappe_operator.runtime.status.examine import examine
 from frappe_operator.runtime.status.report import report
 from frappe_operator.site.answers import ROUTED, again, ask, settled, told
@@ -91,7 +91,7 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         await report(cluster, SITE, live, verdicts, status(site, verdicts, installed))
         if is_created(seen) and any(ref.kind == SECRET for ref in done.written):
             # Our own word is no news to us, and what is in the Secret has yet to reach the site.
-            cluster.enqueue(SITE, key)
+            cluster.requeue(SITE, key)
         unanswered = answers is not None and any(not each.ok and not each.blocked for each in reached.values())
         if unanswered and not seen.taken:
             return again(seen, cluster.clock())
@@ -101,9 +101,15 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         SITE,
         reconcile,
         [
-            Watch(SITE, Custom, sharing_hosts, news=wanted, indices={**domain.INDICES, **site_model.INDICES}),
-            Watch(BENCH, Custom, sharing_suffix, news=domain.suffix),
-            Watch(BENCH, Custom, sites_of_bench, news=offered),
+            Watch(
+                SITE,
+                Custom,
+                sharing_hosts,
+                event_filter=generation_changes,
+                indices={**domain.INDICES, **site_model.INDICES},
+            ),
+            Watch(BENCH, Custom, sharing_suffix, event_filter=domain.suffix),
+            Watch(BENCH, Custom, sites_of_bench, event_filter=offered),
             Watch(STORAGE_CLASS, StorageClass, nobody),
             Watch(DEPLOYMENT, Workload, labelled_site, labels=OURS),
             Watch(STATEFUL_SET, Workload, sites_of_server, labels=OURS),
@@ -133,7 +139,7 @@ def sharing_suffix(cluster: Cluster, live: Live) -> Iterable[Key]:
 def offered(live: Live) -> object:
     """What of a bench its sites go by: all but how many they are."""
     assert isinstance(live, Custom)
-    return wanted(live), {**live.told, "sites": None}
+    return generation_changes(live), {**live.told, "sites": None}
 
 
 def sites_of_bench(cluster: Cluster, live: Live) -> Iterable[Key]:

@@ -66,7 +66,7 @@ class Prober:
             return
         if answer.status != 200:
             self.doubted.add(key)
-            cluster.enqueue(SITE, key)
+            cluster.requeue(SITE, key)
 
 
 def _question(cluster: Cluster, key: Key) -> tuple[str, str] | None:

@@ -35,7 +35,7 @@ async def test_a_secret_whose_creation_was_not_heard_of_is_not_made_again() -> N
     async with a_bed() as bed:
         await bed.apply(stage(once=[a_secret("first")]))
         first = bed.get(SECRET, "bear-key")
-        bed.cluster.stores[SECRET].bury(Key(NS, "bear-key"), first["metadata"]["uid"], 0)
+        bed.cluster.cache.stores[SECRET].bury(Key(NS, "bear-key"), first["metadata"]["uid"], 0)
         await bed.apply(stage(once=[a_secret("second")]))
         assert bed.get(SECRET, "bear-key") == first
 
@@ -45,7 +45,7 @@ async def test_a_secret_that_is_kept_right_is_compared_as_it_is_stored() -> None
     async with a_bed() as bed:
         await bed.apply(stage(a_secret("one")))
         bed.writes()
-        item = bed.cluster.stores[SECRET].all()
+        item = bed.cluster.cache.stores[SECRET].all()
         assert len(item) == 1
         await bed.edit(SECRET, "bear-key", {"metadata": {"annotations": {"x": "y"}}})
         await bed.apply(stage(a_secret("one")))

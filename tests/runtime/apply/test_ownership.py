@@ -9,7 +9,6 @@ from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, PVC, SECRET, Mani
 from frappe_operator.kube.stage import Reason
 from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.client.errors import Conflict
-from frappe_operator.runtime.cluster import YOUNG_SECONDS
 from tests.runtime.environment import (
     NS,
     OWNER,
@@ -152,7 +151,6 @@ async def test_the_owner_is_asked_for_once_a_pass_and_only_in_the_beginning() ->
         assert bed.requests().count("get Toy bear") == 1
         await bed.apply(stage(a_config(), a_deployment()), stage(once=[a_secret()]))
         assert bed.requests() == []
-        await asyncio.sleep(YOUNG_SECONDS)
         late = child(CONFIG_MAP, "bear-late")
         await bed.apply(stage(a_config(), a_deployment(), late), stage(once=[a_secret()]))
         assert bed.requests() == ["apply ConfigMap bear-late"]

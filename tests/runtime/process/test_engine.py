@@ -10,12 +10,13 @@ import pytest
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, STORAGE_CLASS, Key
 from frappe_operator.kube.live import Custom, Job, Live, Meta, StorageClass, Workload, pairs
 from frappe_operator.kube.names import OURS
-from frappe_operator.runtime.cache.selector import matches
+from frappe_operator.runtime.cache.cache import Cache, matches
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.transport import Response
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.controller import Controller, Watch, owned_by, watched
+from frappe_operator.runtime.controller import Controller, Watch, cached_kinds, owned_by
 from frappe_operator.runtime.process.engine import Engine
+from frappe_operator.runtime.queue.handlers import EventHandlers
 from frappe_operator.runtime.queue.queue import Priority
 from tests.runtime.environment import NS, OWNER, TOY, a_bed, a_config, a_deployment, a_job, a_secret, stage
 from tests.runtime.scripted_server import HANG, Scripted, added, an_object, refusal, told_all
@@ -57,8 +58,8 @@ async def test_everything_is_looked_at_once_in_the_beginning_and_then_what_chang
 async def test_an_edit_is_more_urgent_than_a_child() -> None:
     async with a_bed() as bed:
         urgent: list[Priority] = []
-        bed.engine.cluster._enqueue = lambda kind, key, priority: urgent.append(priority)
-        bed.cluster.listening = True
+        bed.engine.handlers._enqueue = lambda kind, key, priority: urgent.append(priority)
+        bed.engine.handlers.start(bed.cluster)
         await bed.edit(TOY, "bear", {"spec": {"size": 2}})
         await bed.edit(TOY, "bear", {"status": {"x": 1}}, "status")
         await bed.apply(stage(a_config()))
@@ -225,10 +226,9 @@ async def test_the_metrics_tell_what_is_going_on() -> None:
 def test_controllers_share_what_they_see_of_a_kind() -> None:
     one = Controller(TOY, nothing, [Watch(JOB, Job, owned_by(TOY), OURS, indices={"a": lambda live: ["x"]})])
     other = Controller(CONFIG_MAP, nothing, [Watch(JOB, Job, nobody, OURS, indices={"b": lambda live: ["y"]})])
-    shared = watched([one, other])
-    assert list(shared) == [TOY, CONFIG_MAP, JOB]
-    assert set(shared[JOB].indices) == {"a", "b"}
-    assert [reader.kind for reader in shared[JOB].readers] == [TOY, CONFIG_MAP]
+    shared = cached_kinds([one, other])
+    assert [each.kind for each in shared] == [TOY, CONFIG_MAP, JOB]
+    assert set(shared[-1].indices) == {"a", "b"}
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_controllers_share_what_they_see_of_a_kind() -> None:
 def test_controllers_that_want_to_see_different_things_of_a_kind_are_a_mistake(other: Watch) -> None:
     one = Controller(TOY, nothing, [Watch(JOB, Job, nobody, OURS, indices={"a": lambda live: ["x"]})])
     with pytest.raises(ValueError, match="Job"):
-        watched([one, Controller(CONFIG_MAP, nothing, [other])])
+        cached_kinds([one, Controller(CONFIG_MAP, nothing, [other])])
 
 
 @virtual
@@ -313,16 +313,18 @@ async def test_an_edit_that_comes_with_the_answer_to_our_own_word_is_not_lost(me
     after = {**toy, "metadata": {**toy["metadata"], "resourceVersion": "7", **meanwhile}, "status": {"x": 1}}
     server = Scripted(answers=[Response(200, {}, json.dumps(after).encode())])
     urgent: list[Priority] = []
+    controllers = [Controller(TOY, nothing)]
+    handlers = EventHandlers(controllers, lambda kind, key, priority: urgent.append(priority))
     cluster = Cluster(
         Client(server),
-        watched([Controller(TOY, nothing)]),
+        Cache(cached_kinds(controllers)),
+        changed=handlers.changed,
+        requeue=lambda kind, key, seconds: None,
         clock=lambda: 0.0,
-        enqueue=lambda kind, key, priority: urgent.append(priority),
-        later=lambda kind, key, seconds: None,
     )
-    cluster.note(TOY, json.dumps(toy).encode())
-    cluster.listening = True
-    await cluster.patch(TOY, *OWNER, {"status": {"x": 1}}, subresource="status", by=(TOY, OWNER))
+    cluster.put_answer(TOY, json.dumps(toy).encode())
+    handlers.start(cluster)
+    await cluster.patch(TOY, *OWNER, {"status": {"x": 1}}, subresource="status", writer=(TOY, OWNER))
     assert urgent == told
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from fakecluster.apiserver.errors import Refused
 from frappe_operator.kube.kinds import EVENT, Manifest
 from frappe_operator.kube.stage import Blocked, Reason, Verdict
-from frappe_operator.runtime.status.event_budget import MOST_AT_ONCE, REFILL_SECONDS, Budget
-from frappe_operator.runtime.status.pace import PACE_SECONDS
+from frappe_operator.runtime.status.events import MOST_AT_ONCE, REFILL_SECONDS, EventBudget
+from frappe_operator.runtime.status.report import STATUS_INTERVAL_SECONDS
 from tests.runtime.environment import OWNER, TOY, a_bed
 from tests.runtime.reporting import NO, STUCK, YES, conditions, events, looked, raising, say, status
 from tests.runtime.virtual_time import virtual
@@ -90,7 +90,7 @@ async def test_the_next_step_on_the_way_is_no_event_but_trouble_is() -> None:
         for reason in (Reason.WAITING, Reason.JOB_RUNNING, Reason.PODS_NOT_READY):
             await say(bed, One=Verdict(False, reason, "On its way."))
             # Mere words are not written sooner.
-            await asyncio.sleep(PACE_SECONDS)
+            await asyncio.sleep(STATUS_INTERVAL_SECONDS)
         assert status(bed)["conditions"][0]["reason"] == Reason.PODS_NOT_READY
         assert events(bed) == []
         await say(bed, One=Verdict(False, Reason.JOB_RETRYING, "It failed once."))
@@ -133,7 +133,7 @@ async def test_an_object_that_flaps_does_not_flood_the_server() -> None:
 
 
 def test_after_a_while_there_may_be_another_event() -> None:
-    budget = Budget()
+    budget = EventBudget()
     taken = [budget.take("u", 0.0) for _ in range(MOST_AT_ONCE + 3)]
     assert taken.count(True) == MOST_AT_ONCE
     assert not budget.take("u", REFILL_SECONDS / 2)

@@ -7,8 +7,7 @@ import pytest
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.kube.stage import Reason, Verdict
 from frappe_operator.runtime.client.errors import Conflict
-from frappe_operator.runtime.status.pace import PACE_SECONDS, Pace
-from frappe_operator.runtime.status.report import report
+from frappe_operator.runtime.status.report import STATUS_INTERVAL_SECONDS, StatusInterval, report
 from tests.runtime.environment import OWNER, TOY, a_bed
 from tests.runtime.reporting import NO, STUCK, YES, conditions, ref, say, status
 from tests.runtime.virtual_time import virtual
@@ -80,7 +79,7 @@ async def test_what_somebody_did_meanwhile_is_looked_at_though_it_comes_with_our
             bed.looked_at.clear()
             bed.api.merge(ref(), edit, "kubectl")
             # The answer to our own write overtakes the watch, which then has nothing new to tell.
-            bed.cluster.note(TOY, bed.api.get(ref()).wire, by=(TOY, OWNER))
+            bed.cluster.put_answer(TOY, bed.api.get(ref()).wire, writer=(TOY, OWNER))
             await asyncio.sleep(1)
             assert bed.looked_at == [OWNER]
 
@@ -91,8 +90,8 @@ async def test_an_object_that_turns_up_with_our_own_status_is_looked_at() -> Non
         await asyncio.sleep(1)
         bed.looked_at.clear()
         seen = bed.api.get(ref()).wire
-        bed.cluster.stores[TOY].bury(OWNER, bed.owner.metadata.uid, 0)
-        bed.cluster.note(TOY, seen, by=(TOY, OWNER))
+        bed.cluster.cache.stores[TOY].bury(OWNER, bed.owner.metadata.uid, 0)
+        bed.cluster.put_answer(TOY, seen, writer=(TOY, OWNER))
         await asyncio.sleep(1)
         assert bed.looked_at == [OWNER]
 
@@ -147,7 +146,7 @@ async def test_mere_words_are_written_seldom_and_the_last_ones_are_not_lost() ->
         assert bed.writes() == []
         started = asyncio.get_running_loop().time()
         assert await bed.engine.queues[TOY].take() == OWNER, "somebody must come back to say it"
-        assert asyncio.get_running_loop().time() - started == pytest.approx(PACE_SECONDS, abs=1)
+        assert asyncio.get_running_loop().time() - started == pytest.approx(STATUS_INTERVAL_SECONDS, abs=1)
         await say(bed, One=NO._replace(message="Waits for 4"))
         assert status(bed)["conditions"][0]["message"] == "Waits for 4"
 
@@ -172,9 +171,9 @@ async def test_what_the_user_waits_for_is_said_at_once() -> None:
 
 
 def test_a_clock_that_is_set_back_silences_nobody() -> None:
-    pace = Pace()
-    pace.spoke("u", 1000.0)
-    assert pace.wait("u", 1004.0) == PACE_SECONDS - 4
-    assert pace.wait("u", 1000.0 + PACE_SECONDS) == 0
+    pace = StatusInterval()
+    pace.written("u", 1000.0)
+    assert pace.wait("u", 1004.0) == STATUS_INTERVAL_SECONDS - 4
+    assert pace.wait("u", 1000.0 + STATUS_INTERVAL_SECONDS) == 0
     assert pace.wait("u", 500.0) == 0
     assert pace.wait("another", 1000.0) == 0

@@ -16,11 +16,11 @@ from frappe_operator.kube.stage import Reason, Stage, Verdict
 from frappe_operator.runtime.apply import limits
 from frappe_operator.runtime.apply.compare import difference
 from frappe_operator.runtime.apply.ownership import leftover
-from frappe_operator.runtime.apply.refusals import Question, Refusal
+from frappe_operator.runtime.apply.refusals import Question, Refusal, Refusals
 from frappe_operator.runtime.cache.applied import fingerprint
 from frappe_operator.runtime.cache.decoding import Item
 from frappe_operator.runtime.client.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid
-from frappe_operator.runtime.cluster import By, Cluster
+from frappe_operator.runtime.cluster import Cluster, Writer
 
 log = structlog.get_logger(__name__)
 
@@ -89,6 +89,14 @@ class _Child:
         return fingerprint({"metadata": self.manifest["metadata"]} if random else self.manifest)
 
 
+class _ConfirmedOwners:
+    """The owners that existed before this process led, and that the API server has confirmed since. What a new process
+    is shown of them may be from the past, and the process before may have acted on something newer."""
+
+    def __init__(self) -> None:
+        self.uids: set[str] = set()
+
+
 class _Children:
     """The children of one object, during one pass."""
 
@@ -96,7 +104,8 @@ class _Children:
         self._cluster = cluster
         self._kind = kind
         self._owner = owner
-        self._by = kind, owner.metadata.key
+        self._writer = kind, owner.metadata.key
+        self._refusals = cluster.state(Refusals)
         self.written: list[Ref] = []
         self._failure: ApiError | None = None
         """The first answer that trying again may mend."""
@@ -158,17 +167,18 @@ class _Children:
     async def _know_owner(self) -> None:
         """Looks whether the owner still is what we were shown. Raises Conflict: by a process that sees the past nothing
         is made for one that another has taken apart."""
-        if not self._cluster.may_be_behind(self._owner):
+        meta, confirmed = self._owner.metadata, self._cluster.state(_ConfirmedOwners).uids
+        if meta.creation_timestamp > self._cluster.leading_since or meta.uid in confirmed:
             return
-        meta = self._owner.metadata
         body = await self._cluster.read(self._kind, meta.namespace, meta.name)
         fresh = body["metadata"] if body else {}
         if fresh.get("uid") != meta.uid or ("deletionTimestamp" in fresh and not self._owner.deleting):
             raise Conflict(409, "Changed", f"{self._kind.kind} {meta.key} is not what it was a moment ago")
+        confirmed.add(meta.uid)
 
     def _child(self, manifest: Manifest, *, once: bool) -> _Child:
         ref = ref_of(manifest)
-        if ref.kind not in self._cluster.stores:
+        if ref.kind not in self._cluster.cache.stores:
             raise ValueError(f"{ref.kind.kind} {ref.name} is to be kept, but its kind is not watched")
         metadata = dict(manifest["metadata"])
         kept = metadata.get("ownerReferences") == []
@@ -207,8 +217,8 @@ class _Children:
     async def _tried(self, child: _Child) -> Verdict | None:
         """A verdict when the child cannot be what it should be; None when it is."""
         question = self._question(child)
-        if refusal := self._cluster.refusals.standing(child.ref, question, self._cluster.clock()):
-            self._look_again(refusal.seconds)
+        if refusal := self._refusals.standing(child.ref, question, self._cluster.clock()):
+            self._requeue(refusal.seconds)
             return refusal.verdict
         try:
             return await self._once(child) if child.once else await self._kept(child)
@@ -228,7 +238,7 @@ class _Children:
             live = await self._in_the_way(child)
             if live is None:
                 try:
-                    await self._cluster.create(child.manifest, self._by)
+                    await self._cluster.create(child.manifest, self._writer)
                 except AlreadyExists:
                     live = await self._unseen(child)
                 else:
@@ -259,29 +269,29 @@ class _Children:
         found = await self._cluster.metadata(*child.ref)
         if found is None:
             raise Conflict(409, "Changed", f"{child.ref} was there a moment ago and is gone")
-        self._cluster.refusals.unseen.add(child.ref)
-        self._look_again(UNSEEN_AGAIN_SECONDS)
+        self._refusals.unseen.add(child.ref)
+        self._requeue(UNSEEN_AGAIN_SECONDS)
         return found
 
     async def _in_the_way(self, child: _Child) -> Live | None:
         """What was found before under that name and was not in our view. It is looked for before anything is sent."""
-        if child.ref not in self._cluster.refusals.unseen:
+        if child.ref not in self._refusals.unseen:
             return None
         found = await self._cluster.metadata(*child.ref)
         if found is None:
-            self._cluster.refusals.unseen.discard(child.ref)
+            self._refusals.unseen.discard(child.ref)
         else:
-            self._look_again(UNSEEN_AGAIN_SECONDS)
+            self._requeue(UNSEEN_AGAIN_SECONDS)
         return found
 
-    def _look_again(self, seconds: float) -> None:
-        self._cluster.look_again(self._kind, self._owner.metadata.key, seconds)
+    def _requeue(self, seconds: float) -> None:
+        self._cluster.requeue(self._kind, self._owner.metadata.key, seconds)
 
     async def _kept(self, child: _Child) -> Verdict | None:
         live = self._live(child.ref) or await self._in_the_way(child)
         if live is None:
             try:
-                await self._apply(child, ABSENT, self._by)
+                await self._apply(child, ABSENT, self._writer)
             except Conflict:
                 live = await self._unseen(child)
                 if child.kept and self._ours(child, live):
@@ -295,16 +305,16 @@ class _Children:
             return self._conflict(child.ref)
         if child.ref.kind in limits.KINDS:
             return await self._limited(child, await self._fresh(child, live))
-        if not self._cluster.refusals.differing(child.ref, self._question(child)):
+        if not self._refusals.differing(child.ref, self._question(child)):
             body = await self._fresh(child, live)
             lacking = difference(child.manifest, body) or leftover(child.manifest, body)
             if not lacking:
                 self._verified(child, int(body["metadata"]["resourceVersion"]))
                 return None
             log.info("child put right", kind=child.ref.kind.kind, object=str(live.metadata.key), field=lacking)
-            self._cluster.refusals.differs(child.ref, self._question(child))
+            self._refusals.differs(child.ref, self._question(child))
         await self._apply(child, {"uid": live.metadata.uid})
-        self._cluster.refusals.written(child.ref)
+        self._refusals.written(child.ref)
         return None
 
     async def _limited(self, child: _Child, body: Manifest) -> Verdict | None:
@@ -344,10 +354,10 @@ class _Children:
     def _refused(self, child: _Child, question: Question, verdict: Verdict) -> Verdict:
         """Remembers that the child cannot be what it should be, for as long as neither is another."""
         seconds = FORBIDDEN_SECONDS if verdict.reason == Reason.FORBIDDEN else INVALID_SECONDS
-        self._cluster.refusals.remember(child.ref, Refusal(question, verdict, seconds), self._cluster.clock())
+        self._refusals.remember(child.ref, Refusal(question, verdict, seconds), self._cluster.clock())
         if item := self._cluster.item(child.ref):
             item.verified = 0
-        self._look_again(seconds)
+        self._requeue(seconds)
         return verdict
 
     def _question(self, child: _Child) -> Question:
@@ -355,13 +365,13 @@ class _Children:
         return child.digest, item.digest if item else 0
 
     async def _apply(
-        self, child: _Child, guard: Manifest, by: By | None = None, manifest: Manifest | None = None
+        self, child: _Child, guard: Manifest, writer: Writer | None = None, manifest: Manifest | None = None
     ) -> None:
         """Applies, if what exists is what `guard` says. Raises Conflict when it is not. `manifest`: the child's, as far
         as it can be."""
         manifest = manifest or child.manifest
         guarded = {**manifest, "metadata": {**manifest["metadata"], **guard}}
-        after = (await self._cluster.apply(guarded, by)).metadata
+        after = (await self._cluster.apply(guarded, writer)).metadata
         self.written.append(child.ref)
         # Where an admission policy insists on a value of its own, asking again would change nothing either.
         self._verified(child, after.resource_version)

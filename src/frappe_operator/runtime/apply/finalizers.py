@@ -28,7 +28,7 @@ async def _set(cluster: Cluster, kind: Kind, live: Live, finalizers: list[str]) 
     guard = {"uid": meta.uid, "resourceVersion": str(meta.resource_version)}
     patch = {"metadata": {**guard, "finalizers": finalizers}}
     try:
-        await cluster.patch(kind, meta.namespace, meta.name, patch, by=(kind, meta.key))
+        await cluster.patch(kind, meta.namespace, meta.name, patch, writer=(kind, meta.key))
     except NotFound:
         if not live.deleting:
             raise

@@ -1,5 +1,5 @@
-"""Everything between the transport and the reconciles: informers fill the cache, queues say who is next, workers
-look."""
+"""Informers fill the cache, event handlers enqueue, workers reconcile: everything between the transport and the
+controllers."""
 
 import asyncio
 import random
@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from frappe_operator.kube.kinds import Key, Kind
+from frappe_operator.runtime.cache.cache import Cache, CachedKind
 from frappe_operator.runtime.cache.informer import Informer
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.transport import Transport
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.controller import Controller, Watched, watched
+from frappe_operator.runtime.controller import Controller, cached_kinds
 from frappe_operator.runtime.process.metrics import Metrics
+from frappe_operator.runtime.queue.handlers import EventHandlers
 from frappe_operator.runtime.queue.queue import Priority, Queue
 from frappe_operator.runtime.queue.reconcile import look
 from frappe_operator.runtime.queue.turns import Turns
@@ -47,22 +49,20 @@ class Engine:
         self.controllers = controllers
         self._workers = workers
         self._jitter = jitter
-        self._watched = watched(controllers)
         self.queues = {each.kind: Queue(workers=workers, jitter=jitter) for each in controllers}
         self._turns = Turns()
         self.client = Client(transport, strict=strict, observer=self.metrics.request, turn=self._turns.mine)
+        self.handlers = EventHandlers(controllers, self._enqueue)
+        self.cache = Cache(cached_kinds(controllers), namespaces)
         self.cluster = Cluster(
             self.client,
-            self._watched,
-            namespaces=tuple(namespaces),
+            self.cache,
+            changed=self.handlers.changed,
+            requeue=self._requeue,
             clock=clock,
-            enqueue=self._enqueue,
-            later=self._later,
             instance=instance,
         )
-        self.informers = [
-            informer for each in self._watched.values() for informer in self._informers(each, tuple(namespaces))
-        ]
+        self.informers = [informer for each in self.cache.kinds.values() for informer in self._informers(each)]
         self.synced = asyncio.Event()
         """Set once everything is known."""
         self._done = asyncio.Event()
@@ -80,7 +80,7 @@ class Engine:
                 for informer in turn:
                     await informer.synced.wait()
             self.synced.set()
-            log.info("everything is known", objects=sum(len(store) for store in self.cluster.stores.values()))
+            log.info("everything is known", objects=sum(len(store) for store in self.cache.stores.values()))
             await leading.wait()
             self._begin(tasks)
 
@@ -102,7 +102,7 @@ class Engine:
         for informer in self.informers:
             self.metrics.watch_age.labels(informer.kind, informer.namespace).set(now - informer.heard)
             self.metrics.broken.labels(informer.kind, informer.namespace).set(informer.broken)
-        for kind, store in self.cluster.stores.items():
+        for kind, store in self.cache.stores.items():
             self.metrics.objects.labels(kind.kind).set(len(store))
         for kind, queue in self.queues.items():
             states = {"ready": len(queue), "running": queue.running, "delayed": queue.delayed}
@@ -110,7 +110,8 @@ class Engine:
                 self.metrics.keys.labels(kind.kind, state).set(keys)
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
-        self.cluster.begin()
+        self.cluster.leading_since = self.cluster.now()
+        self.handlers.start(self.cluster)
         for controller in self.controllers:
             for live in self.cluster.all(controller.kind):
                 self.queues[controller.kind].add(live.metadata.key, Priority.RESYNC)
@@ -139,8 +140,8 @@ class Engine:
         outcome = await look(self.cluster, controller, queue, key)
         self.metrics.reconciled(controller.kind, outcome, asyncio.get_running_loop().time() - began)
 
-    def _informers(self, each: Watched, namespaces: tuple[str, ...]) -> list[Informer]:
-        store, decoder = self.cluster.stores[each.kind], self.cluster.decoders[each.kind]
+    def _informers(self, each: CachedKind) -> list[Informer]:
+        store, decoder, namespaces = self.cache.stores[each.kind], self.cache.decoders[each.kind], self.cache.namespaces
         scoped = namespaces if each.kind.namespaced and namespaces else ("",)
         # Whoever may see some namespaces only may not see what is in none.
         optional = each.optional or (bool(namespaces) and not each.kind.namespaced)
@@ -149,7 +150,7 @@ class Engine:
                 self.client,
                 store,
                 decoder,
-                self.cluster.changed,
+                self.handlers.changed,
                 namespace=namespace,
                 labels=each.labels,
                 fields=each.fields,
@@ -163,5 +164,8 @@ class Engine:
     def _enqueue(self, kind: Kind, key: Key, priority: Priority) -> None:
         self.queues[kind].add(key, priority)
 
-    def _later(self, kind: Kind, key: Key, seconds: float) -> None:
-        self.queues[kind].add_after(key, seconds)
+    def _requeue(self, kind: Kind, key: Key, seconds: float) -> None:
+        if seconds > 0:
+            self.queues[kind].add_after(key, seconds)
+        else:
+            self.queues[kind].add(key)

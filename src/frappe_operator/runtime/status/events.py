@@ -15,12 +15,34 @@ from frappe_operator.runtime.cluster import Cluster
 log = structlog.get_logger(__name__)
 
 LONGEST_NOTE = 1024
+MOST_AT_ONCE = 20
+"""Events an object may have in a row; after that it gets another one every REFILL_SECONDS. One that flaps must not fill
+the API server's storage."""
+REFILL_SECONDS = 60.0
+
+
+class EventBudget:
+    """How many more Events each object may have."""
+
+    def __init__(self) -> None:
+        self._spent: dict[str, tuple[float, float]] = {}
+
+    def take(self, uid: str, now: float) -> bool:
+        """Whether one more is allowed. `now` in seconds."""
+        spent, since = self._spent.get(uid, (0.0, now))
+        spent = max(0.0, spent - (now - since) / REFILL_SECONDS)
+        if spent + 1 > MOST_AT_ONCE:
+            return False
+        self._spent[uid] = spent + 1, now
+        if len(self._spent) > 10_000:
+            self._spent = {uid: (n, at) for uid, (n, at) in self._spent.items() if (now - at) / REFILL_SECONDS < n}
+        return True
 
 
 async def announce(cluster: Cluster, kind: Kind, owner: Custom, turns: Sequence[Condition]) -> None:
     """One Event for each condition that has turned."""
     for turn in turns:
-        if not cluster.event_budget.take(owner.metadata.uid, cluster.clock()):
+        if not cluster.state(EventBudget).take(owner.metadata.uid, cluster.clock()):
             return
         try:
             await cluster.client.create(event(kind, owner, turn, cluster.clock(), cluster.instance))

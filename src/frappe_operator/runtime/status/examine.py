@@ -6,6 +6,7 @@ been restarted proves nothing yet.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,7 +22,6 @@ from frappe_operator.kube.stage import Reason, Stage, Verdict
 from frappe_operator.kube.trouble import Trouble
 from frappe_operator.runtime.client.errors import Conflict
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.status.findings import Finding
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +35,46 @@ EXPLAINED = (Reason.PODS_NOT_READY, Reason.ROLLING_OUT, Reason.DATABASE_UNAVAILA
 
 PodsOfJob = Callable[[str], Sequence[Live]]
 """The cached pods of a Job by its name; those that have succeeded need not be among them."""
+
+MOST_FINDINGS = 10_000
+
+Subject = tuple[str, str]
+"""The UID of an owner, and one of its conditions."""
+
+
+@dataclass
+class Finding:
+    """One look at the workloads of one condition."""
+
+    generations: tuple[object, ...]
+    """Of the workloads: with another template begins another story."""
+    question: tuple[object, ...]
+    """What was looked at; something else is looked at anew."""
+    since: float
+    """When the story began, in seconds."""
+    until: float
+    """How long the finding stands."""
+    verdict: Verdict | None = None
+    """What was found; None: nothing but what counts say."""
+
+
+class Findings:
+    """The findings that stand. Forgotten with the process, which costs a list of pods each."""
+
+    def __init__(self) -> None:
+        self._by_subject: dict[Subject, Finding] = {}
+
+    def get(self, subject: Subject) -> Finding | None:
+        return self._by_subject.get(subject)
+
+    def put(self, subject: Subject, finding: Finding) -> None:
+        self._by_subject[subject] = finding
+        if len(self._by_subject) > MOST_FINDINGS:
+            del self._by_subject[next(iter(self._by_subject))]
+
+    def forget(self, subject: Subject) -> None:
+        """There is nothing to find any more."""
+        self._by_subject.pop(subject, None)
 
 
 class Examined(NamedTuple):
@@ -109,21 +149,22 @@ class _Look:
         self._verdict = verdict
         self._jobs = jobs
         self._now = cluster.clock()
+        self._findings = cluster.state(Findings)
 
     async def at(self, children: Sequence[_Child]) -> Finding | None:
         """What is to be said of them, None when nothing is to be added."""
         subject = self._owner.metadata.uid, self._condition
         question = self._question(children)
         if question is None:
-            self._cluster.findings.forget(subject)
+            self._findings.forget(subject)
             return None
         generations = tuple((each.live.metadata.uid, each.live.metadata.generation) for each in children)
-        last = self._cluster.findings.get(subject)
+        last = self._findings.get(subject)
         since = self._since(children) if last is None else last.since if last.generations == generations else self._now
         if last is not None and (last.generations, last.question) == (generations, question) and self._now < last.until:
             return last
         finding = await self._found(children, Finding(generations, question, since, 0.0))
-        self._cluster.findings.put(subject, finding)
+        self._findings.put(subject, finding)
         return finding
 
     def _question(self, children: Sequence[_Child]) -> tuple[object, ...] | None:

@@ -1,5 +1,6 @@
 """Tells the truth in `status`, when it is not what status says already, and trouble and readiness as Events."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,30 @@ from frappe_operator.runtime.status.events import announce
 
 SUMMARY = (READY, RECONCILING, STALLED)
 """The computed conditions, which repeat the others."""
+
+STATUS_INTERVAL_SECONDS = 10.0
+"""The shortest time between a status and the next that differs only in the messages about work in progress: a reader is
+no faster, and writes cost the API server."""
+
+
+class StatusInterval:
+    """When the status of each object was last written."""
+
+    def __init__(self) -> None:
+        self._written: OrderedDict[str, float] = OrderedDict()
+
+    def wait(self, uid: str, now: float) -> float:
+        """Seconds until mere messages of an object may be written again; 0: now. `now` in seconds."""
+        left = self._written.get(uid, now - STATUS_INTERVAL_SECONDS) + STATUS_INTERVAL_SECONDS - now
+        # A clock that was set back must not hold up the status for ever.
+        return left if 0 < left <= STATUS_INTERVAL_SECONDS else 0.0
+
+    def written(self, uid: str, now: float) -> None:
+        """The status has just been written."""
+        self._written[uid] = now
+        self._written.move_to_end(uid)
+        while now - next(iter(self._written.values())) >= STATUS_INTERVAL_SECONDS:
+            self._written.popitem(last=False)
 
 
 async def report(
@@ -40,16 +65,17 @@ async def report(
     after = _merged(before, status)
     if after == before:
         return
-    if _wordless(after) == _wordless(before) and (seconds := cluster.pace.wait(meta.uid, cluster.clock())):
-        cluster.look_again(kind, meta.key, seconds)
+    interval = cluster.state(StatusInterval)
+    if _wordless(after) == _wordless(before) and (seconds := interval.wait(meta.uid, cluster.clock())):
+        cluster.requeue(kind, meta.key, seconds)
         return
     patch = {"metadata": {"uid": meta.uid}, "status": status}
     try:
-        await cluster.patch(kind, meta.namespace, meta.name, patch, subresource="status", by=(kind, meta.key))
+        await cluster.patch(kind, meta.namespace, meta.name, patch, subresource="status", writer=(kind, meta.key))
     except NotFound:
         # Gone while we looked at it: there is nobody to tell.
         return
-    cluster.pace.spoke(meta.uid, cluster.clock())
+    interval.written(meta.uid, cluster.clock())
     await announce(cluster, kind, owner, _turns(previous, current))
 
 

@@ -1,11 +1,15 @@
-"""Known bugs, kept to show that the tests catch them: a suite that cannot fail proves nothing.
+"""Known bugs, planted to show that the tests catch them: a suite that cannot fail proves nothing.
 
-Each mutant is one change of one file: a bug that somebody shipped, or would have shipped here. `make mutants` plants
-one after the other in a copy of the repository and runs the tests that must notice.
+Each mutant is one change of one function: a bug that somebody shipped, or would have shipped here. They guard users'
+data, ownership, order, and what the runtime promises. `make mutants` plants one after the other in a copy of the
+repository and runs the tests that must fail.
 
-- `mutant`: what a mutant is, and how it is found to be stale. `catalogue`: all of them, by theme (`writing` …).
+- `mutant`: what a mutant is, and the file with the bug in it. `changes`: the ways in which a function can be wrong.
+- `catalogue`: all of them, by what goes wrong (`user_data`, `ownership`, `tenants`, `order`, `cache`, `work_queue`,
+  `process`, `status`).
 - `tree`: the copy. `trial`: one run of tests in it, judged. `witness`: watches a run from the inside.
 - `test_mutants`: each still fits the code and is a program. `test_trials`: a few are tried, and some that are no bugs.
 
-A mutant that no longer fits is stale, which is a failure: whoever changes the code changes the mutant with it.
+A mutant refers to the function itself and finds its place in it by the names that occur there: it survives reformatting
+and moves, and is renamed with the code. One that does not fit any more is a failure that says so.
 """

@@ -1,10 +1,10 @@
-"""All mutants."""
+"""All mutants, by what the code with the bug in it does wrong."""
 
-from tests.mutants import building, deciding, in_pods, keeping, reaching, seeing, taking_turns, telling, writing
+from tests.mutants import cache, order, ownership, process, status, tenants, user_data, work_queue
 from tests.mutants.mutant import Mutant
 
 MUTANTS: list[Mutant] = [
     mutant
-    for theme in (writing, seeing, taking_turns, reaching, telling, keeping, deciding, building, in_pods)
-    for mutant in theme.MUTANTS
+    for part in (user_data, ownership, tenants, order, cache, work_queue, process, status)
+    for mutant in part.MUTANTS
 ]

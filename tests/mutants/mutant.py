@@ -1,15 +1,16 @@
-"""What a mutant is: a bug as a change of one file, and the tests that must catch it."""
+"""What a mutant is: a bug as a change of one function, and the tests that must catch it."""
 
+import ast
+import inspect
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
+from tests.mutants.changes import Change, Stale
+
 ROOT = Path(__file__).parents[2]
-SOURCE = Path("src/frappe_operator")
 TESTS = Path("tests")
-
-
-class Stale(Exception):
-    """The mutant does not fit the code any more. The message says what to do."""
 
 
 class Mutant(NamedTuple):
@@ -18,11 +19,9 @@ class Mutant(NamedTuple):
     name: str
     bug: str
     """What goes wrong in the world, in a sentence."""
-    file: str
-    """Below `src/frappe_operator`."""
-    old: str
-    """Occurs exactly once in the file. As short as it can be, so that it lives long."""
-    new: str
+    at: object
+    """The function, class or module in which the bug is. A reference, so that renames and type checks include it."""
+    change: Change
     caught_by: tuple[str, ...]
     """Tests below `tests`, as pytest names them: one of them must fail."""
     hangs: bool = False
@@ -31,34 +30,51 @@ class Mutant(NamedTuple):
     @property
     def path(self) -> Path:
         """The file, from the root of the repository."""
-        return SOURCE / self.file
+        file = self._module().__file__
+        assert file is not None
+        return Path(file).relative_to(ROOT)
+
+    @property
+    def place(self) -> str:
+        """The name of the function or class within its file; empty for the whole module."""
+        return "" if isinstance(self.at, ModuleType) else str(getattr(self._definition(), "__qualname__", ""))
 
     @property
     def tests(self) -> tuple[str, ...]:
         """The tests, from the root of the repository."""
         return tuple(f"{TESTS}/{each}" for each in self.caught_by)
 
+    def _module(self) -> ModuleType:
+        return self.at if isinstance(self.at, ModuleType) else sys.modules[self._definition().__module__]
+
+    def _definition(self) -> object:
+        """What was written with `def` or `class`: without property and decorators."""
+        return inspect.unwrap(getattr(self.at, "fget", None) or getattr(self.at, "func", None) or self.at)  # type: ignore[arg-type]
+
 
 def planted(mutant: Mutant, root: Path = ROOT) -> str:
     """The file's text with the bug in it. Raises Stale."""
-    path = root / mutant.path
-    if not path.is_file():
-        raise Stale(f"{mutant.path} does not exist: name the file that has taken over what it did")
-    text = path.read_text()
-    times = text.count(mutant.old)
-    if times != 1:
-        raise Stale(
-            f"{mutant.path} has this {times} times instead of once: find the bug's place anew\n{_indented(mutant.old)}"
-        )
-    changed = text.replace(mutant.old, mutant.new)
-    if changed == text:
-        raise Stale("old and new are the same: nothing is planted")
+    text = (root / mutant.path).read_text()
+    tree = ast.parse(text)
+    before = ast.unparse(tree)
     try:
-        compile(changed, str(mutant.path), "exec", dont_inherit=True)
-    except SyntaxError as error:
-        raise Stale(f"{mutant.path} is no program with the bug in it: {error}") from error
+        mutant.change(_scope(tree, mutant.place))
+    except Stale as stale:
+        raise Stale(f"{mutant.path}, {mutant.place or 'module'}: {stale}: say anew where the bug is") from stale
+    changed = ast.unparse(ast.fix_missing_locations(tree))
+    if changed == before:
+        raise Stale(f"{mutant.path}, {mutant.place or 'module'}: nothing is changed")
+    compile(changed, str(mutant.path), "exec", dont_inherit=True)
     return changed
 
 
-def _indented(text: str) -> str:
-    return "\n".join(f"    | {line}" for line in text.splitlines())
+def _scope(tree: ast.Module, place: str) -> ast.AST:
+    """The class or function with this qualified name."""
+    scope: ast.AST = tree
+    for name in place.split(".") if place else []:
+        scope = next(
+            node
+            for node in getattr(scope, "body", [])
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
+        )
+    return scope

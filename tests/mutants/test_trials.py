@@ -4,28 +4,31 @@ from pathlib import Path
 
 import pytest
 
+from frappe_operator.kube import names
 from tests.mutants.__main__ import trials
 from tests.mutants.catalogue import MUTANTS
+from tests.mutants.changes import (
+    Change,
+    always_false,
+    argument,
+    assigned,
+    expression,
+    returns,
+    without_call,
+    without_entry,
+)
 from tests.mutants.mutant import Mutant
 from tests.mutants.tree import Tree
 from tests.mutants.trial import Result, faults_without, trial
 
-FAST = [
-    "child-looked-at-once",
-    "delete-without-uid",
-    "key-runs-twice-at-once",
-    "status-written-each-pass",
-    "database-named-without-its-namespace",
-    "deleted-without-being-asked",
-]
+FAST = ["database-named-without-its-namespace", "delete-without-uid", "key-reconciled-twice-at-once"]
 
 NAMES = "unit/kube/test_names.py::test_a_short_name_is_the_plain_one_and_a_long_one_keeps_what_fits"
 HARMLESS = Mutant(
     "harmless",
     "A line that says the same in another way is no bug.",
-    "kube/names.py",
-    "if len(name) <= limit:",
-    "if limit >= len(name):",
+    names.child,
+    expression("len(name) <= limit", "limit >= len(name)"),
     (NAMES,),
 )
 
@@ -47,39 +50,41 @@ def test_what_is_no_bug_is_not_caught(tree: Tree) -> None:
 
 
 def test_what_does_not_run_is_not_caught_either(tree: Tree) -> None:
-    tried = trial(tree, HARMLESS._replace(new="if no_such_name:"))
+    tried = trial(tree, HARMLESS._replace(change=expression("len(name) <= limit", "no_such_name")))
     assert tried.result is Result.BROKEN
-    tried = trial(tree, HARMLESS._replace(old="import hashlib\n", new="import no_such_module\n"))
+    tried = trial(tree, HARMLESS._replace(at=names, change=assigned("LIMIT", "__import__('no_such_module')")))
     assert tried.result is Result.BROKEN
 
 
 def test_a_test_that_does_not_exist_catches_nothing(tree: Tree) -> None:
-    gone = HARMLESS._replace(new="if False:", caught_by=("unit/kube/test_names.py::test_that_is_gone",))
+    gone = HARMLESS._replace(change=returns("name"), caught_by=("unit/kube/test_names.py::test_that_is_gone",))
     assert trial(tree, gone).result is Result.BROKEN
     assert list(faults_without(tree, "tests/unit/kube/test_names.py", gone.tests)) == list(gone.tests)
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "why"),
     [
-        {"old": "not to be found"},
-        {"old": "name"},
-        {"new": HARMLESS.old},
-        {"new": "if len(name <= limit:"},
-        {"file": "kube/gone.py"},
+        (expression("len(name) < limit", "True"), "0 places instead of one: len(name) < limit"),
+        (expression("name", "owner"), "places instead of one: name"),
+        (expression("len(name)", "len(name)"), "nothing is changed"),
+        (always_false("name gone"), "0 conditions have the names name gone in them"),
+        (without_call("gone"), "0 places instead of one: statement that calls gone"),
+        (argument("digest", 7, "8"), "digest has no argument 7"),
+        (without_entry("gone"), "0 places instead of one: entry gone of a dict"),
     ],
-    ids=["not there", "there more than once", "no change", "no program", "no file"],
 )
-def test_what_does_not_fit_the_code_is_stale(tree: Tree, change: dict[str, str]) -> None:
-    tried = trial(tree, HARMLESS._replace(**change))  # type: ignore[arg-type]
+def test_what_does_not_fit_the_code_is_stale(tree: Tree, change: Change, why: str) -> None:
+    tried = trial(tree, HARMLESS._replace(change=change))
     assert tried.result is Result.STALE
-    assert tried.why
+    assert why in tried.why
+    assert "src/frappe_operator/kube/names.py, child: " in tried.why
 
 
 def test_what_hangs_is_caught_only_where_that_is_the_bug(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.mutants.trial.SECONDS", 3.0)
     monkeypatch.setattr("tests.mutants.trial.HANGING_SECONDS", 3.0)
-    hanging = HARMLESS._replace(new="while limit:\n        pass\n    if name:")
+    hanging = HARMLESS._replace(change=returns("[None for _ in iter(int, 1)]"))
     assert trial(tree, hanging).result is Result.BROKEN
     assert trial(tree, hanging._replace(hangs=True)).result is Result.CAUGHT
 

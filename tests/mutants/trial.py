@@ -11,7 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.mutants.mutant import Mutant, Stale
+from tests.mutants.changes import Stale
+from tests.mutants.mutant import Mutant
 from tests.mutants.tree import Tree
 from tests.mutants.witness import LEDGER
 

@@ -1,0 +1,93 @@
+"""Bugs by which the cache differs from the cluster: missed or repeated events, objects that come back, dead watches."""
+
+from frappe_operator.runtime.cache import applied, informer
+from frappe_operator.runtime.cache.informer import Informer
+from frappe_operator.runtime.cache.store import Store
+from frappe_operator.runtime.queue import handlers
+from tests.mutants.changes import (
+    always_false,
+    always_true,
+    argument,
+    expression,
+    without_assignment,
+    without_call,
+)
+from tests.mutants.mutant import Mutant
+
+APPLIED = "runtime/cache/test_applied.py"
+HTTP = "runtime/client/test_http.py"
+INFORMER = "runtime/cache/test_informer.py"
+STORE = "runtime/cache/test_store.py"
+
+MUTANTS = [
+    Mutant(
+        "compacted-version-watched-again",
+        "After 410 Gone the watch is opened again at the same version: no event ever comes.",
+        Informer.run,
+        without_assignment("_version"),
+        (f"{INFORMER}::test_too_old_means_reading_all_again_and_telling_differences_only",),
+    ),
+    Mutant(
+        "deletions-in-a-gap-missed",
+        "What a new list does not have stays in the cache: deletions during a gap are never noticed.",
+        Informer._complete,
+        without_call("_publish"),
+        (f"{INFORMER}::test_deletions_during_a_blackout_are_noticed",),
+    ),
+    Mutant(
+        "dead-connection-read-for-ever",
+        "A half-open connection is read for ever: the operator sees nothing for hours, and logs nothing.",
+        informer._lines,
+        argument("timeout_at", 0, "None"),
+        (f"{INFORMER}::test_a_silent_watch_is_left_within_seconds_and_what_was_missed_is_caught_up_with",),
+    ),
+    Mutant(
+        "any-bookmark-ends-the-list",
+        "Any bookmark is taken for the end of the first list: the operator begins with half of the objects.",
+        Informer._bookmark,
+        always_true("INITIAL_EVENTS_END"),
+        (f"{INFORMER}::test_a_bookmark_within_the_first_list_does_not_end_it",),
+    ),
+    Mutant(
+        "version-advanced-within-a-list",
+        "The first list moves the resourceVersion, though its objects come in any order: a later cut loses some.",
+        Informer._advance,
+        expression("self._seen is None and self._version", "True"),
+        (f"{INFORMER}::test_a_first_stream_that_is_cut_is_begun_again",),
+    ),
+    Mutant(
+        "older-version-accepted",
+        "The cache takes whatever comes last: a late event, or the response to an old write, undoes a newer one.",
+        Store.put,
+        expression("item.version <= known.version", "item.version == known.version"),
+        (f"{STORE}::test_something_older_is_not_taken",),
+    ),
+    Mutant(
+        "deleted-object-resurrected",
+        "A late event brings a deleted object back, for good: nothing will say that it goes.",
+        Store.put,
+        always_false("_buried version"),
+        (f"{STORE}::test_a_deleted_object_does_not_come_back_by_an_old_answer",),
+    ),
+    Mutant(
+        "older-list-removes-a-newer-object",
+        "A list that was read before our write removes what we have just created: it is created twice.",
+        Store.keep_only,
+        always_true("item version"),
+        (f"{STORE}::test_what_a_list_lacks_is_gone_unless_it_is_newer_than_the_list",),
+    ),
+    Mutant(
+        "values-of-owned-fields-not-compared",
+        "Which fields the operator owns is compared, not their values: edits of them stay.",
+        applied._picked,
+        expression("_picked(below, live[name]) if below else live[name]", "_picked(below, live[name]) if below else 0"),
+        (f"{APPLIED}::test_whatever_else_our_fields_hold_is_another_number",),
+    ),
+    Mutant(
+        "deletions-trigger-nothing",
+        "Only what a change leads to is mapped to owners: a deleted child triggers no reconcile.",
+        handlers._keys,
+        expression("(change.old, change.new)", "(change.new,)"),
+        ("world/test_minimal_controller.py::test_a_deleted_child_comes_back",),
+    ),
+]

@@ -1,0 +1,88 @@
+"""Bugs by which the operator writes to, or deletes, what belongs to somebody else."""
+
+from frappe_operator.runtime.apply import finalizers
+from frappe_operator.runtime.apply.children import _Children
+from frappe_operator.runtime.client.client import Client
+from frappe_operator.runtime.status.report import report
+from frappe_operator.site import cleanup
+from tests.mutants.changes import (
+    always_true,
+    expression,
+    without_entry,
+)
+from tests.mutants.mutant import Mutant
+
+OWNERSHIP = "runtime/apply/test_ownership.py"
+SITES = "world/test_sites.py"
+
+MUTANTS = [
+    Mutant(
+        "delete-without-uid",
+        "A delete names its object by name only: one that was created since under that name is deleted in its place.",
+        Client.delete,
+        without_entry("uid"),
+        (f"{OWNERSHIP}::test_a_new_object_of_the_name_is_not_deleted_for_the_old_one",),
+    ),
+    Mutant(
+        "apply-without-uid",
+        "An apply names its object by name only: another owner's object that took the name since is overwritten.",
+        _Children._kept,
+        expression('{"uid": live.metadata.uid}', "{}"),
+        (f"{OWNERSHIP}::test_what_takes_the_name_while_we_compare_is_not_written",),
+    ),
+    Mutant(
+        "foreign-object-adopted",
+        "A child is created by an apply without a precondition: an object that exists under its name is taken over.",
+        _Children._kept,
+        expression("ABSENT", "{}"),
+        (f"{OWNERSHIP}::test_what_belongs_to_another_is_never_touched",),
+    ),
+    Mutant(
+        "owner-compared-by-name",
+        "A child belongs to whatever has its owner's name: children of a deleted owner are taken for the new one's.",
+        _Children._owned,
+        expression("controller.uid == self._owner.metadata.uid", "controller.name == self._owner.metadata.name"),
+        (f"{OWNERSHIP}::test_children_of_an_earlier_owner_of_the_same_name_are_not_its_own",),
+    ),
+    Mutant(
+        "pruned-by-a-stale-cache",
+        "A child that no stage names is deleted although it belongs to another owner by now, which the cache lacks.",
+        _Children.prune,
+        always_true("_owned fresh"),
+        (f"{OWNERSHIP}::test_a_child_that_was_given_to_another_is_not_deleted",),
+    ),
+    Mutant(
+        "retained-object-adopted",
+        "An object without an owner is adopted whoever created it: a planted password becomes Administrator's.",
+        _Children._ours,
+        expression(
+            "by_label and live.metadata.label(MANAGED_BY) == CONTROLLED_BY_US and live.metadata.controller is None",
+            "True",
+        ),
+        (
+            f"{OWNERSHIP}::test_what_outlives_its_owner_is_not_taken_from_another",
+            f"{SITES}::test_what_was_there_before_is_neither_taken_nor_changed",
+        ),
+    ),
+    Mutant(
+        "foreign-secret-deleted-with-the-site",
+        "Whatever has the name of a site's Secret or claim is deleted with the site, whoever created it.",
+        cleanup._delete_kept,
+        always_true("MANAGED_BY CONTROLLED_BY_US SITE_LABEL"),
+        (f"{SITES}::test_what_was_there_before_is_not_deleted_with_the_site_either",),
+    ),
+    Mutant(
+        "status-of-another-object",
+        "Status is patched by name only: a new object under the name gets the status of the deleted one.",
+        report,
+        without_entry("uid"),
+        ("runtime/status/test_report.py::test_status_is_only_written_to_the_object_it_is_about",),
+    ),
+    Mutant(
+        "finalizers-of-others-overwritten",
+        "The list of finalizers is replaced without a resourceVersion: one that was added since is lost.",
+        finalizers._set,
+        without_entry("resourceVersion"),
+        ("runtime/apply/test_finalizers.py::test_one_that_came_since_we_looked_is_not_lost",),
+    ),
+]

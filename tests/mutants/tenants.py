@@ -1,0 +1,86 @@
+"""Bugs by which one tenant reaches what another has: databases, hosts, files, queues, passwords."""
+
+from frappe_operator.bench import observe as bench_observe
+from frappe_operator.kube import names
+from frappe_operator.model import domain
+from frappe_operator.model import site as site_model
+from frappe_operator.runner import database
+from frappe_operator.runtime.apply.children import _Children
+from tests.mutants.changes import (
+    always_false,
+    always_true,
+    argument,
+    assigned,
+    calls_instead,
+)
+from tests.mutants.mutant import Mutant
+
+DOMAIN = "unit/model/test_domain.py"
+SITE = "unit/model/test_site.py"
+SITES = "world/test_sites.py"
+
+MUTANTS = [
+    Mutant(
+        "database-named-without-its-namespace",
+        "A database's name is derived from the site's name alone: two tenants share one, and --force drops it.",
+        site_model._database_prefix,
+        argument("digest", 0, "name"),
+        (f"{SITE}::test_no_text_that_a_tenant_writes_names_a_database_of_another",),
+    ),
+    Mutant(
+        "any-retained-database-adopted",
+        "A label on a Secret decides which database a site opens: a tenant writes another tenant's there.",
+        site_model._origin,
+        always_true("is_our_database"),
+        (f"{SITE}::test_a_retained_database_is_taken_up_only_by_the_site_it_was_given_to",),
+    ),
+    Mutant(
+        "grant-for-databases-of-others",
+        "`_` in a GRANT is a wildcard: a site's user may open databases with similar names.",
+        database.prepare,
+        assigned("pattern", "site.database"),
+        ("unit/runner/test_database.py::test_a_neighbour_s_database_stays_closed",),
+    ),
+    Mutant(
+        "bench-of-another-namespace",
+        "A site may reference a bench of another namespace.",
+        site_model.misplaced,
+        always_true("elsewhere namespace"),
+        (f"{SITE}::test_a_site_lives_beside_its_bench",),
+    ),
+    Mutant(
+        "host-taken-by-the-newer-site",
+        "The last site to claim a host gets it: a shop is taken over by writing its name into a spec.",
+        domain.winner,
+        calls_instead("min", "max"),
+        (f"{DOMAIN}::test_the_older_claim_wins_and_then_the_lesser_name",),
+    ),
+    Mutant(
+        "taken-host-in-the-proxy",
+        "The proxy's map has every host of every site, whichever site it belongs to.",
+        bench_observe._upstreams,
+        always_true("holder"),
+        (f"{SITES}::test_a_site_that_asks_for_the_host_of_another_loses_its_own_route",),
+    ),
+    Mutant(
+        "queues-named-after-the-bench",
+        "Queues are prefixed with the bench: one tenant's workers execute another's jobs.",
+        site_model.resolve,
+        argument("bench_id", 1, "bench.owner.uid"),
+        (f"{SITES}::test_two_sites_of_a_bench_have_queues_of_their_own",),
+    ),
+    Mutant(
+        "long-names-merely-truncated",
+        "A long name is truncated and nothing more: two sites share a child.",
+        names.child,
+        assigned("tail", 'f"-{part}"'),
+        ("unit/kube/test_names.py::test_two_owners_that_differ_where_their_names_are_cut_do_not_either",),
+    ),
+    Mutant(
+        "secret-quoted-in-status",
+        "The API server quotes the value it rejects, and the condition repeats it: a password in status.",
+        _Children._tried,
+        always_false("kind SECRET"),
+        ("runtime/apply/test_refusals.py::test_nothing_of_a_refused_secret_is_told",),
+    ),
+]

@@ -142,7 +142,7 @@ def run(
     to another replica.
     """
     from frappe_operator.cli.run import run as run_operator
-    from frappe_operator.runtime.client.kubeconfig import AccessError
+    from frappe_operator.runtime.client.errors import AccessError
 
     settings = Settings(
         kubeconfig=kubeconfig,

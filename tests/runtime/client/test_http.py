@@ -165,6 +165,6 @@ async def test_a_new_authority_is_believed_without_a_restart(serve: Serve, tmp_p
         assert len(made) == 1
         ca.write_text("two")
         os.utime(ca, (1, 1))
-        transport._looked = 0.0
+        transport._read_at = float("-inf")
         await transport.request("GET", "/", timeout=5)
         assert len(made) == 2

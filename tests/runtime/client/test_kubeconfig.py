@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from frappe_operator.runtime.client.kubeconfig import AccessError, find, in_cluster
+from frappe_operator.runtime.client.errors import AccessError
+from frappe_operator.runtime.client.kubeconfig import find, in_cluster
 
 
 def a_kubeconfig(folder: Path, name: str = "config", **more: Any) -> Path:
@@ -56,7 +57,7 @@ def test_certificates_inline_and_in_files(tmp_path: Path) -> None:
     assert (access.certificate, access.key) == (b"CERT", b"KEY")
 
 
-@pytest.mark.parametrize("user", [{"exec": {"command": "aws"}}, {"auth-provider": {"name": "x"}}, {"username": "a"}])
+@pytest.mark.parametrize("user", [{"auth-provider": {"name": "x"}}, {"username": "a"}])
 def test_what_is_not_supported_is_said(tmp_path: Path, user: dict[str, Any]) -> None:
     with pytest.raises(AccessError, match="not supported"):
         find(str(a_kubeconfig(tmp_path, user=user)), {})

@@ -26,6 +26,10 @@ class _Status(Struct):
         return any(cause.field == "metadata.uid" for cause in causes or ())
 
 
+class AccessError(Exception):
+    """There is no usable description of how to reach the API server. The message says what to do."""
+
+
 class ApiError(Exception):
     """The API server refused. `reason` is its word, `message` its sentence."""
 

@@ -1,4 +1,4 @@
-"""The Transport that really goes out: HTTP/1.1, connections kept, credentials read again when their files change."""
+"""The Transport over the network: HTTP/1.1 with persistent connections and credentials that are renewed."""
 
 import asyncio
 import socket
@@ -12,11 +12,12 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
+from frappe_operator.runtime.client.exec_plugin import Credential, PluginCredentials
 from frappe_operator.runtime.client.kubeconfig import Access
 from frappe_operator.runtime.client.transport import Headers, Query, Response, TransportError
 
-LOOK_AGAIN_SECONDS = 10
-"""How long credentials are believed: kubelets change tokens long before they expire."""
+REREAD_SECONDS = 10.0
+"""How often the files of credentials are read again: kubelets change tokens long before they expire."""
 MOST_CONNECTIONS = 128
 """Open sockets for requests; a bound on files, not on speed. Watches have their own."""
 BUFFER_BYTES = 2**20
@@ -33,10 +34,12 @@ class HttpTransport:
     def __init__(self, access: Access, user_agent: str = "frappe-operator") -> None:
         self._access = access
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
-        self._looked = 0.0
+        self._read_at = float("-inf")
         self._stamps: list[float] | None = None
         self._tls: ssl.SSLContext | bool = True
         self._token = ""
+        self._plugin = PluginCredentials(access.plugin) if access.plugin else None
+        self._credential: Credential | None = None
 
     async def __aenter__(self) -> "HttpTransport":
         self._requests = self._session(MOST_CONNECTIONS)
@@ -44,6 +47,8 @@ class HttpTransport:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._plugin is not None:
+            await self._plugin.close()
         await self._requests.close()
         await self._streams.close()
 
@@ -63,11 +68,12 @@ class HttpTransport:
         body: bytes | None = None,
         timeout: float,  # noqa: ASYNC109 - see Transport
     ) -> Response:
+        sent = await self._with_token(headers)
         try:
             async with self._requests.request(
                 method,
                 self._url(path, query),
-                headers=self._with_token(headers),
+                headers=sent,
                 data=body,
                 timeout=aiohttp.ClientTimeout(total=timeout),
                 allow_redirects=False,
@@ -76,8 +82,7 @@ class HttpTransport:
                 content = await answer.read()
         except _TROUBLE as error:
             raise TransportError(_words(error)) from error
-        if answer.status == 401:
-            self._looked = 0.0
+        self._check(answer.status)
         return Response(answer.status, answer.headers, content)
 
     @asynccontextmanager
@@ -89,19 +94,19 @@ class HttpTransport:
         headers: Headers | None = None,
         timeout: float,  # noqa: ASYNC109 - see Transport
     ) -> AsyncIterator["_Stream"]:
+        sent = await self._with_token(headers)
         try:
             async with asyncio.timeout(timeout):
                 answer = await self._streams.get(
                     self._url(path, query),
-                    headers=self._with_token(headers),
+                    headers=sent,
                     timeout=aiohttp.ClientTimeout(total=None),
                     allow_redirects=False,
                     **self._tls_options(),
                 )
         except _TROUBLE as error:
             raise TransportError(_words(error)) from error
-        if answer.status == 401:
-            self._looked = 0.0
+        self._check(answer.status)
         try:
             yield _Stream(answer)
         finally:
@@ -118,16 +123,30 @@ class HttpTransport:
             options["server_hostname"] = self._access.server_name
         return options
 
-    def _with_token(self, headers: Headers | None) -> dict[str, str]:
-        self._look_again()
+    async def _with_token(self, headers: Headers | None) -> dict[str, str]:
+        if self._plugin is not None:
+            self._use(await self._plugin.get())
+        else:
+            try:
+                self._reread()
+            except _TROUBLE as error:
+                raise TransportError(_words(error)) from error
         result = dict(headers or {})
         if self._token:
             result["Authorization"] = f"Bearer {self._token}"
         return result
 
-    def _look_again(self) -> None:
+    def _check(self, status: int) -> None:
+        """Has credentials that the API server does not accept renewed before the next request."""
+        if status != 401:
+            return
+        self._read_at = float("-inf")
+        if self._plugin is not None and self._credential is not None:
+            self._plugin.reject(self._credential)
+
+    def _reread(self) -> None:
         now = time.monotonic()
-        if self._looked and now - self._looked < LOOK_AGAIN_SECONDS:
+        if now - self._read_at < REREAD_SECONDS:
             return
         stamps = [path.stat().st_mtime for path in self._access.files()]
         if stamps != self._stamps:
@@ -135,7 +154,19 @@ class HttpTransport:
             self._tls = self._access.tls() or True
             self._stamps = stamps
         self._token = self._access.bearer()
-        self._looked = now
+        self._read_at = now
+
+    def _use(self, credential: Credential) -> None:
+        """Takes what a plugin has printed for the requests from now on."""
+        before, self._credential, self._token = self._credential, credential, credential.token
+        if before is not None and (before.certificate, before.key) == (credential.certificate, credential.key):
+            return
+        try:
+            access = self._access._replace(certificate=credential.certificate, key=credential.key)
+            self._tls = access.tls() or True
+        except _TROUBLE as error:
+            self._credential = None
+            raise TransportError(f"The client certificate of the credential plugin is unusable: {error}") from error
 
 
 class _Stream:

@@ -1,4 +1,4 @@
-"""Where the API server is and how to be let in: a kubeconfig file, or the pod's own service account."""
+"""The address of the API server and the credentials for it: from a kubeconfig, or from the pod's service account."""
 
 import base64
 import os
@@ -10,18 +10,17 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from frappe_operator.runtime.client.errors import AccessError
+from frappe_operator.runtime.client.exec_plugin import ExecPlugin, exec_plugin
+
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 Section = dict[str, tuple[Path, dict[str, Any]]]
 """Entries of a kubeconfig by name, each with the folder its relative paths start from."""
-NOT_SUPPORTED = ("exec", "auth-provider", "username", "password")
-
-
-class AccessError(Exception):
-    """Nothing says where the API server is, or what says so cannot be used. The message says what to do."""
+NOT_SUPPORTED = ("auth-provider", "username", "password")
 
 
 class Access(NamedTuple):
-    """The address of the API server, and what proves who we are. Files are named, not read: they may change."""
+    """The address of the API server and the credentials for it. Files are named, not read: they may change."""
 
     server: str
     ca_file: Path | None = None
@@ -33,15 +32,17 @@ class Access(NamedTuple):
     key: bytes = b""
     token: str = ""
     token_file: Path | None = None
+    plugin: ExecPlugin | None = None
+    """A program that prints the credentials; nothing else proves the identity then."""
     namespace: str = "default"
-    """The namespace meant when none is named."""
+    """The namespace of the kubeconfig's context, or of the pod."""
 
     def files(self) -> list[Path]:
-        """Files whose change means that a new connection has to be made."""
+        """Files whose change demands new connections."""
         return [self.ca_file] if self.ca_file else []
 
     def tls(self) -> ssl.SSLContext | None:
-        """What to trust and how to identify, from the files as they are now. None for plain HTTP."""
+        """The trusted authorities and the client certificate, from the files as they are now. None for plain HTTP."""
         if not self.server.startswith("https:"):
             return None
         if self.verify:
@@ -127,7 +128,7 @@ def from_kubeconfig(paths: list[Path]) -> Access:
     refused = [name for name in NOT_SUPPORTED if user.get(name)]
     if refused or cluster.get("proxy-url"):
         what = ", ".join([*refused, *(["proxy-url"] if cluster.get("proxy-url") else [])])
-        raise AccessError(f"{shown}: {what} is not supported: use a client certificate, token or tokenFile")
+        raise AccessError(f"{shown}: {what} is not supported: use a client certificate, token, tokenFile or exec")
     token_file = user.get("tokenFile")
     ca_file = cluster.get("certificate-authority")
     ca_data = cluster.get("certificate-authority-data")
@@ -141,6 +142,9 @@ def from_kubeconfig(paths: list[Path]) -> Access:
         key=_pem(user_folder, user, "client-key"),
         token=user.get("token", "") if not token_file else "",
         token_file=user_folder / token_file if token_file else None,
+        plugin=exec_plugin(user["exec"], cluster, _pem(cluster_folder, cluster, "certificate-authority"), user_folder)
+        if user.get("exec")
+        else None,
         namespace=context.get("namespace") or "default",
     )
 
@@ -155,9 +159,9 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _pem(folder: Path, user: Mapping[str, Any], name: str) -> bytes:
-    if user.get(f"{name}-data"):
-        return base64.b64decode(str(user[f"{name}-data"]))
-    if user.get(name):
-        return Path(folder, str(user[name])).read_bytes()
+def _pem(folder: Path, entry: Mapping[str, Any], name: str) -> bytes:
+    if entry.get(f"{name}-data"):
+        return base64.b64decode(str(entry[f"{name}-data"]))
+    if entry.get(name):
+        return Path(folder, str(entry[name])).read_bytes()
     return b""

@@ -37,15 +37,15 @@ lint: setup ## Format, style, types, and the doors between the rooms.
 fast: setup ## The tests that need no cluster: seconds.
 	$(PYTHON) -m pytest -q -n $(WORKERS) tests/unit tests/golden tests/world tests/runtime tests/mutants/test_mutants.py
 
-faults: setup ## Everything that can go wrong, at every write of every scenario; then random ways, and the model check.
+faults: setup ## Everything that can go wrong, at every write of every scenario; then random edits and specs, and the model check.
 	$(PYTHON) -m tests.faults
-	WAYS=200 $(PYTHON) -m pytest -q -n $(WORKERS) tests/world/test_order_of_edits.py
+	WAYS=200 EXAMPLES=10000 $(PYTHON) -m pytest -q -n $(WORKERS) tests/world/test_order_of_edits.py tests/unit/cli/test_any_spec.py
 	@$(MAKE) --no-print-directory model
 
 mutants: setup ## Plants known bugs, one after the other, and shows that the tests catch each. ONLY="watch-*" for some.
 	$(PYTHON) -m tests.mutants --workers $(WORKERS) $(ONLY)
 
-model: setup ## Every order of things for a small product: hundreds of thousands of states, each of which ends well.
+model: setup ## Every order of events for a small product: hundreds of thousands of states, each of which ends well.
 	@$(PYTHON) -m tests.modelcheck
 
 golden: setup ## Writes the golden files anew; read the difference before you commit it. `python -m tests.golden` shows them.

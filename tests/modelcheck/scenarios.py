@@ -1,4 +1,4 @@
-"""What the search begins with, and how far it goes: small for every run of the tests, large for the whole proof."""
+"""What the search begins with, and how far it goes: small scenarios take minutes, large ones are the whole proof."""
 
 from typing import NamedTuple
 

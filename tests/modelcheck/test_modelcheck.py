@@ -1,4 +1,8 @@
-"""The small search finds nothing; and it finds what was put there to be found."""
+"""The model check finds the bugs that are planted for it, and none without them.
+
+What it proves is proved by `make model`, and by `python -m tests.modelcheck --small` in two minutes; here one small
+scenario is searched to its end.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -31,9 +35,8 @@ def _silent() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-@pytest.mark.parametrize("scenario", SMALL, ids=lambda scenario: scenario.name)
-def test_from_every_state_all_ends_well(scenario: Scenario) -> None:
-    search = Search(scenario.model())
+def test_from_every_state_of_a_small_scenario_all_ends_well() -> None:
+    search = Search(SMALL[0].model())
     search.run()
     assert search.complete
     assert search.states > 3_000

@@ -4,6 +4,7 @@ The same examples each time: what they find, they find for everybody.
 """
 
 import contextlib
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -30,7 +31,8 @@ from tests.unit.cli import specs
 from tests.unit.cli.specs import COMPONENTS
 from tests.unit.resolved_samples import FACTS, IMAGES, a_bench, live
 
-EXAMPLES = 10_000
+EXAMPLES = int(os.environ.get("EXAMPLES", "500"))
+"""Random specs per test. `make faults` takes 10,000."""
 BENCH_OF_ALL = a_bench()
 REPEATABLE = settings(
     max_examples=EXAMPLES,

@@ -62,6 +62,7 @@ class Reason(StrEnum):
     STORAGE_CLASS_NOT_FOUND = "StorageClassNotFound"
     REJECTED = "Rejected"
     FORBIDDEN = "Forbidden"
+    NOT_INSTALLED = "NotInstalled"
     # Our own trouble.
     RECONCILE_ERROR = "ReconcileError"
     RUNNER_ERROR = "RunnerError"

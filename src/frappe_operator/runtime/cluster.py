@@ -108,6 +108,15 @@ class Cluster:
         """Every cached object whose controller has this UID."""
         return [(kind, live) for kind, store in self.cache.stores.items() for live in store.owned(uid)]
 
+    def installed(self, kind: Kind) -> bool:
+        """Whether the cluster has a kind, as far as its watch has found out. When that changes, every object of the
+        controllers that watch the kind is reconciled. Raises KeyError for a kind that is not watched."""
+        return self.cache.stores[kind].installed
+
+    def not_installed(self, kind: Kind) -> str:
+        """A sentence that says that a watched kind is not installed and what to do; empty when it is installed."""
+        return self.cache.not_installed(kind)
+
     # Reads from the API server
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:

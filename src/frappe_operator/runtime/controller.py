@@ -24,6 +24,9 @@ Background = Callable[[Cluster, Callable[[], float]], Coroutine[None, None, None
 """A task that ends by being cancelled; its second argument gives a random number from 0 to 1."""
 
 
+APPLY_CRDS = "apply the CustomResourceDefinitions of the operator"
+
+
 class Watch(NamedTuple):
     """A kind that a controller reads from the cache, and whose changes trigger its reconciles."""
 
@@ -42,13 +45,23 @@ class Watch(NamedTuple):
     indices: Mapping[str, Index] = {}
     """By name, the values under which `Cluster.select` finds an object."""
     optional: bool = False
-    """The cluster may lack the kind, or not let the operator read it: then it counts as one without objects."""
+    """Whether a kind that is not installed, or may not be read, counts as one without objects; otherwise the operator
+    is not ready without it."""
+    install: str = ""
+    """What to do when the kind is not installed, for messages: `install mariadb-operator`."""
 
     @property
     def cached(self) -> CachedKind:
         """What this watch needs to be cached."""
         return CachedKind(
-            self.kind, self.projection, self.labels, self.fields, self.metadata_only, self.optional, self.indices
+            self.kind,
+            self.projection,
+            self.labels,
+            self.fields,
+            self.metadata_only,
+            self.optional,
+            self.install,
+            self.indices,
         )
 
 
@@ -66,7 +79,7 @@ class Controller(NamedTuple):
     @property
     def all_watches(self) -> Sequence[Watch]:
         """The watches, with the one of its own kind."""
-        return (Watch(self.kind, Custom, itself), *self.watches)
+        return (Watch(self.kind, Custom, itself, install=APPLY_CRDS), *self.watches)
 
 
 def owned_by(kind: Kind) -> MapFunction:
@@ -102,10 +115,11 @@ def cached_kinds(controllers: Sequence[Controller]) -> list[CachedKind]:
     for watch in watches:
         cached = watch.cached
         first = result.setdefault(watch.kind, cached)
-        if first._replace(indices={}) != cached._replace(indices={}):
+        if first._replace(indices={}, install="") != cached._replace(indices={}, install=""):
             raise ValueError(f"two watches of {watch.kind.kind} cache different things: {first} and {cached}")
         for name, index in cached.indices.items():
             if first.indices.get(name, index) is not index:
                 raise ValueError(f"two indices of {watch.kind.kind} are called {name!r}")
-        result[watch.kind] = first._replace(indices={**first.indices, **cached.indices})
+        install = first.install or cached.install
+        result[watch.kind] = first._replace(install=install, indices={**first.indices, **cached.indices})
     return list(result.values())

@@ -30,6 +30,20 @@ def not_yet(lives: Lives) -> Verdict:
 
 
 @virtual
+async def test_a_child_whose_kind_is_not_installed_says_so_and_stops_nothing_else() -> None:
+    async with a_bed() as bed:
+        bed.cluster.cache.stores[DEPLOYMENT].installed = False
+        done = await bed.apply(
+            stage(a_deployment(), name="Up"), stage(a_config(), name="Configured")._replace(after=())
+        )
+        verdict = done.verdicts["Up"]
+        assert (verdict.ok, verdict.reason, verdict.blocked) == (False, Reason.NOT_INSTALLED, True)
+        assert verdict.message.startswith("Deployment (apps/v1) is not installed in this cluster: install ")
+        assert done.verdicts["Configured"].ok
+        assert bed.writes() == ["apply ConfigMap bear-config"]
+
+
+@virtual
 async def test_a_child_is_made_with_its_owner() -> None:
     async with a_bed() as bed:
         done = await bed.apply(stage(a_config()))

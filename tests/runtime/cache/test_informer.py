@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -42,11 +43,14 @@ class Seen:
         self.server = server
         self.store = Store(DEPLOYMENT)
         self.changes: list[str] = []
+        self.installed: list[bool] = []
+        """What was found each time that the kind had been installed or removed."""
         self.informer = Informer(
             Client(server),
             self.store,
             Decoder(Workload),
             self._changed,
+            installed=lambda: self.installed.append(self.store.installed),
             optional=optional,
             jitter=lambda: 0.5,
         )
@@ -305,11 +309,44 @@ async def test_a_kind_that_may_be_missing_counts_as_empty_until_it_is_there() ->
 @virtual
 async def test_a_kind_that_must_be_there_is_waited_for() -> None:
     server = Scripted([refusal(404), refusal(403)], rest=[added("a", 3), told_all(5), HANG])
-    seen = Seen(server)
-    await asyncio.sleep(0)
-    assert not seen.informer.synced.is_set()
+    seen = await Seen(server).after(0.1)
+    assert (seen.informer.answered.is_set(), seen.informer.synced.is_set()) == (True, False)
+    assert not seen.store.installed
     await seen.after(30)
     assert seen.names == ["a"]
+    assert seen.store.installed
+
+
+@virtual
+@pytest.mark.parametrize("optional", [True, False])
+async def test_a_kind_that_is_not_installed_is_requested_ever_less_often(optional: bool) -> None:
+    seen = await Seen(Scripted(rest=refusal(404)), optional=optional).after(3600)
+    pauses = [later - earlier for earlier, later in pairwise(seen.server.opened_at)]
+    assert pauses[:3] == [0.75, 1.5, 3.0]
+    assert max(pauses) == 45.0
+    assert len(pauses) < 100
+    assert not seen.store.installed
+
+
+@virtual
+async def test_a_kind_that_is_removed_and_installed_again_is_noticed_and_said_each_time() -> None:
+    server = Scripted(
+        [[added("a", 3), told_all(5), 2.0], refusal(404), refusal(404)], rest=[added("b", 7), told_all(8), HANG]
+    )
+    seen = await Seen(server, optional=True).after(2.5)
+    assert (seen.names, seen.store.installed, seen.installed) == ([], False, [False])
+    await seen.after(10)
+    assert (seen.names, seen.store.installed, seen.installed) == (["b"], True, [False, True])
+
+
+@virtual
+async def test_what_is_cached_of_a_required_kind_is_kept_while_the_server_does_not_know_it() -> None:
+    """An API server that starts may not know its custom kinds yet."""
+    server = Scripted([[added("a", 3), told_all(5), 2.0], refusal(404)], rest=[HANG])
+    seen = await Seen(server).after(2.5)
+    assert (seen.names, seen.store.installed) == (["a"], False)
+    await seen.after(10)
+    assert (seen.names, seen.store.installed) == (["a"], True)
 
 
 @virtual

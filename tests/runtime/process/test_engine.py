@@ -103,6 +103,62 @@ async def test_owners_are_known_before_children() -> None:
     await asyncio.gather(run, return_exceptions=True)
 
 
+class ByPath(Scripted):
+    """A server with one script for each path."""
+
+    def __init__(self, scripts: dict[str, list[Any]]) -> None:
+        super().__init__()
+        self.scripts = scripts
+
+    def stream(self, path: str, **more: Any) -> Any:
+        scripts = self.scripts.get(path.rsplit("/", 1)[1])
+        self.streams = [scripts.pop(0) if len(scripts) > 1 else scripts[0]] if scripts else []
+        return super().stream(path, **more)
+
+
+@virtual
+async def test_a_required_kind_that_is_not_installed_keeps_no_other_from_being_cached() -> None:
+    server = ByPath({"toys": [refusal(404)], "jobs": [[added("a", 3), told_all(5), HANG]]})
+    engine = Engine(server, [Controller(TOY, nothing, [Watch(JOB, Job, owned_by(TOY))])])
+    run = asyncio.create_task(engine.run(asyncio.Event()))
+    await asyncio.sleep(1)
+    assert [live.metadata.name for live in engine.cluster.all(JOB)] == ["a"]
+    assert not engine.synced.is_set()
+    assert engine.cluster.not_installed(TOY) == (
+        "Toy (toys.example.com/v1) is not installed in this cluster: "
+        "apply the CustomResourceDefinitions of the operator"
+    )
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+
+
+@virtual
+async def test_everything_is_reconciled_again_when_an_optional_kind_is_installed() -> None:
+    reconciled: list[bool] = []
+
+    async def reconcile(cluster: Cluster, key: Key) -> float | None:
+        reconciled.append(cluster.installed(JOB))
+        return None
+
+    toys = [added("bear", 3), told_all(5), HANG]
+    server = ByPath({"toys": [toys], "jobs": [refusal(404), refusal(404), [told_all(7), HANG]]})
+    watch = Watch(JOB, Job, owned_by(TOY), optional=True, install="install the job controller")
+    engine = Engine(server, [Controller(TOY, reconcile, [watch])], jitter=lambda: 1.0)
+    leading = asyncio.Event()
+    leading.set()
+    run = asyncio.create_task(engine.run(leading))
+    await asyncio.sleep(0.5)
+    assert reconciled == [False]
+    assert engine.cluster.not_installed(JOB) == (
+        "Job (batch/v1) is not installed in this cluster: install the job controller"
+    )
+    await asyncio.sleep(60)
+    assert reconciled == [False, True]
+    assert engine.cluster.not_installed(JOB) == ""
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+
+
 @virtual
 async def test_looks_that_ask_for_nothing_leave_the_others_their_turn() -> None:
     """In the time of a thousand such looks edits are heard and the Lease is renewed."""

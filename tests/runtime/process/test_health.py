@@ -51,7 +51,18 @@ async def test_it_is_not_ready_before_everything_is_known_and_says_what_lacks(as
     asked.engine.informers[0].synced.set()
     assert await asked.get("/readyz") == (
         503,
-        "not everything is known yet: ConfigMap, Deployment, Job, PersistentVolumeClaim, Secret\n",
+        "not all objects are cached yet: ConfigMap, Deployment, Job, PersistentVolumeClaim, Secret\n",
+    )
+
+
+async def test_it_is_not_ready_while_a_kind_that_it_needs_is_not_installed_and_says_what_to_do(asked: Asked) -> None:
+    asked.engine.synced.set()
+    asked.hears()
+    asked.engine.cache.stores[TOY].installed = False
+    assert await asked.get("/readyz") == (
+        503,
+        "Toy (toys.example.com/v1) is not installed in this cluster: "
+        "apply the CustomResourceDefinitions of the operator\n",
     )
 
 
@@ -60,7 +71,7 @@ async def test_it_is_ready_while_it_hears_and_not_when_a_watch_is_silent_for_lon
     asked.hears()
     assert await asked.get("/readyz") == (200, "ok\n")
     asked.engine.informers[0].heard -= SILENT_AFTER_SECONDS + 1
-    assert await asked.get("/readyz") == (503, "nothing heard for long: Toy\n")
+    assert await asked.get("/readyz") == (503, "no answer from the API server for too long: Toy\n")
 
 
 async def test_metrics_are_as_of_now(asked: Asked) -> None:

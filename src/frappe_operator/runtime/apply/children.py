@@ -216,6 +216,8 @@ class _Children:
 
     async def _tried(self, child: _Child) -> Verdict | None:
         """A verdict when the child cannot be what it should be; None when it is."""
+        if missing := self._cluster.not_installed(child.ref.kind):
+            return Verdict(False, Reason.NOT_INSTALLED, missing, blocked=True)
         question = self._question(child)
         if refusal := self._refusals.standing(child.ref, question, self._cluster.clock()):
             self._requeue(refusal.seconds)

@@ -22,7 +22,10 @@ class CachedKind(NamedTuple):
     metadata_only: bool = False
     """Nothing but metadata is requested, which is right for Secrets; bodies are read when they are needed."""
     optional: bool = False
-    """The cluster may lack the kind, or not let the operator read it: then it counts as one without objects."""
+    """Whether a kind that is not installed, or may not be read, counts as one without objects; otherwise the operator
+    is not ready without it."""
+    install: str = ""
+    """What to do when the kind is not installed, for messages: `install mariadb-operator`."""
     indices: Mapping[str, Index] = {}
     """By name, the values under which `Cluster.select` finds an object."""
 
@@ -40,6 +43,13 @@ class Cache:
             each.kind: Decoder(each.projection, metadata_only=each.metadata_only, known=self.stores[each.kind].get)
             for each in self.kinds.values()
         }
+
+    def not_installed(self, kind: Kind) -> str:
+        """A sentence that says that a cached kind is not installed and what to do; empty when it is installed."""
+        if self.stores[kind].installed:
+            return ""
+        install = self.kinds[kind].install or f"install the CustomResourceDefinition {kind.plural}.{kind.group}"
+        return f"{kind.kind} ({kind.api_version}) is not installed in this cluster: {install}"
 
     def selects(self, kind: Kind, meta: Meta) -> bool:
         """Whether the watch of a cached kind delivers an object. An answer that it would not deliver must stay out of

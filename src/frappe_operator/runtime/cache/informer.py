@@ -37,8 +37,8 @@ AT_ONCE = 32
 """Events that are taken in before others have their turn: about a millisecond's work."""
 START_AFRESH_AFTER = 5
 """Refusals in a row after which the last resourceVersion itself is suspected."""
-ABSENT_AGAIN_SECONDS = 60.0
-"""How often a kind is looked for that the cluster does not have, or that we may not see, where both are fine."""
+MISSING_BACKOFF_SECONDS = (1.0, 60.0)
+"""The first and the longest pause before a kind that is not installed, or may not be read, is requested again."""
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
@@ -81,23 +81,29 @@ class Informer:
         decoder: Decoder,
         changed: Callable[[Change], None],
         *,
+        installed: Callable[[], None] = lambda: None,
         namespace: str = "",
         labels: str = "",
         fields: str = "",
         metadata_only: bool = False,
         optional: bool = False,
+        install: str = "",
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`changed` is told of real differences only. `optional`: a kind the cluster does not have, or that we may
-        not see, counts as one without objects. `jitter`: a random number from 0 to 1."""
+        """`changed` is called for real differences only, `installed` when the kind has been installed or removed
+        (`Store.installed`). `optional`: a kind that is not installed, or may not be read, counts as one without
+        objects. `install`: what to do about a kind that is not installed, for the log. `jitter`: a random number from 0
+        to 1."""
         self._client = client
         self.store = store
         self._decoder = decoder
         self._changed = changed
+        self._installed = installed
         self._namespace = namespace
         self._selectors = selectors(labels, fields)
         self._metadata_only = metadata_only
         self._optional = optional
+        self._install = install
         self._jitter = jitter
         self._version = 0
         """The resourceVersion up to which everything is known; 0 before the first list."""
@@ -105,12 +111,16 @@ class Informer:
         self._seen: set[str] | None = None
         """UIDs told since the stream began, while it still tells what exists."""
         self._failures = 0
+        self._missing = 0
+        """How often in a row the kind was not installed, or could not be read though that is optional."""
         self._until = 0.0
         """Loop time when this stream is left."""
         self.heard = 0.0
         """Loop time of the last byte from the server: the age of the watch is measured from here."""
         self.broken = 0
         """Objects that could not be read."""
+        self.answered = asyncio.Event()
+        """Set once the store has been complete, or the kind was found not to be installed."""
         self.synced = asyncio.Event()
         """Set once the store has been complete; it stays complete, if behind at times."""
 
@@ -147,21 +157,40 @@ class Informer:
             # An API server that cannot send what exists through a watch.
             self._how = _How.PAGES
             return 0.0
+        if isinstance(error, NotFound):
+            self._set_installed(False)
         if self._optional and isinstance(error, Forbidden | NotFound):
+            # The API server does answer.
+            self._heard()
             self._publish(self.store.keep_only(set(), self._namespace, self._version))
             self._version = 0
             self.synced.set()
-            return ABSENT_AGAIN_SECONDS
+        if isinstance(error, NotFound) or (self._optional and isinstance(error, Forbidden)):
+            self.answered.set()
+            self._missing += 1
+            return self._pause(MISSING_BACKOFF_SECONDS, self._missing - 1)
         log.warning("watch refused", kind=self.kind, error=str(error))
         if self._failures >= START_AFRESH_AFTER:
             self._version = 0
         return max(self._backoff(), error.retry_after or 0.0)
 
     def _backoff(self) -> float:
-        first, most = BACKOFF_SECONDS
-        pause = min(first * 2.0 ** min(self._failures, 16), most)
         self._failures += 1
-        return pause * (0.5 + self._jitter() / 2)
+        return self._pause(BACKOFF_SECONDS, self._failures - 1)
+
+    def _pause(self, bounds: tuple[float, float], failures: int) -> float:
+        first, longest = bounds
+        return min(first * 2.0 ** min(failures, 16), longest) * (0.5 + self._jitter() / 2)
+
+    def _set_installed(self, installed: bool) -> None:
+        if installed == self.store.installed:
+            return
+        self.store.installed = installed
+        if installed:
+            log.info("kind is installed now", kind=self.kind)
+        else:
+            log.warning("kind is not installed in this cluster", kind=self.kind, install=self._install)
+        self._installed()
 
     async def _list(self) -> None:
         """All objects, page by page; each page is let go before the next one comes."""
@@ -170,7 +199,7 @@ class Informer:
         async for page in self._client.pages(
             self.store.kind, self._namespace, self._selectors, metadata_only=self._metadata_only
         ):
-            self._heard()
+            self._is_served()
             for raw in page.items:
                 uid = self._read(raw)
                 if uid:
@@ -185,7 +214,7 @@ class Informer:
         async with self._client.watch(
             self.store.kind, self._namespace, {**self._selectors, **self._query()}, metadata_only=self._metadata_only
         ) as stream:
-            self._heard()
+            self._is_served()
             opened, self._until = self.heard, self.heard + WATCH_SECONDS + GRACE_SECONDS
             try:
                 async for lines in _lines(stream, self._patience):
@@ -217,6 +246,11 @@ class Informer:
     def _patience(self) -> float:
         """Loop time until which more must have come."""
         return self._until if self._seen is None else self.heard + FIRST_SILENCE_SECONDS
+
+    def _is_served(self) -> None:
+        self._missing = 0
+        self._heard()
+        self._set_installed(True)
 
     def _heard(self) -> None:
         self.heard = asyncio.get_running_loop().time()
@@ -321,6 +355,7 @@ class Informer:
         # The first stream was asked to be long, to tell everything. From here on it is a watch like any other.
         self._until = asyncio.get_running_loop().time() + WATCH_SECONDS + GRACE_SECONDS
         self._publish(self.store.keep_only(seen, self._namespace, version))
+        self.answered.set()
         self.synced.set()
 
     def _publish(self, changes: list[Change]) -> None:

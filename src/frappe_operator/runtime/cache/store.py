@@ -40,6 +40,8 @@ class Store:
 
     def __init__(self, kind: Kind, indices: Mapping[str, Index] | None = None) -> None:
         self.kind = kind
+        self.installed = True
+        """Whether the API server has the kind, as far as the watches have found out."""
         self._items: dict[str, dict[str, Item]] = {}
         """By namespace and name. An Item stays the same one for as long as its object lives."""
         self._owned: dict[str, tuple[Item, ...]] = {}

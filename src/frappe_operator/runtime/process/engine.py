@@ -5,6 +5,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
@@ -78,7 +79,10 @@ class Engine:
                 for informer in turn:
                     tasks.create_task(informer.run())
                 for informer in turn:
-                    await informer.synced.wait()
+                    # A kind that is not installed must not keep the others from being cached.
+                    await informer.answered.wait()
+            for informer in self.informers:
+                await informer.synced.wait()
             self.synced.set()
             log.info("everything is known", objects=sum(len(store) for store in self.cache.stores.values()))
             await leading.wait()
@@ -155,7 +159,9 @@ class Engine:
                 labels=each.labels,
                 fields=each.fields,
                 metadata_only=each.metadata_only,
+                installed=partial(self.handlers.resync, each.kind),
                 optional=optional,
+                install=each.install,
                 jitter=self._jitter,
             )
             for namespace in scoped

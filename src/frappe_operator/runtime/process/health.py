@@ -52,13 +52,17 @@ class Health(AbstractAsyncContextManager["Health"]):
         return web.Response(text="ok\n")
 
     async def _ready(self, _: web.Request) -> web.Response:
+        cache = self._engine.cache
+        required = [each.kind for each in cache.kinds.values() if not each.optional]
+        if missing := [message for kind in required if (message := cache.not_installed(kind))]:
+            return web.Response(status=503, text="".join(f"{message}\n" for message in missing))
         if not self._engine.synced.is_set():
             waiting = sorted({each.kind for each in self._engine.informers if not each.synced.is_set()})
-            return web.Response(status=503, text=f"not everything is known yet: {', '.join(waiting)}\n")
+            return web.Response(status=503, text=f"not all objects are cached yet: {', '.join(waiting)}\n")
         now = asyncio.get_running_loop().time()
         silent = sorted({each.kind for each in self._engine.informers if now - each.heard > SILENT_AFTER_SECONDS})
         if silent:
-            return web.Response(status=503, text=f"nothing heard for long: {', '.join(silent)}\n")
+            return web.Response(status=503, text=f"no answer from the API server for too long: {', '.join(silent)}\n")
         return web.Response(text="ok\n")
 
     async def _metrics(self, _: web.Request) -> web.Response:

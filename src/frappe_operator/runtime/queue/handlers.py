@@ -56,6 +56,14 @@ class EventHandlers:
                 if (handler.controller, key) != writer:
                     self._enqueue(handler.controller, key, priority)
 
+    def resync(self, kind: Kind) -> None:
+        """Enqueues every object of every controller that watches a kind: it has been installed or removed."""
+        if self._cluster is None:
+            return
+        for controller in {handler.controller for handler in self._handlers.get(kind, ())}:
+            for live in self._cluster.all(controller):
+                self._enqueue(controller, live.metadata.key, Priority.RESYNC)
+
 
 def _keys(cluster: Cluster, handler: Handler, change: Change) -> Iterable[Key]:
     sides = [live for live in (change.old, change.new) if live is not None]

@@ -11,9 +11,6 @@ from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, NAMESPACE, S
 from frappe_operator.kube.live import Live, Replicas, Workload
 from frappe_operator.kube.quantities import canonical
 from frappe_operator.runtime.apply.children import ABSENT
-from frappe_operator.runtime.apply.compare import difference
-from frappe_operator.runtime.apply.ownership import leftover
-from frappe_operator.runtime.cache.applied import fingerprint
 from frappe_operator.runtime.cache.decoding import Decoder
 from frappe_operator.runtime.cache.informer import Informer
 from frappe_operator.runtime.cache.store import Change, Store
@@ -21,10 +18,11 @@ from frappe_operator.runtime.client.client import Client, decoded, selectors
 from frappe_operator.runtime.client.errors import AlreadyExists, Conflict, Invalid, NotFound
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
+from frappe_operator.runtime.drift import difference, fingerprint, stale_field
 from sandbox.cluster import Cluster
 from tests.golden.cases import CASES
-from tests.runtime.cache.test_applied import number, repaired
 from tests.runtime.environment import a_deployment
+from tests.runtime.test_fingerprint import number, repaired
 
 pytestmark = [pytest.mark.cluster]
 
@@ -77,12 +75,12 @@ async def test_an_apply_takes_back_what_it_does_not_name_any_more(place: Place) 
     await place.client.apply(place.config(data={"a": "1", "b": "2"}))
     await place.client.patch(CONFIG_MAP, place.namespace, "one", {"metadata": {"labels": {"theirs": "x"}}})
     live = await place.read(CONFIG_MAP, "one")
-    assert leftover(place.config(), live) == "data.b"
+    assert stale_field(place.config(), live) == "data.b"
     await place.client.apply(place.config())
     live = await place.read(CONFIG_MAP, "one")
     assert live["data"] == {"a": "1"}
     assert live["metadata"]["labels"] == {"theirs": "x"}
-    assert leftover(place.config(), live) == ""
+    assert stale_field(place.config(), live) == ""
 
 
 async def test_an_apply_that_changes_nothing_is_no_new_version(place: Place) -> None:
@@ -159,7 +157,7 @@ async def test_a_deployment_as_the_server_completes_it_is_what_was_wanted(place:
     await place.client.apply(wanted)
     live = await place.read(DEPLOYMENT, "bear-web")
     assert difference(wanted, live) == ""
-    assert leftover(wanted, live) == ""
+    assert stale_field(wanted, live) == ""
     live["spec"]["template"]["spec"]["containers"][0]["image"] = "other"
     assert difference(wanted, live) == "spec.template.spec.containers.[main].image"
 
@@ -174,7 +172,7 @@ async def test_a_job_as_the_server_completes_it_is_what_was_wanted(place: Place)
     }
     await place.client.apply(wanted)
     live = await place.read(JOB, "job")
-    assert (difference(wanted, live), leftover(wanted, live)) == ("", "")
+    assert (difference(wanted, live), stale_field(wanted, live)) == ("", "")
 
 
 class Watching:

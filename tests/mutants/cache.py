@@ -1,6 +1,7 @@
 """Bugs by which the cache differs from the cluster: missed or repeated events, objects that come back, dead watches."""
 
-from frappe_operator.runtime.cache import applied, informer
+from frappe_operator.runtime import drift
+from frappe_operator.runtime.cache import informer
 from frappe_operator.runtime.cache.informer import Informer
 from frappe_operator.runtime.cache.store import Store
 from frappe_operator.runtime.queue import handlers
@@ -14,7 +15,7 @@ from tests.mutants.changes import (
 )
 from tests.mutants.mutant import Mutant
 
-APPLIED = "runtime/cache/test_applied.py"
+APPLIED = "runtime/test_fingerprint.py"
 HTTP = "runtime/client/test_http.py"
 INFORMER = "runtime/cache/test_informer.py"
 STORE = "runtime/cache/test_store.py"
@@ -79,7 +80,7 @@ MUTANTS = [
     Mutant(
         "values-of-owned-fields-not-compared",
         "Which fields the operator owns is compared, not their values: edits of them stay.",
-        applied._picked,
+        drift._picked,
         expression("_picked(below, live[name]) if below else live[name]", "_picked(below, live[name]) if below else 0"),
         (f"{APPLIED}::test_whatever_else_our_fields_hold_is_another_number",),
     ),

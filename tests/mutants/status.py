@@ -51,7 +51,7 @@ MUTANTS = [
         "dropped-field-stays",
         "A field that the operator owned and does not want any more stays: only what is wanted is compared.",
         _Children._kept,
-        expression("leftover(child.manifest, body)", '""'),
+        expression("stale_field(child.manifest, body)", '""'),
         (f"{APPLY}::test_a_field_we_set_before_and_do_not_want_any_more_goes_even_after_a_restart",),
     ),
 ]

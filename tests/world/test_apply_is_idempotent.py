@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from fakecluster.apiserver.verbs import Api
 from frappe_operator.cli.validate import validate
 from frappe_operator.kube.kinds import BENCH, SITE, Manifest, ref_of
-from frappe_operator.runtime.apply.compare import difference
+from frappe_operator.runtime.drift import difference
 from tests.unit.cli import specs
 from tests.unit.cli.test_any_spec import built, document
 

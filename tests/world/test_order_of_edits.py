@@ -203,7 +203,7 @@ def test_only_the_last_specs_count_and_going_back_restores(way: list[Step]) -> N
 def test_what_is_left_of_an_earlier_spec_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = {"imageConfig": {"pullSecrets": [{"name": "login"}]}}
     way = [Step(secrets, {}, 0.0, False, False), Step({}, {}, 0.0, False, False)]
-    monkeypatch.setattr("frappe_operator.runtime.apply.children.leftover", lambda desired, live: "")
+    monkeypatch.setattr("frappe_operator.runtime.apply.children.stale_field", lambda desired, live: "")
     world, _ = follow(way)
     found = differences(seen(world), fresh(Specs.of(way[-1], 0)))
     assert {each.split(":")[0].rsplit(".", 1)[1] for each in found} == {"imagePullSecrets"}

@@ -14,13 +14,12 @@ from frappe_operator.kube.live import CONTROLLED_BY_US, Job, Live
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY
 from frappe_operator.kube.stage import Reason, Stage, Verdict
 from frappe_operator.runtime.apply import limits
-from frappe_operator.runtime.apply.compare import difference
-from frappe_operator.runtime.apply.ownership import leftover
+from frappe_operator.runtime.apply.finalizers import ConfirmedOwners
 from frappe_operator.runtime.apply.refusals import Question, Refusal, Refusals
-from frappe_operator.runtime.cache.applied import fingerprint
 from frappe_operator.runtime.cache.decoding import Item
 from frappe_operator.runtime.client.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid
 from frappe_operator.runtime.cluster import Cluster, Writer
+from frappe_operator.runtime.drift import difference, fingerprint, stale_field
 
 log = structlog.get_logger(__name__)
 
@@ -87,14 +86,6 @@ class _Child:
         # A generated Secret is another one at each pass.
         random = self.once and self.ref.kind == SECRET
         return fingerprint({"metadata": self.manifest["metadata"]} if random else self.manifest)
-
-
-class _ConfirmedOwners:
-    """The owners that existed before this process led, and that the API server has confirmed since. What a new process
-    is shown of them may be from the past, and the process before may have acted on something newer."""
-
-    def __init__(self) -> None:
-        self.uids: set[str] = set()
 
 
 class _Children:
@@ -167,7 +158,7 @@ class _Children:
     async def _know_owner(self) -> None:
         """Looks whether the owner still is what we were shown. Raises Conflict: by a process that sees the past nothing
         is made for one that another has taken apart."""
-        meta, confirmed = self._owner.metadata, self._cluster.state(_ConfirmedOwners).uids
+        meta, confirmed = self._owner.metadata, self._cluster.state(ConfirmedOwners).uids
         if meta.creation_timestamp > self._cluster.leading_since or meta.uid in confirmed:
             return
         body = await self._cluster.read(self._kind, meta.namespace, meta.name)
@@ -309,7 +300,7 @@ class _Children:
             return await self._limited(child, await self._fresh(child, live))
         if not self._refusals.differing(child.ref, self._question(child)):
             body = await self._fresh(child, live)
-            lacking = difference(child.manifest, body) or leftover(child.manifest, body)
+            lacking = difference(child.manifest, body) or stale_field(child.manifest, body)
             if not lacking:
                 self._verified(child, int(body["metadata"]["resourceVersion"]))
                 return None
@@ -339,7 +330,7 @@ class _Children:
 
     async def _mend(self, child: _Child, manifest: Manifest, body: Manifest) -> None:
         """Applies what a body lacks of a manifest, which is the child's as far as it can be."""
-        lacking = difference(manifest, body) or leftover(manifest, body)
+        lacking = difference(manifest, body) or stale_field(manifest, body)
         if not lacking:
             self._verified(child, int(body["metadata"]["resourceVersion"]))
             return

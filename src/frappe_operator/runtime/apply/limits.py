@@ -10,10 +10,9 @@ import structlog
 
 from frappe_operator.kube import claims
 from frappe_operator.kube.kinds import PVC, STATEFUL_SET, Manifest, ref_of
-from frappe_operator.runtime.apply.compare import difference
-from frappe_operator.runtime.apply.ownership import leftover
 from frappe_operator.runtime.client.errors import Forbidden, Invalid
 from frappe_operator.runtime.cluster import Cluster
+from frappe_operator.runtime.drift import difference, stale_field
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +44,7 @@ async def within(cluster: Cluster, wanted: Manifest, body: Manifest, owner: str)
 
 def _claim(wanted: Manifest, body: Manifest, owner: str) -> Limits:
     spec, has, name = wanted["spec"], body["spec"], str(ref_of(wanted))
-    keeps_class = "storageClassName" not in spec and leftover(wanted, body) == "spec.storageClassName"
+    keeps_class = "storageClassName" not in spec and stale_field(wanted, body) == "spec.storageClassName"
     bound = body.get("status", {}).get("phase") == "Bound"
     possible = claims.possible(spec, has, bound=bound, keeps_class=keeps_class)
     obstacle = claims.obstacle(name, spec, has, owner)

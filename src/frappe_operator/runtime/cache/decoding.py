@@ -1,4 +1,4 @@
-"""From an object's bytes to what is kept of it."""
+"""Decodes objects: from their JSON to what is cached of them."""
 
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -6,12 +6,11 @@ from sys import intern
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 from frappe_operator.kube.kinds import GROUP, Key
-from frappe_operator.kube.live import Live, Meta, Owner, Pairs, pairs
-from frappe_operator.runtime.cache.applied import NOTHING, SETTABLE, SIXTY_BITS, applied, settable
-from frappe_operator.runtime.cache.wire import ABSENT, Metadata
+from frappe_operator.kube.live import CONTROLLED_BY_US, Live, Meta, Owner, Pairs, pairs
+from frappe_operator.runtime.drift import NOTHING, SETTABLE, SIXTY_BITS, joined, owned_fingerprint
 
 NOT_READ = frozenset(
     {
@@ -28,6 +27,41 @@ _OWNERS = msgspec.json.Decoder(tuple[Owner, ...] | None)
 
 CHANGES = ("ADDED", "MODIFIED", "DELETED")
 """Types of a watch's events that are about an object."""
+
+
+ABSENT = Raw(b"")
+"""The value of a field that an object does not have."""
+
+
+class ManagedFields(Struct, rename="camel", gc=False):
+    """The fields that one field manager has set."""
+
+    manager: str = ""
+    operation: str = ""
+    subresource: str = ""
+    fields: Raw = field(name="fieldsV1", default=Raw(b"{}"))
+
+    @property
+    def ours(self) -> bool:
+        """Whether these are the fields that the operator has applied."""
+        return self.manager == CONTROLLED_BY_US and self.operation == "Apply" and not self.subresource
+
+
+class Metadata(Struct, gc=False, rename="camel"):
+    """An object's metadata as the API server sends it. What users may set stays JSON: most events change none of it."""
+
+    name: str
+    uid: str = ""
+    namespace: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: str = ""
+    deletion_timestamp: str | None = None
+    labels: Raw = ABSENT
+    annotations: Raw = ABSENT
+    owner_references: Raw = ABSENT
+    finalizers: tuple[str, ...] = ()
+    managed_fields: tuple[ManagedFields, ...] = ()
 
 
 class Item(Struct, gc=False):
@@ -104,9 +138,9 @@ class Decoder:
     def _decoded(self, seen: Any) -> Decoded:
         meta: Metadata = seen.metadata
         version = int(meta.resource_version)
-        told = settable(meta, seen.spec, seen.data)
+        settable = joined((meta.owner_references, meta.labels, meta.annotations, seen.spec, seen.data))
         # Of an object whose rest is not seen, any new version may be a change.
-        digest = hash((version, told) if self._metadata_only else told) & SIXTY_BITS
+        digest = hash((version, settable) if self._metadata_only else settable) & SIXTY_BITS
         known = self._known(Key(meta.namespace, meta.name))
         if known is not None and known.digest == digest and known.live.metadata.uid == meta.uid:
             live = self._projection(_renewed(known.live.metadata, meta, version), **self._kept(seen, known.live))
@@ -114,7 +148,7 @@ class Decoder:
         item = Item(self._projection(_slim(meta, version), **self._kept(seen, None)), digest)
         for managed in () if self._metadata_only else meta.managed_fields:
             if managed.ours:
-                return Decoded(item, partial(applied, managed, item.live.metadata, told))
+                return Decoded(item, partial(owned_fingerprint, bytes(managed.fields), settable))
         return Decoded(item, None)
 
     def _kept(self, seen: Any, known: Live | None) -> dict[str, Any]:

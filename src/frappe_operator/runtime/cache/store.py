@@ -13,8 +13,8 @@ import structlog
 
 from frappe_operator.kube.kinds import Key, Kind
 from frappe_operator.kube.live import Live
-from frappe_operator.runtime.cache.applied import NOTHING
 from frappe_operator.runtime.cache.decoding import Decoded, Item
+from frappe_operator.runtime.drift import NOTHING
 
 log = structlog.get_logger(__name__)
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frappe_operator.kube.kinds import Manifest
-from frappe_operator.runtime.apply.compare import difference, quantity
-from frappe_operator.runtime.apply.ownership import leftover
+from frappe_operator.runtime.drift import difference, quantity, stale_field
 
 
 def a_container(**more: Any) -> Manifest:
@@ -192,25 +191,25 @@ def owned(**fields: Any) -> Manifest:
 
 def test_a_field_of_ours_that_is_not_wanted_any_more_is_found() -> None:
     live = owned(**{"f:spec": {"f:replicas": {}, "f:nodeSelector": {".": {}, "f:disk": {}}}})
-    assert leftover({"spec": {"replicas": 1, "nodeSelector": {"disk": "ssd"}}}, live) == ""
-    assert leftover({"spec": {"replicas": 1, "nodeSelector": {"zone": "a"}}}, live) == "spec.nodeSelector.disk"
-    assert leftover({"spec": {"replicas": 1}}, live) == "spec.nodeSelector"
-    assert leftover({}, live) == "spec"
+    assert stale_field({"spec": {"replicas": 1, "nodeSelector": {"disk": "ssd"}}}, live) == ""
+    assert stale_field({"spec": {"replicas": 1, "nodeSelector": {"zone": "a"}}}, live) == "spec.nodeSelector.disk"
+    assert stale_field({"spec": {"replicas": 1}}, live) == "spec.nodeSelector"
+    assert stale_field({}, live) == "spec"
 
 
 def test_an_entry_of_ours_in_a_list_that_is_not_wanted_any_more_is_found() -> None:
     live = owned(
         **{"f:spec": {"f:ports": {'k:{"containerPort":80,"protocol":"TCP"}': {".": {}, "f:containerPort": {}}}}}
     )
-    assert leftover({"spec": {"ports": [{"containerPort": 80}]}}, live) == ""
-    assert leftover({"spec": {"ports": [{"containerPort": 81}]}}, live) != ""
+    assert stale_field({"spec": {"ports": [{"containerPort": 80}]}}, live) == ""
+    assert stale_field({"spec": {"ports": [{"containerPort": 81}]}}, live) != ""
 
 
 def test_a_value_of_ours_in_a_set_that_is_not_wanted_any_more_is_found() -> None:
     live = owned(**{"f:metadata": {"f:finalizers": {'v:"a"': {}}}})
-    assert leftover({"metadata": {"finalizers": ["b", "a"]}}, live) == ""
-    assert leftover({"metadata": {"finalizers": ["b"]}}, live) != ""
+    assert stale_field({"metadata": {"finalizers": ["b", "a"]}}, live) == ""
+    assert stale_field({"metadata": {"finalizers": ["b"]}}, live) != ""
 
 
 def test_fields_of_others_are_theirs() -> None:
-    assert leftover({}, owned()) == ""
+    assert stale_field({}, owned()) == ""

@@ -2,7 +2,6 @@
 
 import copy
 from typing import Any
-from unittest.mock import Mock
 
 import orjson
 import pytest
@@ -13,10 +12,9 @@ from fakecluster.apiserver.verbs import Api
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, Manifest, Ref, ref_of
 from frappe_operator.kube.live import CONTROLLED_BY_US, Live
 from frappe_operator.kube.names import INSTANCE
-from frappe_operator.runtime.cache import applied as applied_module
-from frappe_operator.runtime.cache.applied import NOTHING, fingerprint
 from frappe_operator.runtime.cache.decoding import Decoder
 from frappe_operator.runtime.cache.store import Store
+from frappe_operator.runtime.drift import NOTHING, fingerprint
 from tests.golden.cases import CASES, RUNNER, children
 from tests.runtime.environment import NS, a_config, a_deployment
 
@@ -194,16 +192,6 @@ def owned(owner: str, *, uid: str = "", **values: str) -> Manifest:
     return child
 
 
-def test_what_is_ours_is_picked_once_from_children_that_differ_in_names_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    pick = Mock(wraps=applied_module._picked_text)
-    monkeypatch.setattr(applied_module, "_picked_text", pick)
-    for owner in ("otter", "badger", "vole"):
-        # The name is in a value, and in the key of a field that is ours.
-        child = owned(owner, host=f"{owner}.example.com", **{f"of-{owner}": "x"})
-        assert number(applied(an_api(), child)) == fingerprint(child)
-    assert pick.call_count == 1
-
-
 @pytest.mark.parametrize("owner", ["true", "null", "1", "e", "u2", "spec", "value", "containers"])
 def test_an_owner_may_be_called_as_a_word_of_json_or_of_our_fields(owner: str) -> None:
     child = owned(owner, host=f"{owner}.example.com")
@@ -232,7 +220,7 @@ def test_only_equal_children_have_the_same_number(
     wanted = owned(owner[0], uid=owner[1], host=mine)
     another = owned(other[0], uid=other[1], host=theirs)
     live = applied(an_api(), another)
-    assert (number(live) == fingerprint(wanted)) is (wanted == another and "\x7f" not in mine)
+    assert (number(live) == fingerprint(wanted)) is (wanted == another)
 
 
 def test_a_child_of_another_owner_of_the_same_name_is_another() -> None:

@@ -1,8 +1,13 @@
 """What the log says of a mistake of ours, and what it must not say."""
 
+import json
+from pathlib import Path
+
 import pytest
 import structlog
 
+from frappe_operator.kube.kinds import SECRET, Ref
+from frappe_operator.kube.stage import Reason
 from frappe_operator.runtime.process import log
 from frappe_operator.runtime.process.log import Format
 
@@ -23,3 +28,12 @@ def test_a_traceback_shows_no_values(form: Format, capsys: pytest.CaptureFixture
 
 def _fail(password: str) -> None:
     raise ValueError(f"of {len(password)} characters")
+
+
+def test_every_line_is_json_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("json", "info")
+    ref = Ref(SECRET, "default", "bear")
+    structlog.get_logger("test").info("written", ref=ref, error=OSError("gone"), path=Path("/tmp"), reason=Reason.READY)
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["reason"], line["error"]) == ("written", "Ready", "OSError('gone')")
+    structlog.reset_defaults()

@@ -4,7 +4,7 @@ import logging
 import sys
 from typing import Literal
 
-import orjson
+import msgspec
 import structlog
 
 Format = Literal["json", "human"]
@@ -42,4 +42,4 @@ def configure(form: Format, level: Level) -> None:
 
 
 def _json(event: object, **_: object) -> str:
-    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    return msgspec.json.encode(event, enc_hook=repr).decode()

@@ -6,13 +6,7 @@ from frappe_operator.model import domain
 from frappe_operator.model import site as site_model
 from frappe_operator.runner import database
 from frappe_operator.runtime.apply.children import _Children
-from tests.mutants.changes import (
-    always_false,
-    always_true,
-    argument,
-    assigned,
-    calls_instead,
-)
+from tests.mutants.changes import always_false, always_true, argument, assigned, calls_instead, expression
 from tests.mutants.mutant import Mutant
 
 DOMAIN = "unit/model/test_domain.py"
@@ -66,7 +60,10 @@ MUTANTS = [
         "queues-named-after-the-bench",
         "Queues are prefixed with the bench: one tenant's workers execute another's jobs.",
         site_model.resolve,
-        argument("bench_id", 1, "bench.owner.uid"),
+        expression(
+            "bench_id(live.metadata.name, live.metadata.uid, recorded_bench_id)",
+            "bench_id(bench.owner.name, bench.owner.uid, recorded_bench_id)",
+        ),
         (f"{SITES}::test_two_sites_of_a_bench_have_queues_of_their_own",),
     ),
     Mutant(

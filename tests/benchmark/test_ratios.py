@@ -54,7 +54,7 @@ def test_taking_an_object_in_is_cheap_beside_parsing_it(manager: str, times: flo
             msgspec.json.decode(line)
         parsing.append(time.process_time() - began)
         store = Store(DEPLOYMENT)
-        decoder = Decoder(Workload, known=store.get)
+        decoder = Decoder(Workload, cached=store.get)
         began = time.process_time()
         for line in lines:
             told = decoder.event(line)

@@ -11,7 +11,7 @@ from frappe_operator.kube.kinds import Key, Kind
 from frappe_operator.kube.live import Live
 from frappe_operator.runtime.apply.refusals import Refusals
 from frappe_operator.runtime.cache.cache import Cache
-from frappe_operator.runtime.cache.decoding import Decoded, Item
+from frappe_operator.runtime.cache.decoding import CachedObject, Decoded
 from frappe_operator.runtime.cache.store import FOR_EVER, Store
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.transport import Headers, Query, Response, TransportError
@@ -110,7 +110,7 @@ class Remembering(Store):
         self.touched.add(self.kind)
         return super().__len__()
 
-    def get(self, key: Key) -> Item | None:
+    def get(self, key: Key) -> CachedObject | None:
         self.touched.add(self.kind)
         return super().get(key)
 
@@ -122,10 +122,10 @@ class Remembering(Store):
         self.touched.add(self.kind)
         return super().put(decoded)
 
-    def bury(self, key: Key, uid: str, version: int) -> Any:
+    def delete(self, key: Key, uid: str, version: int) -> Any:
         self.touched.add(self.kind)
         self.graves[uid] = version
-        return super().bury(key, uid, version)
+        return super().delete(key, uid, version)
 
 
 KINDS = cached_kinds([CONTROLLER])
@@ -196,7 +196,7 @@ class Run:
             store.touched, store.graves = self.touched, self._graves
             cluster.cache.stores[kind] = store
         for index, uid in start.graves:
-            cluster.cache.stores[REFS[index].kind].bury(_key(index), uid, FOR_EVER)
+            cluster.cache.stores[REFS[index].kind].delete(_key(index), uid, FOR_EVER)
         for index, (number, applied, verified) in enumerate(start.known):
             if number == NOTHING:
                 continue
@@ -246,7 +246,7 @@ class Run:
             return
         with self._inside():
             if entry.gone:
-                change = self._cluster.cache.stores[kind].bury(_key(entry.part), entry.uid, entry.version)
+                change = self._cluster.cache.stores[kind].delete(_key(entry.part), entry.uid, entry.version)
             else:
                 change = self._cluster.cache.stores[kind].put(self._cluster.cache.decoders[kind].object(body(number)))
                 self._came(number)
@@ -273,7 +273,7 @@ class Run:
         """What the operator remembers now."""
         known = []
         for index, ref in enumerate(REFS):
-            item = self._cluster.item(ref)
+            item = self._cluster.cached(ref)
             if item is None:
                 known.append((NOTHING, 0, 0))
             else:

@@ -15,7 +15,7 @@ from frappe_operator.kube.kinds import Key, Kind, Manifest, Ref, ref_of
 from frappe_operator.kube.live import Live
 from frappe_operator.runtime.cache.bodies import Bodies
 from frappe_operator.runtime.cache.cache import Cache
-from frappe_operator.runtime.cache.decoding import Broken, Decoder, Item
+from frappe_operator.runtime.cache.decoding import CachedObject, DecodeError, Decoder
 from frappe_operator.runtime.cache.store import FOR_EVER, Change
 from frappe_operator.runtime.client.client import Client, decoded, selectors
 from frappe_operator.runtime.client.errors import NotFound
@@ -91,7 +91,7 @@ class Cluster:
         item = self.cache.stores[kind].get(Key(namespace, name))
         return item.live if item else None
 
-    def item(self, ref: Ref) -> Item | None:
+    def cached(self, ref: Ref) -> CachedObject | None:
         """The cached object with its digests; None also for a kind that is not watched."""
         store = self.cache.stores.get(ref.kind)
         return None if store is None else store.get(Key(ref.namespace, ref.name))
@@ -137,12 +137,12 @@ class Cluster:
         return _live(body)
 
     async def body(
-        self, kind: Kind, namespace: str, name: str, keep: Callable[[bytes], bytes] | None = None
+        self, kind: Kind, namespace: str, name: str, trim: Callable[[bytes], bytes] | None = None
     ) -> Manifest | None:
         """The whole of a cached object: requested once, then remembered until the object changes. None when no such
         object is cached.
 
-        `keep`: what of the body is remembered and returned, where that is not all; the same for every caller.
+        `trim`: reduces the body to what is remembered and returned; the same for every caller.
         """
         live = self.get(kind, namespace, name)
         if live is None:
@@ -152,7 +152,7 @@ class Cluster:
             body = await self.client.get(kind, namespace, name)
             self.put_answer(kind, body)
             found = _live(body).metadata
-            return found.uid, found.resource_version, keep(body) if keep else body
+            return found.uid, found.resource_version, trim(body) if trim else body
 
         try:
             return decoded(await self._bodies.get(live.metadata.uid, live.metadata.resource_version, request))
@@ -212,7 +212,7 @@ class Cluster:
             return
         try:
             decoded = self.cache.decoders[kind].object(body)
-        except Broken as error:
+        except DecodeError as error:
             # The request has succeeded all the same; the watch delivers the object again.
             log.warning("answer cannot be decoded", kind=kind.kind, error=str(error))
             return
@@ -229,12 +229,12 @@ class Cluster:
         if not deleted:
             # The object has finalizers: it stays until others have removed theirs.
             self.put_answer(kind, body)
-        elif change := self.cache.stores[kind].bury(key, uid, FOR_EVER):
+        elif change := self.cache.stores[kind].delete(key, uid, FOR_EVER):
             self._changed(change)
 
 
 def _live(body: bytes) -> Live:
     try:
         return _METADATA.object(body).item.live
-    except Broken as error:
+    except DecodeError as error:
         raise TransportError(f"The answer is no object: {error}") from error

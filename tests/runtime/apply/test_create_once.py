@@ -35,7 +35,7 @@ async def test_a_secret_whose_creation_was_not_heard_of_is_not_made_again() -> N
     async with a_bed() as bed:
         await bed.apply(stage(once=[a_secret("first")]))
         first = bed.get(SECRET, "bear-key")
-        bed.cluster.cache.stores[SECRET].bury(Key(NS, "bear-key"), first["metadata"]["uid"], 0)
+        bed.cluster.cache.stores[SECRET].delete(Key(NS, "bear-key"), first["metadata"]["uid"], 0)
         await bed.apply(stage(once=[a_secret("second")]))
         assert bed.get(SECRET, "bear-key") == first
 

@@ -10,7 +10,7 @@ import pytest
 from frappe_operator.kube.kinds import DEPLOYMENT, Key
 from frappe_operator.kube.live import Workload
 from frappe_operator.runtime.cache.decoding import Decoder
-from frappe_operator.runtime.cache.informer import AT_ONCE, GRACE_SECONDS, WATCH_SECONDS, Informer
+from frappe_operator.runtime.cache.informer import EVENTS_PER_STEP, GRACE_SECONDS, WATCH_SECONDS, Informer
 from frappe_operator.runtime.cache.store import Change, Store
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.transport import Response
@@ -248,7 +248,7 @@ async def test_one_broken_object_does_not_stop_the_others() -> None:
     broken = event("ADDED", an_object("bad", 4, spec={"replicas": "many"}))
     seen = await watching([broken, added("a", 3), told_all(5), added("b", 6), HANG]).after(1)
     assert seen.names == ["a", "b"]
-    assert seen.informer.broken == 1
+    assert seen.informer.undecodable == 1
 
 
 @virtual
@@ -362,7 +362,7 @@ async def test_our_own_newer_write_survives_an_older_list() -> None:
 @virtual
 async def test_the_age_of_a_watch_can_be_told() -> None:
     seen = await watching([told_all(5), 3.0, bookmark(6), HANG]).after(10)
-    assert asyncio.get_running_loop().time() - seen.informer.heard == 7
+    assert asyncio.get_running_loop().time() - seen.informer.last_activity == 7
 
 
 @virtual
@@ -374,4 +374,4 @@ async def test_a_storm_of_events_leaves_the_others_their_turn() -> None:
     while known[-1] < 1000:
         await asyncio.sleep(0)
         known.append(len(seen.store))
-    assert max(after - before for before, after in itertools.pairwise([0, *known])) <= AT_ONCE
+    assert max(after - before for before, after in itertools.pairwise([0, *known])) <= EVENTS_PER_STEP

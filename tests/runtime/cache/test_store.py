@@ -111,7 +111,7 @@ def test_what_was_verified_stays_so_for_the_next_version_of_the_same_object_only
 def test_a_deleted_object_does_not_come_back_by_an_old_answer() -> None:
     store = a_store()
     store.put(an_item("a", 5))
-    assert store.bury(A, "uid-a", 9) == Change(DEPLOYMENT, an_item("a", 5).item.live, None)
+    assert store.delete(A, "uid-a", 9) == Change(DEPLOYMENT, an_item("a", 5).item.live, None)
     assert store.put(an_item("a", 7)) is None
     assert version_of(store) is None
 
@@ -119,14 +119,14 @@ def test_a_deleted_object_does_not_come_back_by_an_old_answer() -> None:
 def test_an_object_that_left_the_selection_comes_back_when_it_returns() -> None:
     store = a_store()
     store.put(an_item("a", 5))
-    store.bury(A, "uid-a", 9)
+    store.delete(A, "uid-a", 9)
     assert store.put(an_item("a", 12)) is not None
 
 
 def test_what_we_deleted_ourselves_never_comes_back() -> None:
     store = a_store()
     store.put(an_item("a", 5))
-    store.bury(A, "uid-a", FOR_EVER)
+    store.delete(A, "uid-a", FOR_EVER)
     assert store.put(an_item("a", 99)) is None
     assert store.put(an_item("a", 100, uid="another")) is not None
 
@@ -135,7 +135,7 @@ def test_deleting_the_old_object_does_not_touch_the_new_one_of_the_same_name() -
     store = a_store()
     store.put(an_item("a", 5))
     store.put(an_item("a", 8, uid="another"))
-    assert store.bury(A, "uid-a", 7) is None
+    assert store.delete(A, "uid-a", 7) is None
     assert version_of(store) == 8
 
 
@@ -152,7 +152,7 @@ def test_what_a_list_lacks_is_gone_unless_it_is_newer_than_the_list() -> None:
     store = a_store()
     for name, version in (("a", 5), ("b", 6), ("c", 20)):
         store.put(an_item(name, version))
-    changes = store.keep_only({"uid-a"}, "", 10)
+    changes = store.delete_unlisted({"uid-a"}, "", 10)
     assert [change.old.metadata.name for change in changes if change.old] == ["b"]
     assert len(store) == 2
 
@@ -161,7 +161,7 @@ def test_a_list_of_one_namespace_says_nothing_of_others() -> None:
     store = a_store()
     store.put(an_item("a", 5))
     store.put(an_item("b", 5, namespace="other"))
-    store.keep_only(set(), "ns", 10)
+    store.delete_unlisted(set(), "ns", 10)
     assert [live.metadata.name for live in store.all()] == ["b"]
 
 
@@ -181,7 +181,7 @@ def test_an_index_follows_its_objects() -> None:
     assert len(store.select("image", "x")) == 1
     store.put(an_item("a", 2, metadata={"labels": {"image": "y"}}))
     assert store.select("image", "x") == []
-    store.bury(A, "uid-a", 3)
+    store.delete(A, "uid-a", 3)
     assert store.select("image", "y") == []
 
 
@@ -209,7 +209,7 @@ def test_in_whatever_order_and_however_often_things_arrive_the_end_is_the_last_o
         version, uid = moment + 1, UIDS[moment >= 6]
         before = version_of(store)
         if version == 6:
-            store.bury(A, uid, version)
+            store.delete(A, uid, version)
         else:
             store.put(an_item("a", version, uid, spec={"replicas": version}))
         after = version_of(store)
@@ -239,7 +239,7 @@ STATES = st.fixed_dictionaries(
 @given(st.lists(STATES, max_size=8))
 def test_what_is_known_already_spares_reading_and_changes_nothing(states: list[dict[str, Any]]) -> None:
     knowing, plain = a_store(), a_store()
-    spared = Decoder(Workload, known=knowing.get)
+    spared = Decoder(Workload, cached=knowing.get)
     for version, state in enumerate(states, 1):
         body = json.dumps(an_object("a", version, **state)).encode()
         assert knowing.put(spared.object(body)) == plain.put(decode(body))

@@ -32,7 +32,7 @@ class Asked:
 
     def hears(self, seconds_ago: float = 0.0) -> None:
         for informer in self.engine.informers:
-            informer.heard = asyncio.get_running_loop().time() - seconds_ago
+            informer.last_activity = asyncio.get_running_loop().time() - seconds_ago
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ async def test_it_is_ready_while_it_hears_and_not_when_a_watch_is_silent_for_lon
     asked.engine.synced.set()
     asked.hears()
     assert await asked.get("/readyz") == (200, "ok\n")
-    asked.engine.informers[0].heard -= SILENT_AFTER_SECONDS + 1
+    asked.engine.informers[0].last_activity -= SILENT_AFTER_SECONDS + 1
     assert await asked.get("/readyz") == (503, "no answer from the API server for too long: Toy\n")
 
 

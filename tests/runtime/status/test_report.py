@@ -90,7 +90,7 @@ async def test_an_object_that_turns_up_with_our_own_status_is_looked_at() -> Non
         await asyncio.sleep(1)
         bed.looked_at.clear()
         seen = bed.api.get(ref()).wire
-        bed.cluster.cache.stores[TOY].bury(OWNER, bed.owner.metadata.uid, 0)
+        bed.cluster.cache.stores[TOY].delete(OWNER, bed.owner.metadata.uid, 0)
         bed.cluster.put_answer(TOY, seen, writer=(TOY, OWNER))
         await asyncio.sleep(1)
         assert bed.looked_at == [OWNER]

@@ -16,7 +16,7 @@ from frappe_operator.kube.stage import Reason, Stage, Verdict
 from frappe_operator.runtime.apply import limits
 from frappe_operator.runtime.apply.finalizers import ConfirmedOwners
 from frappe_operator.runtime.apply.refusals import Question, Refusal, Refusals
-from frappe_operator.runtime.cache.decoding import Item
+from frappe_operator.runtime.cache.decoding import CachedObject
 from frappe_operator.runtime.client.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid
 from frappe_operator.runtime.cluster import Cluster, Writer
 from frappe_operator.runtime.drift import difference, fingerprint, stale_field
@@ -108,7 +108,7 @@ class _Children:
         begun = any(not child.once and self._exists(child) for child in children)
         held, pending = False, []
         for child in children:
-            item = self._cluster.item(child.ref)
+            item = self._cluster.cached(child.ref)
             if item is None and waits_for and (child.once or not begun):
                 held = True
             elif item is None or not self._settled(child, item):
@@ -189,7 +189,7 @@ class _Children:
             "blockOwnerDeletion": True,
         }
 
-    def _settled(self, child: _Child, item: Item) -> bool:
+    def _settled(self, child: _Child, item: CachedObject) -> bool:
         """Whether the child is seen to be right, or nothing has changed since it was found to be."""
         if item.live.deleting:
             return False
@@ -202,7 +202,7 @@ class _Children:
         return live is not None and self._ours(child, live)
 
     def _live(self, ref: Ref) -> Live | None:
-        item = self._cluster.item(ref)
+        item = self._cluster.cached(ref)
         return item.live if item else None
 
     async def _tried(self, child: _Child) -> Verdict | None:
@@ -348,13 +348,13 @@ class _Children:
         """Remembers that the child cannot be what it should be, for as long as neither is another."""
         seconds = FORBIDDEN_SECONDS if verdict.reason == Reason.FORBIDDEN else INVALID_SECONDS
         self._refusals.remember(child.ref, Refusal(question, verdict, seconds), self._cluster.clock())
-        if item := self._cluster.item(child.ref):
+        if item := self._cluster.cached(child.ref):
             item.verified = 0
         self._requeue(seconds)
         return verdict
 
     def _question(self, child: _Child) -> Question:
-        item = self._cluster.item(child.ref)
+        item = self._cluster.cached(child.ref)
         return child.digest, item.digest if item else 0
 
     async def _apply(
@@ -371,7 +371,7 @@ class _Children:
 
     def _verified(self, child: _Child, version: int) -> None:
         """Remembers that the child is right, unless something newer is known by now."""
-        item = self._cluster.item(child.ref)
+        item = self._cluster.cached(child.ref)
         if item is not None and item.version == version:
             item.verified = hash((child.digest, item.digest))
 

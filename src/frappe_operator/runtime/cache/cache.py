@@ -40,7 +40,7 @@ class Cache:
         self.namespaces = tuple(namespaces)
         self.stores = {each.kind: Store(each.kind, each.indices) for each in self.kinds.values()}
         self.decoders = {
-            each.kind: Decoder(each.projection, metadata_only=each.metadata_only, known=self.stores[each.kind].get)
+            each.kind: Decoder(each.projection, metadata_only=each.metadata_only, cached=self.stores[each.kind].get)
             for each in self.kinds.values()
         }
 

@@ -21,12 +21,12 @@ NOT_READ = frozenset(
         *("app.kubernetes.io/name", f"{GROUP}/component"),
     }
 )
-"""Annotations and labels that are on thousands of objects, for other programs."""
+"""Annotations and labels of other programs that thousands of objects have: they are not cached."""
 _WORDS = msgspec.json.Decoder(dict[str, str] | None)
 _OWNERS = msgspec.json.Decoder(tuple[Owner, ...] | None)
 
 CHANGES = ("ADDED", "MODIFIED", "DELETED")
-"""Types of a watch's events that are about an object."""
+"""The types of watch events that are about an object."""
 
 
 ABSENT = Raw(b"")
@@ -64,16 +64,17 @@ class Metadata(Struct, gc=False, rename="camel"):
     managed_fields: tuple[ManagedFields, ...] = ()
 
 
-class Item(Struct, gc=False):
-    """What is kept of one object."""
+class CachedObject(Struct, gc=False):
+    """What is cached of one object."""
 
     live: Live
     digest: int
-    """Of all that someone may set: spec, data, labels, annotations, owners. Status and bookkeeping are not in it."""
+    """The digest of all that users may set: spec, data, labels, annotations, owners. The status is not in it."""
     applied: int = NOTHING
-    """Of the fields that we applied, as they are now; NOTHING: there are none, or they are not seen."""
+    """The fingerprint of the fields that the operator owns, as they are now; NOTHING: it owns none, or they are not
+    cached."""
     verified: int = 0
-    """Of the digest, and of what was wanted, when the two were last found to agree."""
+    """The hash of this digest and of the manifest's fingerprint when the two were last found to agree."""
 
     @property
     def version(self) -> int:
@@ -81,32 +82,32 @@ class Item(Struct, gc=False):
         return self.live.metadata.resource_version
 
 
-class Broken(Exception):
+class DecodeError(Exception):
     """The bytes are not an object of the kind."""
 
 
 class Decoded(NamedTuple):
-    """One object, just read."""
+    """One object, just decoded."""
 
-    item: Item
+    item: CachedObject
     applied: Callable[[], int] | None
-    """Works out `item.applied`, which takes longer than all the rest; None: nothing of it is ours."""
+    """Computes `item.applied`, which takes longer than all the rest; None: the operator owns none of its fields."""
 
 
 class Decoder:
-    """Reads the objects of one kind as a projection, in one pass over their bytes."""
+    """Decodes the objects of one kind to a projection, in one pass over their bytes."""
 
     def __init__(
         self,
         projection: type[Live],
         *,
         metadata_only: bool = False,
-        known: Callable[[Key], Item | None] = lambda key: None,
+        cached: Callable[[Key], CachedObject | None] = lambda key: None,
     ) -> None:
-        """`metadata_only`: nothing but metadata is in the bytes. `known`: what is kept of an object already; most
-        events change a status, and little of the rest need be read again."""
+        """`metadata_only`: nothing but metadata is in the bytes. `cached`: what the cache has of an object; most events
+        change a status, and little else need be decoded again."""
         fields = {field.name: field.type for field in msgspec.structs.fields(projection) if field.name != "metadata"}
-        # What may be set is seen as bytes first: its digest is kept, and hardly anything else.
+        # What users may set is read as bytes first: its digest is cached, and hardly anything else.
         self._bytes = [name for name, kind in fields.items() if kind is Raw]
         self._again = {
             name: msgspec.json.Decoder(kind) for name, kind in fields.items() if name in SETTABLE and kind is not Raw
@@ -114,59 +115,60 @@ class Decoder:
         self._whole = [name for name in fields if name not in (*self._bytes, *self._again)]
         self._projection = projection
         self._metadata_only = metadata_only
-        self._known = known
+        self._cached = cached
         wire: Any = _wire(projection)
         self._objects: msgspec.json.Decoder[Any] = msgspec.json.Decoder(wire)
         event: Any = msgspec.defstruct("Event", [("type", str), ("object", wire)], gc=False)
         self._events: msgspec.json.Decoder[Any] = msgspec.json.Decoder(event)
 
     def object(self, data: bytes | Raw) -> Decoded:
-        """One object. Raises Broken."""
+        """Decodes one object. Raises DecodeError."""
         try:
             return self._decoded(self._objects.decode(data))
         except (msgspec.MsgspecError, ValueError, UnicodeDecodeError) as error:
-            raise Broken(str(error)) from error
+            raise DecodeError(str(error)) from error
 
     def event(self, line: bytes) -> tuple[str, Decoded] | None:
-        """One event of a watch: its type, and the object. None when it is not about an object that can be read."""
+        """Decodes one event of a watch: its type, and the object. None when it is not about an object, or the object
+        cannot be decoded."""
         try:
             event = self._events.decode(line)
             return (event.type, self._decoded(event.object)) if event.type in CHANGES else None
         except (msgspec.MsgspecError, ValueError, UnicodeDecodeError):
             return None
 
-    def _decoded(self, seen: Any) -> Decoded:
-        meta: Metadata = seen.metadata
+    def _decoded(self, wire: Any) -> Decoded:
+        meta: Metadata = wire.metadata
         version = int(meta.resource_version)
-        settable = joined((meta.owner_references, meta.labels, meta.annotations, seen.spec, seen.data))
-        # Of an object whose rest is not seen, any new version may be a change.
+        settable = joined((meta.owner_references, meta.labels, meta.annotations, wire.spec, wire.data))
+        # Of an object whose spec is not requested, any new version may be a change.
         digest = hash((version, settable) if self._metadata_only else settable) & SIXTY_BITS
-        known = self._known(Key(meta.namespace, meta.name))
-        if known is not None and known.digest == digest and known.live.metadata.uid == meta.uid:
-            live = self._projection(_renewed(known.live.metadata, meta, version), **self._kept(seen, known.live))
-            return Decoded(Item(live, digest, known.applied, known.verified), None)
-        item = Item(self._projection(_slim(meta, version), **self._kept(seen, None)), digest)
+        cached = self._cached(Key(meta.namespace, meta.name))
+        if cached is not None and cached.digest == digest and cached.live.metadata.uid == meta.uid:
+            live = self._projection(_renewed(cached.live.metadata, meta, version), **self._fields(wire, cached.live))
+            return Decoded(CachedObject(live, digest, cached.applied, cached.verified), None)
+        item = CachedObject(self._projection(_slim(meta, version), **self._fields(wire, None)), digest)
         for managed in () if self._metadata_only else meta.managed_fields:
             if managed.ours:
                 return Decoded(item, partial(owned_fingerprint, bytes(managed.fields), settable))
         return Decoded(item, None)
 
-    def _kept(self, seen: Any, known: Live | None) -> dict[str, Any]:
-        """The fields of the projection. `known`: an object that differs in nothing that may be set."""
-        kept = {name: getattr(seen, name) for name in self._whole}
+    def _fields(self, wire: Any, cached: Live | None) -> dict[str, Any]:
+        """The fields of the projection. `cached`: the cached version, when it differs in nothing that users may set."""
+        fields = {name: getattr(wire, name) for name in self._whole}
         for name in self._bytes:
-            # A Raw is a window on the whole answer, which would be kept alive by it.
-            kept[name] = getattr(seen, name).copy()
+            # A Raw is a window on the whole answer and would keep it in memory.
+            fields[name] = getattr(wire, name).copy()
         for name, decoder in self._again.items():
-            if known is not None:
-                kept[name] = getattr(known, name)
-            elif (part := getattr(seen, name)) is not ABSENT:
-                kept[name] = decoder.decode(part)
-        return kept
+            if cached is not None:
+                fields[name] = getattr(cached, name)
+            elif (part := getattr(wire, name)) is not ABSENT:
+                fields[name] = decoder.decode(part)
+        return fields
 
 
 def _wire(projection: type[Live]) -> type[Struct]:
-    """The struct that an object is read into: what is kept of it, and what may be set as bytes."""
+    """The struct that an object is decoded to: the projection, and what users may set as bytes."""
     fields: dict[str, Any] = {"metadata": ("metadata", Metadata)}
     for each in msgspec.structs.fields(projection):
         default = {"default": each.default, "default_factory": each.default_factory}
@@ -178,34 +180,34 @@ def _wire(projection: type[Live]) -> type[Struct]:
     return msgspec.defstruct(f"{projection.__name__}Wire", fields.values(), rename="camel", gc=False)
 
 
-def _renewed(known: Meta, meta: Metadata, version: int) -> Meta:
-    """The metadata of another version of a known object that has the same digest."""
+def _renewed(cached: Meta, meta: Metadata, version: int) -> Meta:
+    """The metadata of another version of a cached object that has the same digest."""
     return Meta(
-        known.name,
-        known.uid,
-        known.namespace,
+        cached.name,
+        cached.uid,
+        cached.namespace,
         version,
         meta.generation,
-        known.creation_timestamp,
+        cached.creation_timestamp,
         meta.deletion_timestamp,
-        known.labels,
-        known.annotations,
-        known.owner_references,
+        cached.labels,
+        cached.annotations,
+        cached.owner_references,
         meta.finalizers,
     )
 
 
 def _slim(meta: Metadata, version: int) -> Meta:
-    """Lets go of what nobody reads, and has one copy of the words that thousands of objects share."""
+    """The metadata that is cached: without what nobody reads, and with one copy of words that many objects share."""
     return Meta(
         meta.name,
         meta.uid,
         intern(meta.namespace),
         version,
         meta.generation,
-        _same_word(meta.creation_timestamp),
+        _shared(meta.creation_timestamp),
         meta.deletion_timestamp,
-        # Of a list, whose length is known: a tuple that grows keeps what it has too much.
+        # From a list, whose length is known: a tuple that is built from a generator keeps the spare room it grew.
         tuple([intern(word) for word in _pairs(meta.labels)]),
         _annotations(bytes(meta.annotations)),
         _owners(bytes(meta.owner_references)),
@@ -214,23 +216,23 @@ def _slim(meta: Metadata, version: int) -> Meta:
 
 
 def _pairs(words: Raw | bytes) -> Pairs:
-    """A map of words, without those that are NOT_READ."""
+    """A map of words as Pairs, without those that are NOT_READ."""
     return pairs(_WORDS.decode(words), NOT_READ) if words else ()
 
 
 @lru_cache(maxsize=256)
 def _annotations(words: bytes) -> Pairs:
-    """Most children have the same ones, or none."""
+    """Annotations as Pairs; most children have the same ones, or none."""
     return _pairs(words)
 
 
 @lru_cache(maxsize=4096)
 def _owners(references: bytes) -> tuple[Owner, ...]:
-    """Children of one owner come one after the other: they all refer to it by the same words."""
+    """The owners of an object; children of one owner follow each other and refer to it by the same words."""
     return _OWNERS.decode(references) or () if references else ()
 
 
 @lru_cache(maxsize=1024)
-def _same_word(time: str) -> str:
-    """So do those that were made in the same second."""
+def _shared(time: str) -> str:
+    """One copy of a time: many objects are created in the same second."""
     return time

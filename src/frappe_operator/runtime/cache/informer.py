@@ -1,7 +1,8 @@
-"""Keeps a store equal to what the API server has of one kind: a list once, then a watch for ever.
+"""Keeps the store of one kind equal to what the API server has: one list, then watches.
 
-A watch is trusted for seconds only: each stream is short, one that is silent beyond its time is left, and the next goes
-on from the last resourceVersion. Nothing is lost in between, and a connection that died without a word costs no more.
+A watch is trusted for seconds only: each stream is short, a stream without any event or bookmark is abandoned after its
+time, and the next one continues from the last resourceVersion. No event is lost in between, and a connection that died
+silently costs no more than that.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import structlog
 from msgspec import Raw, Struct
 
 from frappe_operator.kube.kinds import Key
-from frappe_operator.runtime.cache.decoding import Broken, Decoded, Decoder
+from frappe_operator.runtime.cache.decoding import Decoded, DecodeError, Decoder
 from frappe_operator.runtime.cache.store import Change, Store
 from frappe_operator.runtime.client.client import Client, selectors
 from frappe_operator.runtime.client.errors import ApiError, Forbidden, Gone, NotFound, error_from
@@ -23,20 +24,21 @@ from frappe_operator.runtime.client.transport import Query, StreamResponse, Tran
 log = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 20
-"""How long the server is asked to keep a stream."""
+"""How long the server is asked to keep a watch stream open."""
 GRACE_SECONDS = 5
-"""How long a stream may be silent beyond that before it is taken for dead."""
+"""How long a watch stream may be open beyond WATCH_SECONDS before it is taken for dead."""
 FIRST_WATCH_SECONDS = 300
-"""How long the server may take to tell all that exists."""
+"""How long the server may take to send all objects through the first watch."""
 FIRST_SILENCE_SECONDS = 60
-"""How long it may pause while doing so."""
+"""How long the server may pause while it sends all objects."""
 SHORTEST_SECONDS = 1.0
-"""A stream that ends sooner is a failure: it must not be opened again at once."""
+"""A stream that ends sooner counts as a failure: the next one is opened with backoff."""
 BACKOFF_SECONDS = (0.1, 10.0)
-AT_ONCE = 32
-"""Events that are taken in before others have their turn: about a millisecond's work."""
-START_AFRESH_AFTER = 5
-"""Refusals in a row after which the last resourceVersion itself is suspected."""
+"""The first and the longest pause after a failure."""
+EVENTS_PER_STEP = 32
+"""Events that are processed before other tasks run: about a millisecond's work."""
+RELIST_AFTER = 5
+"""Refused watches in a row after which all objects are listed again: the resourceVersion itself may be the cause."""
 MISSING_BACKOFF_SECONDS = (1.0, 60.0)
 """The first and the longest pause before a kind that is not installed, or may not be read, is requested again."""
 
@@ -61,7 +63,9 @@ class _Failure(Struct):
     code: int = 0
 
 
-class _How(Enum):
+class _ListMode(Enum):
+    """How all objects are read."""
+
     WATCH = "watch"
     PAGES = "pages"
 
@@ -72,7 +76,7 @@ _FAILURE = msgspec.json.Decoder(_Failure)
 
 
 class Informer:
-    """One kind, of one namespace or all, into a store. `run` it for as long as the store is to be true."""
+    """Lists and watches one kind, in one namespace or in all, and puts what it finds into a store."""
 
     def __init__(
         self,
@@ -106,23 +110,23 @@ class Informer:
         self._install = install
         self._jitter = jitter
         self._version = 0
-        """The resourceVersion up to which everything is known; 0 before the first list."""
-        self._how = _How.WATCH
-        self._seen: set[str] | None = None
-        """UIDs told since the stream began, while it still tells what exists."""
+        """The resourceVersion up to which the store is complete; 0: all objects have to be listed."""
+        self._list_mode = _ListMode.WATCH
+        self._listed: set[str] | None = None
+        """The UIDs that the stream has sent so far, while it still sends all existing objects."""
         self._failures = 0
         self._missing = 0
         """How often in a row the kind was not installed, or could not be read though that is optional."""
-        self._until = 0.0
-        """Loop time when this stream is left."""
-        self.heard = 0.0
-        """Loop time of the last byte from the server: the age of the watch is measured from here."""
-        self.broken = 0
-        """Objects that could not be read."""
+        self._stream_ends = 0.0
+        """Loop time after which the current stream is abandoned."""
+        self.last_activity = 0.0
+        """Loop time of the last byte from the API server: the age of the watch is measured from here."""
+        self.undecodable = 0
+        """How many objects could not be decoded."""
         self.answered = asyncio.Event()
         """Set once the store has been complete, or the kind was found not to be installed."""
         self.synced = asyncio.Event()
-        """Set once the store has been complete; it stays complete, if behind at times."""
+        """Set once the store has been complete. It may lag behind the API server, and is never incomplete again."""
 
     @property
     def kind(self) -> str:
@@ -133,44 +137,44 @@ class Informer:
         return self._namespace
 
     async def run(self) -> None:
-        """Never returns. Trouble is waited out, with growing pauses."""
+        """Lists and watches for ever. Failures are retried with backoff."""
         while True:
             pause = 0.0
             try:
-                if self._version == 0 and self._how is _How.PAGES:
+                if self._version == 0 and self._list_mode is _ListMode.PAGES:
                     await self._list()
                 await self._watch()
             except Gone:
-                log.info("watch too old, reading all again", kind=self.kind)
+                log.info("resourceVersion of the watch has expired; listing all objects", kind=self.kind)
                 self._version = 0
                 pause = self._backoff()
             except ApiError as error:
-                pause = self._after_refusal(error)
+                pause = self._pause_after(error)
             except TransportError as error:
-                log.info("watch broke", kind=self.kind, error=str(error))
+                log.info("watch failed; retrying", kind=self.kind, error=str(error))
                 pause = self._backoff()
             if pause:
                 await asyncio.sleep(pause)
 
-    def _after_refusal(self, error: ApiError) -> float:
-        if self._version == 0 and self._how is _How.WATCH and error.status in (400, 405, 422):
-            # An API server that cannot send what exists through a watch.
-            self._how = _How.PAGES
+    def _pause_after(self, error: ApiError) -> float:
+        if self._version == 0 and self._list_mode is _ListMode.WATCH and error.status in (400, 405, 422):
+            # The API server cannot send the existing objects through a watch.
+            self._list_mode = _ListMode.PAGES
             return 0.0
         if isinstance(error, NotFound):
             self._set_installed(False)
         if self._optional and isinstance(error, Forbidden | NotFound):
             # The API server does answer.
-            self._heard()
-            self._publish(self.store.keep_only(set(), self._namespace, self._version))
+            self._note_activity()
+            self._publish(self.store.delete_unlisted(set(), self._namespace, self._version))
             self._version = 0
             self.synced.set()
         if isinstance(error, NotFound) or (self._optional and isinstance(error, Forbidden)):
             self.answered.set()
             self._missing += 1
             return self._pause(MISSING_BACKOFF_SECONDS, self._missing - 1)
-        log.warning("watch refused", kind=self.kind, error=str(error))
-        if self._failures >= START_AFRESH_AFTER:
+        log.warning("API server refused the watch; retrying", kind=self.kind, error=str(error))
+        if self._failures >= RELIST_AFTER:
             self._version = 0
         return max(self._backoff(), error.retry_after or 0.0)
 
@@ -193,45 +197,45 @@ class Informer:
         self._installed()
 
     async def _list(self) -> None:
-        """All objects, page by page; each page is let go before the next one comes."""
-        seen: set[str] = set()
+        """Lists all objects, page by page; each page is released before the next one is requested."""
+        listed: set[str] = set()
         version = 0
         async for page in self._client.pages(
             self.store.kind, self._namespace, self._selectors, metadata_only=self._metadata_only
         ):
             self._is_served()
             for raw in page.items:
-                uid = self._read(raw)
+                uid = self._put_raw(raw)
                 if uid:
-                    seen.add(uid)
+                    listed.add(uid)
             version = int(page.resource_version)
-        self._complete(seen, version)
+        self._complete(listed, version)
 
     async def _watch(self) -> None:
-        """One stream, to its end. Raises Gone, other ApiErrors, TransportError."""
+        """Processes one watch stream to its end. Raises Gone, other ApiErrors and TransportError."""
         first = self._version == 0
-        self._seen = set() if first else None
+        self._listed = set() if first else None
         async with self._client.watch(
             self.store.kind, self._namespace, {**self._selectors, **self._query()}, metadata_only=self._metadata_only
         ) as stream:
             self._is_served()
-            opened, self._until = self.heard, self.heard + WATCH_SECONDS + GRACE_SECONDS
+            opened, self._stream_ends = self.last_activity, self.last_activity + WATCH_SECONDS + GRACE_SECONDS
             try:
-                async for lines in _lines(stream, self._patience):
-                    self._heard()
+                async for lines in _lines(stream, self._deadline):
+                    self._note_activity()
                     for number, line in enumerate(lines, 1):
-                        self._event(line)
-                        # Before everything is known there are no others.
-                        if number % AT_ONCE == 0 and self._seen is None:
+                        self._process(line)
+                        # While the cache fills there is no other work.
+                        if number % EVENTS_PER_STEP == 0 and self._listed is None:
                             await asyncio.sleep(0)
                     lines.clear()
             except TimeoutError:
                 if not first:
-                    log.info("watch is silent, opening another", kind=self.kind)
-        if self._seen is not None:
-            raise TransportError("the stream ended before it had told all that exists")
+                    log.info("watch is silent; opening another", kind=self.kind)
+        if self._listed is not None:
+            raise TransportError("the watch ended before it had sent all existing objects")
         if asyncio.get_running_loop().time() - opened < SHORTEST_SECONDS:
-            raise TransportError("the server ends streams at once")
+            raise TransportError("the watch ended at once")
 
     def _query(self) -> Query:
         if self._version:
@@ -243,75 +247,75 @@ class Informer:
             "timeoutSeconds": str(FIRST_WATCH_SECONDS),
         }
 
-    def _patience(self) -> float:
-        """Loop time until which more must have come."""
-        return self._until if self._seen is None else self.heard + FIRST_SILENCE_SECONDS
+    def _deadline(self) -> float:
+        """Loop time by which the stream must send more."""
+        return self._stream_ends if self._listed is None else self.last_activity + FIRST_SILENCE_SECONDS
 
     def _is_served(self) -> None:
         self._missing = 0
-        self._heard()
+        self._note_activity()
         self._set_installed(True)
 
-    def _heard(self) -> None:
-        self.heard = asyncio.get_running_loop().time()
+    def _note_activity(self) -> None:
+        self.last_activity = asyncio.get_running_loop().time()
 
-    def _event(self, line: bytes) -> None:
-        told = self._decoder.event(line)
-        if told is None:
-            self._other_event(line)
-        elif told[0] == "DELETED":
-            self._forget(told[1])
+    def _process(self, line: bytes) -> None:
+        event = self._decoder.event(line)
+        if event is None:
+            self._process_other(line)
+        elif event[0] == "DELETED":
+            self._delete(event[1])
         else:
-            uid = self._take(told[1])
-            if self._seen is not None:
-                self._seen.add(uid)
+            uid = self._put(event[1])
+            if self._listed is not None:
+                self._listed.add(uid)
 
-    def _other_event(self, line: bytes) -> None:
-        """One that is not about an object, or about an object that cannot be read."""
+    def _process_other(self, line: bytes) -> None:
+        """Processes an event that is not about an object, or about an object that cannot be decoded."""
         try:
             event = _EVENT.decode(line)
         except msgspec.MsgspecError as error:
-            raise TransportError(f"the watch sent what is no event: {error}") from error
+            raise TransportError(f"the watch sent a line that is no event: {error}") from error
         if event.type == "BOOKMARK":
             self._bookmark(event.object)
         elif event.type == "ERROR":
-            self._failed(event.object)
+            self._raise_error(event.object)
         elif event.type == "DELETED":
-            self._forget(self._deleted(event.object))
+            self._delete(self._decode_deleted(event.object))
         else:
-            uid = self._read(event.object)
-            if uid and self._seen is not None:
-                self._seen.add(uid)
+            uid = self._put_raw(event.object)
+            if uid and self._listed is not None:
+                self._listed.add(uid)
 
     def _bookmark(self, data: Raw) -> None:
         try:
             meta = _BOOKMARK.decode(data).metadata
             version = int(meta.resource_version)
         except (msgspec.MsgspecError, ValueError) as error:
-            raise TransportError(f"the watch sent a bookmark without a place: {error}") from error
-        if self._seen is None:
+            raise TransportError(f"the watch sent a bookmark without a resourceVersion: {error}") from error
+        if self._listed is None:
             self._advance(version)
         elif (meta.annotations or {}).get(INITIAL_EVENTS_END) == "true":
-            self._complete(self._seen, version)
+            self._complete(self._listed, version)
 
-    def _failed(self, data: Raw) -> None:
+    def _raise_error(self, data: Raw) -> None:
         try:
             code = _FAILURE.decode(data).code
         except msgspec.MsgspecError:
             code = 500
         raise error_from(code, {}, bytes(data))
 
-    def _read(self, data: Raw) -> str:
-        """Takes an object into the store; its UID, empty when that cannot be read either."""
+    def _put_raw(self, data: Raw) -> str:
+        """Decodes and caches an object. Returns its UID, empty when not even that can be decoded."""
         try:
             decoded = self._decoder.object(data)
-        except Broken as error:
-            self.broken += 1
-            log.warning("object cannot be read", kind=self.kind, error=str(error))
+        except DecodeError as error:
+            self.undecodable += 1
+            log.warning("object cannot be decoded", kind=self.kind, error=str(error))
             return self._uid(data)
-        return self._take(decoded)
+        return self._put(decoded)
 
-    def _take(self, decoded: Decoded) -> str:
+    def _put(self, decoded: Decoded) -> str:
         change = self.store.put(decoded)
         self._advance(decoded.item.version)
         if change:
@@ -319,42 +323,42 @@ class Informer:
         return decoded.item.live.metadata.uid
 
     def _uid(self, data: Raw) -> str:
-        """Of an object that cannot be read otherwise: it exists, so what is known of it is kept."""
+        """The UID of an object that cannot be decoded otherwise: it exists, so its cached version stays."""
         try:
             return _ONLY_UID.decode(data).metadata.uid
         except msgspec.MsgspecError:
             return ""
 
-    def _deleted(self, data: Raw) -> Decoded:
+    def _decode_deleted(self, data: Raw) -> Decoded:
         try:
             return self._decoder.object(data)
-        except Broken as error:
-            self.broken += 1
-            log.warning("deleted object cannot be read", kind=self.kind, error=str(error))
-            # Reading all again finds out what is not there any more.
+        except DecodeError as error:
+            self.undecodable += 1
+            log.warning("deleted object cannot be decoded; listing all objects", kind=self.kind, error=str(error))
+            # A list shows which object does not exist any more.
             raise Gone(410, "Broken", str(error)) from error
 
-    def _forget(self, decoded: Decoded) -> None:
+    def _delete(self, decoded: Decoded) -> None:
         item = decoded.item
         meta = item.live.metadata
-        change = self.store.bury(Key(meta.namespace, meta.name), meta.uid, item.version)
+        change = self.store.delete(Key(meta.namespace, meta.name), meta.uid, item.version)
         self._advance(item.version)
         if change:
             self._changed(change)
 
     def _advance(self, version: int) -> None:
-        # Not while what exists is being told: those come in any order, and one that is missing must be asked for again.
-        if self._seen is None and self._version:
+        # Not while existing objects are being sent: they come in any order, and a cut stream must be started again.
+        if self._listed is None and self._version:
             self._version = max(self._version, version)
             self._failures = 0
 
-    def _complete(self, seen: set[str], version: int) -> None:
-        self._seen = None
+    def _complete(self, listed: set[str], version: int) -> None:
+        self._listed = None
         self._version = version
         self._failures = 0
-        # The first stream was asked to be long, to tell everything. From here on it is a watch like any other.
-        self._until = asyncio.get_running_loop().time() + WATCH_SECONDS + GRACE_SECONDS
-        self._publish(self.store.keep_only(seen, self._namespace, version))
+        # The first stream was requested for long, to send all objects. From here on it is a watch like any other.
+        self._stream_ends = asyncio.get_running_loop().time() + WATCH_SECONDS + GRACE_SECONDS
+        self._publish(self.store.delete_unlisted(listed, self._namespace, version))
         self.answered.set()
         self.synced.set()
 
@@ -374,23 +378,23 @@ class _OnlyUid(Struct):
 _ONLY_UID = msgspec.json.Decoder(_OnlyUid)
 
 
-async def _lines(stream: StreamResponse, until: Callable[[], float]) -> AsyncIterator[list[bytes]]:
-    """The stream's whole lines, as many at once as have come. Ends with the stream; a line that was cut is dropped.
+async def _lines(stream: StreamResponse, deadline: Callable[[], float]) -> AsyncIterator[list[bytes]]:
+    """The complete lines of a stream, as many at a time as have arrived. A line that is cut by the end is dropped.
 
-    `until`: loop time until which more must have come, asked anew each time. Raises TimeoutError when none has.
+    `deadline`: gives the loop time by which more must arrive, each time anew. Raises TimeoutError when nothing has.
     """
     chunks = aiter(stream)
     rest = b""
     while True:
         try:
-            async with asyncio.timeout_at(until()):
+            async with asyncio.timeout_at(deadline()):
                 chunk = await anext(chunks)
         except StopAsyncIteration:
             return
         lines = chunk.split(b"\n")
         lines[0] = rest + lines[0]
         rest = lines.pop()
-        # What comes at once may be megabytes, of each kind: it is let go before more is waited for.
+        # A chunk may have megabytes, for each kind: it is released before the next one is awaited.
         del chunk
         if lines:
             yield [line for line in lines if line and not line.isspace()]

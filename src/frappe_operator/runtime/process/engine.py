@@ -104,8 +104,8 @@ class Engine:
         """Brings the metrics up to date that are not counted as things happen."""
         now = asyncio.get_running_loop().time()
         for informer in self.informers:
-            self.metrics.watch_age.labels(informer.kind, informer.namespace).set(now - informer.heard)
-            self.metrics.broken.labels(informer.kind, informer.namespace).set(informer.broken)
+            self.metrics.watch_age.labels(informer.kind, informer.namespace).set(now - informer.last_activity)
+            self.metrics.broken.labels(informer.kind, informer.namespace).set(informer.undecodable)
         for kind, store in self.cache.stores.items():
             self.metrics.objects.labels(kind.kind).set(len(store))
         for kind, queue in self.queues.items():

@@ -60,7 +60,9 @@ class Health(AbstractAsyncContextManager["Health"]):
             waiting = sorted({each.kind for each in self._engine.informers if not each.synced.is_set()})
             return web.Response(status=503, text=f"not all objects are cached yet: {', '.join(waiting)}\n")
         now = asyncio.get_running_loop().time()
-        silent = sorted({each.kind for each in self._engine.informers if now - each.heard > SILENT_AFTER_SECONDS})
+        silent = sorted(
+            {each.kind for each in self._engine.informers if now - each.last_activity > SILENT_AFTER_SECONDS}
+        )
         if silent:
             return web.Response(status=503, text=f"no answer from the API server for too long: {', '.join(silent)}\n")
         return web.Response(text="ok\n")

@@ -134,7 +134,7 @@ def _children(cluster: Cluster, stage: Stage) -> list[_Child]:
     result = []
     for manifest in (*stage.children, *stage.once):
         ref = ref_of(manifest)
-        if ref.kind in (DEPLOYMENT, STATEFUL_SET, JOB) and (item := cluster.item(ref)):
+        if ref.kind in (DEPLOYMENT, STATEFUL_SET, JOB) and (item := cluster.cached(ref)):
             result.append(_Child(ref, manifest, item.live))
     return result
 

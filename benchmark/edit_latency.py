@@ -110,7 +110,7 @@ def noisy() -> list[Measured]:
             without = _edited(server)
             server.ask("fail", namespace=neighbour)
             before = server.ask("counts")["writes"]
-            server.ask("flip", every=1, namespace=neighbour, kind="Deployment", ending="-gunicorn", aloud=True)
+            server.ask("flip", every=1, namespace=neighbour, kind="Deployment", ending="-gunicorn")
             beside = _edited(server)
             refused = server.ask("counts")["writes"] - before
             rounds.append({"without_ms": p99(without), "beside_ms": p99(beside), "refused": refused})

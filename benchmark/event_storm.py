@@ -1,13 +1,32 @@
 """Many events at once, made before they are sent: what Deployments of a busy cluster do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from benchmark.synthetic_objects import Copy, Event, Population
+from benchmark.synthetic_objects import Copy
+from fakecluster.apiserver.store import Change, SerializedRecord, Store
 from frappe_operator.kube.kinds import DEPLOYMENT, Manifest
 
 BATCH = 1000
 SPEC_EVERY = 20
 """Every so-manieth event changes a spec, the others a status."""
+
+
+class Rendered(SerializedRecord):
+    """A state of an object that was rendered before it is sent."""
+
+    __slots__ = ("_labels", "_wire")
+
+    def __init__(self, wire: bytes, labels: Mapping[str, str]) -> None:
+        self._wire = wire
+        self._labels = labels
+
+    @property
+    def wire(self) -> bytes:
+        return self._wire
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return self._labels
 
 
 class Storm:
@@ -16,15 +35,13 @@ class Storm:
 
     kind = DEPLOYMENT
 
-    def __init__(self, population: Population, events: int) -> None:
-        self.batches: list[list[Event]] = []
-        made = list(_events(population, events))
-        for start in range(0, len(made), BATCH):
-            self.batches.append(made[start : start + BATCH])
+    def __init__(self, store: Store, events: int) -> None:
+        made = list(_changes(store, events))
+        self.batches = [made[start : start + BATCH] for start in range(0, len(made), BATCH)]
 
 
-def _events(population: Population, wanted: int) -> Iterator[Event]:
-    copies = [each for each in population.objects[DEPLOYMENT].values() if isinstance(each, Copy)]
+def _changes(store: Store, wanted: int) -> Iterator[Change]:
+    copies = [each for each in store.objects[DEPLOYMENT].values() if isinstance(each, Copy)]
     templates = list({id(each.template): each.template for each in copies}.values())
     states = {
         id(each): (each.variant(_not_ready), each.variant(_ready_again), each.variant(_scaled)) for each in templates
@@ -32,10 +49,10 @@ def _events(population: Population, wanted: int) -> Iterator[Event]:
     for number in range(wanted):
         copy = copies[number % len(copies)]
         down, up, scaled = states[id(copy.template)]
-        population.version += 1
+        store.version += 1
         state = scaled if number % SPEC_EVERY == 0 else down if number // len(copies) % 2 == 0 else up
-        body = state.render(copy.place, population.version)
-        yield Event(population.version, b'{"type":"MODIFIED","object":' + body + b"}\n", b"")
+        record = Rendered(state.render(copy.place, store.version), copy.labels)
+        yield Change(store.version, "MODIFIED", record, record)
 
 
 def _not_ready(obj: Manifest) -> None:

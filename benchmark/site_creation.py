@@ -25,7 +25,7 @@ from benchmark.machine import Usage
 from benchmark.operator_process import operator
 from benchmark.real_cluster import Real, namespace, real
 from benchmark.templates import BENCH_OF, NAMESPACE_OF, SITE_OF
-from fakecluster.apiserver.server import take_apart
+from fakecluster.apiserver.requests import take_apart
 from fakecluster.samples import a_bench, a_site
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube import kinds

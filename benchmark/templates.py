@@ -1,6 +1,6 @@
 """Objects as a real cluster has them once a bench and its site are ready: made once, then copied by number.
 
-They come out of a whole world (tests/world): the product's own controllers have written them, the API server has filled
+They come out of a whole `World`: the product's own controllers have written them, the API server has filled
 in defaults, owners and addresses, the cluster's controllers their status. Only numbers differ from copy to copy.
 """
 
@@ -97,6 +97,7 @@ class Template:
         sort = orjson.OPT_SORT_KEYS if kind in (BENCH, SITE) else None
         self._whole = Parts(orjson.dumps(_ordered(model), option=sort), fills, number)
         self._partial = Parts(orjson.dumps(_only_metadata(model)), fills, number) if partial else self._whole
+        self._labels = Parts(orjson.dumps(model["metadata"].get("labels", {})), fills, number)
 
     def render(self, place: Place, version: int) -> bytes:
         """The whole object."""
@@ -105,6 +106,15 @@ class Template:
     def render_partial(self, place: Place, version: int) -> bytes:
         """Its metadata, as PartialObjectMetadata."""
         return self._partial.filled(place, version)
+
+    def labels(self, place: Place, version: int) -> dict[str, str]:
+        """The labels of a copy."""
+        labels: dict[str, str] = orjson.loads(self._labels.filled(place, version))
+        return labels
+
+    def uid_of(self, place: Place) -> str:
+        """The UID of a copy."""
+        return uid_of(self.model["metadata"]["uid"], place.site if self.per_site else place.bench)
 
     def name_of(self, place: Place) -> str:
         name = self.name.replace(MODEL_SITE, SITE_OF.format(place.site))

@@ -15,7 +15,8 @@ import orjson
 from msgspec import Struct
 
 from fakecluster.apiserver.errors import Refused
-from fakecluster.apiserver.server import JSON, Asked, Stream, take_apart
+from fakecluster.apiserver.requests import Asked, take_apart
+from fakecluster.apiserver.server import JSON, Stream
 from frappe_operator.kube.kinds import Kind
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, Transport, TransportError
 
@@ -278,7 +279,7 @@ class Faults:
             finally:
                 await lines.aclose()
 
-    async def _lines(self, answer: StreamResponse, kind: Kind) -> AsyncGenerator[bytes, None]:
+    async def _lines(self, answer: StreamResponse, kind: Kind) -> AsyncGenerator[list[bytes], None]:
         """The events of a watch, one a chunk, with what goes wrong."""
         held = b""
         with ExitStack() as holding:
@@ -286,10 +287,10 @@ class Faults:
                 if b'"BOOKMARK"' in line[:30]:
                     if held:
                         # A bookmark says that everything before it has come: it does not overtake.
-                        yield held
+                        yield [held]
                         held = b""
                         holding.close()
-                    yield line
+                    yield [line]
                     continue
                 due = self.course.of_event(kind)
                 if due is not None:
@@ -299,7 +300,7 @@ class Faults:
                     raise TransportError("Response payload is not completed")
                 if what == "gone":
                     gone = Refused(410, "Expired", "too old resource version")
-                    yield orjson.dumps({"type": "ERROR", "object": gone.status()}) + b"\n"
+                    yield [orjson.dumps({"type": "ERROR", "object": gone.status()}) + b"\n"]
                     return
                 if what == "silent":
                     with self.course.withholding():
@@ -313,16 +314,15 @@ class Faults:
                     continue
                 # Chunks end anywhere: cut each event in two.
                 middle = len(line) // 2
-                yield line[:middle]
-                yield line[middle:]
+                yield [line[:middle], line[middle:]]
                 if what == "double":
-                    yield line
+                    yield [line]
                 if held:
-                    yield held
+                    yield [held]
                     held = b""
                     holding.close()
             if held:
-                yield held
+                yield [held]
 
 
 async def _lines_of(answer: StreamResponse) -> AsyncIterator[bytes]:

@@ -1,7 +1,7 @@
 """Who owns which field: the managers of an object, and what applying and updating does to them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -113,20 +113,52 @@ def after(
     return {other: owned for other, owned in result.items() if owned}
 
 
-def rendered(managers: Managers, api_version: str, times: Mapping[Who, str]) -> list[Manifest]:
+def rendered(managers: Managers, api_version: str, changed: Mapping[Who, str]) -> list[Manifest]:
     """`metadata.managedFields` as it is sent."""
     return [
         {
             "manager": who.manager,
             "operation": who.operation,
             "apiVersion": api_version,
-            "time": times[who],
+            "time": changed[who],
             "fieldsType": "FieldsV1",
             "fieldsV1": _tree(owned),
             **({"subresource": who.subresource} if who.subresource else {}),
         }
         for who, owned in sorted(managers.items())
     ]
+
+
+def parsed(entries: Iterable[Manifest]) -> Managers:
+    """The managers that `metadata.managedFields` names: `rendered` the other way round."""
+    return {_who(entry): frozenset(_paths(entry["fieldsV1"], ())) for entry in entries}
+
+
+def times(entries: Iterable[Manifest]) -> dict[Who, str]:
+    """When each manager that `metadata.managedFields` names has last changed what it owns."""
+    return {_who(entry): entry["time"] for entry in entries}
+
+
+def _who(entry: Manifest) -> Who:
+    return Who(entry["manager"], entry["operation"], entry.get("subresource", ""))
+
+
+def _paths(tree: Manifest, above: Path) -> Iterable[Path]:
+    for word, below in tree.items():
+        if word == ".":
+            yield above
+        elif below:
+            yield from _paths(below, (*above, _element(word)))
+        else:
+            yield (*above, _element(word))
+
+
+@lru_cache(maxsize=4096)
+def _element(word: str) -> Element:
+    kind, _, rest = word.partition(":")
+    if kind == "k":
+        return Item(tuple(json.loads(rest).items()))
+    return Member(json.loads(rest)) if kind == "v" else rest
 
 
 @lru_cache(maxsize=4096)

@@ -3,19 +3,19 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 import orjson
 
 from fakecluster.apiserver import selectors
 from fakecluster.apiserver.errors import Refused, bad_request, expired, invalid
-from fakecluster.apiserver.store import Record
+from fakecluster.apiserver.requests import Asked, take_apart
+from fakecluster.apiserver.store import Change, Record
 from fakecluster.apiserver.verbs import Api
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
-from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse
+from frappe_operator.runtime.client.transport import Headers, Query, Response
 
 JSON = {"Content-Type": "application/json"}
 NOTHING_HERE = Response(404, {"Content-Type": "text/plain; charset=utf-8"}, b"404 page not found\n")
@@ -23,59 +23,8 @@ NOTHING_HERE = Response(404, {"Content-Type": "text/plain; charset=utf-8"}, b"40
 BOOKMARK_SECONDS = 60.0
 WATCH_SECONDS = 1800.0
 """How long a watch lasts that asks for no time of its own."""
-
-
-class Asked(NamedTuple):
-    """One request, taken apart."""
-
-    method: str
-    kind: Kind
-    namespace: str
-    name: str
-    subresource: str
-    query: Query
-    headers: Headers
-    body: bytes | None
-
-    @property
-    def ref(self) -> Ref:
-        return Ref(self.kind, self.namespace, self.name)
-
-    @property
-    def metadata_only(self) -> bool:
-        return "as=PartialObjectMetadata" in self.headers.get("Accept", "")
-
-    @property
-    def verb(self) -> str:
-        """The verb as RBAC and the audit log call it; an apply is told apart from other patches."""
-        if self.method == "GET":
-            return "watch" if self.query.get("watch") in {"1", "true"} else ("get" if self.name else "list")
-        if self.method == "PATCH":
-            return "apply" if "apply-patch" in self.headers.get("Content-Type", "") else "patch"
-        return {"POST": "create", "PUT": "update", "DELETE": "delete"}[self.method]
-
-
-def take_apart(
-    kinds: Iterable[Kind], method: str, path: str, query: Query, headers: Headers, body: bytes | None
-) -> Asked | None:
-    """What a request asks for; None when it is about none of these kinds."""
-    parts = [unquote(part) for part in path.strip("/").split("/")]
-    if parts[0] == "api" and len(parts) > 2:
-        group, version, rest = "", parts[1], parts[2:]
-    elif parts[0] == "apis" and len(parts) > 3:
-        group, version, rest = parts[1], parts[2], parts[3:]
-    else:
-        return None
-    namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in {"status", "finalize"}:
-        namespace, rest = rest[1], rest[2:]
-    for kind in kinds:
-        if (kind.group, kind.version, kind.plural) == (group, version, rest[0]):
-            name, subresource = [*rest[1:], "", ""][:2]
-            if method == "POST" and not name and body:
-                name = json.loads(body).get("metadata", {}).get("name", "")
-            return Asked(method, kind, namespace, name, subresource, query, headers, body)
-    return None
+BATCH = 64
+"""How many events of a watch are sent at once, where so many are there."""
 
 
 class Written(NamedTuple):
@@ -135,7 +84,7 @@ class ApiServer:
 
     def stream(
         self, path: str, *, query: Query | None = None, headers: Headers | None = None, timeout: float
-    ) -> AbstractAsyncContextManager[StreamResponse]:
+    ) -> AbstractAsyncContextManager["Stream"]:
         return self._stream(path, query or {}, headers or {})
 
     # --- one request
@@ -259,9 +208,8 @@ class ApiServer:
     def _page_start(self, asked: Asked) -> tuple[int, list[Record]]:
         token = asked.query.get("continue")
         if not token:
-            chosen = self._chosen(asked)
-            records = self.api.store.list(asked.kind, asked.namespace)
-            return self.api.store.version, [record for record in records if chosen(record.obj)]
+            selected = self._selected(asked)
+            return self.api.store.version, list(filter(selected, self.api.store.list(asked.kind, asked.namespace)))
         if token not in self._pages:
             raise bad_request("continue key is not valid")
         version, records = self._pages[token]
@@ -269,27 +217,30 @@ class ApiServer:
             raise expired("The provided continue parameter is too old to display a consistent list result.")
         return version, records
 
-    def _chosen(self, asked: Asked) -> Callable[[Manifest], bool]:
+    def _selected(self, asked: Asked) -> Callable[[Record], bool]:
+        """A test of the request's label and field selectors."""
+        label_selector, field_selector = (asked.query.get(f"{name}Selector", "") for name in ("label", "field"))
         try:
-            by_label = selectors.labels(asked.query.get("labelSelector", ""))
-            by_field = selectors.fields(asked.query.get("fieldSelector", ""))
+            by_label, by_field = selectors.labels(label_selector), selectors.fields(field_selector)
         except ValueError as error:
             raise bad_request(str(error)) from None
-        return lambda obj: by_label(obj["metadata"].get("labels", {})) and by_field(obj)
+        # An object that exists as JSON only is parsed only where a selector asks for what is in it.
+        return lambda record: (
+            (not label_selector or by_label(record.labels)) and (not field_selector or by_field(record.obj))
+        )
 
     def _wire(self, record: Record, asked: Asked, listed: bool = False) -> bytes:
         if asked.metadata_only:
-            partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
-            return orjson.dumps({**partial, "metadata": record.obj["metadata"]})
+            return record.metadata_wire
         if listed and asked.kind not in self.api.schemas and "." not in asked.kind.group.removesuffix(".k8s.io"):
             # In lists of built-in kinds the items do not say their kind.
-            return orjson.dumps({k: v for k, v in record.obj.items() if k not in {"apiVersion", "kind"}})
+            return _without_kind(record, asked.kind)
         return record.wire
 
     # --- watches
 
     @asynccontextmanager
-    async def _stream(self, path: str, query: Query, headers: Headers) -> AsyncIterator[StreamResponse]:
+    async def _stream(self, path: str, query: Query, headers: Headers) -> AsyncIterator["Stream"]:
         await self.pause()
         try:
             asked = take_apart(self.api.kinds, "GET", path, query, headers, None)
@@ -301,14 +252,14 @@ class ApiServer:
         except Refused as refused:
             yield Stream(refused.code, {**JSON, **refused.headers}, _once(orjson.dumps(refused.status())))
             return
-        lines = self._lines(asked)
+        batches = self._batches(asked)
         try:
-            yield Stream(200, JSON, lines)
+            yield Stream(200, JSON, batches)
         finally:
-            await lines.aclose()
+            await batches.aclose()
 
     def _check_watch(self, asked: Asked) -> None:
-        self._chosen(asked)
+        self._selected(asked)
         options = Ref(Kind("meta.k8s.io", "v1", "ListOptions", "listoptions"), "", "")
         if asked.query.get("sendInitialEvents") == "true":
             if asked.query.get("resourceVersionMatch") != "NotOlderThan":
@@ -320,10 +271,10 @@ class ApiServer:
             why = "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
             raise invalid(options, "resourceVersionMatch", why)
 
-    async def _lines(self, asked: Asked) -> AsyncGenerator[bytes, None]:
-        """The events of one watch, a JSON line each."""
+    async def _batches(self, asked: Asked) -> AsyncGenerator[list[bytes], None]:
+        """The events of one watch, a JSON line each, as many at once as there are."""
         store, query, clock = self.api.store, asked.query, self.api.clock
-        chosen, bookmarks = self._chosen(asked), query.get("allowWatchBookmarks") == "true"
+        selected, bookmarks = self._selected(asked), query.get("allowWatchBookmarks") == "true"
         ends = clock() + float(query.get("timeoutSeconds") or WATCH_SECONDS)
         initial = query.get("sendInitialEvents") == "true"
         text = query.get("resourceVersion", "")
@@ -333,53 +284,49 @@ class ApiServer:
             records = (
                 store.as_of(version, asked.kind, asked.namespace) if held else store.list(asked.kind, asked.namespace)
             )
-            for record in records:
-                if chosen(record.obj):
-                    yield self._event("ADDED", record, asked)
+            for start in range(0, len(records), BATCH):
+                batch = [self._event("ADDED", each, asked) for each in records[start : start + BATCH] if selected(each)]
+                if batch:
+                    yield batch
             if initial:
-                yield self._bookmark(asked, version, {"k8s.io/initial-events-end": "true"})
+                yield [self._bookmark(asked, version, {"k8s.io/initial-events-end": "true"})]
             await asyncio.sleep(held)
         else:
             version = int(text)
         feed = store.feed(asked.kind)
-        at, marked = feed.since(version), clock()
-        if version < store.oldest:
-            gone = expired(f"too old resource version: {version} ({store.oldest})")
-            yield orjson.dumps({"type": "ERROR", "object": gone.status()}) + b"\n"
+        oldest = max(store.oldest, feed.oldest)
+        if version < oldest:
+            gone = expired(f"too old resource version: {version} ({oldest})")
+            yield [orjson.dumps({"type": "ERROR", "object": gone.status()}) + b"\n"]
             return
-        while True:
-            for change in feed.changes[at:]:
-                at, version = at + 1, change.version
-                line = self._line(change.type, change.record, change.before, chosen, asked)
-                if line:
-                    yield line
-            if at < len(feed.changes):
-                continue
-            # What happened to other kinds moves the version on as well.
-            version = max(version, store.version)
-            left = ends - clock()
-            if bookmarks and (left <= 0 or clock() - marked >= BOOKMARK_SECONDS):
-                marked = clock()
-                yield self._bookmark(asked, version, {})
-                if at < len(feed.changes):
-                    continue
-            if left <= 0:
-                return
-            await feed.more(min(left, BOOKMARK_SECONDS))
+        with closing(feed.read_after(version)) as reader:
+            marked = clock()
+            while True:
+                while changes := reader.next(BATCH):
+                    version = changes[-1].version
+                    lines = [self._line(each, selected, asked) for each in changes]
+                    if batch := [line for line in lines if line]:
+                        yield batch
+                    reader.read(len(changes))
+                # What happened to other kinds moves the version on as well.
+                version = max(version, store.version)
+                left = ends - clock()
+                if bookmarks and (left <= 0 or clock() - marked >= BOOKMARK_SECONDS):
+                    marked = clock()
+                    yield [self._bookmark(asked, version, {})]
+                    if reader.behind:
+                        continue
+                if left <= 0:
+                    return
+                await feed.more(min(left, BOOKMARK_SECONDS))
 
-    def _line(
-        self,
-        event: str,
-        record: Record,
-        before: Record | None,
-        chosen: Callable[[Manifest], bool],
-        asked: Asked,
-    ) -> bytes:
+    def _line(self, change: Change, selected: Callable[[Record], bool], asked: Asked) -> bytes:
         """What a watcher sees of a change: an object whose labels no longer fit is gone for it."""
-        metadata = record.obj["metadata"]
-        if asked.namespace and metadata.get("namespace", "") != asked.namespace:
+        record, before = change.record, change.before
+        if asked.namespace and record.obj["metadata"].get("namespace", "") != asked.namespace:
             return b""
-        now, then = event != "DELETED" and chosen(record.obj), before is not None and chosen(before.obj)
+        now = change.type != "DELETED" and selected(record)
+        then = before is not None and selected(before)
         if not now and not then:
             return b""
         return self._event("ADDED" if not then else "DELETED" if not now else "MODIFIED", record, asked)
@@ -426,18 +373,43 @@ class ApiServer:
 
 
 class Stream(NamedTuple):
-    """A watch's answer."""
+    """The answer to a watch."""
 
     status: int
     headers: Headers
-    lines: AsyncIterator[bytes]
+    batches: AsyncIterator[list[bytes]]
+    """Its lines, those together that were there at the same time."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self.lines
+        return _Lines(self.batches)
 
 
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    yield body
+class _Lines:
+    """The lines of batches, one by one. No generator: one that is left half-way is closed by the event loop, later."""
+
+    def __init__(self, batches: AsyncIterator[list[bytes]]) -> None:
+        self._batches = batches
+        self._lines: Iterator[bytes] = iter(())
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while (line := next(self._lines, None)) is None:
+            self._lines = iter(await anext(self._batches))
+        return line
+
+
+async def _once(body: bytes) -> AsyncIterator[list[bytes]]:
+    yield [body]
+
+
+def _without_kind(record: Record, kind: Kind) -> bytes:
+    wire = record.wire
+    head = f'{{"apiVersion":"{kind.api_version}","kind":"{kind.kind}",'.encode()
+    if wire.startswith(head):
+        return b"{" + wire[len(head) :]
+    return orjson.dumps({name: value for name, value in record.obj.items() if name not in {"apiVersion", "kind"}})
 
 
 def _response(code: int, body: Manifest) -> Response:

@@ -9,8 +9,8 @@ import orjson
 
 from fakecluster.apiserver import defaulting, structured_merge, validation
 from fakecluster.apiserver.errors import Refused, already_exists, bad_request, conflict, forbidden, invalid, not_found
-from fakecluster.apiserver.managed_fields import Managers, Overlap, Who, after, applied, rendered, spelled
-from fakecluster.apiserver.store import Record, Store
+from fakecluster.apiserver.managed_fields import Managers, Overlap, Who, after, applied, rendered, spelled, times
+from fakecluster.apiserver.store import Record, Store, WrittenRecord
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
 
@@ -40,8 +40,9 @@ class Api:
         clock: Callable[[], float] = lambda: 0.0,
         more_kinds: Iterable[Kind] = (),
         crds: Iterable[Manifest] = (),
+        store: Store | None = None,
     ) -> None:
-        self.store = Store()
+        self.store = store or Store()
         self.clock = clock
         self.admission: list[Admission] = []
         self.kinds = {*kinds.ALL.values(), REPLICA_SET, *more_kinds}
@@ -49,7 +50,6 @@ class Api:
         self.kinds |= self.schemas.keys()
         self._born = 0
         self._addresses = 0
-        self._times: dict[str, dict[Who, str]] = {}
 
     # --- reading
 
@@ -145,8 +145,7 @@ class Api:
         waiting = {"Orphan": "orphan", "Foreground": "foregroundDeletion"}.get(policy, "")
         running = ref.kind == kinds.POD and live.obj["spec"].get("nodeName")
         finalizers = list(metadata.get("finalizers", []))
-        dependents = self._has_dependents(metadata["uid"])
-        if waiting and dependents and waiting not in finalizers:
+        if waiting and waiting not in finalizers and self._has_dependents(metadata["uid"]):
             finalizers.append(waiting)
         if ref.kind == kinds.NAMESPACE:
             finalizers = finalizers or ["kubernetes"]
@@ -221,14 +220,14 @@ class Api:
             new["metadata"]["managedFields"] = self._rendered(ref, new, live, managers)
         if dry_run:
             new["metadata"]["resourceVersion"] = live.obj["metadata"]["resourceVersion"] if live else ""
-            return Record(new, managers)
+            return WrittenRecord(new, managers)
         metadata = new["metadata"]
         kept = metadata.get("finalizers") or ref.kind in (kinds.POD, kinds.NAMESPACE)
         if "deletionTimestamp" in metadata and not kept:
             assert live is not None
             metadata["resourceVersion"] = live.obj["metadata"]["resourceVersion"]
             self.store.remove(ref)
-            return Record(new, managers)
+            return WrittenRecord(new, managers)
         return self.store.put(ref, new, managers)
 
     def _keep_fixed(self, ref: Ref, live: Record | None, new: Manifest, subresource: str) -> None:
@@ -288,11 +287,9 @@ class Api:
 
     def _rendered(self, ref: Ref, new: Manifest, live: Record | None, managers: Managers) -> list[Manifest]:
         before = live.managers if live else {}
-        times = self._times.setdefault(new["metadata"]["uid"], {})
-        for who, owned in managers.items():
-            if before.get(who) != owned:
-                times[who] = self.now()
-        return rendered(managers, ref.kind.api_version, times)
+        changed = times(live.obj["metadata"].get("managedFields", [])) if live else {}
+        changed |= {who: self.now() for who, owned in managers.items() if before.get(who) != owned}
+        return rendered(managers, ref.kind.api_version, changed)
 
     def _guard(self, ref: Ref, live: Record, sent: Manifest) -> None:
         metadata, having = sent.get("metadata") or {}, live.obj["metadata"]

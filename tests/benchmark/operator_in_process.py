@@ -1,4 +1,4 @@
-"""The product's controllers over a synthetic API server in the same process."""
+"""The operator's engine and controllers in this process, with the benchmark's API server as their transport."""
 
 import asyncio
 import functools
@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from benchmark.inline import Inline
 from benchmark.operator_process import controllers
-from benchmark.synthetic_objects import Population, Size
+from benchmark.server import MeasuredServer
+from benchmark.synthetic_objects import Size
 from benchmark.templates import Template, templates
 from frappe_operator.kube.kinds import SITE, Key, Kind
 from frappe_operator.runtime.cluster import Cluster
@@ -27,43 +27,43 @@ def models() -> list[Template]:
     return templates()
 
 
-def population(*benches: int) -> Population:
-    """Benches with so many sites each, ready and right."""
-    return Population(models(), Size(benches))
+def server_with(*benches: int) -> MeasuredServer:
+    """A server with benches of so many sites each, ready and right."""
+    return MeasuredServer(models(), Size(benches))
 
 
-class Bed:
-    """An operator that has begun, and what it does."""
+class RunningOperator:
+    """An operator that has running_operator, and what it does."""
 
-    def __init__(self, transport: Inline) -> None:
-        self.server = transport.server
-        self.looks: list[Key] = []
-        """Sites, in the order in which they were looked at."""
-        self._looked = asyncio.Event()
-        self.engine = Engine(transport, [self._counted(each) for each in controllers()])
+    def __init__(self, server: MeasuredServer) -> None:
+        self.server = server
+        self.reconciled: list[Key] = []
+        """Sites, in the order in which their reconciles began."""
+        self._done = asyncio.Event()
+        self.engine = Engine(server, [self._counted(each) for each in controllers()])
 
     def _counted(self, controller: Controller) -> Controller:
         async def reconcile(cluster: Cluster, key: Key) -> float | None:
             if controller.kind == SITE:
-                self.looks.append(key)
+                self.reconciled.append(key)
             try:
                 return await controller.reconcile(cluster, key)
             finally:
-                self._looked.set()
+                self._done.set()
 
         return controller._replace(reconcile=reconcile)
 
     async def until(self, true: Callable[[], bool]) -> None:
-        """Waits, asking again after each look."""
+        """Waits until the condition holds; it is checked after each reconcile."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not true():
-                self._looked.clear()
-                await self._looked.wait()
+                self._done.clear()
+                await self._done.wait()
 
     async def settled(self) -> None:
-        """Until every site was looked at and nothing waits."""
+        """Waits until every site was reconciled and the queues are empty."""
         sites = len(self.engine.cluster.cache.stores[SITE])
-        await self.until(lambda: len(set(self.looks)) == sites and not any(map(self._busy, self.engine.queues)))
+        await self.until(lambda: len(set(self.reconciled)) == sites and not any(map(self._busy, self.engine.queues)))
 
     def _busy(self, kind: Kind) -> bool:
         queue = self.engine.queues[kind]
@@ -72,16 +72,16 @@ class Bed:
 
 
 @asynccontextmanager
-async def begun(there: Population) -> AsyncIterator[Bed]:
-    """An operator that knows everything and has just begun to work."""
+async def running_operator(server: MeasuredServer) -> AsyncIterator[RunningOperator]:
+    """An operator that knows everything and has just running_operator to work."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    bed = Bed(Inline(there))
+    operator = RunningOperator(server)
     leading = asyncio.Event()
-    running = asyncio.create_task(bed.engine.run(leading))
+    running = asyncio.create_task(operator.engine.run(leading))
     try:
-        await bed.engine.synced.wait()
+        await operator.engine.synced.wait()
         leading.set()
-        yield bed
+        yield operator
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -89,11 +89,11 @@ async def begun(there: Population) -> AsyncIterator[Bed]:
 
 
 async def cpu_of_a_start(sites: int) -> float:
-    """Seconds of CPU for each site, until all were looked at."""
-    there = population(*[100] * (sites // 100))
+    """Seconds of CPU for each site, until all were reconciled."""
+    server = server_with(*[100] * (sites // 100))
     began = time.process_time()
-    async with begun(there) as bed:
-        await bed.settled()
+    async with running_operator(server) as operator:
+        await operator.settled()
         took = time.process_time() - began
-        assert not bed.server.writes
+        assert not server.operator_writes()
     return took / sites

@@ -8,7 +8,7 @@ import pytest
 from benchmark.isolated_process import alone
 from benchmark.memory import settled
 from benchmark.noop_requests import idle
-from benchmark.synthetic_objects import Population, Size
+from benchmark.synthetic_objects import Size, filled
 from benchmark.synthetic_server import synthetic
 from benchmark.templates import NAMESPACE_OF, SITE_OF
 from frappe_operator.kube.kinds import DEPLOYMENT, SITE, Key
@@ -16,7 +16,7 @@ from frappe_operator.kube.live import CONTROLLED_BY_US, Workload
 from frappe_operator.runtime.cache.decoding import Decoder
 from frappe_operator.runtime.cache.store import Store
 from frappe_operator.runtime.process.engine import WORKERS
-from tests.benchmark.operator_in_process import begun, cpu_of_a_start, models, population
+from tests.benchmark.operator_in_process import cpu_of_a_start, models, running_operator, server_with
 
 TIMES_PARSING = {"kubectl": 1.2, CONTROLLED_BY_US: 2.5}
 """CPU to take an object into the store ÷ to parse its JSON, by who has applied it: ours are verified as they come."""
@@ -24,9 +24,9 @@ FEW, MANY = 100, 500
 PER_SITE_GROWS = 1.5
 """CPU for each site at MANY ÷ at FEW."""
 BEHIND = WORKERS // 2
-"""The most looks at other sites between an edit and the look at the site that was edited."""
+"""The most reconciles of other sites between an edit and the reconcile of the site that was edited."""
 BYTES_PER_CHILD = 1_500
-"""Of resident memory after everything was looked at, a child's share of its site included."""
+"""Of resident memory after everything was reconciled, a child's share of its site included."""
 IN_MEMORY = (500, 2_000)
 """Sites for that: with fewer, what the process takes up while it reads is most of the difference."""
 TIMES = 2
@@ -40,10 +40,10 @@ def _models() -> None:
 
 @pytest.mark.parametrize(("manager", "times"), TIMES_PARSING.items())
 def test_taking_an_object_in_is_cheap_beside_parsing_it(manager: str, times: float) -> None:
-    there = Population(models(), Size((100,), bare=True, deployments=2_000))
+    there = filled(models(), Size((100,), bare=True, deployments=2_000))
     ours, its = f'"manager":"{CONTROLLED_BY_US}"'.encode(), f'"manager":"{manager}"'.encode()
     lines = [
-        b'{"type":"ADDED","object":' + each.whole.replace(ours, its) + b"}"
+        b'{"type":"ADDED","object":' + each.wire.replace(ours, its) + b"}"
         for each in there.objects[DEPLOYMENT].values()
     ]
     assert all(its in line for line in lines)
@@ -71,7 +71,7 @@ async def test_a_start_costs_each_site_the_same_however_many_there_are() -> None
     assert many / few < PER_SITE_GROWS
 
 
-def test_a_look_that_changes_nothing_asks_for_nothing() -> None:
+def test_a_reconcile_that_changes_nothing_makes_no_request() -> None:
     looks = idle()[0]
     assert {name: asked for name, asked in looks.sizes.items() if asked} == {}
 
@@ -87,43 +87,45 @@ def test_a_child_more_takes_little_memory() -> None:
 
 
 async def test_what_is_out_of_order_is_found_at_a_start_and_nothing_else_is_written() -> None:
-    there = population(60)
-    async with begun(there) as bed:
-        await bed.settled()
-        assert bed.server.writes == []
-        flipped = set(await bed.server.control("flip", {"every": 37}))
-    async with begun(there) as bed:
-        await bed.settled()
-        children = {where for _, _, where in bed.server.writes if where.split()[0] not in ("Event", "FrappeSite")}
+    server = server_with(60)
+    async with running_operator(server) as operator:
+        await operator.settled()
+        assert server.operator_writes() == []
+    flipped = set(await server.control("flip", {"every": 37}))
+    async with running_operator(server) as operator:
+        await operator.settled()
+        children = {
+            where for _, _, where in server.operator_writes() if where.split()[0] not in ("Event", "FrappeSite")
+        }
     assert flipped
     assert children == flipped
 
 
-async def test_an_edit_goes_before_everything_that_is_merely_looked_at_again() -> None:
-    there = population(100, 100, 100, 100)
+async def test_an_edit_goes_before_everything_that_is_merely_resynced() -> None:
+    server = server_with(100, 100, 100, 100)
     edited = Key(NAMESPACE_OF.format(3), SITE_OF.format(399))
-    async with begun(there) as bed:
-        await bed.until(lambda: len(bed.looks) > WORKERS)
-        await bed.server.control("edit", _larger(edited))
-        since = len(bed.looks)
-        await bed.until(lambda: any(_gunicorn(edited) == where for _, _, where in bed.server.writes))
-    assert len(bed.looks) - since <= BEHIND
+    async with running_operator(server) as operator:
+        await operator.until(lambda: len(operator.reconciled) > WORKERS)
+        await server.control("edit", _larger(edited))
+        since = len(operator.reconciled)
+        await operator.until(lambda: any(_gunicorn(edited) == where for _, _, where in server.operator_writes()))
+    assert len(operator.reconciled) - since <= BEHIND
 
 
 async def test_a_tenant_that_fails_a_lot_is_not_in_the_way_of_others() -> None:
     failing, quiet = NAMESPACE_OF.format(0), Key(NAMESPACE_OF.format(1), SITE_OF.format(200))
-    there = population(200, 5)
-    async with begun(there) as bed:
-        await bed.settled()
-        await bed.server.control("fail", {"namespace": failing})
-        flip = {"every": 1, "namespace": failing, "kind": "Deployment", "ending": "-gunicorn", "aloud": True}
-        await bed.server.control("flip", flip)
-        began = len(bed.looks)
-        await bed.until(lambda: len(bed.looks) > began + WORKERS)
-        await bed.server.control("edit", _larger(quiet))
-        since = len(bed.looks)
-        await bed.until(lambda: any(_gunicorn(quiet) == where for _, _, where in bed.server.writes))
-    assert len(bed.looks) - since <= BEHIND
+    server = server_with(200, 5)
+    async with running_operator(server) as operator:
+        await operator.settled()
+        await server.control("fail", {"namespace": failing})
+        flip = {"every": 1, "namespace": failing, "kind": "Deployment", "ending": "-gunicorn"}
+        await server.control("flip", flip)
+        began = len(operator.reconciled)
+        await operator.until(lambda: len(operator.reconciled) > began + WORKERS)
+        await server.control("edit", _larger(quiet))
+        since = len(operator.reconciled)
+        await operator.until(lambda: any(_gunicorn(quiet) == where for _, _, where in server.operator_writes()))
+    assert len(operator.reconciled) - since <= BEHIND
 
 
 def _larger(site: Key) -> dict[str, object]:

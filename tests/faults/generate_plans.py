@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from fakecluster.apiserver.server import Asked
+from fakecluster.apiserver.requests import Asked
 from fakecluster.faults import WRITES, Fault, StepFault, WatchFault, WatchTrouble
 from frappe_operator.kube import kinds
 from tests.faults.plan import Plan

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 import structlog
 
-from fakecluster.apiserver.server import Asked, take_apart
+from fakecluster.apiserver.requests import Asked, take_apart
 from fakecluster.faults import WRITES
 from frappe_operator.kube import kinds
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, Transport

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fakecluster.apiserver.server import Asked
+from fakecluster.apiserver.requests import Asked
 from fakecluster.apiserver.verbs import Api
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import seen_twice, settle

@@ -7,18 +7,18 @@ WORKERS ?= 2
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-setup: .venv/.ready ## Makes .venv with the locked versions of everything.
+setup: .venv/.ready ## Creates .venv with the locked versions of all dependencies.
 
 .venv/.ready: requirements-dev.txt pyproject.toml scripts/venv
 	@sh scripts/venv
 
-demo: setup ## Real cluster, operator, bench and site: ends with the site's answer. Ctrl-C takes it all down.
+demo: setup ## Starts a cluster, the operator, a bench and a site, and prints the site's answer. Ctrl-C removes everything.
 	@$(PYTHON) -m demo
 
-bench: setup ## What the operator costs: measures every promised figure, prints a table, writes build/bench.json.
+bench: setup ## Measures what the operator costs, prints a table, writes build/bench.json. ONLY="reading starting" for some.
 	@$(PYTHON) -m benchmark $(ONLY)
 
-test: lint ## Every check and test this machine can run.
+test: lint ## Runs every check and test that this machine can run.
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-node test-rest
 
 test-node: setup
@@ -28,39 +28,39 @@ test-node: setup
 test-rest: setup
 	$(PYTHON) -m pytest -n $(WORKERS) -m "not node"
 
-lint: setup ## Format, style, types, and the doors between the rooms.
+lint: setup ## Checks format, style, types, and the import contracts.
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-fast: setup ## The tests that need no cluster: seconds.
+fast: setup ## Runs the tests that need no cluster.
 	$(PYTHON) -m pytest -q -n $(WORKERS) tests/unit tests/golden tests/world tests/runtime tests/mutants/test_mutants.py
 
-faults: setup ## Everything that can go wrong, at every write of every scenario; then random edits and specs, and the model check.
+faults: setup ## Runs all fault plans: what can go wrong at every write of every scenario; then random edits and specs, and the model check.
 	$(PYTHON) -m tests.faults
 	WAYS=200 EXAMPLES=10000 $(PYTHON) -m pytest -q -n $(WORKERS) tests/world/test_order_of_edits.py tests/unit/cli/test_any_spec.py
 	@$(MAKE) --no-print-directory model
 
-mutants: setup ## Plants known bugs, one after the other, and shows that the tests catch each. ONLY="watch-*" for some.
+mutants: setup ## Plants known bugs, one after the other, and checks that the tests catch each. ONLY="watch-*" for some.
 	$(PYTHON) -m tests.mutants --workers $(WORKERS) $(ONLY)
 
-model: setup ## Every order of events for a small product: hundreds of thousands of states, each of which ends well.
+model: setup ## Checks every order of events for a small product: hundreds of thousands of states.
 	@$(PYTHON) -m tests.modelcheck
 
-golden: setup ## Writes the golden files anew; read the difference before you commit it. `python -m tests.golden` shows them.
+golden: setup ## Regenerates the golden files. Read the difference before you commit it; `python -m tests.golden` shows them.
 	$(PYTHON) -m tests.golden update
 
-manifests: setup ## Writes deploy/ anew from the code.
+manifests: setup ## Regenerates deploy/ and the reference pages from the code.
 	@sh scripts/manifests
 
-up: setup ## Starts a local cluster with a real node, and leaves it running.
+up: setup ## Starts a local cluster with a real node and leaves it running.
 	@$(PYTHON) -m sandbox up --tier node
 
-down: setup ## Takes that cluster down.
+down: setup ## Removes that cluster.
 	@$(PYTHON) -m sandbox down
 
-status: setup ## Says what of it runs.
+status: setup ## Shows the state of that cluster.
 	@$(PYTHON) -m sandbox status
 
 lock: ## Locks the newest versions that pyproject.toml allows (needs uv).

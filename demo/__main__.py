@@ -1,4 +1,4 @@
-"""`make demo`: a cluster, the operator, a bench, a site; then its answer. Stays up until Ctrl-C on a terminal."""
+"""`make demo`: starts a cluster, the operator, a bench and a site, and prints the site's answer. Ctrl-C removes all."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ class Place(NamedTuple):
     pods: bool
     """Whether pods really run."""
     image: str
-    """What plays Frappe, in words."""
+    """The image of Frappe, in words."""
 
 
 def main() -> int:
@@ -43,7 +43,7 @@ def main() -> int:
         with shown() as progress:
             place = stack.enter_context(_place(progress))
             operator = Operator(place.kubectl, State(folder()))
-            with progress.step("Operator: kinds, rights, process"):
+            with progress.step("Installing and starting the operator"):
                 operator.install()
                 operator.start()
             stack.callback(operator.stop)
@@ -53,7 +53,7 @@ def main() -> int:
             stack.enter_context(_answers(place))
         _tell(place)
         if stay:
-            print("\nCtrl-C takes everything down.", flush=True)
+            print("\nPress Ctrl-C to remove everything.", flush=True)
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
     return 0
@@ -71,30 +71,30 @@ def _place(progress: Progress) -> Iterator[Place]:
     if given := os.environ.get("KUBECONFIG"):
         program = shutil.which("kubectl")
         if program is None:
-            sys.exit("KUBECONFIG is set, but kubectl is not on PATH: install it, or unset KUBECONFIG")
-        yield Place(Kubectl(program, Path(given)), True, "the image your cluster pulls: frappe/erpnext:version-15")
+            sys.exit("KUBECONFIG is set, but kubectl is not in PATH: install kubectl, or unset KUBECONFIG")
+        yield Place(Kubectl(program, Path(given)), True, "frappe/erpnext:version-15, as pulled by your cluster")
         return
     tier = cast("Tier", os.environ.get("TIER")) or default_tier()
     cluster = Cluster(folder(), progress)
     if cluster.up_as:
-        sys.exit(f"a demo is running already: export KUBECONFIG={cluster.kubeconfig}")
+        sys.exit(f"a demo is already running; to use it: export KUBECONFIG={cluster.kubeconfig}")
     try:
         cluster.up(tier, STAGES if tier == "simulated" else ())
-        image = _images(cluster, progress) if tier == "node" else "nothing: pods are simulated"
+        image = _images(cluster, progress) if tier == "node" else "none, because pods are simulated"
         yield Place(Kubectl.of(cluster), tier == "node", image)
     finally:
-        with progress.step("Taking the cluster down"):
+        with progress.step("Removing the cluster"):
             cluster.down()
 
 
 def _images(cluster: Cluster, progress: Progress) -> str:
     """Brings the images to the node, and says which they are."""
-    with progress.step("Images"):
+    with progress.step("Loading images"):
         if images.official_available(cluster.node.pull):
             return f"the official image {images.OFFICIAL}"
         for tar in images.build(progress):
             cluster.node.load_image(tar)
-    return "a stand-in for Frappe 15, built here; MariaDB, Redis and nginx are the real ones"
+    return "a stand-in for Frappe 15, built on this machine; MariaDB, Redis and nginx are the real programs"
 
 
 @contextlib.contextmanager
@@ -121,16 +121,16 @@ def _answers(place: Place) -> Iterator[None]:
         said = forward.stdout.readline()
         found = re.search(r"127\.0\.0\.1:(\d+)", said)
         if found is None:
-            raise SystemExit(f"kubectl port-forward said: {said}")
+            raise SystemExit(f"kubectl port-forward failed: {said}")
         url = f"http://127.0.0.1:{found[1]}"
         page = _get(f"{url}/login")
         asset = re.search(r'"(/assets/[^"]+\.(?:js|css))"', page)
         if asset is None:
-            raise SystemExit("the login page names no asset")
+            raise SystemExit("the login page refers to no asset")
         for path in ("/api/method/ping", asset[1]):
             answer = _get(url + path)
             print(f"\n$ curl -H 'Host: {HOST}' {url}{path}\n{answer[:200].strip()}")
-        print(f"\nThe site: http://{HOST}:{found[1]}/  (Administrator)")
+        print(f"\nSite: http://{HOST}:{found[1]}/ (log in as Administrator)")
         yield
     finally:
         forward.terminate()
@@ -146,10 +146,10 @@ def _get(url: str) -> str:
 
 def _tell(place: Place) -> None:
     get = f"kubectl get secret {SITE}-admin --namespace={NAMESPACE}"
-    print(f"\nWhat plays Frappe: {place.image}.")
+    print(f"\nFrappe image: {place.image}.")
     if not place.pods:
-        print("Not shown, for want of a real node (root on Linux): pods, files, databases, and the site's answer.")
-    print(f"Its password:  {get} -o jsonpath='{{.data.password}}' | base64 -d")
+        print("Pods, files, databases and the site's answer are not shown: they need a real node (root on Linux).")
+    print(f"Password: {get} -o jsonpath='{{.data.password}}' | base64 -d")
     print(f"export KUBECONFIG={place.kubectl.kubeconfig}")
     print(place.kubectl("get", "frappebench,frappesite", f"--namespace={NAMESPACE}"), flush=True)
 

@@ -42,14 +42,16 @@ def default_root() -> Path:
     return Path(chosen) if chosen else states / "frappe-operator-sandbox"
 
 
-State = Annotated[Path, typer.Option("--state", default_factory=default_root, help="The folder the cluster lies in.")]
+State = Annotated[Path, typer.Option("--state", default_factory=default_root, help="State folder of the cluster.")]
 
-ChosenTier = Annotated[Tier, typer.Option("--tier", default_factory=default_tier, help="How much of a cluster.")]
+ChosenTier = Annotated[
+    Tier, typer.Option("--tier", default_factory=default_tier, help="Parts of the cluster that are started.")
+]
 
 
 @app.command()
 def up(state: State, tier: ChosenTier) -> None:
-    """Bring a cluster up, or say that it is up."""
+    """Start a cluster, unless it is running."""
     with progress.shown() as shown:
         Cluster(state, shown).up(tier)
     typer.echo(f"export KUBECONFIG={Cluster(state, shown).kubeconfig}")
@@ -57,7 +59,7 @@ def up(state: State, tier: ChosenTier) -> None:
 
 @app.command()
 def down(state: State) -> None:
-    """Take the cluster down; only its logs stay."""
+    """Remove the cluster. Only its logs are kept."""
     with progress.shown() as shown:
         if not Cluster(state, shown).down():
             shown.note(f"there is no cluster in {state}")
@@ -65,17 +67,17 @@ def down(state: State) -> None:
 
 @app.command()
 def status(state: State) -> None:
-    """Say what runs. Ends with 1 unless all of the cluster is up."""
+    """Show what is running. The exit code is 1 unless all of the cluster is running."""
     for other in slots.clusters():
         if other != state.absolute():
-            typer.echo(f"(another cluster lies in {other})")
+            typer.echo(f"(there is another cluster in {other})")
     found = Cluster(state, progress.plain())
     facts = found.state.facts
     if not facts:
         typer.echo(f"there is no cluster in {state}")
         raise typer.Exit(1)
     what = f"Kubernetes {facts['kubernetes']} ({facts['tier']}) in {found.state.root}"
-    typer.echo(f"{what}: {'up' if found.up_as else 'NOT completely up; `up` repairs it'}")
+    typer.echo(f"{what}: {'running' if found.up_as else 'NOT completely running; `up` repairs it'}")
     ports = found.state.ports
     for name in reversed(found.state.processes):
         pid = Process(found.state, name).pid
@@ -88,7 +90,7 @@ def status(state: State) -> None:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def kubectl(context: typer.Context, state: State) -> None:
-    """Run kubectl as the cluster's administrator. `--state` comes first."""
+    """Run kubectl as administrator of the cluster. Options of kubectl follow `--state`."""
     found = Cluster(state, progress.plain())
     if not found.kubeconfig.exists():
         sys.exit(f"there is no cluster in {state}")

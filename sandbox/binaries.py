@@ -201,7 +201,7 @@ def _build(module: Module, names: Sequence[str], go: Path, progress: Progress) -
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress.note(f"another process builds {module.name}; waiting for it")
+            progress.note(f"waiting for another process that builds {module.name}")
             fcntl.flock(held, fcntl.LOCK_EX)
         # Nobody else is building now: what lies here half-made is nobody's.
         for leftover in home.glob("partial-*"):

@@ -25,7 +25,7 @@ def build(progress: Progress) -> Path:
     with _alone(folder.parent / "busybox.lock"):
         if layout.exists():
             return layout
-        with progress.step("An image of busybox"):
+        with progress.step("Building a busybox image"):
             layer = oci.layer(folder, _fill)
             path = ["PATH=/bin"]
             forever = {"Env": path, "Entrypoint": ["/bin/tail", "-f", "/dev/null"], "User": "65534"}

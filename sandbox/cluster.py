@@ -88,10 +88,10 @@ class Cluster:
                     raise DifferentClusterError(
                         f"another cluster is up in {self.state.root} (tier {self.up_as}): take it down first"
                     )
-                self._progress.note(f"the cluster in {self.state.root} is up already")
+                self._progress.note(f"the cluster in {self.state.root} is already running")
                 return
             if self.state.facts or self.state.processes:
-                with self._progress.step("Clearing away what an earlier run left"):
+                with self._progress.step("Removing what an earlier run left behind"):
                     self._take_down()
             # Before anything is started: a build takes minutes, and is often interrupted.
             self._binaries(_PROGRAMS[tier])
@@ -109,7 +109,7 @@ class Cluster:
         with self.state.locked():
             if not (self.state.facts or self.state.processes):
                 return False
-            with self._progress.step(f"Taking down the cluster in {self.state.root}"):
+            with self._progress.step(f"Removing the cluster in {self.state.root}"):
                 self._take_down()
             return True
 

@@ -60,11 +60,11 @@ class ControlPlane:
         """Start it and wait until it answers and its controllers have begun. Raises `ProcessError` if it does not."""
         authority = self.authority
         self._write_kubeconfig(self.kubeconfig, "admin", authority.issue("admin", "admin", ("system:masters",)))
-        with self._progress.step("etcd"):
+        with self._progress.step("Starting etcd"):
             self._start_etcd()
-        with self._progress.step("kube-apiserver"):
+        with self._progress.step("Starting kube-apiserver"):
             self._start_api_server(authority)
-        with self._progress.step("kube-controller-manager and kube-scheduler"):
+        with self._progress.step("Starting kube-controller-manager and kube-scheduler"):
             self._start_controllers()
 
     def down(self) -> None:

@@ -53,13 +53,13 @@ class Node:
             raise NodeError(f"the cluster's folder {self._state.root} would be hidden from its node: choose another")
         debian_packages.install(self._progress)
         image = busybox.build(self._progress)
-        with self._progress.step("containerd"):
+        with self._progress.step("Starting containerd"):
             self._control_group.make()
             self._enclosure.up()
             self._network.up()
             self._containerd.up()
             self._containerd.load(image)
-        with self._progress.step("kubelet, kube-proxy and CoreDNS"):
+        with self._progress.step("Starting kubelet, kube-proxy and CoreDNS"):
             node = self._network.node
             self._kubelet.start(node, self._state.addresses.bridge)
             self._kubelet.start_proxy(node)

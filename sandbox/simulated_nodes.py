@@ -42,7 +42,7 @@ class SimulatedNodes:
         `stages` are files of kwok's Stage objects that add to those in `sandbox/stages`; where both fit an object,
         one with a `weight` is taken. Raises `ProcessError` if kwok does not start, for one because of a bad stage.
         """
-        with self._progress.step(f"{len(NODES)} simulated nodes"):
+        with self._progress.step(f"Starting {len(NODES)} simulated nodes"):
             kwok = Process(self._state, "kwok")
             kwok.start(
                 [

@@ -53,7 +53,7 @@ class Volumes:
 
     def up(self) -> None:
         """Make the default StorageClass and start answering claims. Returns at once: claims wait for it."""
-        with self._progress.step("Volumes"):
+        with self._progress.step("Starting the volume provisioner"):
             self._control.kubectl("apply", "-f", "-", input=json.dumps(storage_class()))
             self._process.start(
                 [

@@ -23,57 +23,57 @@ SIZES = {f"componentResources.{camel(name)}": name for name in DEFAULTS} | {"dat
 CONDITIONS: dict[Kind, dict[str, str]] = {
     BENCH: {
         "StorageReady": "The common storage can be mounted.",
-        "ImageReady": "The image was run once: its apps and versions are known, its built assets are published.",
-        "CacheReady": "Both Redis servers are up: the cache, and the queue.",
-        "DatabaseReady": "The bench's MariaDB is up, or no site uses it.",
-        "ProxyReady": "The proxy is up.",
+        "ImageReady": "The image was inspected: its apps and versions are known, its built assets are published.",
+        "CacheReady": "Both Redis servers are available: the cache and the queue.",
+        "DatabaseReady": "The bench's MariaDB server is available, or no site uses it.",
+        "ProxyReady": "The proxy is available.",
     },
     SITE: {
-        "BenchReady": "The bench has what the site needs: storage, cache, proxy.",
+        "BenchReady": "The bench provides what the site needs: storage, cache, proxy.",
         "StorageReady": "The volume for the site's files can be mounted.",
-        "DatabaseReady": "Database and user exist, or yours was checked; the server answers.",
-        "SiteCreated": "The site was created, once.",
-        "Configured": "The site has its present address and database credentials; no Secret made for it is lost.",
-        "AppsInstalled": "The apps are installed.",
+        "DatabaseReady": "Database and user exist, or the external database was checked; the server is available.",
+        "SiteCreated": "Frappe has created the site. This happens once.",
+        "Configured": "The site has its current address and database credentials; no generated Secret is lost.",
+        "AppsInstalled": "The apps are installed on the site.",
         "WorkloadsReady": "All pods are ready: web, realtime, scheduler, workers.",
-        "Routed": "Every host is the site's, and every proxy knows it.",
-        "Serving": "Frappe answers a ping that comes the way a visitor does. Ready sites are asked again, each once a "
-        "minute; beyond 600 sites in turn, ten a second.",
+        "Routed": "Every host name belongs to the site, and every replica of the proxy knows it.",
+        "Serving": "Frappe answers a ping through the proxy with 200. Ready sites are probed in turn: each once a "
+        "minute up to 600 sites, beyond that ten sites per second.",
     },
 }
 COMMON_CONDITIONS = {
-    "Ready": "All of the above. Its reason and message are those of the first that is not so.",
-    "Reconciling": "Something is still coming; waiting helps.",
-    "Stalled": "Somebody must act; the message says what to do.",
+    "Ready": "All of the above are true. Otherwise, reason and message are those of the first that is not.",
+    "Reconciling": "Something is in progress; waiting helps.",
+    "Stalled": "Waiting does not help; the message says what to do.",
 }
 SECRETS: dict[Kind, tuple[tuple[str, str, str], ...]] = {
     BENCH: (
         (
             "`<bench>-redis`",
             "The password of both Redis servers: `password` for clients, the same in `redis.conf` for the servers.",
-            "Both servers restart, then every pod of the sites. What is queued stays; a job that is at work may fail.",
+            "Both servers restart, then every pod of the sites. Queued jobs are kept; a running job may fail.",
         ),
         (
             "`<bench>-mariadb-root`",
-            "Root of the bench's MariaDB: `host`, `port`, `username`, `password`.",
-            "MariaDB restarts, sets the password, and is up once root has logged in with it: seconds for the sites.",
+            "Login of root on the bench's MariaDB: `host`, `port`, `username`, `password`.",
+            "MariaDB restarts and sets the password. Sites are interrupted for seconds.",
         ),
     ),
     SITE: (
         (
             "`<site>-db-connection`",
-            "The site's own user of its database in the bench's MariaDB.",
-            "A Job gives the password to the user and to the site. No pod restarts.",
+            "Login of the site's user on the bench's MariaDB: `host`, `port`, `database`, `username`, `password`.",
+            "A Job sets the password on the server and in the site. No pod restarts.",
         ),
         (
             "`<site>-admin`",
-            "Administrator's first password.",
-            "Of a site that exists: an edit changes nothing, and a lost one is not made again. `Configured` says what "
+            "The initial password of Administrator.",
+            "If the site exists: an edit has no effect, and a lost Secret is not created again; `Configured` says what "
             "to do.",
         ),
     ),
 }
-"""Name, what is in it, and what follows when it is edited, or deleted and made again."""
+"""Name, content, and what happens when it is edited or deleted."""
 
 EXAMPLES = {BENCH: "sizes.yaml", SITE: "two-sites.yaml"}
 
@@ -103,25 +103,26 @@ def page(kind: Kind) -> str:
         f"From [examples/{EXAMPLES[kind]}](../examples/{EXAMPLES[kind]}):",
         f"```yaml\n{_example(kind)}```",
         "## Spec",
-        "Unknown fields are refused. A field that is not given takes the default named here; defaults are decided when "
-        "the object is looked at and never written into it.",
+        "Unknown fields are rejected. A field that is not set has the default named here; defaults are not written "
+        "into the object.",
         _fields(spec),
         *_rules(spec),
         "## Status",
         _fields(status),
         "## Conditions",
-        "What belongs to a condition is created once those it comes after are true. What exists is always kept right, "
-        "and comes back when it is deleted, whatever else is not true and whatever is wrong with the spec.",
+        "The child objects of a condition are created once the conditions that it comes after are true. Existing child "
+        "objects are always kept as declared, and are created again when they are deleted, whatever other condition is "
+        "false.",
         _conditions(kind),
         "## Children",
-        "Names longer than a label may be are cut, and told apart by a fingerprint. Volumes of StatefulSets stay, as "
-        "Kubernetes leaves them.",
+        "Names that are longer than a label value may be are shortened and end in a hash. Volumes of StatefulSets are "
+        "kept when their owner is deleted, as Kubernetes does.",
         _children(kind),
         "## Secrets",
-        "They are generated once. One that is deleted is made again with another password, where that can be set where "
-        "it belongs; one that is edited counts in the same way. Any new version of a Secret counts, were it only a "
-        "label: leave them alone otherwise.",
-        _table(("name", "what is in it", "when it is edited or deleted"), SECRETS[kind]),
+        "These Secrets are generated once. A Secret that is deleted is generated again with another password where the "
+        "operator can set that password; an edited password is set in the same way. Every new version of a Secret has "
+        "this effect, even if only a label changed: do not edit them for other reasons.",
+        _table(("name", "content", "when it is edited or deleted"), SECRETS[kind]),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -209,14 +210,18 @@ def _rules(schema: Schema) -> Iterator[str]:
     """What the API server refuses, by what it says."""
     fields: dict[str, list[str]] = {}
     for field, message in _rules_of(schema, "spec"):
-        fields.setdefault(message, []).append(f"`{field}`")
-    yield "What the API server refuses beside unknown fields and wrong types, and what it says:"
-    yield _table(("message", "of"), [(message, ", ".join(places)) for message, places in fields.items()])
+        # The same for every component.
+        places = fields.setdefault(message, [])
+        place = f"`{re.sub(r'componentResources[.][a-zA-Z]+', 'componentResources.*', field)}`"
+        if place not in places:
+            places.append(place)
+    yield "The API server rejects these values, besides unknown fields and wrong types:"
+    yield _table(("message", "field"), [(message, ", ".join(places)) for message, places in fields.items()])
 
 
 def _rules_of(schema: Schema, where: str) -> Iterator[tuple[str, str]]:
     for rule in schema.get(crd.VALIDATIONS, []):
-        yield f"`{where}`", rule["message"]
+        yield where, rule["message"]
     for name, inner in schema.get("properties", {}).items():
         yield from _rules_of(inner, f"{where}.{name}")
     if "items" in schema:
@@ -232,10 +237,8 @@ def _children(kind: Kind) -> str:
         for child in (*stage.children, *stage.once):
             called = re.sub("-[0-9a-f]{8,}$", "-<hash>", child["metadata"]["name"].replace(name, placeholder))
             kept = "ownerReferences" in child["metadata"]
-            rows.append(
-                (f"`{called}`", child["kind"], stage.condition, "stays with the data" if kept else "goes with it")
-            )
-    return _table(("name", "kind", "for", f"when the {kind.kind} goes"), rows)
+            rows.append((f"`{called}`", child["kind"], stage.condition, "kept with the data" if kept else "deleted"))
+    return _table(("name", "kind", "condition", f"when the {kind.kind} is deleted"), rows)
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -49,7 +49,7 @@ def test_a_cluster_is_up_once_and_leaves_no_trace(root: Path):
     assert cluster.kubectl("get", "--raw", "/readyz") == "ok"
 
     Cluster(root, plain(said)).up("control-plane")
-    assert "is up already" in said.getvalue()
+    assert "is already running" in said.getvalue()
     assert {name: Process(cluster.state, name).pid for name in cluster.state.processes} == pids
     with pytest.raises(DifferentClusterError, match="tier control-plane"):
         cluster.up("simulated")

@@ -15,7 +15,7 @@ from frappe_operator.bench import controller as bench
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.runtime.controller import Controller
-from frappe_operator.runtime.queue.queue import REST_SECONDS
+from frappe_operator.runtime.queue.queue import MIN_INTERVAL_SECONDS
 from frappe_operator.site import controller as site
 
 PATIENCE_SECONDS = 900.0
@@ -95,7 +95,7 @@ class Process:
             states = (f'{{kind="{kind}",state="{state}"}}' for kind in objects for state in ("ready", "running"))
             busy = any(told.get(f"frappe_operator_queue_keys{state}", 1) for state in states)
             calm = calm + POLL_SECONDS if looked_at and not busy else 0.0
-            return calm > REST_SECONDS
+            return calm > MIN_INTERVAL_SECONDS
 
         self.until(settled, f"{objects} to be looked at", POLL_SECONDS)
 

@@ -19,7 +19,7 @@ from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import cached_kinds
 from frappe_operator.runtime.queue.handlers import EventHandlers
 from frappe_operator.runtime.queue.queue import Priority, Queue
-from frappe_operator.runtime.queue.reconcile import look
+from frappe_operator.runtime.queue.reconcile import reconcile_key
 from tests.modelcheck.objects import ENTRIES, NOTHING, body
 from tests.modelcheck.server import Answer, Asked, response, take_apart
 from tests.modelcheck.toy import CONTROLLER, KEY, REFS
@@ -233,7 +233,7 @@ class Run:
     async def _turn(self) -> None:
         key = await self._queue.take()
         try:
-            self.outcome = await look(self._cluster, CONTROLLER, self._queue, key)
+            self.outcome = await reconcile_key(self._cluster, CONTROLLER, self._queue, key)
         finally:
             self._queue.done(key)
 

@@ -52,7 +52,7 @@ def no_precondition(patch: pytest.MonkeyPatch) -> None:
     """Deletes whatever has the name."""
 
     async def delete(self: Client, kind: Any, namespace: str, name: str, uid: str, **more: Any) -> bytes:
-        return await self._ask("delete", kind, "DELETE", kind.path(namespace, name), body=b"{}")
+        return await self._request("delete", kind, "DELETE", kind.path(namespace, name), body=b"{}")
 
     patch.setattr(Client, "delete", delete)
 

@@ -33,7 +33,7 @@ MUTANTS = [
         "resyncs-starve",
         "Among endless edits a key that failed is never retried.",
         Queue._next,
-        always_false("_turn UNFAIR_EVERY"),
+        always_false("_taken UNFAIR_EVERY"),
         (f"{QUEUE}::test_what_is_least_urgent_gets_its_turn_among_endless_edits",),
     ),
     Mutant(
@@ -53,14 +53,14 @@ MUTANTS = [
     Mutant(
         "endless-reconcile-keeps-its-key",
         "A reconcile that never ends keeps its key and its worker for ever.",
-        reconcile.look,
+        reconcile.reconcile_key,
         argument("timeout", 0, "None"),
         (f"{RECONCILE}::test_a_reconcile_that_never_ends_is_given_up",),
     ),
     Mutant(
         "exception-ends-the-operator",
         "An unexpected exception ends the worker, and with it the process: one bad site stops all.",
-        reconcile.look,
+        reconcile.reconcile_key,
         does_not_catch("Exception"),
         (f"{RECONCILE}::test_a_mistake_of_ours_is_said_without_its_words",),
     ),

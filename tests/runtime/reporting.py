@@ -7,7 +7,7 @@ from typing import Any
 from frappe_operator.kube.kinds import EVENT, Key, Manifest, Ref
 from frappe_operator.kube.stage import Reason, Verdict
 from frappe_operator.runtime.controller import Controller
-from frappe_operator.runtime.queue.reconcile import look
+from frappe_operator.runtime.queue.reconcile import reconcile_key
 from frappe_operator.runtime.status.report import report
 from tests.runtime.environment import OWNER, TOY, Bed
 
@@ -46,7 +46,7 @@ async def looked(bed: Bed, reconcile: Callable[[], Awaitable[float | None]], tim
     outcome = ""
     queue = bed.engine.queues[TOY]
     for _ in range(times):
-        outcome = await look(bed.cluster, Controller(TOY, ask), queue, OWNER)
+        outcome = await reconcile_key(bed.cluster, Controller(TOY, ask), queue, OWNER)
         await asyncio.sleep(0.1)
     return outcome
 

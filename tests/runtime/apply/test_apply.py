@@ -8,7 +8,7 @@ from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, INGRESS, JOB, PVC
 from frappe_operator.kube.live import Live
 from frappe_operator.kube.readiness import exist
 from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict
-from frappe_operator.runtime.queue.queue import REST_SECONDS
+from frappe_operator.runtime.queue.queue import MIN_INTERVAL_SECONDS
 from tests.runtime.environment import (
     NS,
     OWNER,
@@ -306,10 +306,10 @@ async def test_a_kind_that_nobody_watches_is_a_mistake() -> None:
 async def test_children_have_their_owner_looked_at_when_they_change() -> None:
     async with a_bed(leading=True) as bed:
         await bed.apply(stage(a_config()))
-        await asyncio.sleep(2 * REST_SECONDS)
+        await asyncio.sleep(2 * MIN_INTERVAL_SECONDS)
         bed.looked_at.clear()
         await bed.edit(CONFIG_MAP, "bear-config", {"data": {"size": "2"}})
         assert bed.looked_at == [OWNER]
         await bed.delete(CONFIG_MAP, "bear-config")
-        await asyncio.sleep(REST_SECONDS)
+        await asyncio.sleep(MIN_INTERVAL_SECONDS)
         assert bed.looked_at == [OWNER, OWNER]

@@ -10,7 +10,7 @@ from fakecluster.virtual_time import VirtualLoop
 from frappe_operator.kube.kinds import Key
 from frappe_operator.runtime.queue.queue import (
     LONGEST_RETRY_SECONDS,
-    REST_SECONDS,
+    MIN_INTERVAL_SECONDS,
     SHORTEST_RETRY_SECONDS,
     Priority,
     Queue,
@@ -81,8 +81,8 @@ async def test_a_burst_of_events_after_a_look_is_one_look() -> None:
     await looked_at(queue, A)
     for _ in range(4):
         queue.add(A)
-        await asyncio.sleep(REST_SECONDS / 5)
-    assert (await queue.take(), now()) == (A, REST_SECONDS)
+        await asyncio.sleep(MIN_INTERVAL_SECONDS / 5)
+    assert (await queue.take(), now()) == (A, MIN_INTERVAL_SECONDS)
     queue.done(A)
     assert await nothing_comes(queue, 1000)
 
@@ -101,9 +101,9 @@ async def test_an_event_long_after_the_last_look_is_looked_at_at_once() -> None:
     queue = a_queue()
     await looked_at(queue, A)
     await looked_at(queue, B)
-    await asyncio.sleep(REST_SECONDS)
+    await asyncio.sleep(MIN_INTERVAL_SECONDS)
     queue.add(A)
-    assert (await queue.take(), now()) == (A, REST_SECONDS)
+    assert (await queue.take(), now()) == (A, MIN_INTERVAL_SECONDS)
 
 
 @virtual
@@ -112,7 +112,7 @@ async def test_a_key_that_has_rested_is_as_urgent_as_before() -> None:
     await looked_at(queue, A)
     queue.add(B, Priority.RESYNC)
     queue.add(A, Priority.EVENT)
-    await asyncio.sleep(REST_SECONDS)
+    await asyncio.sleep(MIN_INTERVAL_SECONDS)
     assert [await queue.take() for _ in range(2)] == [A, B]
 
 
@@ -120,10 +120,10 @@ async def test_a_key_that_has_rested_is_as_urgent_as_before() -> None:
 async def test_a_key_that_was_to_be_looked_at_anyway_comes_no_later_for_an_event() -> None:
     queue = a_queue()
     await looked_at(queue, A)
-    queue.add_after(A, REST_SECONDS / 2)
+    queue.add_after(A, MIN_INTERVAL_SECONDS / 2)
     queue.add(A, Priority.EVENT)
     queue.add(B, Priority.RESYNC)
-    await asyncio.sleep(REST_SECONDS / 2)
+    await asyncio.sleep(MIN_INTERVAL_SECONDS / 2)
     assert [await queue.take() for _ in range(2)] == [A, B]
 
 

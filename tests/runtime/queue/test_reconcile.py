@@ -7,7 +7,7 @@ import pytest
 from frappe_operator.kube.stage import Blocked, Reason, Waiting
 from frappe_operator.runtime.client.errors import ApiError, Conflict
 from frappe_operator.runtime.client.transport import TransportError
-from frappe_operator.runtime.queue.reconcile import PATIENCE, UNDECIDED_AGAIN_SECONDS
+from frappe_operator.runtime.queue.reconcile import FAILURES_BEFORE_REPORT, UNDECIDED_REQUEUE_SECONDS
 from tests.runtime.environment import OWNER, TOY, a_bed
 from tests.runtime.reporting import YES, conditions, looked, raising, say, status
 from tests.runtime.virtual_time import virtual
@@ -36,7 +36,7 @@ async def test_blocked_is_looked_at_again_in_a_minute_and_written_once() -> None
         bed.writes()
         started = asyncio.get_running_loop().time()
         assert await bed.engine.queues[TOY].take() == OWNER
-        assert asyncio.get_running_loop().time() - started == pytest.approx(UNDECIDED_AGAIN_SECONDS, abs=1)
+        assert asyncio.get_running_loop().time() - started == pytest.approx(UNDECIDED_REQUEUE_SECONDS, abs=1)
         await looked(bed, raising(Blocked(Reason.SECRET_NOT_FOUND, "Make it.")), times=3)
         assert bed.writes() == []
 
@@ -57,7 +57,7 @@ def test_passing_trouble_is_said_only_when_it_lasts(error: Exception) -> None:
     async def run() -> None:
         async with a_bed() as bed:
             await say(bed, One=YES)
-            assert await looked(bed, raising(error), times=PATIENCE - 1) == "retried"
+            assert await looked(bed, raising(error), times=FAILURES_BEFORE_REPORT - 1) == "retried"
             assert conditions(bed)["Ready"] == ("True", "Ready")
             await looked(bed, raising(error))
             assert conditions(bed)["Ready"] == ("False", "ReconcileError")

@@ -1,4 +1,4 @@
-"""The verbs of the Kubernetes API over a Transport. Answers are bytes: who asked knows what to read of them."""
+"""The verbs of the Kubernetes API over a Transport. Answers are bytes: the caller knows what to decode of them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from frappe_operator.runtime.client.errors import error_from
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, Transport, TransportError
 
 PAGE = 500
-"""Objects in one answer to a list: unpaged ones take nine times the memory and three times the time."""
+"""Objects per page of a list. A list without pages takes nine times the memory and three times the time."""
 TIMEOUT_SECONDS = 30.0
 
 JSON = "application/json"
@@ -23,7 +23,7 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 
 Observer = Callable[[str, Kind, int], None]
-"""Told of every answer: verb, kind, HTTP status (0: the network failed)."""
+"""Called for every answer with verb, kind and HTTP status (0: there was no answer)."""
 
 
 class _ListMeta(Struct, rename="camel"):
@@ -40,59 +40,60 @@ EVERYTHING: Query = {}
 
 
 def selectors(labels: str = "", fields: str = "") -> Query:
-    """The part of a query that chooses among the objects of a kind."""
+    """The query parameters of a label selector and a field selector."""
     return {name: text for name, text in (("labelSelector", labels), ("fieldSelector", fields)) if text}
 
 
 class Page(NamedTuple):
-    """One answer to a list."""
+    """One page of a list."""
 
     items: list[Raw]
     resource_version: str
-    """What the whole list is as of."""
+    """The resourceVersion of the whole list."""
 
 
-def nobody(verb: str, kind: Kind, status: int) -> None:
-    """An observer that does not care."""
+def no_observer(verb: str, kind: Kind, status: int) -> None:
+    """The observer that does nothing."""
 
 
-async def at_once() -> None:
-    """For whoever need not wait."""
+async def no_wait() -> None:
+    """The step that continues at once."""
 
 
 class Client:
-    """What can be asked of the API server. Every method raises ApiError or TransportError; nothing is retried here."""
+    """Sends requests to the API server. Every method raises ApiError or TransportError; nothing is retried here."""
 
     def __init__(
         self,
         transport: Transport,
         *,
         strict: bool = False,
-        observer: Observer = nobody,
-        turn: Callable[[], Awaitable[None]] = at_once,
+        observer: Observer = no_observer,
+        step: Callable[[], Awaitable[None]] = no_wait,
     ) -> None:
-        """`strict`: the server refuses fields it does not know, instead of dropping them. `turn`: awaited before
-        anything is asked."""
+        """`strict`: the API server refuses unknown fields instead of dropping them. `step`: awaited before every
+        request."""
         self._transport = transport
         self._validation: Query = {"fieldValidation": "Strict"} if strict else {}
         self._observer = observer
-        self._turn = turn
+        self._step = step
 
     async def get(self, kind: Kind, namespace: str, name: str, *, metadata_only: bool = False) -> bytes:
+        """Reads an object, or only its metadata. Raises NotFound."""
         accept = METADATA_ONLY if metadata_only else JSON
-        return await self._ask("get", kind, "GET", kind.path(namespace, name), headers={"Accept": accept})
+        return await self._request("get", kind, "GET", kind.path(namespace, name), headers={"Accept": accept})
 
     async def pages(
-        self, kind: Kind, namespace: str = "", chosen: Query = EVERYTHING, *, metadata_only: bool = False
+        self, kind: Kind, namespace: str = "", selection: Query = EVERYTHING, *, metadata_only: bool = False
     ) -> AsyncIterator[Page]:
-        """All objects as they are now, page by page. Raises Gone when the reading takes the server too long.
+        """All objects as they are now, page by page. Raises Gone when the list has taken too long.
 
-        `chosen`: which of them, as `selectors` says it.
+        `selection`: the result of `selectors`.
         """
         headers = {"Accept": METADATA_ONLY_LIST if metadata_only else JSON}
-        query = {"limit": str(PAGE), **chosen}
+        query = {"limit": str(PAGE), **selection}
         while True:
-            body = await self._ask("list", kind, "GET", kind.path(namespace), query=query, headers=headers)
+            body = await self._request("list", kind, "GET", kind.path(namespace), query=query, headers=headers)
             page = _decoded(body)
             yield Page(page.items or [], page.metadata.resource_version)
             if not page.metadata.continue_:
@@ -103,12 +104,12 @@ class Client:
     async def watch(
         self, kind: Kind, namespace: str, query: Query, *, metadata_only: bool = False
     ) -> AsyncIterator[StreamResponse]:
-        """A watch: its answer's body is one JSON event a line."""
-        asked = {"watch": "1", "allowWatchBookmarks": "true", **query}
+        """Opens a watch, whose answer has one JSON event per line."""
+        parameters = {"watch": "1", "allowWatchBookmarks": "true", **query}
         headers = {"Accept": METADATA_ONLY if metadata_only else JSON}
         try:
             async with self._transport.stream(
-                kind.path(namespace), query=asked, headers=headers, timeout=TIMEOUT_SECONDS
+                kind.path(namespace), query=parameters, headers=headers, timeout=TIMEOUT_SECONDS
             ) as answer:
                 self._observer("watch", kind, answer.status)
                 if answer.status != 200:
@@ -119,41 +120,42 @@ class Client:
             raise
 
     async def create(self, manifest: Manifest) -> bytes:
-        """Raises AlreadyExists."""
+        """Creates an object. Raises AlreadyExists."""
         ref, body = _written(manifest)
         path, query = ref.kind.path(ref.namespace), {"fieldManager": CONTROLLED_BY_US, **self._validation}
-        return await self._ask("create", ref.kind, "POST", path, query=query, body=body)
+        return await self._request("create", ref.kind, "POST", path, query=query, body=body)
 
     async def apply(self, manifest: Manifest) -> bytes:
-        """Server-side apply: the object has these fields after, and none that we set before and do not name now."""
+        """Server-side apply: afterwards the object has these fields, and none that the operator applied before and that
+        are missing here."""
         ref, body = _written(manifest)
         query = {"fieldManager": CONTROLLED_BY_US, "force": "true", **self._validation}
         headers = {"Content-Type": APPLY}
         path = ref.kind.path(ref.namespace, ref.name)
-        return await self._ask("apply", ref.kind, "PATCH", path, query=query, headers=headers, body=body)
+        return await self._request("apply", ref.kind, "PATCH", path, query=query, headers=headers, body=body)
 
     async def patch(
         self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any], subresource: str = ""
     ) -> bytes:
-        """A JSON merge patch. Raises Conflict when it has a UID or resourceVersion that is not the object's."""
+        """Sends a JSON merge patch. Raises Conflict when it names another UID or resourceVersion."""
         path = kind.path(namespace, name, subresource)
         query = {"fieldManager": CONTROLLED_BY_US, **self._validation}
         headers, body = {"Content-Type": MERGE}, msgspec.json.encode(patch)
-        return await self._ask("patch", kind, "PATCH", path, query=query, headers=headers, body=body)
+        return await self._request("patch", kind, "PATCH", path, query=query, headers=headers, body=body)
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, uid: str, *, version: str = "", propagation: str = "Background"
     ) -> bytes:
-        """Deletes exactly the object with this UID, and this resourceVersion if one is given.
+        """Deletes the object with this UID, and this resourceVersion if one is given.
 
-        Raises NotFound, or Conflict when it is another.
+        Raises NotFound, or Conflict when the name belongs to another object.
         """
         preconditions = {"uid": uid, **({"resourceVersion": version} if version else {})}
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         body = msgspec.json.encode({**options, "propagationPolicy": propagation})
-        return await self._ask("delete", kind, "DELETE", kind.path(namespace, name), body=body)
+        return await self._request("delete", kind, "DELETE", kind.path(namespace, name), body=body)
 
-    async def _ask(
+    async def _request(
         self,
         verb: str,
         kind: Kind,
@@ -164,7 +166,7 @@ class Client:
         headers: Headers | None = None,
         body: bytes | None = None,
     ) -> bytes:
-        await self._turn()
+        await self._step()
         sent = {"Accept": JSON, **({"Content-Type": JSON} if body is not None else {}), **(headers or {})}
         try:
             answer = await self._transport.request(
@@ -195,7 +197,7 @@ def _decoded(body: bytes) -> _List:
 
 
 def decoded(body: bytes) -> Manifest:
-    """A whole object as it was answered. Raises TransportError when it is none."""
+    """Decodes a whole object. Raises TransportError when the answer is none."""
     try:
         return cast(Manifest, msgspec.json.decode(body, type=dict))
     except msgspec.MsgspecError as error:

@@ -1,4 +1,4 @@
-"""What the API server answers when it does not do what was asked."""
+"""The errors that the API server answers with, as exceptions."""
 
 from collections.abc import Mapping
 
@@ -21,7 +21,7 @@ class _Status(Struct):
 
     @property
     def about_uid(self) -> bool:
-        """Whether the object is refused for being another than the one that was named."""
+        """Whether the request is refused because the object has another UID than the one that was named."""
         causes = self.details.causes if self.details else None
         return any(cause.field == "metadata.uid" for cause in causes or ())
 
@@ -31,7 +31,7 @@ class AccessError(Exception):
 
 
 class ApiError(Exception):
-    """The API server refused. `reason` is its word, `message` its sentence."""
+    """The API server has refused a request. `reason` and `message` are those of its Status."""
 
     def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -39,19 +39,19 @@ class ApiError(Exception):
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
-        """Seconds the server asks to be left alone for."""
+        """The seconds of the Retry-After header."""
 
     def __str__(self) -> str:
         return f"{self.status} {self.reason}: {self.message}"
 
     @property
-    def passing(self) -> bool:
-        """Whether the same question may well be answered later."""
+    def transient(self) -> bool:
+        """Whether the same request may succeed later."""
         return self.status >= 500 or self.status in (401, 408, 409, 429)
 
 
 class Forbidden(ApiError):
-    """Not allowed: by RBAC, a quota, or an admission policy."""
+    """Not allowed by RBAC, a quota or an admission policy."""
 
 
 class NotFound(ApiError):
@@ -59,23 +59,23 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """The object is not the one that was meant any more: another resourceVersion, another UID."""
+    """The object has another resourceVersion or UID than the request names."""
 
 
 class AlreadyExists(Conflict):
-    """There is an object of that name."""
+    """An object of that name exists."""
 
 
 class Gone(ApiError):
-    """The resourceVersion is too old to go on from."""
+    """The resourceVersion is too old to continue a watch or a list from."""
 
 
 class Invalid(ApiError):
-    """The object breaks a rule of its kind; the message says which."""
+    """The object violates a validation rule; the message says which."""
 
 
 class TooManyRequests(ApiError):
-    """The server is busy."""
+    """The server is overloaded."""
 
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
@@ -89,15 +89,15 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 
 
 def error_from(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
-    """The error an answer stands for."""
+    """The exception for an answer of the API server."""
     try:
-        said = msgspec.json.decode(body, type=_Status)
+        found = msgspec.json.decode(body, type=_Status)
     except msgspec.MsgspecError:
-        # A proxy's page, or a body that was cut: its beginning is better than nothing.
-        said = _Status(message=body[:200].decode(errors="replace"))
+        # The page of a proxy, or a truncated body: its beginning is better than nothing.
+        found = _Status(message=body[:200].decode(errors="replace"))
     after = headers.get("Retry-After", "")
-    made = AlreadyExists if said.reason == "AlreadyExists" else _BY_STATUS.get(status, ApiError)
-    if made is Invalid and said.about_uid:
-        # The server calls it an attempt to change the UID. We name one to say which object is meant.
+    made = AlreadyExists if found.reason == "AlreadyExists" else _BY_STATUS.get(status, ApiError)
+    if made is Invalid and found.about_uid:
+        # The server calls it an attempt to change the UID. The request names a UID to say which object it is about.
         status, made = 409, Conflict
-    return made(status, said.reason, said.message, float(after) if after.isdigit() else None)
+    return made(status, found.reason, found.message, float(after) if after.isdigit() else None)

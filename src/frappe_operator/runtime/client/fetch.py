@@ -1,4 +1,4 @@
-"""One question over HTTP to a pod or Service: is it there, and what does it say."""
+"""One HTTP request to a pod or Service."""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -7,22 +7,22 @@ import aiohttp
 
 TIMEOUT_SECONDS = 10
 LARGEST = 4096
-"""Bytes of an answer that are read."""
+"""How many bytes of an answer are read."""
 
 
 class Answer(NamedTuple):
-    """What came back. Status 0: nobody answered, and `body` says why."""
+    """The answer. Status 0: there was none, and `body` says why."""
 
     status: int
     body: str
 
 
 Fetch = Callable[[str, str], Awaitable[Answer]]
-"""Asks a URL, with the host name to ask for: `await fetch("http://10.0.0.1:8080/healthz", "shop.example.com")`."""
+"""Requests a URL with a Host header: `await fetch("http://10.0.0.1:8080/healthz", "shop.example.com")`."""
 
 
 def http_fetch(session: aiohttp.ClientSession) -> Fetch:
-    """Asks over the network. Redirects are not followed: where they lead is the user's choice, not ours."""
+    """Requests over the network. Redirects are not followed: a user would decide where they lead."""
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
 
     async def fetch(url: str, host: str) -> Answer:

@@ -19,17 +19,17 @@ from frappe_operator.runtime.client.transport import Headers, Query, Response, T
 REREAD_SECONDS = 10.0
 """How often the files of credentials are read again: kubelets change tokens long before they expire."""
 MOST_CONNECTIONS = 128
-"""Open sockets for requests; a bound on files, not on speed. Watches have their own."""
+"""Open connections for requests, to limit open files. Watches have connections of their own."""
 BUFFER_BYTES = 2**20
-"""What may lie unread of one answer before the socket is left alone; less, and a storm of events stops and starts."""
+"""How much of an answer may be buffered before the socket is not read any more. With less, a storm of events stalls."""
 KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
-_TROUBLE = (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError, ValueError)
-"""ValueError: what aiohttp raises for an answer that is no HTTP."""
+_ERRORS = (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError, ValueError)
+"""What aiohttp raises when a request fails; ValueError: for an answer that is no HTTP."""
 
 
 class HttpTransport:
-    """Reaches the API server of an `Access`, inside `async with`."""
+    """Sends requests to the API server of an `Access`, inside `async with`."""
 
     def __init__(self, access: Access, user_agent: str = "frappe-operator") -> None:
         self._access = access
@@ -80,8 +80,8 @@ class HttpTransport:
                 **self._tls_options(),
             ) as answer:
                 content = await answer.read()
-        except _TROUBLE as error:
-            raise TransportError(_words(error)) from error
+        except _ERRORS as error:
+            raise TransportError(_message(error)) from error
         self._check(answer.status)
         return Response(answer.status, answer.headers, content)
 
@@ -104,13 +104,13 @@ class HttpTransport:
                     allow_redirects=False,
                     **self._tls_options(),
                 )
-        except _TROUBLE as error:
-            raise TransportError(_words(error)) from error
+        except _ERRORS as error:
+            raise TransportError(_message(error)) from error
         self._check(answer.status)
         try:
             yield _Stream(answer)
         finally:
-            # What is left of a watch is never waited for.
+            # The rest of a watch never comes to an end.
             answer.close()
 
     def _url(self, path: str, query: Query | None) -> URL:
@@ -129,15 +129,15 @@ class HttpTransport:
         else:
             try:
                 self._reread()
-            except _TROUBLE as error:
-                raise TransportError(_words(error)) from error
+            except _ERRORS as error:
+                raise TransportError(_message(error)) from error
         result = dict(headers or {})
         if self._token:
             result["Authorization"] = f"Bearer {self._token}"
         return result
 
     def _check(self, status: int) -> None:
-        """Has credentials that the API server does not accept renewed before the next request."""
+        """Renews credentials that the API server does not accept, before the next request."""
         if status != 401:
             return
         self._read_at = float("-inf")
@@ -157,14 +157,14 @@ class HttpTransport:
         self._read_at = now
 
     def _use(self, credential: Credential) -> None:
-        """Takes what a plugin has printed for the requests from now on."""
+        """Uses the credentials of a plugin from now on."""
         before, self._credential, self._token = self._credential, credential, credential.token
         if before is not None and (before.certificate, before.key) == (credential.certificate, credential.key):
             return
         try:
             access = self._access._replace(certificate=credential.certificate, key=credential.key)
             self._tls = access.tls() or True
-        except _TROUBLE as error:
+        except _ERRORS as error:
             self._credential = None
             raise TransportError(f"The client certificate of the credential plugin is unusable: {error}") from error
 
@@ -181,8 +181,8 @@ class _Stream:
         try:
             async for chunk in self._answer.content.iter_any():
                 yield chunk
-        except _TROUBLE as error:
-            raise TransportError(_words(error)) from error
+        except _ERRORS as error:
+            raise TransportError(_message(error)) from error
 
 
 def _socket(address: Any) -> socket.socket:
@@ -196,5 +196,5 @@ def _socket(address: Any) -> socket.socket:
     return made
 
 
-def _words(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     return str(error) or type(error).__name__

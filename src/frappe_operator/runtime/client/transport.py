@@ -1,7 +1,6 @@
-"""The one exit to the network: requests and streams to the API server, and nothing above them.
+"""The interface to the network: requests and streams to the API server.
 
-Everything else in here speaks to a `Transport`, so that a test can put a whole API server, or a bad network,
-in its place.
+All other code uses a `Transport`, so that a test can replace the API server or the network.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -13,20 +12,21 @@ Headers = Mapping[str, str]
 
 
 class TransportError(Exception):
-    """The network failed: no connection, a time-out, a connection that was cut. What the server did is not known."""
+    """A request without an answer: no connection, a timeout, a connection that was cut. Whether the API server has
+    carried it out is unknown."""
 
 
 class Response(NamedTuple):
-    """A whole answer."""
+    """A complete answer."""
 
     status: int
     headers: Headers
-    """Names as HTTP spells them: `Retry-After`, `Content-Type`."""
+    """By name, as HTTP spells it: `Retry-After`, `Content-Type`."""
     body: bytes
 
 
 class StreamResponse(Protocol):
-    """An answer that goes on: its body comes in chunks that end anywhere."""
+    """An answer that is read while it arrives. Its chunks may end anywhere in a line."""
 
     @property
     def status(self) -> int: ...
@@ -35,12 +35,12 @@ class StreamResponse(Protocol):
     def headers(self) -> Headers: ...
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body's bytes as they come. Raises TransportError when the connection breaks."""
+        """The chunks of the body. Raises TransportError when the connection breaks."""
         ...
 
 
 class Transport(Protocol):
-    """What reaches the API server. Paths are absolute (`/api/v1/...`); a query is not encoded yet, a body is."""
+    """Sends requests to the API server. Paths are absolute (`/api/v1/...`); queries are not encoded yet, bodies are."""
 
     async def request(
         self,
@@ -50,9 +50,9 @@ class Transport(Protocol):
         query: Query | None = None,
         headers: Headers | None = None,
         body: bytes | None = None,
-        timeout: float,  # noqa: ASYNC109 - part of the question: the client under it has to know
+        timeout: float,  # noqa: ASYNC109 - part of the interface: the HTTP client needs it
     ) -> Response:
-        """One request and its whole answer, whatever its status. `timeout` in seconds, for all of it.
+        """Sends one request and returns the complete answer, whatever its status. `timeout`: seconds for all of it.
 
         Raises TransportError.
         """
@@ -66,6 +66,6 @@ class Transport(Protocol):
         headers: Headers | None = None,
         timeout: float,
     ) -> AbstractAsyncContextManager[StreamResponse]:
-        """A GET whose answer is read while it comes. `timeout` in seconds until the answer begins; how long the
-        stream may be silent is its reader's business. Raises TransportError."""
+        """Sends a GET whose answer is read while it arrives. `timeout`: seconds until the answer begins; how long the
+        stream may be silent afterwards is up to the caller. Raises TransportError."""
         ...

@@ -19,8 +19,8 @@ from frappe_operator.runtime.controller import Controller, cached_kinds
 from frappe_operator.runtime.process.metrics import Metrics
 from frappe_operator.runtime.queue.handlers import EventHandlers
 from frappe_operator.runtime.queue.queue import Priority, Queue
-from frappe_operator.runtime.queue.reconcile import look
-from frappe_operator.runtime.queue.turns import Turns
+from frappe_operator.runtime.queue.reconcile import reconcile_key
+from frappe_operator.runtime.queue.step_scheduler import StepScheduler
 
 log = structlog.get_logger(__name__)
 
@@ -51,8 +51,8 @@ class Engine:
         self._workers = workers
         self._jitter = jitter
         self.queues = {each.kind: Queue(workers=workers, jitter=jitter) for each in controllers}
-        self._turns = Turns()
-        self.client = Client(transport, strict=strict, observer=self.metrics.request, turn=self._turns.mine)
+        self._steps = StepScheduler()
+        self.client = Client(transport, strict=strict, observer=self.metrics.request, step=self._steps.step)
         self.handlers = EventHandlers(controllers, self._enqueue)
         self.cache = Cache(cached_kinds(controllers), namespaces)
         self.cluster = Cluster(
@@ -130,18 +130,18 @@ class Engine:
             key = await queue.take()
             try:
                 if queue.is_edit(key):
-                    with self._turns.edit():
-                        await self._look(controller, queue, key)
+                    with self._steps.urgent():
+                        await self._reconcile(controller, queue, key)
                 else:
-                    await self._turns.mine()
-                    await self._look(controller, queue, key)
+                    await self._steps.step()
+                    await self._reconcile(controller, queue, key)
             finally:
                 queue.done(key)
                 self._done.set()
 
-    async def _look(self, controller: Controller, queue: Queue, key: Key) -> None:
+    async def _reconcile(self, controller: Controller, queue: Queue, key: Key) -> None:
         began = asyncio.get_running_loop().time()
-        outcome = await look(self.cluster, controller, queue, key)
+        outcome = await reconcile_key(self.cluster, controller, queue, key)
         self.metrics.reconciled(controller.kind, outcome, asyncio.get_running_loop().time() - began)
 
     def _informers(self, each: CachedKind) -> list[Informer]:

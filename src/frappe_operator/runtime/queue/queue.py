@@ -1,8 +1,8 @@
-"""Which key is looked at next.
+"""The work queue: which key is reconciled next.
 
-One entry a key and one worker a key: a key that is added while it is being worked on comes again after. What people
-changed goes before what merely is looked at again, and namespaces take turns, so that one tenant with thousands of
-objects, or failures, does not stand in the way of the others.
+A key is in the queue once, and one worker at a time has it: a key that is added while it is being reconciled is queued
+again afterwards. Edits go before events, and events before resyncs. Namespaces are served in turn, so that one tenant
+with thousands of objects, or of failures, does not hold up the others.
 """
 
 import asyncio
@@ -16,29 +16,29 @@ from itertools import count
 from frappe_operator.kube.kinds import Key
 
 SHORTEST_RETRY_SECONDS = 1.0
-"""A failing key is not looked at more often, whatever happens around it."""
+"""A failing key is not reconciled more often than that, whatever events it gets."""
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 300.0
-REST_SECONDS = 0.5
-"""Between two looks at a key that nobody waits for: what one pass does, and what the cluster makes of it, comes back as
-a burst of events, and one look at all of them is enough."""
+MIN_INTERVAL_SECONDS = 0.5
+"""The shortest time between two reconciles of a key that nobody has edited: what a reconcile writes, and what the
+cluster's controllers make of it, comes back as a burst of events, and one reconcile for all of them is enough."""
 UNFAIR_EVERY = 8
-"""Every so many turns the least urgent key that waits is taken, so that none waits for ever."""
+"""Every so many keys the least urgent one is taken, so that none waits for ever."""
 
 
 class Priority(IntEnum):
     """How urgent a key is; the lowest number goes first."""
 
     EDIT = 0
-    """Its object was changed by someone."""
+    """Somebody has created, changed or deleted its object."""
     EVENT = 1
-    """Something it depends on has changed."""
+    """Something that it depends on has changed."""
     RESYNC = 2
-    """It is time to look again, or to try again."""
+    """It is due again after some time, or is retried."""
 
 
 class Queue:
-    """Keys to be looked at, as a set of workers takes them."""
+    """The keys to reconcile, for a set of workers."""
 
     def __init__(
         self,
@@ -46,53 +46,54 @@ class Queue:
         workers: int = 32,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`workers`: how many take keys; one namespace gets three quarters of them at most. `jitter`: a random number
-        from 0 to 1."""
+        """`workers`: how many workers take keys; one namespace gets three quarters of them at most. `jitter`: gives a
+        random number from 0 to 1."""
         self._share = max(1, workers - workers // 4)
         self._jitter = jitter
         self._ready: dict[Priority, OrderedDict[str, deque[Key]]] = {each: OrderedDict() for each in Priority}
         self._waiting: dict[Key, Priority] = {}
-        """Keys in `_ready`. One whose priority there is another has moved: its old place is skipped."""
+        """The keys in `_ready` with their priorities. An entry of `_ready` with another priority is outdated and
+        skipped."""
         self._running: dict[Key, Priority | None] = {}
-        """Keys being worked on, and whether they were added again meanwhile."""
+        """The keys being reconciled, with the priority with which they were added again meanwhile."""
         self._edits: set[Key] = set()
-        """Those of them that were taken because someone changed their object."""
+        """The keys being reconciled because somebody has changed their object."""
         self._busy: dict[str, int] = {}
-        """Workers by namespace."""
-        self._resting: OrderedDict[Key, float] = OrderedDict()
-        """Until when each key that was just looked at is left alone; the first is the next to be free."""
+        """How many workers each namespace has now."""
+        self._recent: OrderedDict[Key, float] = OrderedDict()
+        """When each key that has just been reconciled may be reconciled again, the earliest first."""
         self._later: dict[Key, tuple[float, Priority]] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._order = count()
         self._failures: dict[Key, int] = {}
         self._takers: deque[asyncio.Future[None]] = deque()
-        self._turn = 0
+        self._taken = 0
         self._closed = False
 
     def __len__(self) -> int:
-        """Keys that are ready to be taken."""
+        """How many keys are ready to be taken."""
         return len(self._waiting)
 
     @property
     def delayed(self) -> int:
-        """Keys that wait for their time."""
+        """How many keys wait until they are due."""
         return len(self._later)
 
     @property
     def running(self) -> int:
-        """Keys being worked on."""
+        """How many keys are being reconciled."""
         return len(self._running)
 
     def add(self, key: Key, priority: Priority = Priority.EVENT) -> None:
-        """Has a key looked at as soon as may be. One that was just looked at, or has failed, is given a moment, unless
-        it was edited."""
+        """Queues a key. A key that has just been reconciled, or has failed, is delayed for a moment, unless its object
+        was edited."""
         if priority is Priority.EDIT or key in self._running:
             self._enter(key, priority)
         elif key in self._failures:
             self.add_after(key, SHORTEST_RETRY_SECONDS, priority)
-        elif (rest := self._resting.get(key, 0.0) - asyncio.get_running_loop().time()) > 0:
-            self.add_after(key, rest, priority)
+        elif (pause := self._recent.get(key, 0.0) - asyncio.get_running_loop().time()) > 0:
+            self.add_after(key, pause, priority)
         else:
             self._enter(key, priority)
 
@@ -102,15 +103,15 @@ class Queue:
             again = self._running[key]
             self._running[key] = priority if again is None else min(again, priority)
             return
-        known = self._waiting.get(key)
-        if known is not None and known <= priority:
+        current = self._waiting.get(key)
+        if current is not None and current <= priority:
             return
         self._waiting[key] = priority
         self._ready[priority].setdefault(key.namespace, deque()).append(key)
         self._wake()
 
     def add_after(self, key: Key, seconds: float, priority: Priority = Priority.RESYNC) -> None:
-        """Has a key looked at in a while, or sooner if something asks for it sooner."""
+        """Queues a key after some seconds. A key that is queued or due earlier stays so."""
         if key in self._waiting:
             return
         due = asyncio.get_running_loop().time() + seconds
@@ -125,7 +126,7 @@ class Queue:
         self._arm()
 
     def retry(self, key: Key, at_least: float = 0.0) -> float:
-        """Has a key looked at again after a failure, later each time; the seconds until then."""
+        """Queues a key again after a failure, with exponential backoff. Returns the seconds until then."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         pause = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, 16), LONGEST_RETRY_SECONDS)
@@ -134,23 +135,23 @@ class Queue:
         return pause
 
     def failures(self, key: Key) -> int:
-        """How often in a row it has failed."""
+        """How often in a row a key has failed."""
         return self._failures.get(key, 0)
 
     def forget(self, key: Key) -> None:
-        """It went well: the next failure is a first one."""
+        """Ends the backoff of a key: it has been reconciled."""
         self._failures.pop(key, None)
 
     def close(self) -> None:
-        """Gives out no more keys."""
+        """Gives no more keys to workers."""
         self._closed = True
 
     def is_edit(self, key: Key) -> bool:
-        """Of a key that is being worked on: whether someone waits for what they have changed."""
+        """Whether a key that is being reconciled was taken because somebody has changed its object."""
         return key in self._edits
 
     async def take(self) -> Key:
-        """The next key. Give it back with `done`."""
+        """Waits for the next key. The worker must give it back with `done`."""
         while True:
             key = self._next()
             if key is not None:
@@ -161,14 +162,14 @@ class Queue:
                 await taker
             except asyncio.CancelledError:
                 if taker.done() and not taker.cancelled():
-                    # Woken and sent away at once: the key is another's then.
+                    # Woken and cancelled at the same time: another worker has to take the key.
                     self._wake()
                 raise
 
     def done(self, key: Key) -> None:
-        """Nobody works on the key any more."""
+        """The worker has finished with a key."""
         again = self._running.pop(key)
-        self._rest(key)
+        self._note_end(key)
         self._edits.discard(key)
         busy = self._busy[key.namespace] - 1
         if busy:
@@ -179,18 +180,18 @@ class Queue:
             self.add(key, again)
         self._wake()
 
-    def _rest(self, key: Key) -> None:
+    def _note_end(self, key: Key) -> None:
         now = asyncio.get_running_loop().time()
-        self._resting[key] = now + REST_SECONDS
-        self._resting.move_to_end(key)
-        while next(iter(self._resting.values())) <= now:
-            self._resting.popitem(last=False)
+        self._recent[key] = now + MIN_INTERVAL_SECONDS
+        self._recent.move_to_end(key)
+        while next(iter(self._recent.values())) <= now:
+            self._recent.popitem(last=False)
 
     def _next(self) -> Key | None:
         if self._closed:
             return None
-        self._turn += 1
-        order = reversed(Priority) if self._turn % UNFAIR_EVERY == 0 else iter(Priority)
+        self._taken += 1
+        order = reversed(Priority) if self._taken % UNFAIR_EVERY == 0 else iter(Priority)
         for priority in order:
             key = self._next_of(priority)
             if key is not None:
@@ -204,7 +205,7 @@ class Queue:
 
     def _next_of(self, priority: Priority) -> Key | None:
         namespaces = self._ready[priority]
-        while (namespace := self._turn_of(namespaces)) is not None:
+        while (namespace := self._next_namespace(namespaces)) is not None:
             keys = namespaces[namespace]
             key = keys.popleft()
             if keys:
@@ -215,8 +216,8 @@ class Queue:
                 return key
         return None
 
-    def _turn_of(self, namespaces: Iterable[str]) -> str | None:
-        """The first namespace that does not have its share of the workers yet."""
+    def _next_namespace(self, namespaces: Iterable[str]) -> str | None:
+        """The first namespace that has not got its share of the workers yet."""
         return next((each for each in namespaces if self._busy.get(each, 0) < self._share), None)
 
     def _wake(self) -> None:
@@ -229,7 +230,7 @@ class Queue:
                 return
 
     def _arm(self) -> None:
-        """Sets the one timer to the next key whose time comes."""
+        """Sets the timer to the time at which the next delayed key is due."""
         while self._heap and not self._is_due(self._heap[0][2], self._heap[0][0]):
             heapq.heappop(self._heap)
         if self._timer is not None:
@@ -248,5 +249,5 @@ class Queue:
         self._arm()
 
     def _is_due(self, key: Key, due: float) -> bool:
-        """Whether it still is to be looked at then."""
+        """Whether a key is still due at that time."""
         return key in self._later and self._later[key][0] == due

@@ -1,8 +1,8 @@
-"""One look at one object: its reconcile, and what becomes of it. The one place where trouble is handled.
+"""One reconcile of one object and its outcome. The one place where problems are handled.
 
-Three kinds of trouble. The user must act, or something else must come first (Blocked, Waiting): the conditions say so.
-The API server or the network fails: it is tried again, later each time, and said when it lasts. Anything else is our
-own mistake: it is said at once, logged in full, and tried again as well.
+There are three kinds. The user must act, or something else must come first (Blocked, Waiting): the Ready condition says
+so. A request to the API server fails: the reconcile is retried with backoff, and Ready says so when it lasts. Anything
+else is a bug in the operator: Ready says so at once, the log has the traceback, and the reconcile is retried too.
 """
 
 import asyncio
@@ -22,56 +22,62 @@ from frappe_operator.runtime.status.report import report
 
 log = structlog.get_logger(__name__)
 
-LONGEST_SECONDS = 300.0
-"""A reconcile that takes longer is given up and tried again: it must not keep its key for ever."""
-UNDECIDED_AGAIN_SECONDS = 60.0
-"""When to look again at what the user has to change, should it be something that is no event of ours."""
-PATIENCE = 4
-"""Failures in a row of the API server or the network before the object says so."""
+TIMEOUT_SECONDS = 300.0
+"""A reconcile that takes longer is cancelled and retried: it must not keep its key for ever."""
+UNDECIDED_REQUEUE_SECONDS = 60.0
+"""When an object is requeued that the user has to change, in case no watch delivers what the user changes."""
+FAILURES_BEFORE_REPORT = 4
+"""How many requests in a row must fail before the Ready condition says so."""
 
 
-async def look(cluster: Cluster, controller: Controller, queue: Queue, key: Key) -> str:
-    """Reconciles one object and has it looked at again when that is due. Returns the outcome: `done`, `undecided`,
-    `retried` or `failed`."""
+async def reconcile_key(cluster: Cluster, controller: Controller, queue: Queue, key: Key) -> str:
+    """Reconciles one object and requeues it when that is due. Returns the outcome: `done`, `undecided`, `retried` or
+    `failed`."""
     outcome = "done"
     try:
         try:
-            async with asyncio.timeout(LONGEST_SECONDS):
-                again = await controller.reconcile(cluster, key)
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                requeue_after = await controller.reconcile(cluster, key)
         except Undecided as undecided:
-            outcome, again = "undecided", UNDECIDED_AGAIN_SECONDS
-            await _say(cluster, controller.kind, key, undecided.verdict)
+            outcome, requeue_after = "undecided", UNDECIDED_REQUEUE_SECONDS
+            await _report(cluster, controller.kind, key, undecided.verdict)
         queue.forget(key)
-        if again is not None:
-            queue.add_after(key, again)
+        if requeue_after is not None:
+            queue.add_after(key, requeue_after)
         return outcome
     except (ApiError, TransportError) as error:
-        wait = error.retry_after or 0.0 if isinstance(error, ApiError) else 0.0
-        pause = queue.retry(key, at_least=wait)
-        log.info("trying again", kind=controller.kind.kind, object=str(key), seconds=round(pause, 1), error=str(error))
-        lasting = queue.failures(key) >= PATIENCE or (isinstance(error, ApiError) and not error.passing)
-        if lasting:
-            sentence = f"The API server does not do its part, it is asked again: {error}"
-            await _try_to_say(cluster, controller.kind, key, sentence)
+        at_least = error.retry_after or 0.0 if isinstance(error, ApiError) else 0.0
+        pause = queue.retry(key, at_least)
+        log.info(
+            "request failed; retrying",
+            kind=controller.kind.kind,
+            object=str(key),
+            seconds=round(pause, 1),
+            error=str(error),
+        )
+        permanent = isinstance(error, ApiError) and not error.transient
+        if permanent or queue.failures(key) >= FAILURES_BEFORE_REPORT:
+            message = f"A request to the API server failed; retrying: {error}"
+            await _report_error(cluster, controller.kind, key, message)
         return "retried"
     except Exception as error:
         log.exception("reconcile failed", kind=controller.kind.kind, object=str(key))
         queue.retry(key)
-        # The words of an unknown exception may hold anything, a password among it.
-        sentence = f"The operator failed ({type(error).__name__}) and tries again; its log says more"
-        await _try_to_say(cluster, controller.kind, key, sentence)
+        # The message of an unknown exception may contain anything, even a password.
+        message = f"The reconcile failed ({type(error).__name__}); retrying. See the log of the operator"
+        await _report_error(cluster, controller.kind, key, message)
         return "failed"
 
 
-async def _say(cluster: Cluster, kind: Kind, key: Key, verdict: Verdict) -> None:
+async def _report(cluster: Cluster, kind: Kind, key: Key, verdict: Verdict) -> None:
     live = cluster.get(kind, key.namespace, key.name)
     if isinstance(live, Custom):
-        # The stages' conditions stay, with the generation they were observed of: nothing newer is known of them.
+        # The conditions of the stages stay as they are, with the generation that they were observed in.
         await report(cluster, kind, live, {READY: verdict}, {})
 
 
-async def _try_to_say(cluster: Cluster, kind: Kind, key: Key, sentence: str) -> None:
+async def _report_error(cluster: Cluster, kind: Kind, key: Key, message: str) -> None:
     try:
-        await _say(cluster, kind, key, Verdict(False, Reason.RECONCILE_ERROR, sentence[:1000]))
+        await _report(cluster, kind, key, Verdict(False, Reason.RECONCILE_ERROR, message[:1000]))
     except (ApiError, TransportError) as error:
-        log.info("status not written", kind=kind.kind, object=str(key), error=str(error))
+        log.info("status could not be written", kind=kind.kind, object=str(key), error=str(error))

@@ -5,7 +5,7 @@ import asyncio
 from frappe_operator.kube.kinds import CONFIG_MAP
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.transport import Response
-from frappe_operator.runtime.queue.turns import HEAD_START_SECONDS, Turns
+from frappe_operator.runtime.queue.step_scheduler import HEAD_START_SECONDS, StepScheduler
 from tests.runtime.scripted_server import Scripted
 from tests.runtime.virtual_time import virtual
 
@@ -16,14 +16,14 @@ def now() -> float:
 
 @virtual
 async def test_nothing_begins_beside_an_edit_until_it_is_done() -> None:
-    turns, order = Turns(), []
+    turns, order = StepScheduler(), []
 
     async def other() -> None:
-        await turns.mine()
+        await turns.step()
         order.append("other")
 
     async def edit() -> None:
-        with turns.edit():
+        with turns.urgent():
             await asyncio.sleep(HEAD_START_SECONDS / 2)
             order.append("edit")
 
@@ -34,33 +34,33 @@ async def test_nothing_begins_beside_an_edit_until_it_is_done() -> None:
 
 @virtual
 async def test_an_edit_that_takes_long_does_not_stop_the_others() -> None:
-    turns = Turns()
+    turns = StepScheduler()
 
     async def edit() -> None:
-        with turns.edit():
+        with turns.urgent():
             await asyncio.sleep(1000 * HEAD_START_SECONDS)
 
     slow = asyncio.create_task(edit())
     await asyncio.sleep(0)
     for _ in range(3):
-        await turns.mine()
+        await turns.step()
     assert now() == HEAD_START_SECONDS
     slow.cancel()
 
 
 @virtual
 async def test_endless_edits_leave_the_others_a_step_now_and_then() -> None:
-    turns = Turns()
+    turns = StepScheduler()
 
     async def edits() -> None:
         while True:
-            with turns.edit():
+            with turns.urgent():
                 await asyncio.sleep(HEAD_START_SECONDS / 3)
 
     endless = [asyncio.create_task(edits()) for _ in range(2)]
     await asyncio.sleep(0)
     for _ in range(10):
-        await turns.mine()
+        await turns.step()
     assert now() <= 11 * HEAD_START_SECONDS
     for each in endless:
         each.cancel()
@@ -68,35 +68,35 @@ async def test_endless_edits_leave_the_others_a_step_now_and_then() -> None:
 
 @virtual
 async def test_what_is_part_of_an_edit_does_not_wait() -> None:
-    turns = Turns()
-    with turns.edit():
-        await asyncio.gather(turns.mine(), turns.mine())
+    turns = StepScheduler()
+    with turns.urgent():
+        await asyncio.gather(turns.step(), turns.step())
         assert now() == 0
 
 
 @virtual
 async def test_with_one_edit_left_there_still_is_one() -> None:
-    turns = Turns()
+    turns = StepScheduler()
 
     async def edit(seconds: float) -> None:
-        with turns.edit():
+        with turns.urgent():
             await asyncio.sleep(seconds)
 
     edits = [asyncio.create_task(edit(part * HEAD_START_SECONDS)) for part in (0.25, 0.5)]
     await asyncio.sleep(0)
-    await turns.mine()
+    await turns.step()
     assert now() == 0.5 * HEAD_START_SECONDS
     await asyncio.gather(*edits)
 
 
 @virtual
 async def test_each_request_waits_for_its_turn() -> None:
-    turns = Turns()
+    turns = StepScheduler()
     server = Scripted(answers=[Response(200, {}, b"{}")])
-    client = Client(server, turn=turns.mine)
+    client = Client(server, step=turns.step)
 
     async def edit() -> None:
-        with turns.edit():
+        with turns.urgent():
             await asyncio.sleep(HEAD_START_SECONDS / 2)
             assert server.asked == []
 

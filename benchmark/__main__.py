@@ -17,12 +17,12 @@ from benchmark.noop_requests import idle
 from benchmark.read_throughput import reading
 from benchmark.silent_watch import silence
 from benchmark.site_creation import benches, creating
-from benchmark.steady_state import steady
+from benchmark.steady_state import steady_state
 
 MEASUREMENTS: dict[str, Measurement] = {
     "reading": reading,
     "starting": starting,
-    "steady": steady,
+    "steady": steady_state,
     "resync": resync,
     "noisy": noisy,
     "leading": leading,

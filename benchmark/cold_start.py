@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark.figures import Measured
 from benchmark.operator_process import operator
-from benchmark.synthetic_server import Synthetic, synthetic
+from benchmark.synthetic_server import SyntheticServer, synthetic
 
 PROMISED_SITES = 5_000
 """Those have 80,000 children, as many as are promised for twice as many sites: each has more than was thought."""
@@ -16,14 +16,14 @@ CURVE = (100, 1_000, 10_000)
 FLIPPED_EVERY = 499
 
 
-def start(server: Synthetic) -> dict[str, Any]:
+def start(server: SyntheticServer) -> dict[str, Any]:
     """One start of the operator's process, until it has looked at everything: what that took, and what was asked."""
     objects = server.ask("objects")
     server.ask("forget")
     with tempfile.TemporaryDirectory() as folder, server.kubeconfig() as kubeconfig:
         began = time.monotonic()
         with operator(kubeconfig, Path(folder) / "log") as process:
-            process.until_known()
+            process.until_synced()
             known = {"known_cpu_s": process.usage.cpu, "known_s": round(time.monotonic() - began, 1)}
             process.until_settled(FrappeSite=objects["FrappeSite"], FrappeBench=objects["FrappeBench"])
             took = {

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmark.figures import Measured
 from benchmark.operator_process import operator
-from benchmark.synthetic_server import Synthetic, synthetic
+from benchmark.synthetic_server import SyntheticServer, synthetic
 from benchmark.templates import NAMESPACE_OF, SITE_OF
 
 SITES, SITES_PER_BENCH = 10_000, 100
@@ -27,7 +27,7 @@ TIMES = 3
 class Edits:
     """People who change the size of one site after the other."""
 
-    def __init__(self, server: Synthetic, bench_of: dict[int, int]) -> None:
+    def __init__(self, server: SyntheticServer, bench_of: dict[int, int]) -> None:
         """`bench_of`: the bench of each site that is edited, by number."""
         self._server = server
         self._bench_of = bench_of
@@ -75,14 +75,14 @@ def resync() -> list[Measured]:
         operator(kubeconfig, Path(folder) / "log") as process,
     ):
         edits = Edits(server, {site: site // SITES_PER_BENCH for site in order})
-        process.until(lambda: process.looked_at("FrappeSite") > 0, "the first look", 0.1)
+        process.until(lambda: process.reconciled("FrappeSite") > 0, "the first look", 0.1)
         for site in order:
             edits.make(site)
             time.sleep(EVERY_SECONDS)
-            if process.looked_at("FrappeSite") >= SITES:
+            if process.reconciled("FrappeSite") >= SITES:
                 break
         else:
-            assert process.looked_at("FrappeSite") < 2 * SITES
+            assert process.reconciled("FrappeSite") < 2 * SITES
         waits = edits.waits()
     return [
         Measured(
@@ -133,7 +133,7 @@ def noisy() -> list[Measured]:
     ]
 
 
-def _edited(server: Synthetic) -> list[float]:
+def _edited(server: SyntheticServer) -> list[float]:
     sites = range(FAILING, FAILING + QUIET)
     edits = Edits(server, dict.fromkeys(sites, FAILING_BENCHES))
     for site in _in_turn(sites, QUIET_EDITS):
@@ -146,5 +146,5 @@ def _in_turn(sites: range, count: int) -> Iterator[int]:
     return itertools.islice(itertools.cycle(sites), count)
 
 
-def _mended(server: Synthetic, namespace: str) -> bool:
+def _mended(server: SyntheticServer, namespace: str) -> bool:
     return not server.ask("flipped", namespace=namespace)

@@ -71,5 +71,5 @@ def _scaled(obj: Manifest) -> None:
     obj["spec"]["replicas"] = 3
 
 
-def _say(status: Manifest, said: str, reason: str) -> None:
-    status["conditions"] = [{**each, "status": said, "reason": reason} for each in status.get("conditions", [])]
+def _say(status: Manifest, log_lines: str, reason: str) -> None:
+    status["conditions"] = [{**each, "status": log_lines, "reason": reason} for each in status.get("conditions", [])]

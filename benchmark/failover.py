@@ -41,12 +41,12 @@ def _change(number: signal.Signals) -> float:
     ):
         leader.until_settled(FrappeSite=SITES)
         with operator(kubeconfig, Path(folder) / "standby") as standby:
-            standby.until_known()
+            standby.until_synced()
             # Whoever holds the Lease does not read it: the standby looks at it, and has nothing else to do.
             server.ask("forget")
             standby.until(lambda: server.ask("counts")["asked"].get("get Lease", 0) > 1, "a look at the Lease")
-            assert standby.looked_at("FrappeSite") == 0
+            assert standby.reconciled("FrappeSite") == 0
             began = time.monotonic()
             leader.process.send_signal(number)
-            standby.until(lambda: standby.looked_at("FrappeSite") > 0, "the standby's reconcile", 0.01)
+            standby.until(lambda: standby.reconciled("FrappeSite") > 0, "the standby's reconcile", 0.01)
             return time.monotonic() - began

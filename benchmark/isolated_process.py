@@ -14,7 +14,7 @@ from benchmark.machine import OPERATOR_CORE, pinned
 Work = Callable[..., Awaitable[dict[str, Any]]]
 
 
-def alone(work: Work, *, core: int | None = OPERATOR_CORE, **given: Any) -> dict[str, Any]:
+def run_in_process(work: Work, *, core: int | None = OPERATOR_CORE, **given: Any) -> dict[str, Any]:
     """What a module's function answers, called with `given` in a fresh process. `core`: which it may use; None: any."""
     argv = [sys.executable, "-m", "benchmark.isolated_process", work.__module__, work.__name__, json.dumps(given)]
     done = subprocess.run(pinned(core, argv) if core is not None else argv, stdout=subprocess.PIPE, text=True)

@@ -41,7 +41,7 @@ class Process:
         self.usage = Usage(process.pid)
         self._address = ""
 
-    def said(self, words: str) -> list[str]:
+    def log_lines(self, words: str) -> list[str]:
         """Lines of its log with these words."""
         return [line for line in self.log.read_text().splitlines() if words in line]
 
@@ -62,7 +62,7 @@ class Process:
             self._address = _listening(self.process.pid)
         return self._address
 
-    def looked_at(self, kind: str) -> float:
+    def reconciled(self, kind: str) -> float:
         """Objects of a kind that were reconciled and found to need nothing more for now, each counted as often."""
         name = f'frappe_operator_reconcile_seconds_count{{kind="{kind}",outcome="done"}}'
         return self.metrics().get(name, 0.0)
@@ -77,9 +77,9 @@ class Process:
                 raise TimeoutError(f"waiting for {what}: {self.log.read_text()[-1000:]}")
             time.sleep(pause)
 
-    def until_known(self) -> None:
+    def until_synced(self) -> None:
         """Until every watch has told what exists."""
-        self.until(lambda: bool(self.said('"everything is known"')), "everything to be known", 0.05)
+        self.until(lambda: bool(self.log_lines('"everything is known"')), "everything to be known", 0.05)
 
     def until_settled(self, **objects: int) -> None:
         """Until so many objects of each kind have been looked at, and for longer than a key rests no worker had one."""
@@ -88,13 +88,13 @@ class Process:
         def settled() -> bool:
             nonlocal calm
             told = self.metrics()
-            looked_at = all(
+            reconciled = all(
                 told.get(f'frappe_operator_reconcile_seconds_count{{kind="{kind}",outcome="done"}}', 0) >= count
                 for kind, count in objects.items()
             )
             states = (f'{{kind="{kind}",state="{state}"}}' for kind in objects for state in ("ready", "running"))
             busy = any(told.get(f"frappe_operator_queue_keys{state}", 1) for state in states)
-            calm = calm + POLL_SECONDS if looked_at and not busy else 0.0
+            calm = calm + POLL_SECONDS if reconciled and not busy else 0.0
             return calm > MIN_INTERVAL_SECONDS
 
         self.until(settled, f"{objects} to be looked at", POLL_SECONDS)

@@ -7,10 +7,10 @@ import time
 from typing import Any
 
 from benchmark.figures import Measured
-from benchmark.isolated_process import alone
+from benchmark.isolated_process import run_in_process
 from benchmark.machine import Usage
 from benchmark.operator_process import controllers
-from benchmark.synthetic_server import Synthetic, synthetic
+from benchmark.synthetic_server import SyntheticServer, synthetic
 from frappe_operator.kube.kinds import DEPLOYMENT
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import Access
@@ -39,7 +39,7 @@ async def read_all(url: str) -> dict[str, Any]:
 async def read_events(url: str) -> dict[str, Any]:
     """A storm of events, after everything is known."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-    server = Synthetic(int(url.rpartition(":")[2]))
+    server = SyntheticServer(int(url.rpartition(":")[2]))
     async with HttpTransport(Access(url)) as transport:
         engine = Engine(transport, controllers())
         running = asyncio.create_task(engine.run(asyncio.Event()))
@@ -76,17 +76,17 @@ async def read_raw(url: str) -> dict[str, Any]:
 def reading() -> list[Measured]:
     """list_objects_per_s and watch_events_per_s."""
     with synthetic(sites=SITES, bare=True, deployments=DEPLOYMENTS, reference=True) as server:
-        raw = alone(read_raw, url=server.url)
-        lists = [alone(read_all, url=server.url) for _ in range(TIMES)]
+        raw = run_in_process(read_raw, url=server.url)
+        lists = [run_in_process(read_all, url=server.url) for _ in range(TIMES)]
         server.ask("pages", only=True)
-        pages = alone(read_all, url=server.url)
+        pages = run_in_process(read_all, url=server.url)
         server.ask("pages", only=False)
         storms = []
         for _ in range(TIMES):
             server.ask("prepare-storm", events=EVENTS)
-            storms.append(alone(read_events, url=server.url))
+            storms.append(run_in_process(read_events, url=server.url))
     with synthetic(sites=SITES, bare=True, deployments=DEPLOYMENTS) as server:
-        own = alone(read_all, url=server.url)
+        own = run_in_process(read_all, url=server.url)
     how = "Engine with the product's watches, plain HTTP, one core; by CPU seconds of the process, median of {}"
     sizes = {"sites": SITES, "children": DEPLOYMENTS, "deployment_kb": 7.4, "raw_reader_objects_per_s": _rate(raw)}
     return [

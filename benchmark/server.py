@@ -21,10 +21,10 @@ from benchmark.synthetic_objects import Copy, Size, filled, namespaces
 from benchmark.synthetic_server import CONTROL
 from benchmark.templates import PROXY, Template, templates
 from fakecluster.apiserver import http
-from fakecluster.apiserver.errors import Refused, bad_request
+from fakecluster.apiserver.errors import StatusError, bad_request
 from fakecluster.apiserver.managed_fields import Managers
-from fakecluster.apiserver.requests import Asked
-from fakecluster.apiserver.server import JSON, ApiServer, Written
+from fakecluster.apiserver.requests import ApiRequest
+from fakecluster.apiserver.server import JSON, ApiServer, WriteRequest
 from fakecluster.apiserver.verbs import Api
 from frappe_operator.api import crd
 from frappe_operator.components.nginx import PORT
@@ -70,15 +70,15 @@ class MeasuredServer(ApiServer):
 
     # --- what is refused on demand
 
-    def _written(self, asked: Asked, manager: str) -> Response:
-        if self.failing and asked.namespace == self.failing:
-            raise Refused(500, "InternalError", "no")
-        return super()._written(asked, manager)
+    def _written(self, request: ApiRequest, manager: str) -> Response:
+        if self.failing and request.namespace == self.failing:
+            raise StatusError(500, "InternalError", "no")
+        return super()._written(request, manager)
 
-    def _check_watch(self, asked: Asked) -> None:
-        if self.pages_only and "sendInitialEvents" in asked.query:
+    def _check_watch(self, request: ApiRequest) -> None:
+        if self.pages_only and "sendInitialEvents" in request.query:
             raise bad_request("what exists is told in pages")
-        super()._check_watch(asked)
+        super()._check_watch(request)
 
     # --- what measurements ask
 
@@ -193,7 +193,7 @@ class MeasuredServer(ApiServer):
         return self.api.store.version
 
 
-def _where(write: Written) -> str:
+def _where(write: WriteRequest) -> str:
     ref = write.ref
     return f"{ref.kind.kind} {ref.namespace}/{ref.name} {write.subresource}".rstrip()
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from benchmark.edit_latency import Edits
 from benchmark.figures import Measured
 from benchmark.operator_process import operator
-from benchmark.synthetic_server import Synthetic, synthetic
+from benchmark.synthetic_server import SyntheticServer, synthetic
 
 SITES = 1_000
 EDITED = 500
@@ -78,7 +78,7 @@ class _Link:
 
 
 @contextmanager
-def relay(server: Synthetic) -> Iterator[Relay]:
+def relay(server: SyntheticServer) -> Iterator[Relay]:
     """A relay to a server, in a thread of its own."""
     made = Relay(urlsplit(server.url).port or 0)
     ready = threading.Event()

@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from benchmark.figures import Measured
-from benchmark.isolated_process import alone
+from benchmark.isolated_process import run_in_process
 from benchmark.machine import Usage
 from benchmark.operator_process import operator
 from benchmark.real_cluster import Real, namespace, real
 from benchmark.templates import BENCH_OF, NAMESPACE_OF, SITE_OF
-from fakecluster.apiserver.requests import take_apart
+from fakecluster.apiserver.requests import parse_request
 from fakecluster.samples import a_bench, a_site
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube import kinds
@@ -66,7 +66,7 @@ def benches() -> list[Measured]:
     with real() as cluster, tempfile.TemporaryDirectory() as folder:
         options = "--namespace=frappe-operator"
         with operator(cluster.operator, Path(folder) / "log", options, core=None) as process:
-            process.until(lambda: bool(process.said('"leader"')), "it to be the leader")
+            process.until(lambda: bool(process.log_lines('"leader"')), "it to be the leader")
             cluster.create([namespace("town")])
             wanted = [_in("town", a_bench(BENCH_OF.format(number))) for number in range(BENCHES)]
             began, cpu = time.time(), process.usage.cpu
@@ -278,7 +278,7 @@ def creating() -> list[Measured]:
         records = f"{folder}/records"
         with _prepared(folder) as (cluster, before):
             used = cluster.cpu
-            ours = alone(
+            ours = run_in_process(
                 operate, core=None, kubeconfig=str(cluster.operator), kind=SITE.plural, count=SITES, records=records
             )
             ours["cpu_of_cluster"] = _since(used, cluster)
@@ -292,7 +292,7 @@ def creating() -> list[Measured]:
                     for old, new in zip(before[name], after[name], strict=True)
                 }
                 used = cluster.cpu
-                replays[at_once] = alone(
+                replays[at_once] = run_in_process(
                     replay, core=None, kubeconfig=str(cluster.operator), records=records, given=given, at_once=at_once
                 )
                 replays[at_once]["cpu_of_cluster"] = _since(used, cluster)
@@ -381,7 +381,7 @@ def _turned(statuses: Iterable[Manifest]) -> int:
 
 
 def _written(record: Record) -> str:
-    asked = take_apart(kinds.ALL.values(), record.method, record.path, record.query, record.headers, record.body)
+    asked = parse_request(kinds.ALL.values(), record.method, record.path, record.query, record.headers, record.body)
     assert asked is not None
     if asked.kind in CHILDREN and record.status == 201:
         return f"create-child {asked.kind.kind}"
@@ -396,7 +396,7 @@ def _prepared(folder: str) -> Iterator[tuple[Real, dict[str, tuple[str, str]]]]:
         cluster.create(namespace(NAMESPACE_OF.format(number)) for number in range(count))
         cluster.create(_in(NAMESPACE_OF.format(number), a_bench(BENCH_OF.format(number))) for number in range(count))
         given = {"kubeconfig": str(cluster.operator), "records": f"{folder}/nothing"}
-        alone(operate, core=None, kind=BENCH.plural, count=count, **given)
+        run_in_process(operate, core=None, kind=BENCH.plural, count=count, **given)
         cluster.create(_site(number, number // SITES_PER_BENCH) for number in range(SITES))
         yield cluster, cluster.ask(_given)
 

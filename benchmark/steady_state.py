@@ -16,7 +16,7 @@ CALM_SECONDS = 5.0
 EXPECTED = ("watch ", "get Lease", "patch Lease")
 
 
-def steady() -> list[Measured]:
+def steady_state() -> list[Measured]:
     """steady_*."""
     with (
         synthetic(sites=SITES) as server,

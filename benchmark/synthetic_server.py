@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 600.0
 SITES_PER_BENCH = 100
 
 
-class Synthetic:
+class SyntheticServer:
     """A server that runs."""
 
     def __init__(self, port: int) -> None:
@@ -39,7 +39,7 @@ class Synthetic:
 
 
 @contextmanager
-def synthetic(sites: int | Sequence[int], **size: Any) -> Iterator[Synthetic]:
+def synthetic(sites: int | Sequence[int], **size: Any) -> Iterator[SyntheticServer]:
     """A server with so many sites, in a process of its own, on a core of its own.
 
     `sites`: on benches of a hundred, or for each bench how many. `size`: see `Size`.
@@ -54,7 +54,7 @@ def synthetic(sites: int | Sequence[int], **size: Any) -> Iterator[Synthetic]:
                 break
         else:
             raise RuntimeError("the synthetic API server did not start")
-        yield Synthetic(int(line))
+        yield SyntheticServer(int(line))
     finally:
         process.kill()
         process.communicate()

@@ -1,8 +1,8 @@
 """A bad network, a busy server, a process that dies: what goes wrong between the operator and the API server.
 
 A plan is a list of faults, each one object of JSON. It is learned from a run in which nothing went wrong: the n-th
-request of a verb, a kind, a name is the same one in every run of the same seed. A `Course` is a run under a plan; it
-outlives the operator's processes, each of which reaches the API server through `Faults` of its own.
+request of a verb, a kind, a name is the same one in every run of the same seed. A `FaultRun` is a run under a plan; it
+outlives the operator's processes, each of which reaches the API server through `FaultyTransport` of its own.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from typing import Literal
 import orjson
 from msgspec import Struct
 
-from fakecluster.apiserver.errors import Refused
-from fakecluster.apiserver.requests import Asked, take_apart
+from fakecluster.apiserver.errors import StatusError
+from fakecluster.apiserver.requests import ApiRequest, parse_request
 from fakecluster.apiserver.server import JSON, Stream
 from frappe_operator.kube.kinds import Kind
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, Transport, TransportError
@@ -23,11 +23,13 @@ from frappe_operator.runtime.client.transport import Headers, Query, Response, S
 WRITES = ("create", "apply", "patch", "update", "delete")
 
 REFUSALS = {
-    "403": Refused(403, "Forbidden", "exceeded quota: small"),
-    "409": Refused(409, "Conflict", "the object has been modified; please apply your changes to the latest version"),
-    "429": Refused(429, "TooManyRequests", "the server has received too many requests"),
-    "500": Refused(500, "InternalError", "Internal error occurred: etcdserver: request timed out"),
-    "503": Refused(503, "ServiceUnavailable", "the server is currently unable to handle the request"),
+    "403": StatusError(403, "Forbidden", "exceeded quota: small"),
+    "409": StatusError(
+        409, "Conflict", "the object has been modified; please apply your changes to the latest version"
+    ),
+    "429": StatusError(429, "TooManyRequests", "the server has received too many requests"),
+    "500": StatusError(500, "InternalError", "Internal error occurred: etcdserver: request timed out"),
+    "503": StatusError(503, "ServiceUnavailable", "the server is currently unable to handle the request"),
 }
 
 What = Literal["crash", "403", "409", "429", "500", "503", "timeout", "reset", "cut"]
@@ -57,13 +59,13 @@ class Fault(Struct, frozen=True, omit_defaults=True, tag_field="at", tag="reques
     seconds: float = 5.0
     """How long it is shown that."""
 
-    def meets(self, asked: Asked) -> bool:
+    def meets(self, request: ApiRequest) -> bool:
         """Whether a request is one of those this fault is about."""
         verbs = WRITES if self.verb == "write" else (self.verb,)
         return (
-            (self.verb == "any" or asked.verb in verbs)
-            and self.kind in ("", asked.kind.kind)
-            and self.name in ("", asked.name)
+            (self.verb == "any" or request.verb in verbs)
+            and self.kind in ("", request.kind.kind)
+            and self.name in ("", request.name)
         )
 
     def __str__(self) -> str:
@@ -111,7 +113,7 @@ class StepFault(Struct, frozen=True, omit_defaults=True, tag_field="at", tag="st
 AnyFault = Fault | WatchFault | StepFault
 
 
-class Course:
+class FaultRun:
     """A run under a plan: which of its faults are due, and what has happened of them.
 
     The run can be many: of `others`, each is told to `branch` as the first of its faults comes due. Where that says
@@ -126,28 +128,28 @@ class Course:
     ) -> None:
         self.happened: list[str] = []
         """What went wrong so far, to be read when a test fails."""
-        self.travel: tuple[int, float] = 0, 0.0
+        self.stale_start: tuple[int, float] = 0, 0.0
         """How many writes back the next process begins, and for how long it is held there."""
         self.events: dict[str, int] = {}
         """By kind, how many events its watches have brought."""
-        self.withheld = 0
+        self.withheld_streams = 0
         """How many streams keep back what the server has told them."""
-        self._mine = _Counted(plan)
-        self._others = {number: _Counted(faults) for number, faults in enumerate(others)}
+        self._mine = _CountedPlan(plan)
+        self._others = {number: _CountedPlan(faults) for number, faults in enumerate(others)}
         self._branch = branch
 
     @contextmanager
-    def withholding(self) -> Iterator[None]:
+    def withholding_events(self) -> Iterator[None]:
         """While a stream keeps back what the server has told it."""
-        self.withheld += 1
+        self.withheld_streams += 1
         try:
             yield
         finally:
-            self.withheld -= 1
+            self.withheld_streams -= 1
 
-    def of_request(self, asked: Asked) -> Fault | None:
+    def of_request(self, request: ApiRequest) -> Fault | None:
         """What happens to a request."""
-        fault = self._due(lambda fault: isinstance(fault, Fault) and fault.meets(asked))
+        fault = self._due(lambda fault: isinstance(fault, Fault) and fault.meets(request))
         return fault if isinstance(fault, Fault) else None
 
     def of_event(self, kind: Kind) -> WatchFault | None:
@@ -175,7 +177,7 @@ class Course:
         return due
 
 
-class _Counted:
+class _CountedPlan:
     """A plan, and how often each of its faults has been met."""
 
     def __init__(self, plan: Iterable[AnyFault]) -> None:
@@ -200,20 +202,20 @@ def _times(fault: AnyFault) -> int:
     return 1 if isinstance(fault, StepFault) else fault.times
 
 
-class Faults:
+class FaultyTransport:
     """A Transport that does to requests what a course says, and hands the others on. One for each process."""
 
     def __init__(
         self,
         inner: Transport,
         kinds: Iterable[Kind],
-        course: Course,
+        fault_run: FaultRun,
         crash: Callable[[], None] = lambda: None,
         patience: float = math.inf,
     ) -> None:
         """`crash` ends the process. `patience`: how long a request hangs at most, where time is real."""
         self.inner = inner
-        self.course = course
+        self.fault_run = fault_run
         self._kinds = list(kinds)
         self._crash = crash
         self._patience = patience
@@ -231,19 +233,21 @@ class Faults:
         async def send() -> Response:
             return await self.inner.request(method, path, query=query, headers=headers, body=body, timeout=timeout)
 
-        asked = take_apart(self._kinds, method, path, query or {}, headers or {}, body)
-        if asked is None:
+        request = parse_request(self._kinds, method, path, query or {}, headers or {}, body)
+        if request is None:
             return await send()
-        fault = self.course.of_request(asked)
+        fault = self.fault_run.of_request(request)
         if fault is None:
             return await send()
-        self.course.happened.append(f"{fault.what} {'after' if fault.after else 'before'} {asked.verb} of {asked.ref}")
+        self.fault_run.happened.append(
+            f"{fault.what} {'after' if fault.after else 'before'} {request.verb} of {request.ref}"
+        )
         return await self._trouble(fault, send, timeout)
 
     async def _trouble(self, fault: Fault, send: Callable[[], Awaitable[Response]], seconds: float) -> Response:
         answer = await send() if fault.after or fault.what == "cut" else None
         if fault.what == "crash":
-            self.course.travel = fault.back, fault.seconds
+            self.fault_run.stale_start = fault.back, fault.seconds
             self._crash()
             await asyncio.get_running_loop().create_future()
         if fault.what == "timeout":
@@ -261,9 +265,9 @@ class Faults:
     def stream(
         self, path: str, *, query: Query | None = None, headers: Headers | None = None, timeout: float
     ) -> AbstractAsyncContextManager[StreamResponse]:
-        asked = take_apart(self._kinds, "GET", path, query or {}, headers or {}, None)
+        request = parse_request(self._kinds, "GET", path, query or {}, headers or {}, None)
         inner = self.inner.stream(path, query=query, headers=headers, timeout=timeout)
-        return self._troubled(inner, asked.kind) if asked is not None else inner
+        return self._troubled(inner, request.kind) if request is not None else inner
 
     @asynccontextmanager
     async def _troubled(
@@ -292,25 +296,25 @@ class Faults:
                         holding.close()
                     yield [line]
                     continue
-                due = self.course.of_event(kind)
+                due = self.fault_run.of_event(kind)
                 if due is not None:
-                    self.course.happened.append(f"watch of {kind.kind}: {due.what}")
+                    self.fault_run.happened.append(f"watch of {kind.kind}: {due.what}")
                 what = due.what if due is not None else ""
                 if what == "drop":
                     raise TransportError("Response payload is not completed")
                 if what == "gone":
-                    gone = Refused(410, "Expired", "too old resource version")
+                    gone = StatusError(410, "Expired", "too old resource version")
                     yield [orjson.dumps({"type": "ERROR", "object": gone.status()}) + b"\n"]
                     return
                 if what == "silent":
-                    with self.course.withholding():
+                    with self.fault_run.withholding_events():
                         await asyncio.get_running_loop().create_future()
                 if what == "delay":
-                    with self.course.withholding():
+                    with self.fault_run.withholding_events():
                         await asyncio.sleep(due.seconds if due is not None else 0)
                 if what == "swap":
                     held += line
-                    holding.enter_context(self.course.withholding())
+                    holding.enter_context(self.fault_run.withholding_events())
                     continue
                 # Chunks end anywhere: cut each event in two.
                 middle = len(line) // 2

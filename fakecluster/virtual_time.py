@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 
-class Stuck(Exception):
+class Deadlock(Exception):
     """Everything waits and no timer runs, or time has passed for longer than it may: this would hang for ever."""
 
 
@@ -40,10 +40,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _pass(self, seconds: float | None) -> None:
         if seconds is None:
-            raise Stuck("nothing will ever happen again")
+            raise Deadlock("nothing will ever happen again")
         self._now += seconds
         if self._now > self._ends:
-            raise Stuck(f"not done after {self._ends:.0f} virtual seconds")
+            raise Deadlock(f"not done after {self._ends:.0f} virtual seconds")
 
     def drive(self, work: Awaitable[Any]) -> Any:
         """Run until `work` is done; other tasks go on as far as they get meanwhile."""

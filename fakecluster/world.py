@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from fakecluster.apiserver.server import ApiServer, Past, Written
+from fakecluster.apiserver.server import ApiServer, StaleView, WriteRequest
 from fakecluster.apiserver.store import Change
 from fakecluster.apiserver.verbs import REPLICA_SET, START, Api
 from fakecluster.controllers.all import controllers as cluster_controllers
 from fakecluster.controllers.kubelet import Kubelet
 from fakecluster.controllers.volumes import storage_class
-from fakecluster.faults import AnyFault, Course, Faults
+from fakecluster.faults import AnyFault, FaultRun, FaultyTransport
 from fakecluster.frappe import Frappe
 from fakecluster.virtual_time import VirtualLoop
 from frappe_operator.bench import controller as bench
@@ -32,7 +32,7 @@ RESTART_SECONDS = 1.0
 SIMULATED = (kinds.POD, REPLICA_SET)
 """Kinds that the cluster makes; their labels are the operator's."""
 
-OPEN: list["World"] = []
+OPEN_WORLDS: list["World"] = []
 """Worlds that a test has begun and nobody has ended yet."""
 
 
@@ -86,10 +86,10 @@ class Process:
             await asyncio.get_running_loop().create_future()
 
 
-ProductOf = Callable[["World"], Sequence[Controller]]
+ControllersOf = Callable[["World"], Sequence[Controller]]
 
 
-def product(world: "World") -> Sequence[Controller]:
+def operator_controllers(world: "World") -> Sequence[Controller]:
     """The operator's own controllers."""
     return [
         bench.controller(Images(), world.token),
@@ -108,8 +108,8 @@ class World:
     def __init__(
         self,
         *objects: Manifest,
-        controllers: ProductOf = product,
-        plan: Iterable[AnyFault] | Course = (),
+        controllers: ControllersOf = operator_controllers,
+        plan: Iterable[AnyFault] | FaultRun = (),
         seed: int = 0,
         crds: Iterable[Manifest] = (),
         storage: Sequence[Manifest] = (storage_class(),),
@@ -123,7 +123,7 @@ class World:
         self.kubelet = Kubelet(self.frappe.program)
         self.frappe.started_with = self.kubelet.started_with
         self.sim = cluster_controllers(self.api, self.kubelet, seed, [(kinds.POD, self.frappe.maps)])
-        self.faults = plan if isinstance(plan, Course) else Course(plan)
+        self.faults = plan if isinstance(plan, FaultRun) else FaultRun(plan)
         self.starts = 0
         """How often the operator's process was started."""
         self._controllers = controllers
@@ -131,10 +131,10 @@ class World:
         """Those that live, the first one first."""
         self._tokens = 0
         self._last = 0.0
-        self.lies: list[str] = []
+        self.contradictions: list[str] = []
         """Times a status said something that was not so."""
         self.api.store.listeners.append(self._notice)
-        OPEN.append(self)
+        OPEN_WORLDS.append(self)
         self._namespace("default")
         self.add(*storage, *objects)
         self._cluster = self.loop.create_task(self.sim.run())
@@ -169,10 +169,10 @@ class World:
         """For so long, a second process works beside the first; each believes that it is the leader."""
         self.loop.create_task(self._twin(seconds))
 
-    def turn_back(self, writes: int, seconds: float) -> None:
+    def serve_stale_view(self, writes: int, seconds: float) -> None:
         """Who begins to watch from now on, for so many seconds, sees the cluster as it was so many writes ago."""
         before = [write.before for write in self.server.writes[-writes:]]
-        self.server.past = Past(before[0] if before else 0, self.loop.time() + seconds)
+        self.server.stale_view = StaleView(before[0] if before else 0, self.loop.time() + seconds)
 
     def run(self, seconds: float) -> None:
         """Let virtual seconds pass."""
@@ -181,8 +181,8 @@ class World:
 
     def changed(self) -> None:
         """Something was scripted anew: programs that hang, pods that break."""
-        self.kubelet.let_end()
-        self.sim.look_again()
+        self.kubelet.end_hanging_programs()
+        self.sim.resync()
         self._touch()
 
     # --- what there is
@@ -200,7 +200,7 @@ class World:
         found = [record.obj for record in self.api.store.list(kind)]
         return [obj for obj in found if fnmatch.fnmatch(obj["metadata"]["name"], pattern)]
 
-    def condition(self, type_: str, name: str = "", kind: Kind | None = None) -> "Said":
+    def condition(self, type_: str, name: str = "", kind: Kind | None = None) -> "Condition":
         """A condition of the one custom resource there is, or of the one named."""
         found = [
             obj
@@ -211,8 +211,8 @@ class World:
         assert found, f"there is no {name or 'site or bench'}"
         for condition in found[0].get("status", {}).get("conditions", []):
             if condition["type"] == type_:
-                return Said(condition["status"], condition["reason"], condition["message"])
-        return Said("", "", f"{found[0]['metadata']['name']} has no condition {type_}")
+                return Condition(condition["status"], condition["reason"], condition["message"])
+        return Condition("", "", f"{found[0]['metadata']['name']} has no condition {type_}")
 
     def children(self, owner: str = "") -> list[Ref]:
         """Everything the operator has made, or what of it one object controls."""
@@ -231,16 +231,16 @@ class World:
         return bool(self._processes) and all(process.idle for process in self._processes)
 
     @property
-    def writes(self) -> list[Written]:
+    def writes(self) -> list[WriteRequest]:
         """Every write request that reached the server, but for the leader's Lease."""
         return [write for write in self.server.writes if write.ref.kind != kinds.LEASE]
 
-    def picture(self) -> dict[str, Manifest]:
+    def comparable_objects(self) -> dict[str, Manifest]:
         """What the ends of two runs are compared by: everything but times, numbers of the server's, and random."""
         shown = {}
         for ref in self.api.store.refs():
-            if ref.kind not in (*SIMULATED, kinds.EVENT, kinds.LEASE) and not of_the_past(ref.kind, ref.name):
-                shown[f"{ref.namespace}/{ref}"] = seen_twice(self.api.get(ref).obj)
+            if ref.kind not in (*SIMULATED, kinds.EVENT, kinds.LEASE) and not is_history(ref.kind, ref.name):
+                shown[f"{ref.namespace}/{ref}"] = without_volatile(self.api.get(ref).obj)
         return dict(sorted(shown.items()))
 
     def token(self) -> str:
@@ -261,7 +261,7 @@ class World:
             written = max((write.time for write in self.writes if write.code < 400), default=0.0)
             wait = max(self._last + quiet, written + quiet, self._next_action()) - self.loop.time()
             if wait <= 0:
-                assert not self.lies, self.lies
+                assert not self.contradictions, self.contradictions
                 return
             if self.loop.time() > ends:
                 raise NotSettled(f"after {within} s: {self._recent()}")
@@ -276,8 +276,8 @@ class World:
 
     def end(self) -> None:
         """Stop everything."""
-        if self in OPEN:
-            OPEN.remove(self)
+        if self in OPEN_WORLDS:
+            OPEN_WORLDS.remove(self)
         self.loop.finish()
 
     # --- inside
@@ -287,10 +287,10 @@ class World:
         while True:
             await self._life_of(self._begin())
             await asyncio.sleep(RESTART_SECONDS)
-            back, seconds = self.faults.travel
+            back, seconds = self.faults.stale_start
             if back:
-                self.faults.travel = 0, 0.0
-                self.turn_back(back, seconds)
+                self.faults.stale_start = 0, 0.0
+                self.serve_stale_view(back, seconds)
 
     async def _twin(self, seconds: float) -> None:
         process = self._begin()
@@ -299,7 +299,7 @@ class World:
 
     def _begin(self) -> Process:
         self.starts += 1
-        process = Process(lambda crash: Faults(self.server, self.api.kinds, self.faults, crash))
+        process = Process(lambda crash: FaultyTransport(self.server, self.api.kinds, self.faults, crash))
         process.task = self.loop.create_task(self._operate(process))
         self._processes.append(process)
         return process
@@ -341,7 +341,7 @@ class World:
     def _notice(self, ref: Ref, change: Change) -> None:
         self._touch()
         if ref.kind in (kinds.SITE, kinds.BENCH):
-            self.lies += [f"{self.loop.time():.2f} {ref}: {lie}" for lie in lies(change.record.obj)]
+            self.contradictions += [f"{self.loop.time():.2f} {ref}: {lie}" for lie in contradictions(change.record.obj)]
 
     def _touch(self) -> None:
         self._last = self.loop.time()
@@ -362,7 +362,7 @@ class World:
         return found[0]
 
 
-class Said(NamedTuple):
+class Condition(NamedTuple):
     """What a condition says."""
 
     status: str
@@ -374,7 +374,7 @@ class Said(NamedTuple):
         return self.status == "True"
 
 
-def lies(obj: Manifest) -> Iterable[str]:
+def contradictions(obj: Manifest) -> Iterable[str]:
     """What an object's status says that cannot be so."""
     status = obj.get("status", {})
     conditions = {each["type"]: each for each in status.get("conditions", [])}
@@ -420,25 +420,25 @@ VOLATILE = {
     "vyogo.tech/inputs",
     "vyogo.tech/secret-revision",
 }
-OF_THE_PAST = re.compile("-(configure-[0-9a-f]{8}|assets-[0-9a-f]{12}(-meanwhile)?)$")
+HISTORY = re.compile("-(configure-[0-9a-f]{8}|assets-[0-9a-f]{12}(-meanwhile)?)$")
 
 
-def of_the_past(kind: Kind, name: str) -> bool:
+def is_history(kind: Kind, name: str) -> bool:
     """Whether it is a Job that brings a site up to date: which there are tells what the site was before, and when that
     changed, and nothing of what it should be now."""
-    return kind == kinds.JOB and OF_THE_PAST.search(name) is not None
+    return kind == kinds.JOB and HISTORY.search(name) is not None
 
 
-def seen_twice(value: Any, secret: bool = False) -> Any:
+def without_volatile(value: Any, secret: bool = False) -> Any:
     """A value without what differs between two runs that went the same way."""
     if isinstance(value, dict):
         secret = secret or value.get("kind") == "Secret"
         return {
-            name: (sorted(inner) if secret and name == "data" else seen_twice(inner, secret))
+            name: (sorted(inner) if secret and name == "data" else without_volatile(inner, secret))
             for name, inner in sorted(value.items())
             if name not in VOLATILE and not name.endswith("controller-uid")
         }
     if isinstance(value, list):
-        return [seen_twice(item, secret) for item in value]
+        return [without_volatile(item, secret) for item in value]
     # A site keeps the Job that created it, with the address it had then.
     return "--host-name=*" if isinstance(value, str) and value.startswith("--host-name=") else value

@@ -5,7 +5,7 @@ from typing import Any
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
 
 
-class Refused(Exception):
+class StatusError(Exception):
     """An answer that is not a success, as it goes over the wire."""
 
     def __init__(self, code: int, reason: str, message: str, **details: Any) -> None:
@@ -30,20 +30,20 @@ class Refused(Exception):
         }
 
 
-def not_found(kind: Kind, name: str) -> Refused:
+def not_found(kind: Kind, name: str) -> StatusError:
     group = {"group": kind.group} if kind.group else {}
     word = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
-    return Refused(404, "NotFound", f'{word} "{name}" not found', name=name, **group, kind=kind.plural)
+    return StatusError(404, "NotFound", f'{word} "{name}" not found', name=name, **group, kind=kind.plural)
 
 
-def already_exists(ref: Ref) -> Refused:
+def already_exists(ref: Ref) -> StatusError:
     word = f"{ref.kind.plural}.{ref.kind.group}" if ref.kind.group else ref.kind.plural
-    return Refused(409, "AlreadyExists", f'{word} "{ref.name}" already exists', name=ref.name, kind=ref.kind.plural)
+    return StatusError(409, "AlreadyExists", f'{word} "{ref.name}" already exists', name=ref.name, kind=ref.kind.plural)
 
 
-def conflict(ref: Ref, why: str) -> Refused:
+def conflict(ref: Ref, why: str) -> StatusError:
     word = f"{ref.kind.plural}.{ref.kind.group}" if ref.kind.group else ref.kind.plural
-    return Refused(
+    return StatusError(
         409,
         "Conflict",
         f'Operation cannot be fulfilled on {word} "{ref.name}": {why}',
@@ -52,9 +52,9 @@ def conflict(ref: Ref, why: str) -> Refused:
     )
 
 
-def invalid(ref: Ref, field: str, why: str) -> Refused:
+def invalid(ref: Ref, field: str, why: str) -> StatusError:
     word = f"{ref.kind.kind}.{ref.kind.group}" if ref.kind.group else ref.kind.kind
-    return Refused(
+    return StatusError(
         422,
         "Invalid",
         f'{word} "{ref.name}" is invalid: {field}: {why}',
@@ -64,14 +64,16 @@ def invalid(ref: Ref, field: str, why: str) -> Refused:
     )
 
 
-def forbidden(ref: Ref, why: str) -> Refused:
+def forbidden(ref: Ref, why: str) -> StatusError:
     word = f"{ref.kind.plural}.{ref.kind.group}" if ref.kind.group else ref.kind.plural
-    return Refused(403, "Forbidden", f'{word} "{ref.name}" is forbidden: {why}', name=ref.name, kind=ref.kind.plural)
+    return StatusError(
+        403, "Forbidden", f'{word} "{ref.name}" is forbidden: {why}', name=ref.name, kind=ref.kind.plural
+    )
 
 
-def bad_request(message: str) -> Refused:
-    return Refused(400, "BadRequest", message)
+def bad_request(message: str) -> StatusError:
+    return StatusError(400, "BadRequest", message)
 
 
-def expired(message: str) -> Refused:
-    return Refused(410, "Expired", message)
+def expired(message: str) -> StatusError:
+    return StatusError(410, "Expired", message)

@@ -19,7 +19,7 @@ from fakecluster.apiserver.structured_merge import (
 from frappe_operator.kube.kinds import Manifest
 
 
-class Who(NamedTuple):
+class ManagerEntry(NamedTuple):
     """One entry of `metadata.managedFields`, as far as it tells entries apart."""
 
     manager: str
@@ -28,9 +28,9 @@ class Who(NamedTuple):
     subresource: str = ""
 
 
-Managers = Mapping[Who, frozenset[Path]]
+Managers = Mapping[ManagerEntry, frozenset[Path]]
 
-NOBODYS = {
+UNMANAGED_FIELDS = {
     ("apiVersion",),
     ("kind",),
     *(
@@ -50,11 +50,11 @@ NOBODYS = {
 
 
 def _owned(value: Manifest, shape: Shape) -> dict[Path, Any]:
-    return {path: leaf for path, leaf in leaves(value, shape).items() if path[:2] not in NOBODYS}
+    return {path: leaf for path, leaf in leaves(value, shape).items() if path[:2] not in UNMANAGED_FIELDS}
 
 
 def applied(
-    live: Manifest, config: Manifest, managers: Managers, who: Who, shape: Shape
+    live: Manifest, config: Manifest, managers: Managers, who: ManagerEntry, shape: Shape
 ) -> tuple[Manifest, frozenset[Path]]:
     """What `live` becomes when `who` applies `config`, and what `who` owns then.
 
@@ -73,10 +73,10 @@ def applied(
     return without(merged, gone, shape) or {}, mine
 
 
-class Overlap(Exception):
+class FieldConflict(Exception):
     """An apply without force would change what others own."""
 
-    def __init__(self, held: Mapping[Who, frozenset[Path]]) -> None:
+    def __init__(self, held: Mapping[ManagerEntry, frozenset[Path]]) -> None:
         super().__init__("fields belong to other managers")
         self.held = held
 
@@ -85,7 +85,7 @@ def after(
     live: Manifest,
     new: Manifest,
     managers: Managers,
-    who: Who,
+    who: ManagerEntry,
     shape: Shape,
     mine: frozenset[Path] | None,
     force: bool,
@@ -94,7 +94,7 @@ def after(
     """The managers once `live` has become `new`. `mine` is what an apply names; None for any other write.
     `hidden`: top-level fields that this write cannot reach, and so nobody comes to own by it.
 
-    Raises `Overlap` when others own what changes and `force` is not given.
+    Raises `FieldConflict` when others own what changes and `force` is not given.
     """
     # What is the same as a whole need not be taken apart.
     differing = [name for name in {**live, **new} if live.get(name) != new.get(name) and not hidden(name)]
@@ -105,7 +105,7 @@ def after(
     others = {other: owned for other, owned in managers.items() if other != who}
     held = {other: owned & changed for other, owned in others.items() if owned & changed}
     if held and not force:
-        raise Overlap(held)
+        raise FieldConflict(held)
     result = {other: owned - changed - removed for other, owned in others.items()}
     if mine is None:
         mine = frozenset((managers.get(who, frozenset()) - removed) | changed)
@@ -113,7 +113,7 @@ def after(
     return {other: owned for other, owned in result.items() if owned}
 
 
-def rendered(managers: Managers, api_version: str, changed: Mapping[Who, str]) -> list[Manifest]:
+def rendered(managers: Managers, api_version: str, changed: Mapping[ManagerEntry, str]) -> list[Manifest]:
     """`metadata.managedFields` as it is sent."""
     return [
         {
@@ -134,13 +134,13 @@ def parsed(entries: Iterable[Manifest]) -> Managers:
     return {_who(entry): frozenset(_paths(entry["fieldsV1"], ())) for entry in entries}
 
 
-def times(entries: Iterable[Manifest]) -> dict[Who, str]:
+def times(entries: Iterable[Manifest]) -> dict[ManagerEntry, str]:
     """When each manager that `metadata.managedFields` names has last changed what it owns."""
     return {_who(entry): entry["time"] for entry in entries}
 
 
-def _who(entry: Manifest) -> Who:
-    return Who(entry["manager"], entry["operation"], entry.get("subresource", ""))
+def _who(entry: Manifest) -> ManagerEntry:
+    return ManagerEntry(entry["manager"], entry["operation"], entry.get("subresource", ""))
 
 
 def _paths(tree: Manifest, above: Path) -> Iterable[Path]:

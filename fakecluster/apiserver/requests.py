@@ -9,7 +9,7 @@ from frappe_operator.kube.kinds import Kind, Ref
 from frappe_operator.runtime.client.transport import Headers, Query
 
 
-class Asked(NamedTuple):
+class ApiRequest(NamedTuple):
     """One request, taken apart."""
 
     method: str
@@ -39,9 +39,9 @@ class Asked(NamedTuple):
         return {"POST": "create", "PUT": "update", "DELETE": "delete"}[self.method]
 
 
-def take_apart(
+def parse_request(
     kinds: Iterable[Kind], method: str, path: str, query: Query, headers: Headers, body: bytes | None
-) -> Asked | None:
+) -> ApiRequest | None:
     """What a request asks for; None when it is about none of these kinds."""
     parts = [unquote(part) for part in path.strip("/").split("/")]
     if parts[0] == "api" and len(parts) > 2:
@@ -58,5 +58,5 @@ def take_apart(
             name, subresource = [*rest[1:], "", ""][:2]
             if method == "POST" and not name and body:
                 name = json.loads(body).get("metadata", {}).get("name", "")
-            return Asked(method, kind, namespace, name, subresource, query, headers, body)
+            return ApiRequest(method, kind, namespace, name, subresource, query, headers, body)
     return None

@@ -21,9 +21,9 @@ def quota(api: Api, name: str = "compute", **hard: str) -> Admission:
             if silent:
                 raise forbidden(ref, f"failed quota: {name}: must specify {resource} for: {','.join(silent)}")
             used = sum(_asked(record.obj, field, what) for record in api.store.list(kinds.POD, ref.namespace))
-            asked = _asked(obj, field, what)
-            if used + asked > number(most):
-                why = f"requested: {resource}={asked:g}, used: {resource}={used:g}, limited: {resource}={most}"
+            request = _asked(obj, field, what)
+            if used + request > number(most):
+                why = f"requested: {resource}={request:g}, used: {resource}={used:g}, limited: {resource}={most}"
                 raise forbidden(ref, f"exceeded quota: {name}, {why}")
 
     return admit

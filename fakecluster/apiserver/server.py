@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import orjson
 
 from fakecluster.apiserver import selectors
-from fakecluster.apiserver.errors import Refused, bad_request, expired, invalid
-from fakecluster.apiserver.requests import Asked, take_apart
+from fakecluster.apiserver.errors import StatusError, bad_request, expired, invalid
+from fakecluster.apiserver.requests import ApiRequest, parse_request
 from fakecluster.apiserver.store import Change, Record
 from fakecluster.apiserver.verbs import Api
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
 from frappe_operator.runtime.client.transport import Headers, Query, Response
 
 JSON = {"Content-Type": "application/json"}
-NOTHING_HERE = Response(404, {"Content-Type": "text/plain; charset=utf-8"}, b"404 page not found\n")
+PATH_NOT_FOUND = Response(404, {"Content-Type": "text/plain; charset=utf-8"}, b"404 page not found\n")
 """The answer for kinds that are not installed: not JSON, in the real one as well."""
 BOOKMARK_SECONDS = 60.0
 WATCH_SECONDS = 1800.0
@@ -27,7 +27,7 @@ BATCH = 64
 """How many events of a watch are sent at once, where so many are there."""
 
 
-class Written(NamedTuple):
+class WriteRequest(NamedTuple):
     """One write request that reached the server."""
 
     time: float
@@ -42,7 +42,7 @@ class Written(NamedTuple):
     """The cluster's version before it."""
 
 
-class Past(NamedTuple):
+class StaleView(NamedTuple):
     """What a server that is behind shows to those who begin to watch."""
 
     version: int
@@ -60,9 +60,9 @@ class ApiServer:
     def __init__(self, api: Api, pause: Callable[[], Awaitable[None]]) -> None:
         self.api = api
         self.pause = pause
-        self.requests: list[Asked] = []
-        self.writes: list[Written] = []
-        self.past = Past(0, 0.0)
+        self.requests: list[ApiRequest] = []
+        self.writes: list[WriteRequest] = []
+        self.stale_view = StaleView(0, 0.0)
         self._pages: dict[str, tuple[int, list[Record]]] = {}
 
     # --- Transport
@@ -95,121 +95,125 @@ class ApiServer:
             known = self._discovery(path)
             if known is not None:
                 return _response(200, known)
-            asked = take_apart(self.api.kinds, method, path, query, headers, body)
-            if asked is None:
-                return NOTHING_HERE
-            self.requests.append(asked)
+            request = parse_request(self.api.kinds, method, path, query, headers, body)
+            if request is None:
+                return PATH_NOT_FOUND
+            self.requests.append(request)
             if method == "GET":
-                return self._read(asked)
-            return self._write(asked)
-        except Refused as refused:
+                return self._read(request)
+            return self._write(request)
+        except StatusError as refused:
             return Response(refused.code, {**JSON, **refused.headers}, orjson.dumps(refused.status()))
 
-    def _read(self, asked: Asked) -> Response:
-        if not asked.name:
-            return _response(200, self._list(asked))
-        return Response(200, JSON, self._wire(self.api.get(asked.ref), asked))
+    def _read(self, request: ApiRequest) -> Response:
+        if not request.name:
+            return _response(200, self._list(request))
+        return Response(200, JSON, self._wire(self.api.get(request.ref), request))
 
-    def _write(self, asked: Asked) -> Response:
+    def _write(self, request: ApiRequest) -> Response:
         version = self.api.store.version
         code = 500
-        manager = asked.query.get("fieldManager") or asked.headers.get("User-Agent", "").split("/")[0]
+        manager = request.query.get("fieldManager") or request.headers.get("User-Agent", "").split("/")[0]
         try:
-            response = self._written(asked, manager)
+            response = self._written(request, manager)
             code = response.status
-        except Refused as refused:
+        except StatusError as refused:
             code = refused.code
             raise
         finally:
             changed = self.api.store.version != version
             now = self.api.clock()
-            self.writes.append(Written(now, asked.verb, asked.ref, manager, asked.subresource, code, changed, version))
+            self.writes.append(
+                WriteRequest(now, request.verb, request.ref, manager, request.subresource, code, changed, version)
+            )
         return response
 
-    def _written(self, asked: Asked, manager: str) -> Response:
-        api, verb = self.api, asked.verb
-        dry_run = asked.query.get("dryRun") == "All"
-        sent = _decoded(asked.body) if asked.body else {}
+    def _written(self, request: ApiRequest, manager: str) -> Response:
+        api, verb = self.api, request.verb
+        dry_run = request.query.get("dryRun") == "All"
+        sent = _decoded(request.body) if request.body else {}
         if verb == "delete":
-            return self._deleted(asked, sent)
+            return self._deleted(request, sent)
         if verb == "create":
-            obj = self._placed(asked, sent)
-            return self._answered(201, api.create(obj, manager, dry_run), asked)
+            obj = self._placed(request, sent)
+            return self._answered(201, api.create(obj, manager, dry_run), request)
         if verb == "apply":
-            obj = self._placed(asked, sent)
-            if not asked.query.get("fieldManager"):
+            obj = self._placed(request, sent)
+            if not request.query.get("fieldManager"):
                 raise bad_request("PatchOptions.meta.k8s.io is invalid: fieldManager: Required value")
-            force = asked.query.get("force") == "true"
-            record, made = api.apply(obj, manager, force, asked.subresource, dry_run)
-            return self._answered(201 if made else 200, record, asked)
+            force = request.query.get("force") == "true"
+            record, made = api.apply(obj, manager, force, request.subresource, dry_run)
+            return self._answered(201 if made else 200, record, request)
         if verb == "update":
-            return self._answered(200, api.replace(asked.ref, sent, manager, asked.subresource), asked)
-        content = asked.headers.get("Content-Type", "")
+            return self._answered(200, api.replace(request.ref, sent, manager, request.subresource), request)
+        content = request.headers.get("Content-Type", "")
         if content == "application/json-patch+json":
-            live = api.get(asked.ref)
+            live = api.get(request.ref)
             new = _json_patched(live.obj, sent)
-            return self._answered(200, api.replace(asked.ref, new, manager, asked.subresource), asked)
+            return self._answered(200, api.replace(request.ref, new, manager, request.subresource), request)
         if content != "application/merge-patch+json":
-            raise Refused(415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {content}")
-        return self._answered(200, api.merge(asked.ref, sent, manager, asked.subresource, dry_run), asked)
+            raise StatusError(
+                415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {content}"
+            )
+        return self._answered(200, api.merge(request.ref, sent, manager, request.subresource, dry_run), request)
 
-    def _deleted(self, asked: Asked, options: Manifest) -> Response:
+    def _deleted(self, request: ApiRequest, options: Manifest) -> Response:
         wanted = options.get("preconditions", {})
-        uid = self.api.get(asked.ref).obj["metadata"]["uid"]
-        propagation = options.get("propagationPolicy") or asked.query.get("propagationPolicy", "")
-        left = self.api.delete(asked.ref, wanted.get("uid", ""), wanted.get("resourceVersion", ""), propagation)
+        uid = self.api.get(request.ref).obj["metadata"]["uid"]
+        propagation = options.get("propagationPolicy") or request.query.get("propagationPolicy", "")
+        left = self.api.delete(request.ref, wanted.get("uid", ""), wanted.get("resourceVersion", ""), propagation)
         if left is not None:
-            return self._answered(200, left, asked)
-        details = {"name": asked.name, "group": asked.kind.group, "kind": asked.kind.plural, "uid": uid}
+            return self._answered(200, left, request)
+        details = {"name": request.name, "group": request.kind.group, "kind": request.kind.plural, "uid": uid}
         return _response(
             200, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
         )
 
-    def _placed(self, asked: Asked, obj: Manifest) -> Manifest:
+    def _placed(self, request: ApiRequest, obj: Manifest) -> Manifest:
         """The object sent, which must be what the URL says and may leave out its namespace."""
-        if (obj.get("apiVersion"), obj.get("kind")) != (asked.kind.api_version, asked.kind.kind):
+        if (obj.get("apiVersion"), obj.get("kind")) != (request.kind.api_version, request.kind.kind):
             raise bad_request(
-                f"{obj.get('kind')} in version {obj.get('apiVersion')} cannot be handled as a {asked.kind.kind}"
+                f"{obj.get('kind')} in version {obj.get('apiVersion')} cannot be handled as a {request.kind.kind}"
             )
         metadata = obj.setdefault("metadata", {})
-        if asked.kind.namespaced and metadata.setdefault("namespace", asked.namespace) != asked.namespace:
+        if request.kind.namespaced and metadata.setdefault("namespace", request.namespace) != request.namespace:
             raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
-        if asked.name and metadata.setdefault("name", asked.name) != asked.name:
+        if request.name and metadata.setdefault("name", request.name) != request.name:
             raise bad_request(
-                f"the name of the object ({metadata['name']}) does not match the name on the URL ({asked.name})"
+                f"the name of the object ({metadata['name']}) does not match the name on the URL ({request.name})"
             )
         return obj
 
-    def _answered(self, code: int, record: Record, asked: Asked) -> Response:
-        return Response(code, JSON, self._wire(record, asked))
+    def _answered(self, code: int, record: Record, request: ApiRequest) -> Response:
+        return Response(code, JSON, self._wire(record, request))
 
     # --- lists
 
-    def _list(self, asked: Asked) -> Manifest:
-        version, records = self._page_start(asked)
-        limit = int(asked.query.get("limit") or 0)
+    def _list(self, request: ApiRequest) -> Manifest:
+        version, records = self._page_start(request)
+        limit = int(request.query.get("limit") or 0)
         shown, rest = (records[:limit], records[limit:]) if limit else (records, [])
         metadata: Manifest = {"resourceVersion": str(version)}
         if rest:
             token = base64.b64encode(json.dumps({"v": version, "n": len(self._pages)}).encode()).decode()
             self._pages[token] = (version, rest)
             metadata |= {"continue": token, "remainingItemCount": len(rest)}
-        items = [orjson.Fragment(self._wire(record, asked, listed=True)) for record in shown]
-        if asked.metadata_only:
+        items = [orjson.Fragment(self._wire(record, request, listed=True)) for record in shown]
+        if request.metadata_only:
             return {
                 "kind": "PartialObjectMetadataList",
                 "apiVersion": "meta.k8s.io/v1",
                 "metadata": metadata,
                 "items": items,
             }
-        kind = asked.kind
+        kind = request.kind
         return {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata, "items": items}
 
-    def _page_start(self, asked: Asked) -> tuple[int, list[Record]]:
-        token = asked.query.get("continue")
+    def _page_start(self, request: ApiRequest) -> tuple[int, list[Record]]:
+        token = request.query.get("continue")
         if not token:
-            selected = self._selected(asked)
-            return self.api.store.version, list(filter(selected, self.api.store.list(asked.kind, asked.namespace)))
+            selected = self._selected(request)
+            return self.api.store.version, list(filter(selected, self.api.store.list(request.kind, request.namespace)))
         if token not in self._pages:
             raise bad_request("continue key is not valid")
         version, records = self._pages[token]
@@ -217,9 +221,9 @@ class ApiServer:
             raise expired("The provided continue parameter is too old to display a consistent list result.")
         return version, records
 
-    def _selected(self, asked: Asked) -> Callable[[Record], bool]:
+    def _selected(self, request: ApiRequest) -> Callable[[Record], bool]:
         """A test of the request's label and field selectors."""
-        label_selector, field_selector = (asked.query.get(f"{name}Selector", "") for name in ("label", "field"))
+        label_selector, field_selector = (request.query.get(f"{name}Selector", "") for name in ("label", "field"))
         try:
             by_label, by_field = selectors.labels(label_selector), selectors.fields(field_selector)
         except ValueError as error:
@@ -229,12 +233,12 @@ class ApiServer:
             (not label_selector or by_label(record.labels)) and (not field_selector or by_field(record.obj))
         )
 
-    def _wire(self, record: Record, asked: Asked, listed: bool = False) -> bytes:
-        if asked.metadata_only:
+    def _wire(self, record: Record, request: ApiRequest, listed: bool = False) -> bytes:
+        if request.metadata_only:
             return record.metadata_wire
-        if listed and asked.kind not in self.api.schemas and "." not in asked.kind.group.removesuffix(".k8s.io"):
+        if listed and request.kind not in self.api.schemas and "." not in request.kind.group.removesuffix(".k8s.io"):
             # In lists of built-in kinds the items do not say their kind.
-            return _without_kind(record, asked.kind)
+            return _without_kind(record, request.kind)
         return record.wire
 
     # --- watches
@@ -243,57 +247,61 @@ class ApiServer:
     async def _stream(self, path: str, query: Query, headers: Headers) -> AsyncIterator["Stream"]:
         await self.pause()
         try:
-            asked = take_apart(self.api.kinds, "GET", path, query, headers, None)
-            if asked is None:
-                yield Stream(404, NOTHING_HERE.headers, _once(NOTHING_HERE.body))
+            request = parse_request(self.api.kinds, "GET", path, query, headers, None)
+            if request is None:
+                yield Stream(404, PATH_NOT_FOUND.headers, _once(PATH_NOT_FOUND.body))
                 return
-            self._check_watch(asked)
-            self.requests.append(asked)
-        except Refused as refused:
+            self._check_watch(request)
+            self.requests.append(request)
+        except StatusError as refused:
             yield Stream(refused.code, {**JSON, **refused.headers}, _once(orjson.dumps(refused.status())))
             return
-        batches = self._batches(asked)
+        batches = self._batches(request)
         try:
             yield Stream(200, JSON, batches)
         finally:
             await batches.aclose()
 
-    def _check_watch(self, asked: Asked) -> None:
-        self._selected(asked)
+    def _check_watch(self, request: ApiRequest) -> None:
+        self._selected(request)
         options = Ref(Kind("meta.k8s.io", "v1", "ListOptions", "listoptions"), "", "")
-        if asked.query.get("sendInitialEvents") == "true":
-            if asked.query.get("resourceVersionMatch") != "NotOlderThan":
+        if request.query.get("sendInitialEvents") == "true":
+            if request.query.get("resourceVersionMatch") != "NotOlderThan":
                 why = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
                 raise invalid(options, "resourceVersionMatch", why)
-            if asked.query.get("allowWatchBookmarks") != "true":
+            if request.query.get("allowWatchBookmarks") != "true":
                 raise invalid(options, "allowWatchBookmarks", "Forbidden: sendInitialEvents requires bookmarks")
-        elif asked.query.get("resourceVersionMatch"):
+        elif request.query.get("resourceVersionMatch"):
             why = "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
             raise invalid(options, "resourceVersionMatch", why)
 
-    async def _batches(self, asked: Asked) -> AsyncGenerator[list[bytes], None]:
+    async def _batches(self, request: ApiRequest) -> AsyncGenerator[list[bytes], None]:
         """The events of one watch, a JSON line each, as many at once as there are."""
-        store, query, clock = self.api.store, asked.query, self.api.clock
-        selected, bookmarks = self._selected(asked), query.get("allowWatchBookmarks") == "true"
+        store, query, clock = self.api.store, request.query, self.api.clock
+        selected, bookmarks = self._selected(request), query.get("allowWatchBookmarks") == "true"
         ends = clock() + float(query.get("timeoutSeconds") or WATCH_SECONDS)
         initial = query.get("sendInitialEvents") == "true"
         text = query.get("resourceVersion", "")
         if initial or text in {"", "0"}:
-            held = max(self.past.until - clock(), 0.0)
-            version = self.past.version if held else store.version
+            held = max(self.stale_view.until - clock(), 0.0)
+            version = self.stale_view.version if held else store.version
             records = (
-                store.as_of(version, asked.kind, asked.namespace) if held else store.list(asked.kind, asked.namespace)
+                store.as_of(version, request.kind, request.namespace)
+                if held
+                else store.list(request.kind, request.namespace)
             )
             for start in range(0, len(records), BATCH):
-                batch = [self._event("ADDED", each, asked) for each in records[start : start + BATCH] if selected(each)]
+                batch = [
+                    self._event("ADDED", each, request) for each in records[start : start + BATCH] if selected(each)
+                ]
                 if batch:
                     yield batch
             if initial:
-                yield [self._bookmark(asked, version, {"k8s.io/initial-events-end": "true"})]
+                yield [self._bookmark(request, version, {"k8s.io/initial-events-end": "true"})]
             await asyncio.sleep(held)
         else:
             version = int(text)
-        feed = store.feed(asked.kind)
+        feed = store.feed(request.kind)
         oldest = max(store.oldest, feed.oldest)
         if version < oldest:
             gone = expired(f"too old resource version: {version} ({oldest})")
@@ -304,7 +312,7 @@ class ApiServer:
             while True:
                 while changes := reader.next(BATCH):
                     version = changes[-1].version
-                    lines = [self._line(each, selected, asked) for each in changes]
+                    lines = [self._line(each, selected, request) for each in changes]
                     if batch := [line for line in lines if line]:
                         yield batch
                     reader.read(len(changes))
@@ -313,30 +321,30 @@ class ApiServer:
                 left = ends - clock()
                 if bookmarks and (left <= 0 or clock() - marked >= BOOKMARK_SECONDS):
                     marked = clock()
-                    yield [self._bookmark(asked, version, {})]
+                    yield [self._bookmark(request, version, {})]
                     if reader.behind:
                         continue
                 if left <= 0:
                     return
                 await feed.more(min(left, BOOKMARK_SECONDS))
 
-    def _line(self, change: Change, selected: Callable[[Record], bool], asked: Asked) -> bytes:
+    def _line(self, change: Change, selected: Callable[[Record], bool], request: ApiRequest) -> bytes:
         """What a watcher sees of a change: an object whose labels no longer fit is gone for it."""
         record, before = change.record, change.before
-        if asked.namespace and record.obj["metadata"].get("namespace", "") != asked.namespace:
+        if request.namespace and record.obj["metadata"].get("namespace", "") != request.namespace:
             return b""
         now = change.type != "DELETED" and selected(record)
         then = before is not None and selected(before)
         if not now and not then:
             return b""
-        return self._event("ADDED" if not then else "DELETED" if not now else "MODIFIED", record, asked)
+        return self._event("ADDED" if not then else "DELETED" if not now else "MODIFIED", record, request)
 
-    def _event(self, event: str, record: Record, asked: Asked) -> bytes:
-        return b'{"type":"' + event.encode() + b'","object":' + self._wire(record, asked) + b"}\n"
+    def _event(self, event: str, record: Record, request: ApiRequest) -> bytes:
+        return b'{"type":"' + event.encode() + b'","object":' + self._wire(record, request) + b"}\n"
 
-    def _bookmark(self, asked: Asked, version: int, annotations: Mapping[str, str]) -> bytes:
-        kind, api_version = asked.kind.kind, asked.kind.api_version
-        if asked.metadata_only:
+    def _bookmark(self, request: ApiRequest, version: int, annotations: Mapping[str, str]) -> bytes:
+        kind, api_version = request.kind.kind, request.kind.api_version
+        if request.metadata_only:
             kind, api_version = "PartialObjectMetadata", "meta.k8s.io/v1"
         metadata: Manifest = {"resourceVersion": str(version), "creationTimestamp": None}
         if annotations:
@@ -432,7 +440,7 @@ def _json_patched(live: Manifest, operations: Any) -> Manifest:
         for part in way:
             here = here[int(part)] if isinstance(here, list) else here.get(part)
             if here is None:
-                raise Refused(422, "Invalid", f"the path {operation['path']} does not exist")
+                raise StatusError(422, "Invalid", f"the path {operation['path']} does not exist")
         _operate(here, last, operation)
     return new
 
@@ -444,10 +452,10 @@ def _operate(here: Any, last: str, operation: Manifest) -> None:
         place = len(here) if last == "-" else int(last)
     exists = place < len(here) if isinstance(here, list) else place in here
     if verb != "add" and not exists:
-        raise Refused(422, "Invalid", f"the path {operation['path']} does not exist")
+        raise StatusError(422, "Invalid", f"the path {operation['path']} does not exist")
     if verb == "test":
         if here[place] != operation["value"]:
-            raise Refused(422, "Invalid", f"testing path {operation['path']}: value differs")
+            raise StatusError(422, "Invalid", f"testing path {operation['path']}: value differs")
     elif verb == "remove":
         del here[place]
     elif verb == "add" and isinstance(here, list):

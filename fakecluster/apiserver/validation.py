@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from fakecluster.apiserver.defaulting import quantity
-from fakecluster.apiserver.errors import Refused, forbidden, invalid
+from fakecluster.apiserver.errors import StatusError, forbidden, invalid
 from frappe_operator.kube.kinds import Manifest, Ref
 
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -22,7 +22,7 @@ IMMUTABLE = "field is immutable"
 
 
 def check(ref: Ref, live: Manifest | None, new: Manifest) -> None:
-    """Raise `Refused` where the real server would. `live` is None for an object that is being made."""
+    """Raise `StatusError` where the real server would. `live` is None for an object that is being made."""
     _metadata(ref, live, new)
     template = _template(new)
     if template is not None:
@@ -45,7 +45,7 @@ def _metadata(ref: Ref, live: Manifest | None, new: Manifest) -> None:
     _labels(ref, metadata.get("labels", {}), "metadata.labels")
     for name, text in metadata.get("annotations", {}).items():
         if not isinstance(text, str):
-            raise Refused(400, "BadRequest", f"annotation {name} is not a string")
+            raise StatusError(400, "BadRequest", f"annotation {name} is not a string")
         if not QUALIFIED.fullmatch(name.lower()):
             raise invalid(ref, "metadata.annotations", f'Invalid value: "{name}": not a qualified name')
     owners = metadata.get("ownerReferences", [])
@@ -85,7 +85,7 @@ def _labels(ref: Ref, labels: Manifest, field: str) -> None:
         if not QUALIFIED.fullmatch(name):
             raise invalid(ref, field, f'Invalid value: "{name}": not a qualified name')
         if not isinstance(value, str):
-            raise Refused(400, "BadRequest", f"label {name} is not a string")
+            raise StatusError(400, "BadRequest", f"label {name} is not a string")
         if len(value) > 63:
             raise invalid(ref, field, f'Invalid value: "{value}": must be no more than 63 bytes')
         if not LABEL_VALUE.fullmatch(value):
@@ -120,17 +120,17 @@ def _pod(ref: Ref, spec: Manifest, field: str, claimed: AbstractSet[str] = froze
                 )
         for env in container.get("env", []):
             if "value" in env and not isinstance(env["value"], str):
-                raise Refused(400, "BadRequest", f"env {env['name']}: value is not a string")
+                raise StatusError(400, "BadRequest", f"env {env['name']}: value is not a string")
             if env.get("value") and "valueFrom" in env:
                 raise invalid(ref, f"{here}.env", "Invalid value: may not be specified when `value` is not empty")
         resources = container.get("resources", {})
-        for name, asked in resources.get("requests", {}).items():
+        for name, request in resources.get("requests", {}).items():
             limit = resources.get("limits", {}).get(name)
-            if limit is not None and number(asked) > number(limit):
+            if limit is not None and number(request) > number(limit):
                 raise invalid(
                     ref,
                     f"{here}.resources.requests",
-                    f'Invalid value: "{asked}": must be less than or equal to {name} limit of {limit}',
+                    f'Invalid value: "{request}": must be less than or equal to {name} limit of {limit}',
                 )
     for volume in spec.get("volumes", []):
         if len(volume.keys() - {"name"}) > 1:
@@ -275,7 +275,7 @@ def _config(ref: Ref, live: Manifest | None, new: Manifest) -> None:
         if not CONFIG_KEY.fullmatch(name):
             raise invalid(ref, f"data[{name}]", f'Invalid value: "{name}": a valid config key is needed')
         if not isinstance(text, str):
-            raise Refused(400, "BadRequest", f"data.{name} is not a string")
+            raise StatusError(400, "BadRequest", f"data.{name} is not a string")
         size += len(text)
     if size > 1024 * 1024:
         raise invalid(ref, "data", "Too long: may not be more than 1048576 bytes")

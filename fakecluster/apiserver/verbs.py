@@ -8,22 +8,46 @@ from typing import Any
 import orjson
 
 from fakecluster.apiserver import defaulting, structured_merge, validation
-from fakecluster.apiserver.errors import Refused, already_exists, bad_request, conflict, forbidden, invalid, not_found
-from fakecluster.apiserver.managed_fields import Managers, Overlap, Who, after, applied, rendered, spelled, times
+from fakecluster.apiserver.errors import (
+    StatusError,
+    already_exists,
+    bad_request,
+    conflict,
+    forbidden,
+    invalid,
+    not_found,
+)
+from fakecluster.apiserver.managed_fields import (
+    FieldConflict,
+    ManagerEntry,
+    Managers,
+    after,
+    applied,
+    rendered,
+    spelled,
+    times,
+)
 from fakecluster.apiserver.store import Record, Store, WrittenRecord
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Manifest, Ref
 
 REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets")
 
-FIXED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace")
+SERVER_FIELDS = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "namespace",
+)
 """Metadata that only the server writes."""
-COUNTED = {"Deployment", "Ingress", "Job", "NetworkPolicy", "PodDisruptionBudget", "ReplicaSet", "StatefulSet"}
+WITH_GENERATION = {"Deployment", "Ingress", "Job", "NetworkPolicy", "PodDisruptionBudget", "ReplicaSet", "StatefulSet"}
 """Built-in kinds that have a generation; every custom resource has."""
 WITHOUT_STATUS = {"ConfigMap", "Event", "Lease", "NetworkPolicy", "Secret", "ServiceAccount", "StorageClass"}
 
 Admission = Callable[[str, Ref, Manifest], None]
-"""Sees every write (verb, object's address, object); may change the object or raise `Refused`."""
+"""Sees every write (verb, object's address, object); may change the object or raise `StatusError`."""
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -81,7 +105,7 @@ class Api:
             raise already_exists(ref)
         if metadata.get("resourceVersion"):
             raise bad_request("resourceVersion should not be set on objects to be created")
-        return self._commit("create", ref, None, obj, Who(manager, "Update"), None, dry_run=dry_run)
+        return self._commit("create", ref, None, obj, ManagerEntry(manager, "Update"), None, dry_run=dry_run)
 
     def apply(
         self, config: Manifest, manager: str, force: bool = False, subresource: str = "", dry_run: bool = False
@@ -92,7 +116,7 @@ class Api:
             raise bad_request("metadata.managedFields must be nil")
         ref = self._address(config)
         live = self.store.get(ref)
-        who = Who(manager, "Apply", subresource)
+        who = ManagerEntry(manager, "Apply", subresource)
         if live is None:
             if subresource:
                 raise not_found(ref.kind, ref.name)
@@ -117,7 +141,7 @@ class Api:
         self._guard(ref, live, patch)
         new = _merge_patch(_bare(live.obj), _copy(patch))
         self._same_place(ref, new)
-        who = Who(manager, "Update", subresource)
+        who = ManagerEntry(manager, "Update", subresource)
         return self._commit("patch", ref, live, new, who, None, subresource, dry_run=dry_run)
 
     def replace(self, ref: Ref, obj: Manifest, manager: str = "", subresource: str = "") -> Record:
@@ -125,7 +149,9 @@ class Api:
         live = self.get(ref)
         self._guard(ref, live, obj)
         self._same_place(ref, obj)
-        return self._commit("update", ref, live, _copy(obj), Who(manager, "Update", subresource), None, subresource)
+        return self._commit(
+            "update", ref, live, _copy(obj), ManagerEntry(manager, "Update", subresource), None, subresource
+        )
 
     def delete(self, ref: Ref, uid: str = "", resource_version: str = "", propagation: str = "") -> Record | None:
         """DELETE. The record when finalizers or a grace period keep the object, None when it is gone."""
@@ -179,7 +205,7 @@ class Api:
         ref: Ref,
         live: Record | None,
         new: Manifest,
-        who: Who,
+        who: ManagerEntry,
         mine: frozenset[structured_merge.Path] | None,
         subresource: str = "",
         force: bool = True,
@@ -199,8 +225,8 @@ class Api:
         try:
             held, shape = live.managers if live else {}, self._shape(ref.kind)
             managers = after(was, new, held, who, shape, mine, force, self._hidden(ref.kind, subresource))
-        except Overlap as overlap:
-            raise _overlapping(overlap) from None
+        except FieldConflict as overlap:
+            raise _conflict_of(overlap) from None
         if live is None and ref.kind == kinds.SERVICE:
             self._give_address(new)
         if live is None and ref.kind == kinds.JOB:
@@ -236,7 +262,7 @@ class Api:
         for name in ("managedFields", "resourceVersion", "selfLink"):
             metadata.pop(name, None)
         if live is None:
-            for name in FIXED:
+            for name in SERVER_FIELDS:
                 metadata.pop(name, None)
             if ref.namespace:
                 metadata["namespace"] = ref.namespace
@@ -246,7 +272,7 @@ class Api:
                 new.pop("status", None)
             return
         old = live.obj
-        for name in FIXED:
+        for name in SERVER_FIELDS:
             if name in old["metadata"]:
                 metadata[name] = old["metadata"][name]
             else:
@@ -273,7 +299,7 @@ class Api:
         defaulting.tidy(new["metadata"], "metadata")
 
     def _count(self, ref: Ref, live: Record | None, new: Manifest) -> None:
-        if ref.kind.kind not in COUNTED and self._built_in(ref.kind):
+        if ref.kind.kind not in WITH_GENERATION and self._built_in(ref.kind):
             return
         if live is None:
             new["metadata"]["generation"] = 1
@@ -328,8 +354,8 @@ class Api:
             raise refused
 
     def _admit(self, verb: str, ref: Ref, obj: Manifest) -> None:
-        for look in self.admission:
-            look(verb, ref, obj)
+        for admit in self.admission:
+            admit(verb, ref, obj)
 
     def _has_dependents(self, uid: str) -> bool:
         return any(
@@ -362,7 +388,7 @@ class Api:
             if (kind.api_version, kind.kind) == (obj.get("apiVersion"), obj.get("kind")):
                 namespace = obj["metadata"].get("namespace", "") if kind.namespaced else ""
                 return Ref(kind, namespace, obj["metadata"]["name"])
-        raise Refused(404, "NotFound", "the server could not find the requested resource")
+        raise StatusError(404, "NotFound", "the server could not find the requested resource")
 
     def _shape(self, kind: Kind) -> structured_merge.Shape:
         if self._built_in(kind):
@@ -424,7 +450,7 @@ def _merge_patch(live: Any, patch: Any) -> Any:
     return result
 
 
-def _overlapping(overlap: Overlap) -> Refused:
+def _conflict_of(overlap: FieldConflict) -> StatusError:
     causes = [
         {"reason": "FieldManagerConflict", "message": f'conflict with "{who.manager}"', "field": spelled(path)}
         for who, paths in overlap.held.items()
@@ -432,7 +458,7 @@ def _overlapping(overlap: Overlap) -> Refused:
     ]
     told = "; ".join(f"{cause['message']}: {cause['field']}" for cause in causes)
     plural = "conflict" if len(causes) == 1 else "conflicts"
-    return Refused(409, "Conflict", f"Apply failed with {len(causes)} {plural}: {told}", causes=causes)
+    return StatusError(409, "Conflict", f"Apply failed with {len(causes)} {plural}: {told}", causes=causes)
 
 
 def _kind_of(crd: Manifest) -> Kind:

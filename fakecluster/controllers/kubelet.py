@@ -80,7 +80,7 @@ class Kubelet:
         self._running: set[str] = set()
         """Uids of pods whose program has not ended."""
 
-    def let_end(self) -> None:
+    def end_hanging_programs(self) -> None:
         """Ask the programs that did not end whether they do now."""
         self._running.clear()
 

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from fakecluster.apiserver.errors import Refused
+from fakecluster.apiserver.errors import StatusError
 from fakecluster.apiserver.store import Change
 from fakecluster.apiserver.verbs import Api
 from frappe_operator.kube import kinds
@@ -56,7 +56,7 @@ class Simulator:
         self._dependents: dict[str, dict[Ref, None]] = {}
         self._changed: asyncio.Event | None = None
         api.store.listeners.append(self._notice)
-        self.look_again()
+        self.resync()
 
     # --- what rules may ask
 
@@ -110,7 +110,7 @@ class Simulator:
         self._dirty[action.ref] = None
         try:
             action.do()
-        except Refused as refused:
+        except StatusError as refused:
             self.done[-1] += f": {refused.message}"
             self._not_before[action.ref] = self.now() + RETRY_SECONDS
 
@@ -129,7 +129,7 @@ class Simulator:
                 return
         raise AssertionError(f"the cluster does not come to rest: {self.done[-5:]}")
 
-    def look_again(self) -> None:
+    def resync(self) -> None:
         """Have every object looked at: what was scripted has changed."""
         for ref in self.api.store.refs():
             self._dirty[ref] = None

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 
-from fakecluster.apiserver.errors import Refused
+from fakecluster.apiserver.errors import StatusError
 from fakecluster.apiserver.verbs import REPLICA_SET
 from fakecluster.controllers.simulator import MANAGER, Action, Rule, Simulator
 from frappe_operator.kube import kinds
@@ -60,7 +60,7 @@ def make_pod(sim: Simulator, made: Manifest, ref: Ref, obj: Manifest) -> None:
     """Create a pod for a controller; that it is refused is told as an Event of the controller's object."""
     try:
         sim.api.create(made, MANAGER)
-    except Refused as refused:
+    except StatusError as refused:
         metadata = made["metadata"]
         words = {
             "StatefulSet": f"create Pod {metadata.get('name')} in StatefulSet {ref.name} failed error: ",
@@ -198,7 +198,7 @@ def replica_sets(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:
 def _make_replica(sim: Simulator, ref: Ref, obj: Manifest, made: Manifest) -> None:
     try:
         make_pod(sim, made, ref, obj)
-    except Refused as refused:
+    except StatusError as refused:
         failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": refused.message}
         status = sim.api.get(ref).obj.get("status", {})
         if not _failure(status):

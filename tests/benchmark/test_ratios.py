@@ -5,7 +5,7 @@ import time
 import msgspec
 import pytest
 
-from benchmark.isolated_process import alone
+from benchmark.isolated_process import run_in_process
 from benchmark.memory import settled
 from benchmark.noop_requests import idle
 from benchmark.synthetic_objects import Size, filled
@@ -80,7 +80,7 @@ def test_a_child_more_takes_little_memory() -> None:
     taken = []
     for sites in IN_MEMORY:
         with synthetic(sites=sites) as server:
-            taken.append((server.ask("objects"), alone(settled, url=server.url, sites=sites)["rss"]))
+            taken.append((server.ask("objects"), run_in_process(settled, url=server.url, sites=sites)["rss"]))
     (few, before), (many, after) = taken
     children = many["children"] - few["children"]
     assert (after - before) / children < BYTES_PER_CHILD

@@ -60,7 +60,7 @@ class Running:
         return code
 
 
-class Town:
+class Processes:
     """A namespace of this test's own, in which operators run."""
 
     def __init__(self, kubectl: Kubectl, namespace: str, start: Callable[[], Awaitable[Running]]) -> None:
@@ -78,7 +78,7 @@ class Town:
 
 
 @pytest.fixture
-async def town(control_plane: Cluster) -> AsyncIterator[Town]:
+async def processes(control_plane: Cluster) -> AsyncIterator[Processes]:
     kubectl = Kubectl.of(control_plane)
     kubectl("apply", "--server-side", "-f", "-", given=yaml.safe_dump_all(crd.definitions()))
     kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
@@ -98,33 +98,33 @@ async def town(control_plane: Cluster) -> AsyncIterator[Town]:
         running.append(Running(process, port))
         return running[-1]
 
-    yield Town(kubectl, namespace, start)
+    yield Processes(kubectl, namespace, start)
     for each in running:
         await each.end()
     kubectl("delete", "namespace", namespace, "--wait=false")
 
 
-async def test_it_does_its_work_and_says_how_it_is(town: Town) -> None:
-    town.add_bench("harbour")
-    one = await town.start()
-    await one.says(f"reconciled {town.namespace}/harbour")
+async def test_it_does_its_work_and_says_how_it_is(processes: Processes) -> None:
+    processes.add_bench("harbour")
+    one = await processes.start()
+    await one.says(f"reconciled {processes.namespace}/harbour")
     assert await one.ask("/healthz") == (200, "ok\n")
     assert await one.ask("/readyz") == (200, "ok\n")
     _, metrics = await one.ask("/metrics")
     assert 'frappe_operator_requests_total{kind="ConfigMap",status="201",verb="apply"} 1.0' in metrics
     assert "frappe_operator_leading 1.0" in metrics
     assert 'frappe_operator_watch_age_seconds{kind="ConfigMap"' in metrics
-    ready = {each["type"]: each["status"] for each in town.bench("harbour")["status"]["conditions"]}
+    ready = {each["type"]: each["status"] for each in processes.bench("harbour")["status"]["conditions"]}
     assert ready["Ready"] == "True"
 
 
-async def test_told_to_go_it_hands_over_at_once(town: Town) -> None:
-    one = await town.start()
+async def test_told_to_go_it_hands_over_at_once(processes: Processes) -> None:
+    one = await processes.start()
     await one.says('"leader"')
-    two = await town.start()
+    two = await processes.start()
     await two.says("everything is known")
     await asyncio.sleep(2)
-    town.add_bench("harbour")
+    processes.add_bench("harbour")
     await one.says("reconciled")
     began = time.monotonic()
     one.process.send_signal(signal.SIGTERM)
@@ -134,12 +134,12 @@ async def test_told_to_go_it_hands_over_at_once(town: Town) -> None:
     assert took <= HANDOVER_SECONDS + 1, "a second more for a machine that does other things"
 
 
-async def test_killed_it_is_replaced_in_time(town: Town) -> None:
-    one = await town.start()
+async def test_killed_it_is_replaced_in_time(processes: Processes) -> None:
+    one = await processes.start()
     await one.says('"leader"')
-    two = await town.start()
+    two = await processes.start()
     await two.says("everything is known")
-    town.add_bench("harbour")
+    processes.add_bench("harbour")
     await one.says("reconciled")
     began = time.monotonic()
     await one.end(signal.SIGKILL)

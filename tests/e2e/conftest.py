@@ -13,7 +13,7 @@ from sandbox.deadline import DeadlineExceededError, until
 from sandbox.installation import Kubectl, Operator
 from sandbox.progress import plain
 from tests.e2e import audit_log
-from tests.e2e.namespace import Town
+from tests.e2e.namespace import Namespace
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ LAST_WORDS_SECONDS = 5.0
 class Settled(NamedTuple):
     """A bench and a site that nobody touches any more."""
 
-    town: Town
+    namespace: Namespace
     since: float
     """`time.monotonic()` when they were settled."""
     log_size: int
@@ -42,14 +42,14 @@ class Settled(NamedTuple):
 
 @pytest.fixture(scope="session")
 def settled(node_cluster: Cluster, operator: Operator) -> Settled:
-    town = Town(Kubectl.of(node_cluster), operator, "settled")
-    town.make()
-    town.bench("orchard")
-    town.site("rowan", "orchard", "rowan.example.com")
-    town.until_ready("frappesite", "rowan")
+    namespace = Namespace(Kubectl.of(node_cluster), operator, "settled")
+    namespace.make()
+    namespace.bench("orchard")
+    namespace.site("rowan", "orchard", "rowan.example.com")
+    namespace.until_ready("frappesite", "rowan")
     log = node_cluster.state.audit_log
     while True:
-        settled = Settled(town, time.monotonic(), log.stat().st_size)
+        settled = Settled(namespace, time.monotonic(), log.stat().st_size)
         # An Event follows the status it speaks of.
         if not _speaks(log, settled.log_size):
             return settled
@@ -65,9 +65,11 @@ def _speaks(log: Path, start: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def town(request: pytest.FixtureRequest, node_cluster: Cluster, operator: Operator, settled: Settled) -> Iterator[Town]:
+def namespace(
+    request: pytest.FixtureRequest, node_cluster: Cluster, operator: Operator, settled: Settled
+) -> Iterator[Namespace]:
     name = request.module.__name__.rsplit("test_", 1)[1].replace("_", "-")
-    town = Town(Kubectl.of(node_cluster), operator, name)
-    town.make()
-    yield town
-    town.kubectl("delete", "namespace", name, "--wait=false")
+    namespace = Namespace(Kubectl.of(node_cluster), operator, name)
+    namespace.make()
+    yield namespace
+    namespace.kubectl("delete", "namespace", name, "--wait=false")

@@ -55,16 +55,16 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class Town(NamedTuple):
+class Namespace(NamedTuple):
     """A namespace with the operator at work on it."""
 
     kubectl: Kubectl
     operator: Operator
-    namespace: str
+    name: str
 
     def make(self) -> None:
         """The namespace itself, restricted."""
-        meta = {"name": self.namespace, "labels": RESTRICTED}
+        meta = {"name": self.name, "labels": RESTRICTED}
         self.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
 
     def bench(self, name: str, **spec: Any) -> None:
@@ -81,12 +81,12 @@ class Town(NamedTuple):
         return {
             "apiVersion": GROUP,
             "kind": kind,
-            "metadata": {"namespace": self.namespace, "name": name},
+            "metadata": {"namespace": self.name, "name": name},
             "spec": spec,
         }
 
     def get(self, *arguments: str) -> dict[str, Any]:
-        return self.kubectl.get(*arguments, f"--namespace={self.namespace}")
+        return self.kubectl.get(*arguments, f"--namespace={self.name}")
 
     def find(self, *arguments: str) -> dict[str, Any] | None:
         """An object, None when there is none."""
@@ -98,7 +98,7 @@ class Town(NamedTuple):
             raise
 
     def run(self, *arguments: str, given: str | None = None) -> str:
-        return self.kubectl(f"--namespace={self.namespace}", *arguments, given=given)
+        return self.kubectl(f"--namespace={self.name}", *arguments, given=given)
 
     def condition(self, kind: str, name: str, type_: str = "Ready") -> dict[str, str]:
         """A condition, with empty fields while there is none."""
@@ -111,7 +111,7 @@ class Town(NamedTuple):
         try:
             until(true, seconds, what)
         except Exception as error:
-            error.add_note(self.kubectl("get", "fb,fs,pods", f"--namespace={self.namespace}", "-o", "wide"))
+            error.add_note(self.kubectl("get", "fb,fs,pods", f"--namespace={self.name}", "-o", "wide"))
             error.add_note(self.operator.log.read_text()[-3000:])
             raise
 

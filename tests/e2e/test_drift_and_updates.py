@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.e2e.namespace import Town, process_of
+from tests.e2e.namespace import Namespace, process_of
 
 pytestmark = [pytest.mark.node]
 
@@ -14,14 +14,14 @@ BENCH, SITE, HOST = "orchard", "quince", "quince.example.com"
 
 
 @pytest.fixture(scope="module")
-def a_site(town: Town) -> Town:
-    town.bench(BENCH)
-    town.site(SITE, BENCH, HOST)
-    town.until_ready("frappesite", SITE)
-    return town
+def a_site(namespace: Namespace) -> Namespace:
+    namespace.bench(BENCH)
+    namespace.site(SITE, BENCH, HOST)
+    namespace.until_ready("frappesite", SITE)
+    return namespace
 
 
-def test_a_stopped_database_is_said_within_a_minute_and_its_return_as_well(a_site: Town) -> None:
+def test_a_stopped_database_is_said_within_a_minute_and_its_return_as_well(a_site: Namespace) -> None:
     server = process_of(a_site.get("pod", f"{BENCH}-mariadb-0"), "mariadbd")
     os.kill(server, signal.SIGSTOP)
     a_site.until(lambda: a_site.condition("fs", SITE)["reason"] == "DatabaseUnavailable", "the site to say so", 60)
@@ -32,7 +32,7 @@ def test_a_stopped_database_is_said_within_a_minute_and_its_return_as_well(a_sit
     assert a_site.visitor(BENCH, HOST).get("/api/method/ping").status == 200
 
 
-def test_a_changed_spec_reaches_the_children(a_site: Town) -> None:
+def test_a_changed_spec_reaches_the_children(a_site: Namespace) -> None:
     replicas = {"workerShort": 2, "workerLong": 0}
     amounts = {"gunicorn": {"requests": {"cpu": "150m", "memory": "200Mi"}}}
     a_site.site(SITE, BENCH, HOST, componentReplicas=replicas, componentResources=amounts)
@@ -46,7 +46,7 @@ def test_a_changed_spec_reaches_the_children(a_site: Town) -> None:
     assert a_site.get("deployment", f"{SITE}-worker-long")["spec"]["replicas"] == 1
 
 
-def test_a_new_image_is_looked_into_first_and_old_assets_stay(a_site: Town) -> None:
+def test_a_new_image_is_looked_into_first_and_old_assets_stay(a_site: Namespace) -> None:
     visitor = a_site.visitor(BENCH, HOST)
     before = set(_assets(visitor.get("/login").body))
     a_site.bench(BENCH, frappeVersion="version-15-b")
@@ -60,7 +60,7 @@ def test_a_new_image_is_looked_into_first_and_old_assets_stay(a_site: Town) -> N
     assert a_site.get("frappebench", BENCH)["status"]["image"]["frappeVersion"] == "15.52.0"
 
 
-def test_an_image_that_does_not_exist_harms_nobody(a_site: Town) -> None:
+def test_an_image_that_does_not_exist_harms_nobody(a_site: Namespace) -> None:
     running = _image(a_site)
     a_site.bench(BENCH, frappeVersion="version-15-never")
     a_site.until(
@@ -72,7 +72,7 @@ def test_an_image_that_does_not_exist_harms_nobody(a_site: Town) -> None:
     a_site.until_ready("frappebench", BENCH)
 
 
-def test_children_that_were_deleted_or_edited_are_put_right(a_site: Town) -> None:
+def test_children_that_were_deleted_or_edited_are_put_right(a_site: Namespace) -> None:
     scheduler = a_site.get("deployment", f"{SITE}-scheduler")["metadata"]["uid"]
     a_site.run("delete", "deployment", f"{SITE}-scheduler")
     a_site.run("scale", "deployment", f"{SITE}-gunicorn", "--replicas=3")
@@ -92,8 +92,8 @@ def test_children_that_were_deleted_or_edited_are_put_right(a_site: Town) -> Non
     a_site.until_ready("frappesite", SITE)
 
 
-def _image(town: Town) -> str:
-    image: str = town.get("deployment", f"{SITE}-gunicorn")["spec"]["template"]["spec"]["containers"][0]["image"]
+def _image(namespace: Namespace) -> str:
+    image: str = namespace.get("deployment", f"{SITE}-gunicorn")["spec"]["template"]["spec"]["containers"][0]["image"]
     return image
 
 

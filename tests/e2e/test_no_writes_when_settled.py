@@ -19,7 +19,7 @@ QUIET_SECONDS = 300.0
 
 def test_five_minutes_and_more_without_a_write(settled: Settled, node_cluster: Cluster) -> None:
     def writes() -> dict[str, int]:
-        return audit_log.writes(node_cluster.state.audit_log, settled.log_size, settled.town.namespace)
+        return audit_log.writes(node_cluster.state.audit_log, settled.log_size, settled.namespace.name)
 
     left = QUIET_SECONDS - (time.monotonic() - settled.since)
     if left > 0:

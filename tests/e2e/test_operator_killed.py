@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from tests.e2e.namespace import Town
+from tests.e2e.namespace import Namespace
 
 pytestmark = [pytest.mark.node]
 
@@ -14,18 +14,18 @@ LONGEST_LIFE_SECONDS = 12.0
 """Between two cuts. The first five seconds of a life may pass waiting for the dead one's Lease to run out."""
 
 
-def test_twenty_kills_change_nothing_about_the_end(town: Town) -> None:
+def test_twenty_kills_change_nothing_about_the_end(namespace: Namespace) -> None:
     chance = random.Random(20)
-    town.bench("orchard")
-    town.site("medlar", "orchard", "medlar.example.com")
+    namespace.bench("orchard")
+    namespace.site("medlar", "orchard", "medlar.example.com")
     for _ in range(CUTS):
         _live(chance.uniform(0.2, LONGEST_LIFE_SECONDS))
-        town.operator.kill()
-        town.operator.start()
-    town.until_ready("frappesite", "medlar")
-    assert town.visitor("orchard", "medlar.example.com").get("/api/method/ping").status == 200
-    assert [line["outcome"] for line in town.ledger("medlar", "medlar.example.com")] == ["started", "created"]
-    parts = {item["metadata"]["name"] for item in town.get("deployments,statefulsets,jobs")["items"]}
+        namespace.operator.kill()
+        namespace.operator.start()
+    namespace.until_ready("frappesite", "medlar")
+    assert namespace.visitor("orchard", "medlar.example.com").get("/api/method/ping").status == 200
+    assert [line["outcome"] for line in namespace.ledger("medlar", "medlar.example.com")] == ["started", "created"]
+    parts = {item["metadata"]["name"] for item in namespace.get("deployments,statefulsets,jobs")["items"]}
     assert parts == {
         "orchard-nginx",
         "orchard-redis-cache",
@@ -37,8 +37,8 @@ def test_twenty_kills_change_nothing_about_the_end(town: Town) -> None:
         *(f"medlar-{part}" for part in ("gunicorn", "socketio", "scheduler")),
         *(f"medlar-worker-{part}" for part in ("default", "long", "short")),
     }
-    owners = {item["metadata"]["uid"] for item in town.get("fb,fs")["items"]}
-    for item in town.get("deployments,statefulsets,jobs,services,configmaps,ingresses")["items"]:
+    owners = {item["metadata"]["uid"] for item in namespace.get("fb,fs")["items"]}
+    for item in namespace.get("deployments,statefulsets,jobs,services,configmaps,ingresses")["items"]:
         if item["metadata"].get("labels", {}).get("app.kubernetes.io/managed-by") == "frappe-operator":
             [owner] = item["metadata"]["ownerReferences"]
             assert owner["uid"] in owners, item["metadata"]["name"]

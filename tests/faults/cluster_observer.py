@@ -1,4 +1,4 @@
-"""What the real API server tells of each namespace while plans are played there: who came, who went, who said what."""
+"""Watches the real cluster while plans run: objects created and deleted in each namespace, and their statuses."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import field
 
-from fakecluster.world import lies, of_the_past
+from fakecluster.world import contradictions, is_history
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import BENCH, SITE, Kind
 from frappe_operator.kube.live import Live
@@ -30,33 +30,35 @@ CHILDREN = (
 )
 
 
-class Speaking(Live):
-    """A bench or a site, and what its status says."""
+class LiveWithStatus(Live):
+    """A bench or a site with its status."""
 
     status: dict[str, Any] = field(default_factory=dict)
 
 
-class Sight:
-    """One namespace."""
+class NamespaceView:
+    """What was observed of one namespace."""
 
     def __init__(self) -> None:
         self.made: Counter[str] = Counter()
         """How often each object was created."""
         self.gone: Counter[str] = Counter()
         self.runs: Counter[str] = Counter()
-        """By Job, how many pods have begun its work."""
-        self.lies: list[str] = []
+        """By Job, how many pods were created for it."""
+        self.contradictions: list[str] = []
         self.changed = 0.0
         """Loop time of the last event."""
         self._there: dict[str, tuple[Kind, Live]] = {}
         """By UID."""
 
     def notice(self, change: Change, now: float) -> None:
-        """Takes in an event of a watch."""
+        """Takes an event of a watch into account."""
         old, new = change.old, change.new
         self.changed = now
-        if isinstance(new, Speaking):
-            self.lies += [f"{change.kind.kind} {new.metadata.name}: {lie}" for lie in lies(_as_said(new))]
+        if isinstance(new, LiveWithStatus):
+            self.contradictions += [
+                f"{change.kind.kind} {new.metadata.name}: {lie}" for lie in contradictions(_as_said(new))
+            ]
         if new is not None:
             self._there[new.metadata.uid] = change.kind, new
         if old is not None and new is not None and old.metadata.uid == new.metadata.uid:
@@ -71,40 +73,40 @@ class Sight:
 
     @property
     def settled(self) -> bool:
-        """Whether all that was asked for is ready as it is asked for now, and all that was to go is gone."""
+        """Whether every bench and site is Ready for its current generation, and every deleted one is gone."""
         sites = any(kind == SITE for kind, _ in self._there.values())
         # A bench that is to go stays for as long as it has a site.
         held = (BENCH,) if sites else ()
         for kind, live in self._there.values():
             if live.deleting and kind not in held:
                 return False
-            if isinstance(live, Speaking) and not live.deleting and not _ready(live):
+            if isinstance(live, LiveWithStatus) and not live.deleting and not _ready(live):
                 return False
             if any(owner.uid not in self._there for owner in live.metadata.owner_references):
                 return False
         return True
 
     def knows(self, asked_for: Mapping[str, int]) -> bool:
-        """Whether these, UIDs and versions, are the benches and sites that were seen: watches are behind at times."""
-        speaking = (live.metadata for _, live in self._there.values() if isinstance(live, Speaking))
+        """Whether the watches have caught up with these versions of benches and sites, by UID."""
+        speaking = (live.metadata for _, live in self._there.values() if isinstance(live, LiveWithStatus))
         return asked_for == {metadata.uid: metadata.resource_version for metadata in speaking}
 
     def _count(self, what: Counter[str], kind: Kind, live: Live) -> None:
         # People's own doings are no matter, and the names of Pods are never the same twice.
-        if kind in CHILDREN and not of_the_past(kind, live.metadata.name):
+        if kind in CHILDREN and not is_history(kind, live.metadata.name):
             what[f"{kind.kind} {live.metadata.name}"] += 1
 
 
 class Observer:
-    """Sees what comes and goes in every namespace, whoever does it. To be `run` while plans are played."""
+    """Watches every namespace. To be `run` while plans run."""
 
     def __init__(self, transport: Transport) -> None:
-        self._sights: defaultdict[str, Sight] = defaultdict(Sight)
+        self._sights: defaultdict[str, NamespaceView] = defaultdict(NamespaceView)
         self._client = Client(transport)
         self._informers = [
             *(self._informer(kind, Live, OURS) for kind in CHILDREN),
             self._informer(kinds.POD, Live, JOB_PODS),
-            *(self._informer(kind, Speaking) for kind in (BENCH, SITE)),
+            *(self._informer(kind, LiveWithStatus) for kind in (BENCH, SITE)),
         ]
 
     async def run(self) -> None:
@@ -112,12 +114,12 @@ class Observer:
         await asyncio.gather(*(informer.run() for informer in self._informers))
 
     async def knows_all(self) -> None:
-        """Until nothing escapes it any more."""
+        """Waits until every watch has listed what exists."""
         for informer in self._informers:
             await informer.synced.wait()
 
-    def of(self, namespace: str) -> Sight:
-        """What there was to see of a namespace so far."""
+    def of(self, namespace: str) -> NamespaceView:
+        """What was observed of a namespace so far."""
         return self._sights[namespace]
 
     def _informer(self, kind: Kind, projection: type[Live], labels: str = "") -> Informer:
@@ -131,11 +133,11 @@ class Observer:
         self._sights[live.metadata.namespace].notice(change, asyncio.get_running_loop().time())
 
 
-def _as_said(live: Speaking) -> dict[str, Any]:
+def _as_said(live: LiveWithStatus) -> dict[str, Any]:
     return {"metadata": {"generation": live.metadata.generation}, "status": live.status}
 
 
-def _ready(live: Speaking) -> bool:
+def _ready(live: LiveWithStatus) -> bool:
     return any(
         each["type"] == "Ready"
         and each["status"] == "True"
@@ -144,6 +146,6 @@ def _ready(live: Speaking) -> bool:
     )
 
 
-def _conditions(live: Speaking) -> Iterable[dict[str, Any]]:
+def _conditions(live: LiveWithStatus) -> Iterable[dict[str, Any]]:
     conditions: list[dict[str, Any]] = live.status.get("conditions", [])
     return conditions

@@ -1,4 +1,4 @@
-"""Who looks on while a plan is played, and says at the end what there was to see."""
+"""Records what happens while a plan runs: stored objects, reconciles and log lines."""
 
 import base64
 import io
@@ -10,7 +10,7 @@ import structlog
 
 from fakecluster.apiserver.store import Change
 from fakecluster.frappe import Effect
-from fakecluster.world import SIMULATED, ProductOf, World, of_the_past, product
+from fakecluster.world import SIMULATED, ControllersOf, World, is_history, operator_controllers
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Key, Kind, Manifest, Ref
 from frappe_operator.kube.live import CONTROLLED_BY_US
@@ -25,7 +25,7 @@ CANARY = "canary"
 QUIET_SECONDS = 60.0
 
 
-class Look(NamedTuple):
+class ReconcileRecord(NamedTuple):
     """One reconcile of one object."""
 
     process: int
@@ -33,64 +33,64 @@ class Look(NamedTuple):
     key: Key
     began: float
     failed: bool
-    """So that it is tried again."""
+    """Whether it is retried."""
 
 
 class Evidence(NamedTuple):
-    """What there was to see of one play."""
+    """What was recorded of one run."""
 
     trouble: str
-    """Why it did not come to its end; empty when it did."""
+    """Why the run did not end; empty when it did."""
     happened: list[str]
-    """What went wrong, as planned."""
-    picture: dict[str, Manifest]
-    """Everything that is stored at the end, less what differs between any two runs."""
+    """The faults of the plan that happened."""
+    comparable_objects: dict[str, Manifest]
+    """All objects at the end, without the fields that differ between any two runs."""
     effects: list[Effect]
     made: Counter[str]
-    """How often each object of the operator's was created."""
+    """How often each object of the operator was created."""
     deleted: Counter[str]
-    """How often it went, whoever deleted it: what its owner's end takes along may go by either hand."""
+    """How often each was deleted, by the operator or the garbage collector: either may be first."""
     restless: list[str]
-    """What the operator wrote after everything had come to rest."""
+    """What the operator wrote after the cluster had settled."""
     orphans: list[str]
-    lies: list[str]
+    contradictions: list[str]
     leaks: list[str]
-    hasty: list[str]
-    """Looks that came too soon after one that failed."""
+    early_retries: list[str]
+    """Reconciles that began too soon after a failed one."""
 
 
-class Witness:
-    """Sees everything that is stored, every reconcile, and the log. Made before its world, which it is given to."""
+class EvidenceCollector:
+    """Collects evidence. It is made before the `World`, which needs its controllers."""
 
-    def __init__(self, operator: ProductOf = product) -> None:
-        """`operator`: whose controllers are watched."""
+    def __init__(self, operator: ControllersOf = operator_controllers) -> None:
+        """`operator`: makes the controllers whose reconciles are recorded."""
         self._operator = operator
         self.leaks: list[str] = []
         self.made: Counter[str] = Counter()
         self.deleted: Counter[str] = Counter()
-        self.looks: list[Look] = []
+        self.reconciles: list[ReconcileRecord] = []
         self.edits: list[tuple[float, Kind, Key]] = []
-        """When somebody asked something else of an object than before."""
+        """When the spec of an object was changed."""
         self.log = io.StringIO()
         self._processes = 0
 
     def listen(self) -> None:
-        """Has the operator's log written where it can be searched, as a real process writes it."""
+        """Redirects the operator's log, in the format of a real process, to where it is searched."""
         log.configure("json", "info")
         file = structlog.PrintLoggerFactory(self.log)
         structlog.configure(logger_factory=file, cache_logger_on_first_use=False)
 
     def attend(self, world: World) -> None:
-        """Looks at everything that is stored from now on."""
+        """Records every change in a world from now on."""
         world.api.store.listeners.append(lambda ref, change: self._notice(world, ref, change))
 
     def controllers(self, world: World) -> Sequence[Controller]:
-        """The operator's, watched."""
+        """The operator's controllers, whose reconciles are recorded."""
         self._processes += 1
-        return [watched(each, self._processes, world.loop.time, self.looks) for each in self._operator(world)]
+        return [watched(each, self._processes, world.loop.time, self.reconciles) for each in self._operator(world)]
 
     def evidence(self, world: World, trouble: str = "") -> Evidence:
-        """What there was to see. Lets a quiet minute pass."""
+        """The evidence, after a minute in which the operator should write nothing."""
         before = len(world.writes)
         if not trouble:
             world.run(QUIET_SECONDS)
@@ -99,22 +99,22 @@ class Witness:
         return Evidence(
             trouble=trouble,
             happened=list(world.faults.happened),
-            picture=world.picture(),
+            comparable_objects=world.comparable_objects(),
             effects=sorted(world.frappe.ledger),
             made=self.made,
             deleted=self.deleted,
             restless=restless,
             orphans=list(orphans(world)),
-            lies=[*world.lies, *out_of_date(world)],
+            contradictions=[*world.contradictions, *out_of_date(world)],
             leaks=[*self.leaks, *said],
-            hasty=list(hasty(self.looks, self.edits)),
+            early_retries=list(early_retries(self.reconciles, self.edits)),
         )
 
     def _notice(self, world: World, ref: Ref, change: Change) -> None:
-        if ref.kind != kinds.SECRET and change.type != "DELETED" and leaking(change.record.wire):
+        if ref.kind != kinds.SECRET and change.type != "DELETED" and contains_password(change.record.wire):
             self.leaks.append(f"{world.loop.time():.2f} {ref}")
         labels = change.record.obj["metadata"].get("labels", {})
-        counts = ref.kind not in SIMULATED and not of_the_past(ref.kind, ref.name)
+        counts = ref.kind not in SIMULATED and not is_history(ref.kind, ref.name)
         if labels.get(MANAGED_BY) == CONTROLLED_BY_US and counts:
             self.made[str(ref)] += change.before is None
             self.deleted[str(ref)] += change.type == "DELETED"
@@ -122,10 +122,12 @@ class Witness:
             self.edits.append((world.loop.time(), ref.kind, Key(ref.namespace, ref.name)))
 
 
-def watched(controller: Controller, process: int, clock: Callable[[], float], looks: list[Look]) -> Controller:
-    """The controller, whose looks are noted."""
+def watched(
+    controller: Controller, process: int, clock: Callable[[], float], reconciles: list[ReconcileRecord]
+) -> Controller:
+    """The controller, whose reconciles are recorded."""
 
-    async def look(cluster: Cluster, key: Key) -> float | None:
+    async def reconcile(cluster: Cluster, key: Key) -> float | None:
         began, failed = clock(), False
         try:
             return await controller.reconcile(cluster, key)
@@ -135,9 +137,9 @@ def watched(controller: Controller, process: int, clock: Callable[[], float], lo
             failed = True
             raise
         finally:
-            looks.append(Look(process, controller.kind, key, began, failed))
+            reconciles.append(ReconcileRecord(process, controller.kind, key, began, failed))
 
-    return controller._replace(reconcile=look)
+    return controller._replace(reconcile=reconcile)
 
 
 _ENCODED = tuple(
@@ -146,8 +148,8 @@ _ENCODED = tuple(
 """The middle of what a canary looks like in base64, wherever it begins."""
 
 
-def leaking(data: bytes) -> bool:
-    """Whether a password, plain or in base64, is in there."""
+def contains_password(data: bytes) -> bool:
+    """Whether the data contains a password, plain or in base64."""
     return CANARY.encode() in data or any(each in data for each in _ENCODED)
 
 
@@ -158,29 +160,29 @@ def _edited(change: Change) -> bool:
     return any(before.get(name) != after.get(name) for name in ("generation", "deletionTimestamp"))
 
 
-def hasty(looks: Iterable[Look], edits: Iterable[tuple[float, Kind, Key]]) -> Iterable[str]:
-    """Looks at an object within a second after one that failed. Each edit of the object may bring about one."""
+def early_retries(reconciles: Iterable[ReconcileRecord], edits: Iterable[tuple[float, Kind, Key]]) -> Iterable[str]:
+    """Reconciles of an object within a second after a failed one. Each edit of the object may cause one."""
     edits = list(edits)
-    last: dict[tuple[int, Kind, Key], Look] = {}
+    last: dict[tuple[int, Kind, Key], ReconcileRecord] = {}
     excused: Counter[tuple[int, Kind, Key]] = Counter()
-    for look in looks:
-        whose = look.process, look.kind, look.key
-        before, last[whose] = last.get(whose), look
-        if before is None or not before.failed or look.began >= before.began + 1.0:
+    for reconcile in reconciles:
+        whose = reconcile.process, reconcile.kind, reconcile.key
+        before, last[whose] = last.get(whose), reconcile
+        if before is None or not before.failed or reconcile.began >= before.began + 1.0:
             continue
         excused[whose] += 1
-        if excused[whose] > sum((kind, key) == whose[1:] and time <= look.began for time, kind, key in edits):
-            pause = look.began - before.began
-            yield f"{look.began:.2f} {look.kind.kind} {look.key}, {pause:.2f} s after one that failed"
+        if excused[whose] > sum((kind, key) == whose[1:] and time <= reconcile.began for time, kind, key in edits):
+            pause = reconcile.began - before.began
+            yield f"{reconcile.began:.2f} {reconcile.kind.kind} {reconcile.key}, {pause:.2f} s after one that failed"
 
 
 def orphans(world: World) -> Iterable[str]:
-    """What the operator or the cluster has made for somebody who is gone, or for nobody."""
-    return left_over((ref.kind, world.get_existing(ref)) for ref in world.api.store.refs())
+    """Objects of the operator or the cluster in a world whose owner is gone, or which have none."""
+    return orphaned((ref.kind, world.get_existing(ref)) for ref in world.api.store.refs())
 
 
-def left_over(stored: Iterable[tuple[Kind, Manifest]]) -> Iterable[str]:
-    """The same, where this is all there is."""
+def orphaned(stored: Iterable[tuple[Kind, Manifest]]) -> Iterable[str]:
+    """Objects of the operator or the cluster whose owner is not among these objects, or which have none."""
     stored = list(stored)
     uids = {obj["metadata"]["uid"] for _, obj in stored}
     for kind, obj in stored:
@@ -201,7 +203,7 @@ def _holds_data(kind: Kind, labels: Manifest) -> bool:
 
 
 def out_of_date(world: World) -> Iterable[str]:
-    """Objects at rest whose Ready is of an older generation."""
+    """Objects of a settled world whose Ready condition is of an older generation."""
     for kind in (kinds.BENCH, kinds.SITE):
         for obj in world.all(kind):
             metadata = obj["metadata"]

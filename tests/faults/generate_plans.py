@@ -1,18 +1,18 @@
-"""Plans, learned from a play in which nothing goes wrong: whatever was asked there is hit, before and after."""
+"""Generates plans from a run without faults: every request in it is hit, before and after the server has handled it."""
 
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from fakecluster.apiserver.requests import Asked
+from fakecluster.apiserver.requests import ApiRequest
 from fakecluster.faults import WRITES, Fault, StepFault, WatchFault, WatchTrouble
 from frappe_operator.kube import kinds
 from tests.faults.plan import Plan
 from tests.faults.scenarios import CHANGE_IMAGE, CREATE, SCENARIOS, Scenario
 
 EVER = 1_000_000
-"""More writes than there ever are: back to the beginning."""
+"""More writes than any run has: the next process is shown the initial state."""
 
 TROUBLES: tuple[Fault, ...] = (
     Fault("crash"),
@@ -61,7 +61,7 @@ class Request(NamedTuple):
     nth: int
 
     def hit(self, trouble: Fault) -> Fault:
-        """The trouble, happening to this request."""
+        """The fault, happening to this request."""
         return Fault(
             what=trouble.what,
             verb=self.verb,
@@ -77,16 +77,16 @@ class Request(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What a play in which nothing goes wrong was made of."""
+    """The requests and events of a run without faults."""
 
     requests: tuple[Request, ...]
-    """In order, those of the steps that are the scenario's own."""
+    """In order, those of the steps after the prelude."""
     events: dict[str, tuple[int, int]]
-    """By kind: events of its watches before those steps, and in all."""
+    """By kind: number of watch events before those steps, and in total."""
 
 
-def named(asked: Iterable[Asked]) -> Iterator[Request]:
-    """Requests by what they are about and their number."""
+def named(asked: Iterable[ApiRequest]) -> Iterator[Request]:
+    """Requests by object and number."""
     seen: Counter[tuple[str, str, str]] = Counter()
     for each in asked:
         # The names of Events and Pods are never the same twice.
@@ -96,7 +96,7 @@ def named(asked: Iterable[Asked]) -> Iterator[Request]:
 
 
 def plans(name: str, trace: Trace) -> list[Plan]:
-    """Every plan of a scenario, in an order in which those of one request stand together."""
+    """Every plan of a scenario; those of one request are next to each other."""
     scenario = SCENARIOS[name]
     found = [Plan(name, faults) for faults in between(scenario)]
     if scenario.whole:
@@ -110,7 +110,7 @@ def plans(name: str, trace: Trace) -> list[Plan]:
 
 
 def quarter(found: Sequence[Plan]) -> list[Plan]:
-    """Every fourth plan: each write is hit, each trouble happens, each scenario is played."""
+    """Every fourth plan: each write is hit, each kind of fault happens, each scenario runs."""
     return list(found[::QUARTER])
 
 
@@ -123,7 +123,7 @@ def of_writes(trace: Trace) -> Iterator[Fault]:
 
 
 def of_reads(trace: Trace) -> Iterator[Fault]:
-    """What may happen to a read, for each thing that is read."""
+    """What may happen to a read, for each object that is read."""
     first = {request[:3]: request for request in reversed(trace.requests) if request.verb in ("get", "list")}
     for request in first.values():
         yield from (request.hit(trouble) for trouble in READ_TROUBLES)
@@ -138,7 +138,7 @@ def of_watches(trace: Trace) -> Iterator[WatchFault]:
 
 
 def between(scenario: Scenario) -> Iterator[tuple[StepFault, ...]]:
-    """What may happen between the steps."""
+    """Faults between the steps."""
     for step in range(scenario.prelude, len(scenario.steps)):
         for back in (0, 1, 8, EVER):
             yield (StepFault("restart", step, back=back),)
@@ -151,7 +151,7 @@ def between(scenario: Scenario) -> Iterator[tuple[StepFault, ...]]:
 
 
 def of_twins(scenario: Scenario) -> Iterator[tuple[int, tuple[StepFault, ...]]]:
-    """Two processes at once, from the beginning of a step."""
+    """A second process beside the first, from the beginning of a step."""
     for step in range(scenario.prelude, len(scenario.steps)):
         for seconds in TWIN_SECONDS:
             for seed in range(TWIN_SEEDS):
@@ -159,7 +159,7 @@ def of_twins(scenario: Scenario) -> Iterator[tuple[int, tuple[StepFault, ...]]]:
 
 
 def of_storms(trace: Trace) -> Iterator[tuple[int, tuple[Fault | WatchFault, ...]]]:
-    """Many things at once, at random, each time in another order of the cluster's own doings."""
+    """Many random faults at once, each time with another order of the cluster's actions."""
     for seed in range(1, STORMS + 1):
         dice = random.Random(f"{seed} {len(trace.requests)}")
         requests = [each for each in trace.requests if each.verb != "watch" and each.kind != kinds.EVENT.kind]

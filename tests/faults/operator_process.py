@@ -1,33 +1,33 @@
-"""The operator of one namespace in a real cluster, as often as it dies and is started again."""
+"""The operator of one namespace in a real cluster: its processes, which crash and are restarted."""
 
 import asyncio
 
-from fakecluster.faults import Course, Faults
+from fakecluster.faults import FaultRun, FaultyTransport
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube import kinds
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.runtime.process.engine import Engine
 from frappe_operator.site import controller as site
-from tests.faults.evidence import CANARY, Look, watched
+from tests.faults.evidence import CANARY, ReconcileRecord, watched
 from tests.faults.recording import Recorder
 
 PATIENCE_SECONDS = 1.0
-"""How long a request hangs that times out."""
+"""How long a request waits before it times out."""
 RESTART_SECONDS = 0.2
 
 
-class Life:
+class OperatorProcesses:
     """The operator of one namespace: one process after another, or two at once."""
 
-    def __init__(self, network: Recorder, course: Course, namespace: str) -> None:
+    def __init__(self, network: Recorder, fault_run: FaultRun, namespace: str) -> None:
         self._network = network
-        self._course = course
+        self._course = fault_run
         self._namespace = namespace
         self._tokens = 0
         self._running: dict[asyncio.Task[None], Engine] = {}
         self._keeper: asyncio.Task[None] | None = None
-        self.looks: list[Look] = []
+        self.reconciles: list[ReconcileRecord] = []
         self._processes = 0
         self.failures: list[str] = []
 
@@ -69,9 +69,11 @@ class Life:
         def die() -> None:
             holder[0].cancel()
 
-        faults = Faults(self._network, kinds.ALL.values(), self._course, die, PATIENCE_SECONDS)
+        faults = FaultyTransport(self._network, kinds.ALL.values(), self._course, die, PATIENCE_SECONDS)
         controllers = [bench.controller(Images(), self._token), site.controller(Images(), self._token, _fetch)]
-        seen = [watched(each, self._processes, asyncio.get_running_loop().time, self.looks) for each in controllers]
+        seen = [
+            watched(each, self._processes, asyncio.get_running_loop().time, self.reconciles) for each in controllers
+        ]
         engine = Engine(faults, seen, namespaces=(self._namespace,), strict=True)
         leading = asyncio.Event()
         leading.set()
@@ -92,5 +94,5 @@ class Life:
 
 
 async def _fetch(url: str, host: str) -> Answer:
-    """What would answer if pods ran: there is one site in a namespace."""
+    """The HTTP answer that running pods would give: there is one site in a namespace."""
     return Answer(200, "acme.example.com\n")

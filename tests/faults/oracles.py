@@ -1,4 +1,4 @@
-"""What must be so whatever goes wrong. Each oracle compares what a play left behind with a play without faults."""
+"""What must hold whatever goes wrong. Each oracle compares the evidence of a run with that of a run without faults."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -6,79 +6,82 @@ from collections.abc import Callable, Iterable
 from tests.faults.evidence import Evidence
 
 Oracle = Callable[[Evidence, Evidence], Iterable[str]]
-"""Given what was seen, and what is seen when nothing goes wrong: what is not as it must be, in words."""
+"""Takes the evidence of a run and of the run without faults; yields a message for each violation."""
 
 
-def comes_to_rest(seen: Evidence, reference: Evidence) -> Iterable[str]:
-    """The scenario comes to its end: sooner or later nothing happens any more, and the operator has not given up."""
+def settles(seen: Evidence, reference: Evidence) -> Iterable[str]:
+    """The scenario ends: the cluster settles within the limit, and the operator still runs."""
     if seen.trouble:
         yield seen.trouble
 
 
-def something_went_wrong(seen: Evidence, reference: Evidence) -> Iterable[str]:
-    """The plan was not in vain: at least one of its faults has happened."""
+def a_fault_happened(seen: Evidence, reference: Evidence) -> Iterable[str]:
+    """At least one fault of the plan has happened."""
     if not seen.happened:
         yield "no fault of the plan has happened"
 
 
-def same_end(seen: Evidence, reference: Evidence) -> Iterable[str]:
-    """What is stored at the end is what is stored when nothing goes wrong."""
-    for name in sorted(seen.picture.keys() | reference.picture.keys()):
-        if name not in seen.picture:
+def same_final_objects(seen: Evidence, reference: Evidence) -> Iterable[str]:
+    """The objects at the end equal those of the run without faults."""
+    for name in sorted(seen.comparable_objects.keys() | reference.comparable_objects.keys()):
+        if name not in seen.comparable_objects:
             yield f"{name} is missing"
-        elif name not in reference.picture:
+        elif name not in reference.comparable_objects:
             yield f"{name} should not be there"
-        elif seen.picture[name] != reference.picture[name]:
-            yield from (f"{name}: {each}" for each in differences(seen.picture[name], reference.picture[name]))
+        elif seen.comparable_objects[name] != reference.comparable_objects[name]:
+            yield from (
+                f"{name}: {each}"
+                for each in differences(seen.comparable_objects[name], reference.comparable_objects[name])
+            )
 
 
 def same_creations_and_deletions(seen: Evidence, reference: Evidence) -> Iterable[str]:
-    """Each object was created and deleted as often as when nothing goes wrong."""
+    """Each object was created and deleted as often as in the run without faults."""
     yield from _counts("created", seen.made, reference.made)
     yield from _counts("deleted", seen.deleted, reference.deleted)
 
 
-def quiet(seen: Evidence, reference: Evidence) -> Iterable[str]:
-    """A minute without a write follows."""
+def no_write_after_settling(seen: Evidence, reference: Evidence) -> Iterable[str]:
+    """The operator writes nothing in the minute after the cluster has settled."""
     yield from seen.restless
 
 
-def no_orphan(seen: Evidence, reference: Evidence) -> Iterable[str]:
-    """Nothing is left of an owner who is gone, but the data that was to stay."""
+def no_orphaned_object(seen: Evidence, reference: Evidence) -> Iterable[str]:
+    """No object of a deleted owner is left, except retained data."""
     yield from seen.orphans
 
 
 def effects_once(seen: Evidence, reference: Evidence) -> Iterable[str]:
-    """Whatever must happen once (a database made, a site created, an app installed) has happened once."""
+    """Each effect that must happen once (database created, site created, app installed) has happened once."""
     yield from _counts("done", Counter(map(" ".join, seen.effects)), Counter(map(" ".join, reference.effects)))
 
 
-def honest(seen: Evidence, reference: Evidence) -> Iterable[str]:
-    """Never was anything Ready while a stage was not, or for a generation that was not the one observed."""
-    yield from seen.lies
+def status_has_no_contradiction(seen: Evidence, reference: Evidence) -> Iterable[str]:
+    """No object was ever Ready while one of its conditions was not, or for another generation than the observed one."""
+    yield from seen.contradictions
 
 
-def no_secret_shown(seen: Evidence, reference: Evidence) -> Iterable[str]:
+def no_password_outside_secrets(seen: Evidence, reference: Evidence) -> Iterable[str]:
     """No password was ever stored outside a Secret, or logged."""
     yield from seen.leaks
 
 
-def no_haste(seen: Evidence, reference: Evidence) -> Iterable[str]:
-    """What failed is tried again once a second at most, object by object."""
-    yield from seen.hasty
+def failures_back_off(seen: Evidence, reference: Evidence) -> Iterable[str]:
+    """A failed reconcile of an object is retried after a second at the earliest."""
+    yield from seen.early_retries
 
 
 ORACLES: tuple[Oracle, ...] = (
-    comes_to_rest,
-    something_went_wrong,
-    same_end,
+    settles,
+    a_fault_happened,
+    same_final_objects,
     same_creations_and_deletions,
-    quiet,
-    no_orphan,
+    no_write_after_settling,
+    no_orphaned_object,
     effects_once,
-    honest,
-    no_secret_shown,
-    no_haste,
+    status_has_no_contradiction,
+    no_password_outside_secrets,
+    failures_back_off,
 )
 
 

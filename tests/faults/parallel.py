@@ -1,4 +1,4 @@
-"""Work in several processes at once: each takes a part, and its results come back as they are made."""
+"""Runs work in several processes: each takes a part, and results come back as they are produced."""
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,10 +14,10 @@ _FORK = multiprocessing.get_context("fork")
 
 
 class WorkerDied(Exception):
-    """A process ended before it had told all its results."""
+    """A process ended before it had sent all its results."""
 
 
-def side_by_side(jobs: int, work: Callable[[Part], Iterable[Result]], parts: Sequence[Part]) -> Iterator[Result]:
+def run_in_parallel(jobs: int, work: Callable[[Part], Iterable[Result]], parts: Sequence[Part]) -> Iterator[Result]:
     """The results of `work` on each part, in any order. Raises WorkerDied. For processes without threads."""
     waiting = list(reversed(parts))
     running: dict[Connection, ForkProcess] = {}

@@ -1,4 +1,4 @@
-"""A plan: which scenario, in which order of the cluster's own doings, and what goes wrong. One line of JSON."""
+"""A plan: a scenario, a seed for the order of the cluster's actions, and faults. One line of JSON."""
 
 import msgspec
 from msgspec import Struct
@@ -7,7 +7,7 @@ from fakecluster.faults import AnyFault
 
 
 class Plan(Struct, frozen=True, omit_defaults=True):
-    """What is played."""
+    """What is run."""
 
     scenario: str
     faults: tuple[AnyFault, ...] = ()

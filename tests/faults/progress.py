@@ -1,4 +1,4 @@
-"""How many plans were played, how many failed, and what is shown meanwhile."""
+"""Counts plans that were run and that failed, and prints progress."""
 
 import sys
 import time
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from tests.faults.run_plans import Outcome
 
 SHOWN = 5
-"""Complaints of one oracle."""
+"""How many violations of one oracle are printed."""
 SECONDS_BETWEEN_LINES = 10.0
 
 
-class Tally:
-    """Counts, and shows how far it is: one line that changes on a terminal, a line now and then elsewhere."""
+class Progress:
+    """Counts plans and prints progress: one changing line on a terminal, a line every ten seconds elsewhere."""
 
     def __init__(self) -> None:
         self.plans = 0
@@ -23,7 +23,7 @@ class Tally:
 
     @contextmanager
     def counting(self, where: str, total: int, how: str) -> Iterator[Callable[[Outcome], None]]:
-        """Counts the outcomes of so many plans, and sums them up at the end."""
+        """Counts the outcomes of `total` plans, and prints a summary at the end."""
         began, plans, failed = time.monotonic(), self.plans, self.failed
         spared = 0
 
@@ -38,8 +38,8 @@ class Tally:
 
         yield count
         seconds = time.monotonic() - began
-        # In real time no two plays take the same turns: the request that was to fail may not come.
-        vain = f", in {spared} nothing went wrong" if spared else ""
+        # In real time no two runs are alike: the request that was to fail may not be made.
+        vain = f", in {spared} no fault happened" if spared else ""
         self._say(f"{where}: {self.plans - plans} plans, {self.failed - failed} failed{vain} ({seconds:.0f} s, {how})")
 
     def _show(self, text: str) -> None:
@@ -57,7 +57,7 @@ class Tally:
 
 
 def words(outcome: Outcome) -> str:
-    """A failed plan: its line of JSON, and what each oracle says."""
+    """A failed plan: its line of JSON, and the violations by oracle."""
     lines = [outcome.plan.line()]
     for name, complaints in outcome.failures.items():
         lines += [f"  {name}: {each[-600:]}" for each in complaints[:SHOWN]]

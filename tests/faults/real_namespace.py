@@ -1,40 +1,40 @@
-"""One namespace of a real cluster: what people do there, and what there is at the end."""
+"""One namespace of a real cluster: applies the steps of a scenario and reads the final objects."""
 
 import asyncio
 import json
 import re
 from collections.abc import Iterable
 
-from fakecluster.world import of_the_past, seen_twice
+from fakecluster.world import is_history, without_volatile
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import BENCH, SITE, Key, Kind, Manifest
 from frappe_operator.runtime.client.client import Client, decoded
 from tests.faults.cluster_observer import CHILDREN
-from tests.faults.evidence import leaking
+from tests.faults.evidence import contains_password
 from tests.faults.scenarios import Add, Delete, Edit, Step
 
 CLUSTERS = ("deployment.kubernetes.io/", "pv.kubernetes.io/", "volume.beta.kubernetes.io/", "volume.kubernetes.io/")
-"""Annotations of the cluster's own, which come when they come."""
+"""Annotations that the cluster's controllers set at any time."""
 CLUSTERS_OBJECTS = {"kube-root-ca.crt"}
 
 Stored = list[tuple[Kind, Manifest]]
 
 
-class Place:
-    """One namespace."""
+class RealNamespace:
+    """One namespace of a real cluster."""
 
     def __init__(self, client: Client, namespace: str) -> None:
         self._client = client
         self.namespace = namespace
         self.edits: list[tuple[float, Kind, Key]] = []
-        """When somebody asked something else of an object than before."""
+        """When the spec of an object was changed."""
 
     async def make(self) -> None:
-        """Begins it. It is never cleared: that would cost as much again as all that is played in it."""
+        """Creates the namespace. It is never deleted: that would cost as much as the run itself."""
         await self._client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
 
     async def do(self, step: Step) -> None:
-        """One step, as people do it."""
+        """Applies one step."""
         for each in step:
             match each:
                 case Add(obj):
@@ -51,7 +51,7 @@ class Place:
                     await self._client.delete(kind, self.namespace, name, uid)
 
     async def stored(self) -> Stored:
-        """Everything in it that the operator makes, or people do."""
+        """All objects in it that the operator or a user has created."""
         found = await self._all(*CHILDREN, BENCH, SITE)
         return [(kind, obj) for kind, obj in found if obj["metadata"]["name"] not in CLUSTERS_OBJECTS]
 
@@ -60,12 +60,10 @@ class Place:
         found = [obj["metadata"] for _, obj in await self._all(BENCH, SITE)]
         return {metadata["uid"]: int(metadata["resourceVersion"]) for metadata in found}
 
-    def picture(self, stored: Stored) -> dict[str, Manifest]:
-        """What the ends of two plays are compared by."""
+    def comparable_objects(self, stored: Stored) -> dict[str, Manifest]:
+        """The objects without the fields that differ between any two runs."""
         named = ((kind, obj["metadata"]["name"], obj) for kind, obj in stored)
-        return {
-            f"{kind.kind} {name}": self._seen(kind, obj) for kind, name, obj in named if not of_the_past(kind, name)
-        }
+        return {f"{kind.kind} {name}": self._seen(kind, obj) for kind, name, obj in named if not is_history(kind, name)}
 
     async def _all(self, *wanted: Kind) -> Stored:
         found: Stored = []
@@ -78,14 +76,14 @@ class Place:
         self.edits += [(asyncio.get_running_loop().time(), kind, Key(self.namespace, name))] * times
 
     def _seen(self, kind: Kind, obj: Manifest) -> Manifest:
-        """An object without what differs between namespaces, and without what the cluster says of it."""
+        """An object without what depends on its namespace, and without what the cluster's controllers write."""
         plain = {**obj, "kind": kind.kind}
         if kind not in (BENCH, SITE):
             plain.pop("status", None)
         annotations = plain["metadata"].get("annotations", {})
         own = {name: value for name, value in annotations.items() if not name.startswith(CLUSTERS)}
         plain["metadata"] = {**plain["metadata"], "annotations": own}
-        text = json.dumps(seen_twice(plain)).replace(self.namespace, "here")
+        text = json.dumps(without_volatile(plain)).replace(self.namespace, "here")
         # Database and queues are named after their site's UID, and a Job's inputs are these names among others.
         text = re.sub(r"_?[0-9a-f]{16}_[0-9a-f]{8}", "database", text)
         text = re.sub(r'(--bench-id=|"vyogo.tech/queues": ")([a-z]+)-[0-9a-f]{8}', r"\1\2", text)
@@ -96,7 +94,7 @@ class Place:
 
 
 def shown_secrets(stored: Stored) -> Iterable[str]:
-    """Objects with a password in them that are no Secrets."""
+    """Objects other than Secrets that contain a password."""
     for kind, obj in stored:
-        if kind != kinds.SECRET and leaking(json.dumps(obj).encode()):
+        if kind != kinds.SECRET and contains_password(json.dumps(obj).encode()):
             yield f"{kind.kind} {obj['metadata']['name']}"

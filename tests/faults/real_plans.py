@@ -1,4 +1,4 @@
-"""Which plans are played for real: those that are played in memory, as far as real time has them, and some hundred."""
+"""Which plans run against the real API server: a selection of those in memory, without what needs virtual time."""
 
 import itertools
 import random
@@ -14,20 +14,21 @@ from tests.faults.scenarios import SCENARIOS
 
 
 def chosen(names: Iterable[str], number: int) -> list[Plan]:
-    """So many plans of these scenarios, learned from plays in memory. The same ones each time."""
-    return spread({name: plans(name) for name in names}, number)
+    """`number` plans of these scenarios, generated from runs in memory. The same ones each time."""
+    return selected_evenly({name: plans(name) for name in names}, number)
 
 
 def plans(name: str) -> list[Plan]:
-    """Every plan of a scenario in real time, where no seed decides about the order of things."""
+    """Every plan of a scenario in real time, where no seed decides the order of actions."""
     found = [
-        Plan(name, tuple(map(in_real_time, plan.faults))) for plan in generate_plans.plans(name, reference(name).trace)
+        Plan(name, tuple(map(adapted_to_real_time, plan.faults)))
+        for plan in generate_plans.plans(name, reference(name).trace)
     ]
     return list(dict.fromkeys(found))
 
 
-def in_real_time(fault: AnyFault) -> AnyFault:
-    """The fault as far as it can happen to a real server: its past cannot be shown, and nobody waits for ever."""
+def adapted_to_real_time(fault: AnyFault) -> AnyFault:
+    """The fault without what a real server cannot do: it shows no earlier state, and no request hangs for ever."""
     change = msgspec.structs.replace
     match fault:
         case Fault():
@@ -39,8 +40,8 @@ def in_real_time(fault: AnyFault) -> AnyFault:
             return change(fault, back=0, seconds=min(fault.seconds, 10.0))
 
 
-def spread(found: Mapping[str, Sequence[Plan]], number: int) -> list[Plan]:
-    """So many of them: scenarios take turns, and in each of them the kinds of trouble. The same ones each time."""
+def selected_evenly(found: Mapping[str, Sequence[Plan]], number: int) -> list[Plan]:
+    """`number` of the plans, spread over scenarios and kinds of fault. The same ones each time."""
     turns: list[list[Plan]] = []
     for name, each in found.items():
         ordered = _in_turns(_by_trouble(each, random.Random(name)))

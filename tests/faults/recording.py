@@ -1,4 +1,4 @@
-"""Who looks on at one play for real: at the requests that reach the server, and at what is logged meanwhile."""
+"""Records the requests of one run against the real API server, and the log lines meanwhile."""
 
 import asyncio
 import io
@@ -6,16 +6,16 @@ from contextlib import AbstractAsyncContextManager
 
 import structlog
 
-from fakecluster.apiserver.requests import Asked, take_apart
+from fakecluster.apiserver.requests import ApiRequest, parse_request
 from fakecluster.faults import WRITES
 from frappe_operator.kube import kinds
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, Transport
 from frappe_operator.runtime.process import log
-from tests.faults.evidence import CANARY, leaking
+from tests.faults.evidence import CANARY, contains_password
 
 
 class Recorder:
-    """A Transport that notes what reached the server, and what it said."""
+    """A Transport that records requests and their answers."""
 
     def __init__(self, inner: Transport) -> None:
         self._inner = inner
@@ -34,7 +34,7 @@ class Recorder:
         body: bytes | None = None,
         timeout: float,  # noqa: ASYNC109 - see Transport
     ) -> Response:
-        asked = take_apart(kinds.ALL.values(), method, path, query or {}, headers or {}, body)
+        asked = parse_request(kinds.ALL.values(), method, path, query or {}, headers or {}, body)
         answer = await self._inner.request(method, path, query=query, headers=headers, body=body, timeout=timeout)
         if asked is not None:
             self._note(asked, answer)
@@ -45,8 +45,8 @@ class Recorder:
     ) -> AbstractAsyncContextManager[StreamResponse]:
         return self._inner.stream(path, query=query, headers=headers, timeout=timeout)
 
-    def _note(self, asked: Asked, answer: Response) -> None:
-        if asked.kind != kinds.SECRET and leaking(answer.body):
+    def _note(self, asked: ApiRequest, answer: Response) -> None:
+        if asked.kind != kinds.SECRET and contains_password(answer.body):
             self.leaks.append(f"{asked.verb} {asked.ref}")
         if asked.verb in WRITES:
             self.wrote = asyncio.get_running_loop().time()
@@ -66,7 +66,7 @@ class Log(io.StringIO):
         return len(text)
 
     def listen(self) -> None:
-        """Has everything logged here from now on, as a real process writes it."""
+        """Redirects the log here, in the format of a real process."""
         log.configure("json", "info")
         file = structlog.PrintLoggerFactory(self)
         structlog.configure(logger_factory=file, cache_logger_on_first_use=False)

@@ -1,4 +1,4 @@
-"""Plays plans against the real API server and the cluster's real controllers, many side by side.
+"""Runs plans against the real API server and the real controllers of the cluster, many in parallel.
 
 Each plan has a namespace of its own and an operator in this process that sees no other. Nodes are simulated: pods run
 and Jobs succeed, so what the runner does once is counted by the pods that were told to do it. Time is real.
@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 import structlog
 import yaml
 
-from fakecluster.faults import Course, StepFault
+from fakecluster.faults import FaultRun, StepFault
 from fakecluster.frappe import Effect
 from frappe_operator.api import crd
 from frappe_operator.runtime.cache.informer import WATCH_SECONDS
@@ -26,72 +26,72 @@ from frappe_operator.runtime.client.transport import Transport, TransportError
 from sandbox.cluster import Cluster as SandboxCluster
 from tests.faults import oracles
 from tests.faults.cluster_observer import Observer
-from tests.faults.evidence import Evidence, hasty, left_over
-from tests.faults.operator_process import Life
+from tests.faults.evidence import Evidence, early_retries, orphaned
+from tests.faults.operator_process import OperatorProcesses
 from tests.faults.plan import Plan
-from tests.faults.real_namespace import Place, shown_secrets
+from tests.faults.real_namespace import RealNamespace, shown_secrets
 from tests.faults.recording import Log, Recorder
 from tests.faults.run_plans import Outcome, verdict
 from tests.faults.scenarios import CHANGE_IMAGE, SCENARIOS, Step
 
 SIDE_BY_SIDE = 24
 REST_SECONDS = 2.0
-"""Without an event or a write, everything ready, nothing waiting: then a step is done."""
+"""A step is done after so long without an event or a write, while everything is ready and no key is queued."""
 QUIET_SECONDS = WATCH_SECONDS + 1.0
-"""What is listened to ends once in it, and is begun anew."""
+"""Every watch ends and begins anew within this time."""
 LONGEST_SECONDS = 900.0
 """For one step. The pause doubles with each failure in a row, and a storm may bring nine of them: eight minutes."""
-ORACLES = tuple(each for each in oracles.ORACLES if each is not oracles.something_went_wrong)
-"""In real time a request may be spared whose number was learned: no two plays take the same turns."""
+ORACLES = tuple(each for each in oracles.ORACLES if each is not oracles.a_fault_happened)
+"""No two runs in real time are alike, so a planned request may not be made: that a fault happened is not required."""
 
 
 class UnsoundReference(Exception):
-    """Nothing went wrong, and yet it did not end well: there is nothing to compare a plan with."""
+    """The run without faults violates an oracle: there is nothing to compare plans with."""
 
 
-class Play:
-    """One plan being played."""
+class PlanRun:
+    """One plan that runs."""
 
     def __init__(self, transport: Transport, observer: Observer, log: Log, plan: Plan) -> None:
         self.plan = plan
-        self.course = Course(plan.faults)
+        self.fault_run = FaultRun(plan.faults)
         self.network = Recorder(transport)
-        self.place = Place(Client(transport), f"faults-{uuid.uuid4().hex[:10]}")
-        self.life = Life(self.network, self.course, self.place.namespace)
+        self.place = RealNamespace(Client(transport), f"faults-{uuid.uuid4().hex[:10]}")
+        self.life = OperatorProcesses(self.network, self.fault_run, self.place.namespace)
         self._sight = observer.of(self.place.namespace)
         self._log = log
         self._twins: list[asyncio.Task[None]] = []
 
     async def to_its_end(self, quiet_seconds: float) -> Evidence:
-        """Plays it, and says what there was to see."""
+        """Runs the plan; the evidence comes back."""
         logged = len(self._log.leaks)
         await self.place.make()
         self.life.begin()
         try:
             trouble = await self._played()
-            quiet = len(self.network.writes)
+            no_write_after_settling = len(self.network.writes)
             if not trouble:
                 await asyncio.sleep(quiet_seconds)
             stored, sight = await self.place.stored(), self._sight
             return Evidence(
                 trouble="; ".join([*self.life.failures, *filter(None, [trouble])]),
-                happened=list(self.course.happened),
-                picture=self.place.picture(stored),
+                happened=list(self.fault_run.happened),
+                comparable_objects=self.place.comparable_objects(stored),
                 effects=[Effect("a pod ran", job) for job in sight.runs.elements()],
                 made=Counter(sight.made),
                 deleted=Counter(sight.gone),
-                restless=self.network.writes[quiet:],
-                orphans=list(left_over(stored)),
-                lies=list(sight.lies),
+                restless=self.network.writes[no_write_after_settling:],
+                orphans=list(orphaned(stored)),
+                contradictions=list(sight.contradictions),
                 # What is logged is not known to be one play's: all are blamed that ran meanwhile.
                 leaks=[*self.network.leaks, *shown_secrets(stored), *self._log.leaks[logged:]],
-                hasty=list(hasty(self.life.looks, self.place.edits)),
+                early_retries=list(early_retries(self.life.reconciles, self.place.edits)),
             )
         finally:
             await self.life.end()
 
     async def _played(self) -> str:
-        """Plays it; what kept it from coming to its end, or nothing."""
+        """Runs the plan; returns why it did not end, empty when it did."""
         try:
             for number, step in enumerate(SCENARIOS[self.plan.scenario].steps):
                 await self._step(number, step)
@@ -102,16 +102,16 @@ class Play:
         return ""
 
     async def _step(self, number: int, step: Step) -> None:
-        for fault in self.course.of_step(number, "restart", "twin"):
-            self.course.happened.append(f"{fault.what} as step {number} begins")
+        for fault in self.fault_run.of_step(number, "restart", "twin"):
+            self.fault_run.happened.append(f"{fault.what} as step {number} begins")
             if fault.what == "twin":
                 self._twins.append(asyncio.create_task(self.life.twin(fault.seconds)))
             else:
                 self.life.crash()
         await self.place.do(step)
-        hurry = self.course.of_step(number + 1, "hurry")
+        hurry = self.fault_run.of_step(number + 1, "hurry")
         if hurry:
-            self.course.happened.append(f"step {number + 1} begins early")
+            self.fault_run.happened.append(f"step {number + 1} begins early")
             await asyncio.sleep(hurry[0].seconds)
             return
         began = asyncio.get_running_loop().time()
@@ -125,11 +125,11 @@ class Play:
         last = max(began, self.network.wrote, self._sight.changed)
         rests = asyncio.get_running_loop().time() - last >= REST_SECONDS
         # Who is yet to hear of what has happened will act on it.
-        return rests and not self.course.withheld and self.life.idle and self._sight.settled
+        return rests and not self.fault_run.withheld_streams and self.life.idle and self._sight.settled
 
 
-def allowing(plan: Plan, seen: Evidence, reference: Evidence) -> Evidence:
-    """What a play is compared with.
+def tolerated_reference(plan: Plan, seen: Evidence, reference: Evidence) -> Evidence:
+    """The reference that a run in real time is compared with.
 
     Who is in a hurry may take back what he asked for before an operator on a busy machine has begun with it. Then
     nothing may come about more often than it should, but it need not come about: the end says what must be there.
@@ -149,8 +149,8 @@ def allowing(plan: Plan, seen: Evidence, reference: Evidence) -> Evidence:
     )
 
 
-class Town:
-    """The cluster in which plans are played."""
+class ClusterRun:
+    """Runs plans in one cluster."""
 
     def __init__(self, transport: Transport, observer: Observer, log: Log, quiet_seconds: float) -> None:
         self._transport = transport
@@ -159,8 +159,8 @@ class Town:
         self._quiet_seconds = quiet_seconds
         self._turns = asyncio.Semaphore(SIDE_BY_SIDE)
 
-    async def play_all(self, wanted: Sequence[Plan]) -> AsyncIterator[Outcome]:
-        """Plays plans, so many side by side, and tells of each as it ends.
+    async def run_plans(self, wanted: Sequence[Plan]) -> AsyncIterator[Outcome]:
+        """Runs plans in parallel, and yields the outcome of each as it ends.
 
         Raises UnsoundReference when something is wrong in a scenario though nothing goes wrong.
         """
@@ -174,7 +174,7 @@ class Town:
                 yield await outcome
 
     async def _reference(self, name: str) -> Evidence:
-        """What a scenario is like when nothing goes wrong."""
+        """The evidence of a scenario without faults."""
         plan = Plan(name)
         seen = await self._play(plan)
         outcome = verdict(plan, seen, seen, ORACLES)
@@ -187,16 +187,16 @@ class Town:
             seen = await self._play(plan)
         except Exception:
             return Outcome(plan, {"the play itself": [traceback.format_exc()]}, [])
-        return verdict(plan, seen, allowing(plan, seen, await reference), ORACLES)
+        return verdict(plan, seen, tolerated_reference(plan, seen, await reference), ORACLES)
 
     async def _play(self, plan: Plan) -> Evidence:
         async with self._turns:
-            return await Play(self._transport, self._observer, self._log, plan).to_its_end(self._quiet_seconds)
+            return await PlanRun(self._transport, self._observer, self._log, plan).to_its_end(self._quiet_seconds)
 
 
 @asynccontextmanager
-async def town(cluster: SandboxCluster, quiet_seconds: float = QUIET_SECONDS) -> AsyncIterator[Town]:
-    """A cluster of simulated nodes, ready for plans. The operator runs in the plays."""
+async def cluster_run(cluster: SandboxCluster, quiet_seconds: float = QUIET_SECONDS) -> AsyncIterator[ClusterRun]:
+    """Prepares a cluster of simulated nodes for plans. The operator runs as part of each plan."""
     cluster.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(crd.definitions()))
     cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
     log = Log()
@@ -206,7 +206,7 @@ async def town(cluster: SandboxCluster, quiet_seconds: float = QUIET_SECONDS) ->
         observing = asyncio.create_task(observer.run())
         try:
             await observer.knows_all()
-            yield Town(transport, observer, log, quiet_seconds)
+            yield ClusterRun(transport, observer, log, quiet_seconds)
         finally:
             observing.cancel()
             await asyncio.gather(observing, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Plays plans: one from its beginning, or many of one scenario, each branching off where its first fault is due.
+"""Runs plans in memory: one from its beginning, or many of one scenario, each forked where its first fault is due.
 
 A play without faults is the trunk. Whenever it comes to where a plan begins to differ, the process forks: the child
 goes on under that plan, to its end, and tells what came of it. So a plan costs what comes after its fault, and is
@@ -16,25 +16,25 @@ from typing import NamedTuple, NoReturn
 
 import msgspec
 
-from fakecluster.faults import Course
-from fakecluster.world import ProductOf, World, product
+from fakecluster.faults import FaultRun
+from fakecluster.world import ControllersOf, World, operator_controllers
 from tests.faults import scenarios
-from tests.faults.evidence import Evidence, Witness
+from tests.faults.evidence import Evidence, EvidenceCollector
 from tests.faults.generate_plans import Trace, named
 from tests.faults.oracles import ORACLES, Oracle
 from tests.faults.plan import Plan
 from tests.faults.scenarios import SCENARIOS, Scenario
 
 LONGEST_SECONDS = 120
-"""Of real time: a play that takes longer hangs."""
+"""Real time after which a run counts as hanging."""
 
 
 class Outcome(NamedTuple):
-    """What came of a plan."""
+    """The result of a plan."""
 
     plan: Plan
     failures: dict[str, list[str]]
-    """By name of the oracle, what is not as it must be."""
+    """Violations by name of the oracle."""
     happened: list[str]
 
     @property
@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """A scenario in which nothing goes wrong."""
+    """A run of a scenario without faults."""
 
     evidence: Evidence
     trace: Trace
@@ -51,76 +51,76 @@ class Reference(NamedTuple):
 
 @functools.cache
 def reference(name: str) -> Reference:
-    """What a scenario is like when nothing goes wrong, and what it is made of."""
-    scenario, course, witness = SCENARIOS[name], Course(), Witness()
-    world = _world(witness, course, seed=0)
+    """The evidence and the requests of a scenario without faults."""
+    scenario, fault_run, collector = SCENARIOS[name], FaultRun(), EvidenceCollector()
+    world = _world(collector, fault_run, seed=0)
     try:
-        scenarios.play(scenario, world, until=scenario.prelude)
-        requests, before = len(world.server.requests), dict(course.events)
-        scenarios.play(scenario, world, since=scenario.prelude)
+        scenarios.run_plan(scenario, world, until=scenario.prelude)
+        requests, before = len(world.server.requests), dict(fault_run.events)
+        scenarios.run_plan(scenario, world, since=scenario.prelude)
         trace = Trace(
             tuple(named(world.server.requests))[requests:],
-            {kind: (before.get(kind, 0), number) for kind, number in course.events.items()},
+            {kind: (before.get(kind, 0), number) for kind, number in fault_run.events.items()},
         )
-        evidence = witness.evidence(world)
+        evidence = collector.evidence(world)
     finally:
         world.end()
     return Reference(evidence, trace)
 
 
 def judged(plan: Plan, seen: Evidence) -> Outcome:
-    """What the oracles say."""
+    """The outcome of a plan in memory, as the oracles judge its evidence."""
     return verdict(plan, seen, reference(plan.scenario).evidence)
 
 
 def verdict(plan: Plan, seen: Evidence, wanted: Evidence, oracles: Sequence[Oracle] = ORACLES) -> Outcome:
-    """The same, where the reference is at hand."""
+    """The outcome of a plan, given the evidence of the run without faults."""
     said = {oracle.__name__: list(oracle(seen, wanted)) for oracle in oracles}
     return Outcome(plan, {name: complaints for name, complaints in said.items() if complaints}, seen.happened)
 
 
-def play(plan: Plan, operator: ProductOf = product) -> Outcome:
-    """Play one plan from its beginning."""
-    witness = Witness(operator)
-    world = _world(witness, Course(plan.faults), plan.seed)
+def run_plan(plan: Plan, operator: ControllersOf = operator_controllers) -> Outcome:
+    """Runs one plan from its beginning."""
+    collector = EvidenceCollector(operator)
+    world = _world(collector, FaultRun(plan.faults), plan.seed)
     try:
-        seen = _played(SCENARIOS[plan.scenario], world, witness)
+        seen = _played(SCENARIOS[plan.scenario], world, collector)
     finally:
         world.end()
     return judged(plan, seen)
 
 
-def play_all(plans: Sequence[Plan]) -> Iterator[Outcome]:
-    """Play plans of one scenario and one seed, in the order in which their first faults are due."""
+def run_plans(plans: Sequence[Plan]) -> Iterator[Outcome]:
+    """Runs plans of one scenario and one seed, in the order in which their first faults are due."""
     name, seed = plans[0].scenario, plans[0].seed
     reference(name)
     # Children live too short to collect anything, and what they only read is not copied for them.
     gc.freeze()
     gc.disable()
     branches = _Branches(plans)
-    witness = Witness()
-    world = _world(witness, Course((), [plan.faults for plan in plans], branches.branch), seed)
+    collector = EvidenceCollector()
+    world = _world(collector, FaultRun((), [plan.faults for plan in plans], branches.branch), seed)
     try:
-        seen = _played(SCENARIOS[name], world, witness)
+        seen = _played(SCENARIOS[name], world, collector)
         if branches.mine is not None:
-            branches.tell(judged(branches.mine, seen))
+            branches.print_outcome(judged(branches.mine, seen))
     except BaseException:
         if branches.mine is not None:
-            branches.tell(Outcome(branches.mine, {"the play itself": [traceback.format_exc()]}, []))
+            branches.print_outcome(Outcome(branches.mine, {"the play itself": [traceback.format_exc()]}, []))
         raise
     finally:
         world.end()
     yield from branches.outcomes
     for plan in branches.left:
-        yield Outcome(plan, {"something_went_wrong": ["no fault of the plan has happened"]}, [])
+        yield Outcome(plan, {"a_fault_happened": ["no fault of the plan has happened"]}, [])
 
 
 class _Branches:
-    """The children that play the plans, one at a time."""
+    """The child processes that run the plans, one at a time."""
 
     def __init__(self, plans: Sequence[Plan]) -> None:
         self.mine: Plan | None = None
-        """In a child, the plan that it plays."""
+        """In a child process, the plan that it runs."""
         self.outcomes: list[Outcome] = []
         self._plans = dict(enumerate(plans))
         self._told = -1
@@ -131,7 +131,7 @@ class _Branches:
         return list(self._plans.values())
 
     def branch(self, number: int) -> bool:
-        """In the child: yes. In the parent, once the child has told what came of it: no."""
+        """Forks. True in the child; False in the parent, once the child has sent its outcome."""
         plan = self._plans.pop(number)
         read, write = os.pipe()
         loop = asyncio._get_running_loop()
@@ -153,24 +153,24 @@ class _Branches:
             self.outcomes.append(Outcome(plan, {"the play itself": [f"it was ended, status {status}"]}, []))
         return False
 
-    def tell(self, outcome: Outcome) -> NoReturn:
-        """The child's last words."""
+    def print_outcome(self, outcome: Outcome) -> NoReturn:
+        """Sends the outcome to the parent and ends the child process."""
         with os.fdopen(self._told, "wb") as pipe:
             pipe.write(msgspec.msgpack.encode(outcome[1:]))
         os._exit(0)
 
 
-def _world(witness: Witness, course: Course, seed: int) -> World:
-    witness.listen()
-    world = scenarios.empty_world(controllers=witness.controllers, plan=course, seed=seed)
-    witness.attend(world)
+def _world(collector: EvidenceCollector, fault_run: FaultRun, seed: int) -> World:
+    collector.listen()
+    world = scenarios.empty_world(controllers=collector.controllers, plan=fault_run, seed=seed)
+    collector.attend(world)
     return world
 
 
-def _played(scenario: Scenario, world: World, witness: Witness) -> Evidence:
+def _played(scenario: Scenario, world: World, collector: EvidenceCollector) -> Evidence:
     trouble = ""
     try:
-        scenarios.play(scenario, world)
+        scenarios.run_plan(scenario, world)
     except Exception as error:
         trouble = f"{type(error).__name__}: {error}"
-    return witness.evidence(world, trouble)
+    return collector.evidence(world, trouble)

@@ -1,4 +1,4 @@
-"""What people do to a bench and its site, step by step. Between any two steps everything comes to rest."""
+"""What users do to a bench and its site, step by step. The cluster settles between any two steps."""
 
 from typing import Any, NamedTuple
 
@@ -8,18 +8,18 @@ from frappe_operator.api import crd
 from frappe_operator.kube.kinds import BENCH, SITE, Kind, Manifest
 
 REST_SECONDS = 60.0
-"""Longer than a silent watch goes unnoticed, twice over."""
+"""More than twice the time after which a silent watch is detected."""
 LIMIT_SECONDS = 7200.0
 
 
 class Add(NamedTuple):
-    """Somebody creates an object."""
+    """A user creates an object."""
 
     obj: Manifest
 
 
 class Edit(NamedTuple):
-    """Somebody changes an object, with a merge patch."""
+    """A user changes an object with a merge patch."""
 
     kind: Kind
     name: str
@@ -27,14 +27,14 @@ class Edit(NamedTuple):
 
 
 class Delete(NamedTuple):
-    """Somebody deletes an object."""
+    """A user deletes an object."""
 
     kind: Kind
     name: str
 
 
 Step = tuple[Add | Edit | Delete, ...]
-"""What somebody does at once."""
+"""What a user does at the same time."""
 
 CREATE: Step = (Add(a_bench()), Add(a_site()))
 CREATE_EXTERNAL: Step = (Add(CONNECTION), Add(a_bench()), Add(a_site(dbConfig=EXTERNAL)))
@@ -57,7 +57,7 @@ class Scenario(NamedTuple):
 
     @property
     def prelude(self) -> int:
-        """How many of its steps lead to where it begins; their writes are another scenario's business."""
+        """How many steps lead to the initial state; their writes are hit in another scenario."""
         return min(len(self.steps) - 1, 1)
 
 
@@ -88,8 +88,8 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
-def play(scenario: Scenario, world: World, since: int = 0, until: int | None = None) -> None:
-    """Do one step after the other. Raises NotSettled when the world does not come to rest."""
+def run_plan(scenario: Scenario, world: World, since: int = 0, until: int | None = None) -> None:
+    """Applies one step after the other. Raises NotSettled when the world does not settle."""
     for number, step in list(enumerate(scenario.steps))[since:until]:
         begin(world, number)
         do(world, step)
@@ -102,7 +102,7 @@ def play(scenario: Scenario, world: World, since: int = 0, until: int | None = N
 
 
 def do(world: World, step: Step) -> None:
-    """One step, as people do it."""
+    """Applies one step."""
     for each in step:
         match each:
             case Add(obj):
@@ -114,18 +114,18 @@ def do(world: World, step: Step) -> None:
 
 
 def begin(world: World, number: int) -> None:
-    """What goes wrong as a step begins."""
+    """Lets the faults happen that are planned for the beginning of a step."""
     for fault in world.faults.of_step(number, "restart", "twin"):
         world.faults.happened.append(f"{fault.what} as step {number} begins")
         if fault.what == "twin":
             world.twin(fault.seconds)
         else:
-            world.faults.travel = fault.back, fault.seconds
+            world.faults.stale_start = fault.back, fault.seconds
             world.crash()
 
 
 def rest(world: World) -> None:
-    """Until nothing happens any more, and the operator waits for nothing."""
+    """Waits until the world has settled and no key is queued."""
     limit = world.loop.time() + LIMIT_SECONDS
     world.settle(REST_SECONDS)
     while not world.idle and world.loop.time() < limit:
@@ -134,5 +134,5 @@ def rest(world: World) -> None:
 
 
 def empty_world(**more: Any) -> World:
-    """Where every scenario begins: the operator runs, and has nothing to do."""
+    """The initial state of every scenario: the operator runs, and no bench or site exists."""
     return World(crds=crd.definitions(), **more)

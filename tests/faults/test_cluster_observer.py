@@ -1,4 +1,4 @@
-"""What is seen of a namespace while plans are played there for real."""
+"""What is observed of a namespace while plans run against the real API server."""
 
 from typing import Any
 
@@ -7,21 +7,21 @@ from frappe_operator.kube.kinds import BENCH, SITE, Kind
 from frappe_operator.kube.live import Live, Meta, Owner, pairs
 from frappe_operator.kube.names import JOB_LABEL
 from frappe_operator.runtime.cache.store import Change
-from tests.faults.cluster_observer import Sight, Speaking
+from tests.faults.cluster_observer import LiveWithStatus, NamespaceView
 
 
 def a_child(name: str, uid: str, **more: Any) -> Live:
     return Live(Meta(name, uid, "here", **more))
 
 
-def ready(name: str, generation: int = 1, observed: int = 1, **more: Any) -> Speaking:
+def ready(name: str, generation: int = 1, observed: int = 1, **more: Any) -> LiveWithStatus:
     said = [{"type": "Ready", "status": "True", "observedGeneration": observed}]
     meta = Meta(name, name, "here", resource_version=7, generation=generation, **more)
-    return Speaking(meta, status={"conditions": said})
+    return LiveWithStatus(meta, status={"conditions": said})
 
 
-def sight(*seen: tuple[Kind, Live | None, Live | None]) -> Sight:
-    found = Sight()
+def sight(*seen: tuple[Kind, Live | None, Live | None]) -> NamespaceView:
+    found = NamespaceView()
     for number, each in enumerate(seen):
         found.notice(Change(*each), float(number))
     return found
@@ -47,8 +47,8 @@ def test_whoever_is_ready_for_an_earlier_generation_is_not_at_rest() -> None:
 
 
 def test_whoever_is_ready_for_a_generation_to_come_lies() -> None:
-    assert sight((SITE, None, ready("acme", observed=2))).lies
-    assert not sight((SITE, None, ready("acme"))).lies
+    assert sight((SITE, None, ready("acme", observed=2))).contradictions
+    assert not sight((SITE, None, ready("acme"))).contradictions
 
 
 def test_what_is_to_go_must_be_gone_but_for_a_bench_with_a_site() -> None:

@@ -1,4 +1,4 @@
-"""That the plans leave nothing out."""
+"""The generated plans hit every write with every kind of fault."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def writes_of(name: str) -> list[Request]:
 
 
 def hits(request: Request, found: list[Plan]) -> list[Fault]:
-    """What happens to a request, alone."""
+    """Faults that happen to a request in plans with a single fault."""
     alone = [plan.faults[0] for plan in found if len(plan.faults) == 1]
     return [
         fault

@@ -1,4 +1,4 @@
-"""Each oracle, shown to fail: worlds in which one thing is not as it must be, and the oracle that says so."""
+"""Each oracle fails where it must: an operator with one defect, and the oracle that finds it."""
 
 import asyncio
 import base64
@@ -9,7 +9,7 @@ import structlog
 
 from fakecluster.faults import Fault, StepFault
 from fakecluster.samples import a_bench, a_site
-from fakecluster.world import ProductOf, World, product
+from fakecluster.world import ControllersOf, World, operator_controllers
 from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, DEPLOYMENT, JOB, SITE, Key, Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US
 from frappe_operator.kube.names import MANAGED_BY
@@ -17,10 +17,10 @@ from frappe_operator.runtime.client.transport import TransportError
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller
 from frappe_operator.runtime.queue.queue import Priority
-from tests.faults.evidence import leaking, orphans, out_of_date
+from tests.faults.evidence import contains_password, orphans, out_of_date
 from tests.faults.oracles import ORACLES
 from tests.faults.plan import Plan
-from tests.faults.run_plans import Outcome, play
+from tests.faults.run_plans import Outcome, run_plan
 from tests.faults.scenarios import empty_world, rest
 
 RESTARTED = Plan("scaled", (StepFault("restart", 1),))
@@ -33,11 +33,11 @@ def _log() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def sabotaged(sabotage: Sabotage) -> ProductOf:
-    """The operator, which after its first restart does something more at each look at a site."""
+def sabotaged(sabotage: Sabotage) -> ControllersOf:
+    """The operator, which after its first restart does something wrong in each reconcile of a site."""
 
     def controllers(world: World) -> Sequence[Controller]:
-        bench, site = product(world)
+        bench, site = operator_controllers(world)
 
         async def reconcile(cluster: Cluster, key: Key) -> float | None:
             again = await site.reconcile(cluster, key)
@@ -49,7 +49,7 @@ def sabotaged(sabotage: Sabotage) -> ProductOf:
 
 
 def says(sabotage: Sabotage, plan: Plan = RESTARTED) -> Outcome:
-    return play(plan, sabotaged(sabotage))
+    return run_plan(plan, sabotaged(sabotage))
 
 
 def a_label(**metadata: object) -> Manifest:
@@ -59,7 +59,7 @@ def a_label(**metadata: object) -> Manifest:
 
 
 def once(sabotage: Sabotage) -> Sabotage:
-    """Only at the first look: the operator mends what it can, and would be disturbed for ever."""
+    """Only in the first reconcile: the operator repairs what it can, and would never settle."""
     done: list[bool] = []
 
     async def first(world: World, cluster: Cluster, key: Key) -> float | None:
@@ -77,14 +77,14 @@ async def note(cluster: Cluster, key: Key, text: str) -> None:
 
 
 def test_the_operator_as_it_is_satisfies_them_all() -> None:
-    assert play(RESTARTED).failures == {}
+    assert run_plan(RESTARTED).failures == {}
 
 
 def test_every_oracle_is_a_sentence() -> None:
     assert all(oracle.__doc__ and oracle.__doc__.endswith(".") for oracle in ORACLES)
 
 
-def test_comes_to_rest() -> None:
+def test_settles() -> None:
     written = [0.0]
 
     async def never_done(world: World, cluster: Cluster, key: Key) -> float:
@@ -93,19 +93,19 @@ def test_comes_to_rest() -> None:
             await note(cluster, key, str(world.loop.time()))
         return 50.0
 
-    assert "NotSettled" in says(never_done).failures["comes_to_rest"][0]
+    assert "NotSettled" in says(never_done).failures["settles"][0]
 
 
-def test_something_went_wrong() -> None:
-    assert "something_went_wrong" in play(Plan("scaled", (Fault("crash", nth=9999),))).failures
+def test_a_fault_happened() -> None:
+    assert "a_fault_happened" in run_plan(Plan("scaled", (Fault("crash", nth=9999),))).failures
 
 
-def test_same_end() -> None:
+def test_same_final_objects() -> None:
     async def differently(world: World, cluster: Cluster, key: Key) -> None:
         await note(cluster, key, "restarted")
 
     failures = says(differently).failures
-    assert any("FrappeSite acme: metadata.annotations" in each for each in failures["same_end"])
+    assert any("FrappeSite acme: metadata.annotations" in each for each in failures["same_final_objects"])
 
 
 def test_same_creations_and_deletions() -> None:
@@ -120,10 +120,10 @@ def test_same_creations_and_deletions() -> None:
         "Deployment acme-scheduler was created 2 times, not 1",
         "Deployment acme-scheduler was deleted 1 times, not 0",
     ]
-    assert "same_end" not in failures
+    assert "same_final_objects" not in failures
 
 
-def test_quiet() -> None:
+def test_no_write_after_settling() -> None:
     tasks: list[asyncio.Task[None]] = []
 
     async def later(cluster: Cluster, key: Key) -> None:
@@ -134,18 +134,18 @@ def test_quiet() -> None:
         if not tasks:
             tasks.append(asyncio.create_task(later(cluster, key)))
 
-    assert any("patch FrappeSite acme" in each for each in says(restless).failures["quiet"])
+    assert any("patch FrappeSite acme" in each for each in says(restless).failures["no_write_after_settling"])
 
 
-def test_no_orphan_of_nobody() -> None:
+def test_no_orphaned_object_without_owner() -> None:
     async def for_nobody(world: World, cluster: Cluster, key: Key) -> None:
         if cluster.get(CONFIG_MAP, "default", "more") is None:
             await cluster.create(a_label())
 
-    assert says(for_nobody).failures["no_orphan"] == ["ConfigMap more: nobody owns it, and it is no data"]
+    assert says(for_nobody).failures["no_orphaned_object"] == ["ConfigMap more: nobody owns it, and it is no data"]
 
 
-def test_no_orphan_of_one_who_is_gone() -> None:
+def test_no_orphaned_object_of_a_deleted_owner() -> None:
     world = empty_world()
     world.add(a_bench(), a_site())
     rest(world)
@@ -170,7 +170,7 @@ def test_effects_once() -> None:
     )
 
 
-def test_honest_about_stages() -> None:
+def test_status_has_no_contradiction_about_stages() -> None:
     @once
     async def boasting(world: World, cluster: Cluster, key: Key) -> None:
         said = [("Ready", "True"), ("WorkloadsReady", "False"), ("Reconciling", "True")]
@@ -178,7 +178,7 @@ def test_honest_about_stages() -> None:
             {
                 "type": name,
                 "status": status,
-                "reason": "Said",
+                "reason": "Condition",
                 "message": "",
                 "observedGeneration": 1,
                 "lastTransitionTime": cluster.now(),
@@ -188,12 +188,12 @@ def test_honest_about_stages() -> None:
         patch = {"status": {"conditions": conditions}}
         await cluster.patch(SITE, *key, patch, subresource="status", writer=(SITE, key))
 
-    lies = says(boasting).failures["honest"]
-    assert any("Ready, while WorkloadsReady is not" in each for each in lies)
+    contradictions = says(boasting).failures["status_has_no_contradiction"]
+    assert any("Ready, while WorkloadsReady is not" in each for each in contradictions)
 
 
-def test_honest_about_generations() -> None:
-    world = empty_world(controllers=lambda world: product(world) if world.starts == 1 else [])
+def test_status_has_no_contradiction_about_generations() -> None:
+    world = empty_world(controllers=lambda world: operator_controllers(world) if world.starts == 1 else [])
     world.add(a_bench(), a_site())
     rest(world)
     assert list(out_of_date(world)) == []
@@ -201,30 +201,30 @@ def test_honest_about_generations() -> None:
     assert list(out_of_date(world)) == ["FrappeBench forge: Ready is of generation 1"]
 
 
-def test_no_secret_shown_in_what_is_stored() -> None:
+def test_no_password_outside_secrets_in_stored_objects() -> None:
     @once
     async def talkative(world: World, cluster: Cluster, key: Key) -> None:
         await note(cluster, key, f"the password is {world.token()}")
 
-    leaks = says(talkative).failures["no_secret_shown"]
+    leaks = says(talkative).failures["no_password_outside_secrets"]
     assert any(each.endswith("FrappeSite acme") for each in leaks)
 
 
-def test_no_secret_shown_in_the_log() -> None:
+def test_no_password_outside_secrets_in_the_log() -> None:
     async def talkative(world: World, cluster: Cluster, key: Key) -> None:
         structlog.get_logger("test").info("made a password", password=world.token())
 
-    leaks = says(talkative).failures["no_secret_shown"]
+    leaks = says(talkative).failures["no_password_outside_secrets"]
     assert all(each.startswith("the log: ") for each in leaks)
 
 
 @pytest.mark.parametrize("before", range(5))
 def test_a_secret_in_base64_is_found_wherever_it_begins(before: int) -> None:
-    assert leaking(base64.b64encode(b"x" * before + b"token-0001-canary-more"))
-    assert not leaking(base64.b64encode(b"x" * before + b"token-0001-sparrow-more"))
+    assert contains_password(base64.b64encode(b"x" * before + b"token-0001-canary-more"))
+    assert not contains_password(base64.b64encode(b"x" * before + b"token-0001-sparrow-more"))
 
 
-def test_no_haste() -> None:
+def test_failures_back_off() -> None:
     tries: list[float] = []
 
     async def impatient(world: World, cluster: Cluster, key: Key) -> None:
@@ -235,4 +235,4 @@ def test_no_haste() -> None:
             engine.queues[SITE].add(key, Priority.EDIT)
             raise TransportError("no answer")
 
-    assert len(says(impatient).failures["no_haste"]) > 3
+    assert len(says(impatient).failures["failures_back_off"]) > 3

@@ -1,4 +1,4 @@
-"""A quarter of the plans that `make faults` plays, and how they are played."""
+"""Runs a quarter of the plans that `make faults` runs; tests of the command itself."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ LONGEST_SECONDS = 900
 
 
 def faults(*argv: str) -> subprocess.CompletedProcess[str]:
-    """Runs the program. Its plays fork, which a process with threads, as pytest may be, must not."""
+    """Runs the command in its own process: it forks, which a process with threads, as pytest may be, must not."""
     command = [sys.executable, "-m", "tests.faults", *argv]
     return subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
 
@@ -38,7 +38,7 @@ def test_a_plan_is_played_from_its_line_and_told_in_words() -> None:
 def test_a_plan_that_fails_is_told_and_fails() -> None:
     run = faults('--plan={"scenario":"scaled","faults":[{"at":"request","what":"crash","nth":9999}]}')
     assert run.returncode == 1
-    assert "✘ something_went_wrong" in run.stdout
+    assert "✘ a_fault_happened" in run.stdout
 
 
 BOTH_WAYS = """

@@ -1,4 +1,4 @@
-"""Which plans are played for real."""
+"""The selection of plans that run against the real API server."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ import structlog
 from fakecluster.faults import Fault, StepFault, WatchFault
 from tests.faults import __main__ as program
 from tests.faults.generate_plans import EVER, TROUBLES, WATCH_TROUBLES
-from tests.faults.real_plans import chosen, in_real_time, plans
+from tests.faults.real_plans import adapted_to_real_time, chosen, plans
 from tests.faults.scenarios import SCENARIOS
 
 
@@ -24,7 +24,7 @@ def test_every_scenario_is_played_for_real_and_every_kind_of_trouble_happens() -
     assert {plan.scenario for plan in wanted} == set(SCENARIOS)
     alone = [plan.faults[0] for plan in wanted if len(plan.faults) == 1]
     requests = {(fault.what, fault.after, fault.times) for fault in alone if isinstance(fault, Fault)}
-    real = [fault for fault in map(in_real_time, TROUBLES) if isinstance(fault, Fault)]
+    real = [fault for fault in map(adapted_to_real_time, TROUBLES) if isinstance(fault, Fault)]
     assert requests >= {(fault.what, fault.after, fault.times) for fault in real}
     assert {fault.what for fault in alone if isinstance(fault, WatchFault)} == set(WATCH_TROUBLES)
     assert {fault.what for fault in alone if isinstance(fault, StepFault)} == {"restart", "twin", "hurry"}
@@ -36,7 +36,7 @@ def test_they_are_the_same_each_time() -> None:
 
 
 def test_what_only_virtual_time_can_do_does_not_happen_in_them() -> None:
-    assert in_real_time(Fault("500", times=6, back=EVER)) == Fault("500", times=3)
-    assert in_real_time(WatchFault("delay", seconds=30.0)) == WatchFault("delay", seconds=5.0)
-    assert in_real_time(StepFault("twin", 1, 40.0)) == StepFault("twin", 1, 10.0)
+    assert adapted_to_real_time(Fault("500", times=6, back=EVER)) == Fault("500", times=3)
+    assert adapted_to_real_time(WatchFault("delay", seconds=30.0)) == WatchFault("delay", seconds=5.0)
+    assert adapted_to_real_time(StepFault("twin", 1, 40.0)) == StepFault("twin", 1, 10.0)
     assert {plan.seed for plan in plans("scaled")} == {0}

@@ -1,4 +1,4 @@
-"""What a play in real time is compared with."""
+"""The reference that a run in real time is compared with."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ from fakecluster.faults import StepFault
 from fakecluster.frappe import Effect
 from tests.faults.evidence import Evidence
 from tests.faults.plan import Plan
-from tests.faults.run_on_cluster import ORACLES, allowing
+from tests.faults.run_on_cluster import ORACLES, tolerated_reference
 from tests.faults.run_plans import verdict
 
 HURRIED = Plan("scaled, deleted", (StepFault("hurry", 2, 0.05),))
@@ -22,7 +22,7 @@ def seen(jobs: int) -> Evidence:
 
 
 def failures(plan: Plan, jobs: int) -> set[str]:
-    return set(verdict(plan, seen(jobs), allowing(plan, seen(jobs), seen(1)), ORACLES).failures)
+    return set(verdict(plan, seen(jobs), tolerated_reference(plan, seen(jobs), seen(1)), ORACLES).failures)
 
 
 def test_what_is_taken_back_in_a_hurry_need_not_come_about() -> None:

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from tests.faults.plan import parse
-from tests.faults.run_plans import play
+from tests.faults.run_plans import run_plan
 
 FOUND = {
     "what somebody did while a status was written came with its answer, and was never looked at": (
@@ -33,4 +33,4 @@ def _log() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", FOUND)
 def test_what_was_found_once_is_not_found_again(name: str) -> None:
-    assert play(parse(FOUND[name])).failures == {}
+    assert run_plan(parse(FOUND[name])).failures == {}

@@ -1,4 +1,4 @@
-"""A few plans against the real API server and the cluster's real controllers; `make faults` plays some hundred."""
+"""A few plans against the real API server and the real controllers; `make faults` runs some hundred."""
 
 import asyncio
 
@@ -21,10 +21,10 @@ def test_whatever_goes_wrong_the_end_is_the_same(simulated_cluster: Cluster) -> 
     wanted = [plan for plan in chosen(SCENARIOS, OF_PLANS) if len(plan.faults) == 1]
     assert len(wanted) >= OF_PLANS // 2
 
-    async def play_all() -> list[Outcome]:
-        async with run_on_cluster.town(simulated_cluster, QUIET_SECONDS) as town:
-            return [outcome async for outcome in town.play_all(wanted)]
+    async def run_plans() -> list[Outcome]:
+        async with run_on_cluster.cluster_run(simulated_cluster, QUIET_SECONDS) as cluster_run:
+            return [outcome async for outcome in cluster_run.run_plans(wanted)]
 
-    outcomes = asyncio.run(play_all())
+    outcomes = asyncio.run(run_plans())
     assert len(outcomes) == len(wanted)
     assert [(outcome.plan.line(), outcome.failures) for outcome in outcomes if not outcome.ok] == []

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from fakecluster.world import OPEN
+from fakecluster.world import OPEN_WORLDS
 
 
 @pytest.fixture(autouse=True)
 def _ended() -> Iterator[None]:
     yield
-    for world in list(OPEN):
+    for world in list(OPEN_WORLDS):
         world.end()

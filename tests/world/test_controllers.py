@@ -120,7 +120,7 @@ def test_a_broken_pod_is_not_ready_until_it_is_mended() -> None:
     assert given.status(kinds.DEPLOYMENT, "front").get("readyReplicas", 0) == 0
     assert given.pods()[0]["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "CrashLoopBackOff"
     given.kubelet.broken = set()
-    given.sim.look_again()
+    given.sim.resync()
     given.sim.run_all()
     assert given.status(kinds.DEPLOYMENT, "front")["readyReplicas"] == 2
 
@@ -191,7 +191,7 @@ def test_a_stateful_set_starts_one_pod_after_the_other_and_keeps_its_volumes() -
     given.make(storage_class(), made)
     assert [pod["metadata"]["name"] for pod in given.pods()] == ["db-0"]
     given.kubelet.broken = set()
-    given.sim.look_again()
+    given.sim.resync()
     given.sim.run_all()
     assert [pod["metadata"]["name"] for pod in given.pods()] == ["db-0", "db-1"]
     assert given.status(kinds.STATEFUL_SET, "db")["readyReplicas"] == 2
@@ -244,8 +244,8 @@ def test_a_job_whose_program_does_not_end_is_active() -> None:
     given.make(job())
     assert given.status(kinds.JOB, "once")["active"] == 1
     given.kubelet.program = lambda pod, attempt: Exit()
-    given.kubelet.let_end()
-    given.sim.look_again()
+    given.kubelet.end_hanging_programs()
+    given.sim.resync()
     given.sim.run_all()
     assert given.status(kinds.JOB, "once")["succeeded"] == 1
 

@@ -259,7 +259,7 @@ def test_every_child_that_is_deleted_comes_back(trouble: Trouble) -> None:
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda each: each.name)
 def test_every_child_that_is_edited_or_scaled_is_put_right_and_nothing_else_changes(trouble: Trouble) -> None:
     world = settled_in(trouble)
-    before = world.picture()
+    before = world.comparable_objects()
     for ref in world.children():
         if ref.kind in MENDED:
             world.edit(ref.kind, ref.name, {"metadata": {"labels": {"app.kubernetes.io/name": "other"}}})
@@ -267,7 +267,7 @@ def test_every_child_that_is_edited_or_scaled_is_put_right_and_nothing_else_chan
             pod = {"terminationGracePeriodSeconds": 1}
             world.edit(DEPLOYMENT, ref.name, {"spec": {"replicas": 7, "template": {"spec": pod}}})
     settle(world)
-    assert world.picture() == before
+    assert world.comparable_objects() == before
     world.quiet(600)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from fakecluster.apiserver.requests import Asked
+from fakecluster.apiserver.requests import ApiRequest
 from fakecluster.apiserver.verbs import Api
 from fakecluster.samples import a_bench, a_site, a_world
-from fakecluster.world import seen_twice, settle
+from fakecluster.world import settle, without_volatile
 from frappe_operator.kube.kinds import NAMESPACE, PVC, Manifest, ref_of
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
@@ -31,7 +31,7 @@ def sent() -> list[tuple[str, Manifest]]:
     return [(each.verb, _without_owner(json.loads(each.body or b""))) for each in asked]
 
 
-def _is_child(asked: Asked) -> bool:
+def _is_child(asked: ApiRequest) -> bool:
     return asked.kind.kind not in ("Event", "FrappeBench", "FrappeSite")
 
 
@@ -131,7 +131,7 @@ def shorter(manifest: Manifest) -> Manifest:
 def comparable(obj: Manifest) -> Manifest:
     """What of an object the writer and the server's defaults decide."""
     without = {name: value for name, value in obj.items() if name != "status"}
-    shown: Manifest = seen_twice({**without, "metadata": {**without["metadata"], "namespace": ""}})
+    shown: Manifest = without_volatile({**without, "metadata": {**without["metadata"], "namespace": ""}})
     # The real cluster's Deployment controller numbers the templates, some time.
     if not shown["metadata"].get("annotations", {"": ""}):
         del shown["metadata"]["annotations"]

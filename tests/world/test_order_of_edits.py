@@ -111,7 +111,7 @@ class Specs(NamedTuple):
 
 def seen(world: World) -> dict[str, Manifest]:
     """A world without what rightly depends on its past."""
-    return {name: past_forgotten(obj) for name, obj in world.picture().items()}
+    return {name: past_forgotten(obj) for name, obj in world.comparable_objects().items()}
 
 
 def past_forgotten(obj: Manifest) -> Manifest:

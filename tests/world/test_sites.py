@@ -10,7 +10,7 @@ from fakecluster.controllers.kubelet import Exit, image_digest
 from fakecluster.controllers.volumes import storage_class
 from fakecluster.frappe import Effect
 from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site, a_world
-from fakecluster.world import ProductOf, World, product, settle
+from fakecluster.world import ControllersOf, World, operator_controllers, settle
 from frappe_operator.cli import rbac
 from frappe_operator.components import redis
 from frappe_operator.components.storage import QUEUES_LABEL
@@ -40,15 +40,15 @@ DATA = (PVC, SECRET)
 """Kinds of children that hold what cannot be made again."""
 
 
-def noting(looks: list[Key]) -> ProductOf:
+def recording_reconciles(reconciled: list[Key]) -> ControllersOf:
     """The operator, which notes each look."""
 
     def controllers(world: World) -> list[Controller]:
-        return [each._replace(reconcile=noted(each.reconcile)) for each in product(world)]
+        return [each._replace(reconcile=noted(each.reconcile)) for each in operator_controllers(world)]
 
     def noted(reconcile: Reconcile) -> Reconcile:
         def look(cluster: Cluster, key: Key) -> Awaitable[float | None]:
-            looks.append(key)
+            reconciled.append(key)
             return reconcile(cluster, key)
 
         return look
@@ -186,20 +186,20 @@ def test_every_order_of_things_ends_in_the_same_world(seed: int) -> None:
     reference, world = a_world(), a_world(seed=seed)
     settle(reference)
     settle(world)
-    assert world.picture() == reference.picture()
+    assert world.comparable_objects() == reference.comparable_objects()
     assert sorted(world.frappe.ledger) == sorted(reference.frappe.ledger)
 
 
 def test_deleted_children_come_back() -> None:
     world = a_world()
     settle(world)
-    before = world.picture()
+    before = world.comparable_objects()
     lost = [ref for ref in world.children() if ref.kind not in (*DATA, JOB)]
     assert len(lost) > 15
     for ref in lost:
         world.delete(ref.kind, ref.name)
     settle(world)
-    assert world.picture() == before
+    assert world.comparable_objects() == before
     assert world.frappe.ledger.count(Effect("created site", "acme.example.com")) == 1
     world.quiet(600)
 
@@ -216,7 +216,7 @@ def test_one_child_that_is_deleted_comes_back_at_once(lost: Ref) -> None:
 def test_edited_children_are_put_right() -> None:
     world = a_world()
     settle(world)
-    before = world.picture()
+    before = world.comparable_objects()
     for ref in world.children():
         if ref.kind == DEPLOYMENT:
             pod = {"terminationGracePeriodSeconds": 1, "securityContext": {"runAsUser": 0}}
@@ -229,7 +229,7 @@ def test_edited_children_are_put_right() -> None:
         if ref.kind not in (JOB, *DATA):
             world.edit(ref.kind, ref.name, {"metadata": {"labels": {"app.kubernetes.io/name": "other"}}})
     settle(world, quiet=200)
-    assert world.picture() == before
+    assert world.comparable_objects() == before
     world.quiet(600)
 
 
@@ -499,7 +499,7 @@ def test_a_bench_with_sites_stays_until_they_are_gone() -> None:
 def test_a_bench_that_waits_for_its_sites_stays_whole() -> None:
     world = a_world()
     settle(world)
-    before = world.picture()
+    before = world.comparable_objects()
     world.delete(BENCH, "forge")
     settle(world)
     assert world.condition("Deleted", "forge", BENCH).reason == "SitesRemain"
@@ -512,7 +512,7 @@ def test_a_bench_that_waits_for_its_sites_stays_whole() -> None:
     world.edit(BENCH, "forge", {"spec": {"componentReplicas": None}})
     settle(world)
     children = {f"{ref.namespace}/{ref}" for ref in world.children()}
-    after = world.picture()
+    after = world.comparable_objects()
     assert {name: after[name] for name in children} == {name: before[name] for name in children}
     assert world.condition("Ready", "forge", BENCH).reason == "SitesRemain"
     assert world.condition("ProxyReady", "forge", BENCH).ok
@@ -786,26 +786,26 @@ def test_a_host_that_another_suffix_makes_free_goes_to_the_next_whatever_its_ben
 
 
 def test_a_site_more_is_no_news_to_the_others() -> None:
-    looks: list[Key] = []
-    world = a_world(a_bench(), a_site("acme"), controllers=noting(looks))
+    reconciled: list[Key] = []
+    world = a_world(a_bench(), a_site("acme"), controllers=recording_reconciles(reconciled))
     settle(world)
-    assert Key("default", "acme") in looks
-    looks.clear()
+    assert Key("default", "acme") in reconciled
+    reconciled.clear()
     world.add(a_site("bolt"))
     settle(world)
     assert world.condition("Ready", "bolt", SITE).ok
     assert world.get_existing(Ref(BENCH, "default", "forge"))["status"]["sites"] == 2
-    assert Key("default", "acme") not in looks
+    assert Key("default", "acme") not in reconciled
 
 
 def test_what_becomes_of_a_site_is_no_news_to_its_bench() -> None:
-    looks: list[Key] = []
-    world = a_world(controllers=noting(looks))
+    reconciled: list[Key] = []
+    world = a_world(controllers=recording_reconciles(reconciled))
     settle(world)
-    looks.clear()
+    reconciled.clear()
     world.edit(SITE, "acme", {"status": {"phase": "Odd"}}, subresource="status")
     settle(world)
-    assert set(looks) == {Key("default", "acme")}
+    assert set(reconciled) == {Key("default", "acme")}
 
 
 def test_a_site_that_asks_for_the_host_of_another_loses_its_own_route() -> None:
@@ -849,7 +849,7 @@ def test_what_was_there_before_is_neither_taken_nor_changed(kind: Kind, name: st
 def test_a_changed_spec_reaches_the_children_and_going_back_restores_them() -> None:
     world = a_world()
     settle(world)
-    before = world.picture()
+    before = world.comparable_objects()
     world.edit(SITE, "acme", {"spec": {"componentReplicas": {"gunicorn": 3}, "domain": "shop.example.com"}})
     settle(world)
     front = world.get_existing(Ref(DEPLOYMENT, "default", "acme-gunicorn"))
@@ -858,7 +858,7 @@ def test_a_changed_spec_reaches_the_children_and_going_back_restores_them() -> N
     assert fetched(world, "acme.example.com") == 404
     world.edit(SITE, "acme", {"spec": {"componentReplicas": None, "domain": None}})
     settle(world)
-    assert world.picture() == before
+    assert world.comparable_objects() == before
 
 
 def test_a_site_whose_new_pods_are_not_ready_yet_is_served_by_those_before() -> None:
@@ -1236,14 +1236,14 @@ def test_a_locked_database_account_makes_a_ready_site_unready() -> None:
 
 
 def test_sites_that_answer_are_asked_for_ever_and_nothing_else_happens() -> None:
-    looks: list[Key] = []
-    world = a_world(a_bench(), a_site("acme"), a_site("bolt"), controllers=noting(looks))
+    reconciled: list[Key] = []
+    world = a_world(a_bench(), a_site("acme"), a_site("bolt"), controllers=recording_reconciles(reconciled))
     settle(world)
-    looks.clear()
+    reconciled.clear()
     before = len(world.server.requests)
     pings = world.frappe.pings.copy()
     world.run(1200)
-    assert looks == []
+    assert reconciled == []
     assert [each for each in world.server.requests[before:] if each.verb != "watch"] == []
     for host in ("acme.example.com", "bolt.example.com"):
         assert 15 <= world.frappe.pings[host] - pings[host] <= 20, "once a minute each, for twenty minutes"

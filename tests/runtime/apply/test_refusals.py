@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fakecluster.apiserver.errors import Refused
+from fakecluster.apiserver.errors import StatusError
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, Manifest
 from frappe_operator.kube.stage import Reason, Verdict
 from frappe_operator.runtime.client.errors import ApiError
@@ -30,7 +30,7 @@ def refuse(bed: Bed, name: str, code: int, reason: str, message: str = "no") -> 
     def admission(verb: str, ref: Any, obj: Manifest) -> None:
         if ref.name == name:
             refused.append(verb)
-            raise Refused(code, reason, message)
+            raise StatusError(code, reason, message)
 
     bed.api.admission.append(admission)
     return refused

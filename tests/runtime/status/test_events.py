@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from fakecluster.apiserver.errors import Refused
+from fakecluster.apiserver.errors import StatusError
 from frappe_operator.kube.kinds import EVENT, Manifest
 from frappe_operator.kube.stage import Blocked, Reason, Verdict
 from frappe_operator.runtime.status.events import MOST_AT_ONCE, REFILL_SECONDS, EventBudget
@@ -148,7 +148,7 @@ async def test_an_event_that_cannot_be_written_stands_in_nobodys_way() -> None:
 
         def refuse(verb: str, ref: Any, obj: Manifest) -> None:
             if ref.kind == EVENT:
-                raise Refused(403, "Forbidden", "no")
+                raise StatusError(403, "Forbidden", "no")
 
         bed.api.admission.append(refuse)
         await say(bed, One=YES)

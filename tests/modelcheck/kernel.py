@@ -190,7 +190,7 @@ class Run:
     def _prepare(self, start: Rest) -> None:
         cluster = self._cluster
         cluster._states.clear()
-        cluster.state(Refusals).unseen = {REFS[index] for index in start.unseen}
+        cluster.state(Refusals).uncached = {REFS[index] for index in start.unseen}
         for kind, each in cluster.cache.kinds.items():
             store = Remembering(kind, each.indices)
             store.touched, store.graves = self.touched, self._graves
@@ -281,7 +281,7 @@ class Run:
                 known.append((number, item.applied, item.verified))
         by_name = {ref.name: index for index, ref in enumerate(REFS)}
         graves = {(by_name[uid.rsplit("-", 1)[0]], uid) for uid, version in self._graves.items()}
-        unseen = {REFS.index(ref) for ref in self._cluster.state(Refusals).unseen}
+        unseen = {REFS.index(ref) for ref in self._cluster.state(Refusals).uncached}
         wanted = len(self._queue) + self._queue.delayed > 0
         return Rest(tuple(known), frozenset(graves), frozenset(unseen), wanted)
 

@@ -32,15 +32,15 @@ MUTANTS = [
     Mutant(
         "waiting-stage-freezes-what-exists",
         "A stage that waits is not kept correct: a Deployment that is not ready freezes the Ingress after it.",
-        _Children.keep,
-        expression("item is None and waits_for and (child.once or not begun)", "bool(waits_for)"),
+        _Children.ensure,
+        expression("item is None and waits_for and (child.create_once or not begun)", "bool(waits_for)"),
         (f"{APPLY}::test_what_exists_is_kept_right_while_earlier_stages_are_not_true",),
     ),
     Mutant(
         "deleted-child-not-recreated-while-waiting",
         "A deleted Deployment of a running site is not recreated while MariaDB is down or the spec has a mistake.",
-        _Children.keep,
-        always_true("child once begun"),
+        _Children.ensure,
+        always_true("child create_once begun"),
         (
             f"{APPLY}::test_a_stage_that_has_begun_is_kept_whole_while_earlier_stages_are_not_true",
             "world/test_drift_repair.py",
@@ -49,21 +49,21 @@ MUTANTS = [
     Mutant(
         "one-failure-ends-the-reconcile",
         "The first child that cannot be written ends the reconcile: those after it are never created.",
-        _Children._tried,
+        _Children._attempt,
         does_not_catch("ApiError"),
         ("runtime/apply/test_refusals.py::test_what_trying_again_may_mend_is_raised_after_everything_else_was_done",),
     ),
     Mutant(
         "generated-secret-replaced",
         "Generated Secrets are kept equal to what is generated: each reconcile sets a new password.",
-        _Children.keep,
-        expression("self._child(each, once=True)", "self._child(each, once=False)"),
+        _Children.ensure,
+        expression("self._child(each, create_once=True)", "self._child(each, create_once=False)"),
         (f"{CREATE_ONCE}::test_a_secret_is_made_once_and_never_again",),
     ),
     Mutant(
         "creation-not-idempotent",
         "A creation whose response was lost is retried for ever: that the object exists counts as a failure.",
-        _Children._once,
+        _Children._create_child,
         does_not_catch("AlreadyExists"),
         (f"{CREATE_ONCE}::test_a_secret_whose_creation_was_not_heard_of_is_not_made_again",),
     ),
@@ -77,14 +77,14 @@ MUTANTS = [
     Mutant(
         "job-deleted-while-it-succeeds",
         "A Job is restarted by a stale cache: it has succeeded before the delete arrives.",
-        _Children._restart,
+        _Children._restart_job,
         without_argument("delete", "version"),
         (f"{CREATE_ONCE}::test_a_job_that_succeeds_while_it_is_to_start_again_stays",),
     ),
     Mutant(
         "child-of-a-deleted-owner",
         "A new process with a stale cache creates children of an owner that the process before has taken apart.",
-        _Children._know_owner,
+        _Children._confirm_owner,
         returns("None"),
         (
             f"{OWNERSHIP}::test_a_new_process_makes_nothing_for_an_owner_that_is_not_there_any_more",

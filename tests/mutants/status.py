@@ -40,7 +40,7 @@ MUTANTS = [
     Mutant(
         "drift-not-repaired",
         "A child that was once correct is never compared again, whatever becomes of it.",
-        _Children._settled,
+        _Children._is_current,
         expression(
             "child.digest == item.applied or item.verified == hash((child.digest, item.digest))",
             "item.applied != 0 or item.verified != 0",
@@ -50,7 +50,7 @@ MUTANTS = [
     Mutant(
         "dropped-field-stays",
         "A field that the operator owned and does not want any more stays: only what is wanted is compared.",
-        _Children._kept,
+        _Children._apply_child,
         expression("stale_field(child.manifest, body)", '""'),
         (f"{APPLY}::test_a_field_we_set_before_and_do_not_want_any_more_goes_even_after_a_restart",),
     ),

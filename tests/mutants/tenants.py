@@ -76,7 +76,7 @@ MUTANTS = [
     Mutant(
         "secret-quoted-in-status",
         "The API server quotes the value it rejects, and the condition repeats it: a password in status.",
-        _Children._tried,
+        _Children._attempt,
         always_false("kind SECRET"),
         ("runtime/apply/test_refusals.py::test_nothing_of_a_refused_secret_is_told",),
     ),

@@ -13,7 +13,7 @@ from frappe_operator.kube.live import Claim, Custom, Job, Live, Workload
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OURS
 from frappe_operator.kube.readiness import exist
 from frappe_operator.kube.stage import Stage
-from frappe_operator.runtime.apply.children import Done, apply
+from frappe_operator.runtime.apply.children import ApplyResult, apply
 from frappe_operator.runtime.client.transport import Transport
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, owned_by
@@ -103,7 +103,7 @@ class Bed:
         assert isinstance(live, Custom)
         return live
 
-    async def apply(self, *stages: Stage) -> Done:
+    async def apply(self, *stages: Stage) -> ApplyResult:
         """One pass over the stages; then the watches have a moment to bring what came of it."""
         done = await apply(self.cluster, TOY, self.owner, stages, prune=PRUNE)
         await asyncio.sleep(0.1)

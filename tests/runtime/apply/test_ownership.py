@@ -129,7 +129,7 @@ async def test_children_of_an_earlier_owner_of_the_same_name_are_not_its_own() -
 async def test_a_new_process_makes_nothing_for_an_owner_that_is_not_there_any_more() -> None:
     async with a_bed(leading=True) as bed:
         bed.before_next("get", lambda: bed.api.delete(Ref(TOY, *OWNER)))
-        with pytest.raises(Conflict, match="Toy default/bear is not what it was"):
+        with pytest.raises(Conflict, match="Toy default/bear has changed or does not exist any more"):
             await bed.apply(stage(a_config(), a_deployment()), stage(once=[a_secret()]))
         assert bed.writes() == []
 
@@ -221,6 +221,6 @@ async def test_what_is_retained_and_was_not_seen_yet_is_not_written_over() -> No
         labels = {"app.kubernetes.io/managed-by": "frappe-operator", "app.kubernetes.io/instance": "bear"}
         kept = by_another(a_claim("5Gi"), labels={**labels, "word": "new"}, ownerReferences=[])
         bed.api.create(by_another(a_claim("5Gi"), labels={**labels, "word": "retained"}), "frappe-operator")
-        with pytest.raises(Conflict, match="was not seen yet"):
+        with pytest.raises(Conflict, match="was not cached yet"):
             await apply(bed.cluster, TOY, bed.owner, [stage(kept)])
         assert bed.get(PVC, "bear-files")["metadata"]["labels"]["word"] == "retained"

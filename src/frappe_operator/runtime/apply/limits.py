@@ -1,7 +1,7 @@
-"""Children of which not everything can change once they exist: claims, and StatefulSets with the claims they make.
+"""Children with immutable fields: PersistentVolumeClaims, and StatefulSets with the claims that they create.
 
-What can change is applied; what cannot is said in a sentence. A StatefulSet whose claim templates must follow is made
-again: it is deleted without its pods, and the new one takes them up.
+What can change is applied; what cannot is reported in a message. A StatefulSet whose claim templates have to change is
+recreated: it is deleted without its pods, and the new one adopts them.
 """
 
 from typing import NamedTuple
@@ -21,76 +21,78 @@ TEMPLATES = "volumeClaimTemplates"
 
 
 class Limits(NamedTuple):
-    """What can be done about one child."""
+    """What can be applied of one child."""
 
     manifest: Manifest
-    """What is wanted, as far as it can be."""
+    """The desired state, as far as it is possible."""
     obstacle: str = ""
-    """What cannot be, and what to write instead."""
-    remade: bool = False
-    """The child was deleted, so that it can be made as it is wanted."""
+    """What is not possible, and what to do; empty when everything is."""
+    recreated: bool = False
+    """Whether the child was deleted, so that it can be created as desired."""
     without_growth: Manifest | None = None
-    """What to apply where the server does not let the claim grow."""
+    """What to apply when the API server does not let the claim grow."""
     no_expansion: str = ""
-    """What to say then."""
+    """The obstacle to report in that case."""
 
 
-async def within(cluster: Cluster, wanted: Manifest, body: Manifest, owner: str) -> Limits:
-    """What can become of the child `body`, as it is now. `owner`: the kind of its owner, for the sentences."""
-    if ref_of(wanted).kind == PVC:
-        return _claim(wanted, body, owner)
-    return await _stateful_set(cluster, wanted, body, owner)
+async def within(cluster: Cluster, desired: Manifest, body: Manifest, owner: str) -> Limits:
+    """What can be applied of a child to its current `body`. `owner`: the kind of its owner, for messages."""
+    if ref_of(desired).kind == PVC:
+        return _claim(desired, body, owner)
+    return await _stateful_set(cluster, desired, body, owner)
 
 
-def _claim(wanted: Manifest, body: Manifest, owner: str) -> Limits:
-    spec, has, name = wanted["spec"], body["spec"], str(ref_of(wanted))
-    keeps_class = "storageClassName" not in spec and stale_field(wanted, body) == "spec.storageClassName"
+def _claim(desired: Manifest, body: Manifest, owner: str) -> Limits:
+    spec, has, name = desired["spec"], body["spec"], str(ref_of(desired))
+    keeps_class = "storageClassName" not in spec and stale_field(desired, body) == "spec.storageClassName"
     bound = body.get("status", {}).get("phase") == "Bound"
     possible = claims.possible(spec, has, bound=bound, keeps_class=keeps_class)
     obstacle = claims.obstacle(name, spec, has, owner)
-    limits = Limits({**wanted, "spec": possible}, obstacle)
+    limits = Limits({**desired, "spec": possible}, obstacle)
     if claims.size(possible) <= claims.size(has):
         return limits
     same = {**possible, "resources": claims.with_storage(possible, claims.storage(has))}
     refused = claims.no_expansion(name, spec, has, owner)
-    return limits._replace(without_growth={**wanted, "spec": same}, no_expansion=refused)
+    return limits._replace(without_growth={**desired, "spec": same}, no_expansion=refused)
 
 
-async def _stateful_set(cluster: Cluster, wanted: Manifest, body: Manifest, owner: str) -> Limits:
-    templates, has = wanted["spec"].get(TEMPLATES, []), body["spec"].get(TEMPLATES, [])
-    # Sent as they are: the server takes nothing else.
-    spec = {name: value for name, value in wanted["spec"].items() if name != TEMPLATES}
-    possible = {**wanted, "spec": {**spec, TEMPLATES: has} if has else spec}
+async def _stateful_set(cluster: Cluster, desired: Manifest, body: Manifest, owner: str) -> Limits:
+    templates, has = desired["spec"].get(TEMPLATES, []), body["spec"].get(TEMPLATES, [])
+    # Sent as they are: the API server accepts nothing else.
+    spec = {name: value for name, value in desired["spec"].items() if name != TEMPLATES}
+    possible = {**desired, "spec": {**spec, TEMPLATES: has} if has else spec}
     if not difference(templates, has) and len(templates) == len(has):
         return Limits(possible)
     namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
     for template in templates:
         for ordinal in range(body["spec"].get("replicas", 1)):
             claim = f"{template['metadata']['name']}-{name}-{ordinal}"
-            if obstacle := await _follow(cluster, namespace, claim, template["spec"], owner):
+            if obstacle := await _resize_claim(cluster, namespace, claim, template["spec"], owner):
                 return Limits(possible, obstacle)
-    log.info("made again for its claim templates, its pods stay", statefulset=name, namespace=namespace)
+    log.info(
+        "recreating a StatefulSet for its claim templates; its pods keep running", statefulset=name, namespace=namespace
+    )
     await cluster.delete(STATEFUL_SET, namespace, name, body["metadata"]["uid"], propagation="Orphan")
-    return Limits(possible, remade=True)
+    return Limits(possible, recreated=True)
 
 
-async def _follow(cluster: Cluster, namespace: str, name: str, wanted: Manifest, owner: str) -> str:
-    """Makes a StatefulSet's claim what its template is to be. What stands in the way, empty when nothing does."""
+async def _resize_claim(cluster: Cluster, namespace: str, name: str, desired: Manifest, owner: str) -> str:
+    """Grows a StatefulSet's claim to the size in the new template. Returns the obstacle, empty when there is none."""
     body = await cluster.read(PVC, namespace, name)
     if body is None:
         return ""
     has, claim = body["spec"], f"PersistentVolumeClaim {name}"
-    obstacle = claims.obstacle(claim, wanted, has, owner)
-    if obstacle or claims.size(wanted) <= claims.size(has):
+    obstacle = claims.obstacle(claim, desired, has, owner)
+    if obstacle or claims.size(desired) <= claims.size(has):
         return obstacle
-    asked = {"resources": {"requests": {"storage": claims.storage(wanted)}}}
-    patch = {"metadata": {"uid": body["metadata"]["uid"]}, "spec": asked}
+    spec = {"resources": {"requests": {"storage": claims.storage(desired)}}}
+    patch = {"metadata": {"uid": body["metadata"]["uid"]}, "spec": spec}
     try:
         await cluster.patch(PVC, namespace, name, patch)
     except Forbidden:
-        return claims.no_expansion(claim, wanted, has, owner)
+        return claims.no_expansion(claim, desired, has, owner)
     except Invalid:
         if body.get("status", {}).get("phase") == "Bound":
             raise
-        return f"{claim} grows to {claims.storage(wanted)} when it is bound to a volume: see its pod"
+        return f"{claim} grows to {claims.storage(desired)} when it is bound to a volume: see its pod"
     return ""

@@ -1,4 +1,4 @@
-"""What the API server has refused, so that it is not asked the same thing again at every turn."""
+"""Writes that the API server has refused, so that they are not repeated in every reconcile."""
 
 from typing import NamedTuple
 
@@ -8,55 +8,55 @@ from frappe_operator.kube.stage import Verdict
 MOST = 10_000
 
 
-Question = tuple[int, int]
-"""Digests of what is wanted and of what there is, 0 for what is not seen: when one is another, so is the question."""
+Digests = tuple[int, int]
+"""Of the desired state and of the cached object (0: none). When either changes, the write is worth another attempt."""
 
 
 class Refusal(NamedTuple):
-    """One answer."""
+    """One refused write."""
 
-    question: Question
+    digests: Digests
     verdict: Verdict
     seconds: float
-    """How long it stands."""
+    """How long the write is not repeated."""
 
 
 class Refusals:
-    """The refusals that stand. Forgotten with the process, which costs one more question each."""
+    """The refused writes. They are lost with the process, which costs one more request each."""
 
     def __init__(self) -> None:
         self._by_ref: dict[Ref, tuple[Refusal, float]] = {}
-        self.unseen: set[Ref] = set()
-        """Names that are taken by something that our watches do not show."""
-        self._differing: dict[Ref, Question] = {}
+        self.uncached: set[Ref] = set()
+        """Names that belong to objects which the watches do not deliver."""
+        self._drifted: dict[Ref, Digests] = {}
 
     def remember(self, ref: Ref, refusal: Refusal, now: float) -> None:
-        """It was refused. `now` in seconds."""
+        """Remembers a refusal. `now` in seconds."""
         self._by_ref[ref] = refusal, now + refusal.seconds
         if len(self._by_ref) > MOST:
             del self._by_ref[next(iter(self._by_ref))]
 
-    def standing(self, ref: Ref, question: Question, now: float) -> Refusal | None:
-        """The refusal that stands for this very question, None when it is worth asking."""
+    def current(self, ref: Ref, digests: Digests, now: float) -> Refusal | None:
+        """The refusal of exactly this write, None when it is worth an attempt."""
         refusal, until = self._by_ref.get(ref, (None, 0.0))
         if refusal is None:
             return None
-        if refusal.question != question or now >= until:
+        if refusal.digests != digests or now >= until:
             del self._by_ref[ref]
             return None
         return refusal
 
-    def differing(self, ref: Ref, question: Question) -> bool:
-        """Whether this was found to need a write already, which has failed since: it need not be read again."""
-        _, there = question
-        return bool(there) and self._differing.get(ref) == question
+    def is_drifted(self, ref: Ref, digests: Digests) -> bool:
+        """Whether the child was read already and found to have drifted, and the write has failed since."""
+        _, cached = digests
+        return bool(cached) and self._drifted.get(ref) == digests
 
-    def differs(self, ref: Ref, question: Question) -> None:
-        """It was read, and is not what is wanted."""
-        self._differing[ref] = question
-        if len(self._differing) > MOST:
-            del self._differing[next(iter(self._differing))]
+    def drifted(self, ref: Ref, digests: Digests) -> None:
+        """Remembers that the child was read and has drifted."""
+        self._drifted[ref] = digests
+        if len(self._drifted) > MOST:
+            del self._drifted[next(iter(self._drifted))]
 
-    def written(self, ref: Ref) -> None:
-        """It is what is wanted now."""
-        self._differing.pop(ref, None)
+    def repaired(self, ref: Ref) -> None:
+        """The child is as its manifest says."""
+        self._drifted.pop(ref, None)

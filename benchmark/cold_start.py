@@ -1,4 +1,4 @@
-"""What a start costs when everything exists and is right, what each child costs in memory, and how both grow."""
+"""What a start of the operator costs when everything exists without drift, by number of sites."""
 
 import json
 import tempfile
@@ -11,13 +11,13 @@ from benchmark.operator_process import operator
 from benchmark.synthetic_server import SyntheticServer, synthetic
 
 PROMISED_SITES = 5_000
-"""Those have 80,000 children, as many as are promised for twice as many sites: each has more than was thought."""
+"""They have 80,000 children, the number that the bound is about."""
 CURVE = (100, 1_000, 10_000)
 FLIPPED_EVERY = 499
 
 
 def start(server: SyntheticServer) -> dict[str, Any]:
-    """One start of the operator's process, until it has looked at everything: what that took, and what was asked."""
+    """Starts the operator's process and waits until it has reconciled everything: what that took, and its requests."""
     objects = server.ask("objects")
     server.ask("forget")
     with tempfile.TemporaryDirectory() as folder, server.kubeconfig() as kubeconfig:
@@ -41,7 +41,7 @@ def start(server: SyntheticServer) -> dict[str, Any]:
 
 
 def starting() -> list[Measured]:
-    """cold_start_*: the promised 80,000 children, all that 10,000 sites have, and the curve to there."""
+    """cold_start_*, bytes_per_child and cost_curve: starts with 80,000 children and with 100 to 10,000 sites."""
     with synthetic(sites=PROMISED_SITES) as server:
         promised = start(server)
         flipped = set(server.ask("flip", every=FLIPPED_EVERY))
@@ -54,7 +54,7 @@ def starting() -> list[Measured]:
             curve.append(start(server))
     first, middle, last = curve
     missed = flipped ^ written
-    how = "`frappe-operator run` from exec to the last look, synthetic API server, plain HTTP, one core"
+    how = "`frappe-operator run` from exec to the last reconcile, synthetic API server, plain HTTP, one core"
     return [
         Measured("cold_start_cpu_s", promised["cpu_s"], how, promised),
         Measured("cold_start_peak_rss_mib", promised["peak_rss_mib"], how),
@@ -64,7 +64,7 @@ def starting() -> list[Measured]:
         Measured(
             "cold_start_missed",
             len(missed),
-            "one field was put out of order in each of so many children; the next start wrote these and no others",
+            "one field was changed in each of `flipped` children; the next start wrote these and no others",
             {
                 "flipped": len(flipped),
                 "written": len(written),
@@ -76,8 +76,8 @@ def starting() -> list[Measured]:
         Measured(
             "bytes_per_child",
             _slope(middle, last),
-            "slope of the process's resident memory after a start, between 1,000 and 10,000 sites; a child's share of "
-            "its site, its bench and whatever else is kept is in it",
+            "slope of the process's resident memory after a start, between 1,000 and 10,000 sites; includes a child's "
+            "share of its site, its bench and everything else in memory",
             {
                 "sites": [middle["sites"], last["sites"]],
                 "children": [middle["children"], last["children"]],
@@ -86,7 +86,7 @@ def starting() -> list[Measured]:
         Measured(
             "cost_curve",
             (last["cpu_s"] / last["sites"]) / (middle["cpu_s"] / middle["sites"]),
-            "CPU of a start for each site",
+            "CPU of a start per site",
             {
                 str(each["sites"]): {name: round(each[name], 2) for name in CURVE_SHOWN}
                 for each in (first, middle, last)

@@ -1,4 +1,4 @@
-"""How long people wait: for their own edit while everything is looked at, and beside a tenant that fails a lot."""
+"""How long a user's edit takes to arrive: during a full resync, and beside a namespace whose writes all fail."""
 
 import itertools
 import random
@@ -25,7 +25,7 @@ TIMES = 3
 
 
 class Edits:
-    """People who change the size of one site after the other."""
+    """Users who change the replicas of one site after the other."""
 
     def __init__(self, server: SyntheticServer, bench_of: dict[int, int]) -> None:
         """`bench_of`: the bench of each site that is edited, by number."""
@@ -36,7 +36,7 @@ class Edits:
         self._replicas = itertools.cycle((2, 3))
 
     def make(self, site: int) -> None:
-        """One edit."""
+        """Edits a site."""
         namespace, name = NAMESPACE_OF.format(self._bench_of[site]), SITE_OF.format(site)
         replicas = next(self._replicas) + (2 if len(self._made) // len(self._bench_of) % 2 else 0)
         patch = {"spec": {"componentReplicas": {"gunicorn": replicas}}}
@@ -61,12 +61,12 @@ def _first(written: list[tuple[float, str]], at: float, where: str) -> float | N
 
 
 def p99(waits: list[float]) -> float:
-    """The longest that ninety-nine of a hundred wait."""
+    """The 99th percentile."""
     return sorted(waits)[int(0.99 * (len(waits) - 1))]
 
 
 def resync() -> list[Measured]:
-    """edit_p99_ms: edits from the moment everything is known until everything was looked at."""
+    """edit_p99_ms: edits from the first reconcile after a start until every site was reconciled."""
     order = random.Random(1).sample(range(SITES), MOST_EDITS)  # noqa: S311 - the same at each run
     with (
         synthetic(sites=SITES) as server,
@@ -75,7 +75,7 @@ def resync() -> list[Measured]:
         operator(kubeconfig, Path(folder) / "log") as process,
     ):
         edits = Edits(server, {site: site // SITES_PER_BENCH for site in order})
-        process.until(lambda: process.reconciled("FrappeSite") > 0, "the first look", 0.1)
+        process.until(lambda: process.reconciled("FrappeSite") > 0, "the first reconcile", 0.1)
         for site in order:
             edits.make(site)
             time.sleep(EVERY_SECONDS)
@@ -88,7 +88,7 @@ def resync() -> list[Measured]:
         Measured(
             "edit_p99_ms",
             p99(waits),
-            f"`frappe-operator run` just started, {SITES} sites being looked at; the site's Deployment gets other "
+            f"`frappe-operator run` just started, {SITES} sites being reconciled; the site's Deployment gets other "
             "replicas; both times taken in the server",
             {"edits": len(waits), "median_ms": round(statistics.median(waits), 1), "longest_ms": round(max(waits), 1)},
         )
@@ -96,7 +96,7 @@ def resync() -> list[Measured]:
 
 
 def noisy() -> list[Measured]:
-    """noisy_tenant_ratio: the same people with and without a neighbour whose every site fails."""
+    """noisy_tenant_ratio: edits with and without another namespace in which every site fails."""
     neighbour = NAMESPACE_OF.format(0)
     rounds: list[dict[str, Any]] = []
     with (
@@ -115,9 +115,9 @@ def noisy() -> list[Measured]:
             refused = server.ask("counts")["writes"] - before
             rounds.append({"without_ms": p99(without), "beside_ms": p99(beside), "refused": refused})
             server.ask("fail", namespace="")
-            # Whoever has failed often is tried again late; an edit is not waited for.
+            # What has failed often is retried late; an edit triggers a reconcile at once.
             server.ask("touch", namespace=neighbour, kind="FrappeSite")
-            process.until(lambda: _mended(server, neighbour), "the neighbour to be mended")
+            process.until(lambda: _mended(server, neighbour), "the drift of the failing namespace to be repaired")
     ratios = [each["beside_ms"] / each["without_ms"] for each in rounds]
     return [
         Measured(

@@ -1,4 +1,4 @@
-"""Many events at once, made before they are sent: what Deployments of a busy cluster do."""
+"""A burst of watch events of Deployments, rendered before they are sent."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,7 +8,7 @@ from frappe_operator.kube.kinds import DEPLOYMENT, Manifest
 
 BATCH = 1000
 SPEC_EVERY = 20
-"""Every so-manieth event changes a spec, the others a status."""
+"""One event of so many changes a spec, the others a status."""
 
 
 class Rendered(SerializedRecord):

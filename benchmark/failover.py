@@ -1,4 +1,4 @@
-"""How long nobody works when the leader goes."""
+"""How long no process reconciles after the leader ends."""
 
 import signal
 import statistics
@@ -42,9 +42,9 @@ def _change(number: signal.Signals) -> float:
         leader.until_settled(FrappeSite=SITES)
         with operator(kubeconfig, Path(folder) / "standby") as standby:
             standby.until_synced()
-            # Whoever holds the Lease does not read it: the standby looks at it, and has nothing else to do.
+            # Only the standby reads the Lease: from its second read on it does nothing but wait.
             server.ask("forget")
-            standby.until(lambda: server.ask("counts")["asked"].get("get Lease", 0) > 1, "a look at the Lease")
+            standby.until(lambda: server.ask("counts")["asked"].get("get Lease", 0) > 1, "a read of the Lease")
             assert standby.reconciled("FrappeSite") == 0
             began = time.monotonic()
             leader.process.send_signal(number)

@@ -1,4 +1,4 @@
-"""Runs one function in a process of its own, so that its memory and its time are its own."""
+"""Runs one function in a fresh process, so that its memory and CPU can be measured."""
 
 import importlib
 import json

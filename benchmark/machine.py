@@ -1,4 +1,4 @@
-"""The machine that is measured on, and what of it each process gets."""
+"""The machine: its cores, and the CPU and memory that a process has used."""
 
 import os
 import platform
@@ -36,7 +36,7 @@ class Usage:
 
     @property
     def peak(self) -> int:
-        """The most it ever had."""
+        """Peak memory in bytes."""
         return self._status("VmHWM")
 
     def _status(self, name: str) -> int:
@@ -46,13 +46,13 @@ class Usage:
 
 
 def stolen() -> tuple[int, int]:
-    """Ticks that the hypervisor gave to others, and all ticks, since the machine began."""
+    """Ticks of stolen time, and all ticks, since boot."""
     fields = [int(each) for each in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
     return fields[7], sum(fields[:8])
 
 
 def described(since: tuple[int, int]) -> dict[str, Any]:
-    """The machine in words; `since`: an earlier `stolen()`."""
+    """A description of the machine; `since`: an earlier `stolen()`."""
     steal, total = (now - before for now, before in zip(stolen(), since, strict=True))
     model = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
     return {

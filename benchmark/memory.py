@@ -1,4 +1,4 @@
-"""What is left in memory once everything was looked at, and what only passed through has been given back."""
+"""Resident memory of the operator's engine after everything was reconciled."""
 
 import asyncio
 import ctypes
@@ -16,7 +16,7 @@ from frappe_operator.runtime.process.engine import Engine
 
 
 async def settled(url: str, sites: int) -> dict[str, Any]:
-    """Resident memory after every site was looked at, in a process of its own."""
+    """Resident memory after every site was reconciled, of this process."""
     seen: set[Key] = set()
     done = asyncio.Event()
 
@@ -38,7 +38,7 @@ async def settled(url: str, sites: int) -> dict[str, Any]:
         running = asyncio.create_task(engine.run(leading))
         await done.wait()
         gc.collect()
-        # What the allocator keeps for later is no child's.
+        # Memory that the allocator keeps for later belongs to no child.
         ctypes.CDLL(None).malloc_trim(0)
         rss = Usage().rss
         running.cancel()

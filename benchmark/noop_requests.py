@@ -1,4 +1,4 @@
-"""Requests of a reconcile that changes nothing: of every bench and site in examples/, in a world in memory."""
+"""Requests of a reconcile that changes nothing, for every bench and site in examples/, in memory."""
 
 import io
 import re
@@ -20,7 +20,7 @@ LOOK_SECONDS = 90.0
 
 
 def idle() -> list[Measured]:
-    """noop_requests: an annotation of somebody's has each object looked at; noop_requests_first: a new process has."""
+    """noop_requests: an annotation triggers a reconcile of each object; noop_requests_first: a new process does."""
     later: dict[str, dict[str, int]] = {}
     first: dict[str, float] = {}
     for file in EXAMPLES:
@@ -30,14 +30,14 @@ def idle() -> list[Measured]:
         Measured(
             "noop_requests",
             max(sum(asked.values()) for asked in later.values()),
-            "every bench and site of each file in examples/ is looked at again because an annotation of it changed, in "
-            "a world in memory; the most that any file's objects took together",
+            "an annotation triggers a reconcile of every bench and site of each file in examples/, in memory; the most "
+            "requests for the objects of one file",
             later,
         ),
         Measured(
             "noop_requests_first",
             max(first.values()),
-            "the same when another process begins: requests for each bench or site, the most of any file",
+            "requests per bench or site of the first reconcile by a new process; the most of any file",
             {name: round(count, 2) for name, count in first.items()},
         ),
     ]

@@ -1,4 +1,4 @@
-"""The operator itself: its controllers in this process, or all of it as a process of its own."""
+"""The operator under measurement: its controllers for this process, or `frappe-operator run` as a process."""
 
 import asyncio
 import re
@@ -57,13 +57,13 @@ class Process:
 
     @property
     def _url(self) -> str:
-        # Port 0 is not told by the operator; the kernel knows.
+        # The operator was started with port 0; the kernel knows which port it got.
         if not self._address:
             self._address = _listening(self.process.pid)
         return self._address
 
     def reconciled(self, kind: str) -> float:
-        """Objects of a kind that were reconciled and found to need nothing more for now, each counted as often."""
+        """How many reconciles of a kind have ended without a requeue."""
         name = f'frappe_operator_reconcile_seconds_count{{kind="{kind}",outcome="done"}}'
         return self.metrics().get(name, 0.0)
 
@@ -78,11 +78,11 @@ class Process:
             time.sleep(pause)
 
     def until_synced(self) -> None:
-        """Until every watch has told what exists."""
+        """Waits until every watch has listed what exists."""
         self.until(lambda: bool(self.log_lines('"everything is known"')), "everything to be known", 0.05)
 
     def until_settled(self, **objects: int) -> None:
-        """Until so many objects of each kind have been looked at, and for longer than a key rests no worker had one."""
+        """Waits for so many reconciles of each kind, and then until no key was queued or running for a while."""
         calm = 0.0
 
         def settled() -> bool:
@@ -97,12 +97,12 @@ class Process:
             calm = calm + POLL_SECONDS if reconciled and not busy else 0.0
             return calm > MIN_INTERVAL_SECONDS
 
-        self.until(settled, f"{objects} to be looked at", POLL_SECONDS)
+        self.until(settled, f"{objects} to be reconciled", POLL_SECONDS)
 
 
 @contextmanager
 def operator(kubeconfig: Path, log: Path, *options: str, core: int | None = OPERATOR_CORE) -> Iterator[Process]:
-    """The operator as users start it, its log in a file; killed at the end. `core`: the one it may use; None: any."""
+    """Starts `frappe-operator run`, its log in a file; kills it at the end. `core`: where it runs; None: anywhere."""
     argv = [sys.executable, "-m", "frappe_operator.cli", "run", f"--kubeconfig={kubeconfig}", "--health-port=0"]
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""How fast what exists, and what changes, is taken in: informers and stores as the product has them, alone."""
+"""How fast the operator's informers and stores read existing objects and watch events."""
 
 import asyncio
 import gc
@@ -23,7 +23,7 @@ TIMES = 3
 
 
 async def read_all(url: str) -> dict[str, Any]:
-    """Everything into the stores, once: objects, seconds and CPU."""
+    """Reads everything into the stores once: objects, seconds and CPU."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     async with HttpTransport(Access(url)) as transport:
         engine = Engine(transport, controllers())
@@ -37,7 +37,7 @@ async def read_all(url: str) -> dict[str, Any]:
 
 
 async def read_events(url: str) -> dict[str, Any]:
-    """A storm of events, after everything is known."""
+    """Reads a burst of events, after everything was listed."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     server = SyntheticServer(int(url.rpartition(":")[2]))
     async with HttpTransport(Access(url)) as transport:
@@ -57,7 +57,7 @@ async def read_events(url: str) -> dict[str, Any]:
 
 
 async def read_raw(url: str) -> dict[str, Any]:
-    """The same bytes, and nobody who looks into them: what the server can do at most."""
+    """Reads a watch without parsing it: the highest rate of the server."""
     port = int(url.rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24)
     query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=0"
@@ -119,5 +119,5 @@ def reading() -> list[Measured]:
 
 
 def _rate(run: dict[str, Any]) -> float:
-    """Objects for each second of CPU; of the raw reader by the clock, for it is the server that is asked about."""
+    """Objects per CPU second; for the raw reader per second, because it measures the server."""
     return float(run["objects"] / (run["seconds"] if "mb_per_s" in run else run["cpu"]))

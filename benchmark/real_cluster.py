@@ -27,12 +27,12 @@ class Real(NamedTuple):
     admin: Path
     """The administrator's kubeconfig."""
     operator: Path
-    """The operator's own, which may do what it may do anywhere."""
+    """The operator's kubeconfig, with its ClusterRole."""
     pids: dict[str, int]
-    """Of the cluster's programs, by name."""
+    """Process ids of the cluster's programs, by name."""
 
     def create(self, manifests: Iterable[Manifest]) -> None:
-        """Creates objects, some at once."""
+        """Creates objects, several in parallel."""
         asyncio.run(_create(self.admin, list(manifests)))
 
     @property
@@ -41,13 +41,13 @@ class Real(NamedTuple):
         return {name: Usage(pid).cpu for name, pid in self.pids.items()}
 
     def ask(self, question: Callable[[Client], Awaitable[Any]]) -> Any:
-        """Asks something as the administrator."""
+        """Runs a function with a client of the administrator."""
         return asyncio.run(_ask(self.admin, question))
 
 
 @contextmanager
 def real() -> Iterator[Real]:
-    """A fresh cluster; gone at the end."""
+    """Starts a fresh cluster; stops it at the end."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         cluster = Cluster(Path(folder), plain())
         try:

@@ -1,8 +1,8 @@
 """The API server of a measurement: the fake one with thousands of sites in it, in a process of its own.
 
-`python -m benchmark.server SIZE-AS-JSON` prints its port. What reading, writing and watching does is the fake API
-server's (`fakecluster.apiserver`). Added here: objects that are rendered from templates as they are read, since a
-hundred thousand parsed ones have no room; what measurements ask for; and writes and watches that are refused on demand.
+`python -m benchmark.server SIZE-AS-JSON` prints its port. Reading, writing and watching are those of
+`fakecluster.apiserver`. Added here: objects that are rendered from templates when they are read, because parsed ones
+would take too much memory; control requests of measurements; and writes and watches that are refused on demand.
 """
 
 import asyncio
@@ -48,14 +48,14 @@ from frappe_operator.runtime.client.transport import Response
 BATCH = 64
 """How many objects are changed before requests are answered again."""
 MOST_UNREAD = 4000
-"""Events of a storm that the slowest watch has not read yet."""
+"""The most events of a burst that the slowest watch has not read yet."""
 USER = "kubectl"
 NOT_CHILDREN = (SITE, BENCH, STORAGE_CLASS, NAMESPACE, LEASE, EVENT, POD)
-"""What the operator has not made. Pods of its Jobs are there beside its children."""
+"""Kinds that are not children of the operator."""
 
 
 class MeasuredServer(ApiServer):
-    """The fake API server with objects made from templates, and with what measurements ask of it."""
+    """The fake API server with objects made from templates, and with the control requests of measurements."""
 
     def __init__(self, templates: list[Template], size: Size) -> None:
         api = Api(time.monotonic, crds=crd.definitions(), store=filled(templates, size))
@@ -65,7 +65,7 @@ class MeasuredServer(ApiServer):
         self.failing = ""
         """A namespace in which every write fails."""
         self.pages_only = False
-        """Whether watches cannot tell what exists, as those of older API servers."""
+        """Whether `sendInitialEvents` is refused, as older API servers do."""
         self.storm: Storm | None = None
 
     # --- what is refused on demand
@@ -77,13 +77,13 @@ class MeasuredServer(ApiServer):
 
     def _check_watch(self, request: ApiRequest) -> None:
         if self.pages_only and "sendInitialEvents" in request.query:
-            raise bad_request("what exists is told in pages")
+            raise bad_request("sendInitialEvents is not supported")
         super()._check_watch(request)
 
     # --- what measurements ask
 
     async def control(self, name: str, given: Manifest) -> Any:
-        """Answers `benchmark.synthetic_server`."""
+        """Answers a control request, as `benchmark.synthetic_server` sends it."""
         match name:
             case "counts":
                 requests = Counter(f"{each.verb} {each.kind.kind}" for each in self.requests)
@@ -115,11 +115,11 @@ class MeasuredServer(ApiServer):
         return None
 
     async def handle(self, name: str, body: bytes) -> Response:
-        """The same over HTTP."""
+        """Answers a control request over HTTP."""
         return Response(200, JSON, json.dumps(await self.control(name, orjson.loads(body))).encode())
 
     def operator_writes(self) -> list[tuple[float, str, str]]:
-        """When, which verb, and `Kind namespace/name`; without leases."""
+        """Time, verb and `Kind namespace/name` of each write, except of Leases."""
         return [
             (
                 each.time,
@@ -131,21 +131,21 @@ class MeasuredServer(ApiServer):
         ]
 
     def _count(self) -> dict[str, int]:
-        """Objects by kind, and all children together."""
+        """Number of objects by kind, and of all children."""
         objects = self.api.store.objects
         children = sum(len(found) for kind, found in objects.items() if kind not in NOT_CHILDREN)
         return {"children": children, **{kind.kind: len(found) for kind, found in objects.items() if found}}
 
     def _edit(self, given: Manifest) -> float:
-        """A user's change of an object; the time of it."""
+        """Applies a user's edit; returns its time."""
         kind = ALL[given.get("apiVersion", SITE.api_version), given.get("kind", SITE.kind)]
         began = time.monotonic()
         self.api.merge(Ref(kind, given["namespace"], given["name"]), given["patch"], USER)
         return began
 
     async def _flip(self, given: Manifest) -> list[str]:
-        """Something that the operator wants is not so, in every so-manieth child that it keeps right, of one namespace
-        and of some kinds perhaps. Nobody else owns the field then: only its value tells that it is wrong."""
+        """Changes one field in one of `every` children; returns which. May be limited by namespace, kind and ending of
+        the name. The owner of the field stays the operator: only its value is wrong."""
         flipped = []
         for (version, name), change in FLIPS.items():
             kind = ALL[version, name]
@@ -164,13 +164,13 @@ class MeasuredServer(ApiServer):
         return flipped
 
     def _flipped(self, namespace: str) -> int:
-        """Deployments of a namespace that are still as `_flip` has left them."""
+        """Number of Deployments of a namespace that still have the drift of `_flip`."""
         found = self.api.store.objects[DEPLOYMENT].items()
         written = (each for key, each in found if key.namespace == namespace and not isinstance(each, Copy))
         return sum(b'-other"' in each.wire for each in written)
 
     async def _touch(self, kind: Kind, namespace: str) -> None:
-        """A change of every object of a kind that asks for nothing, but is a person's."""
+        """Increments the generation of every object of a kind, as an edit of its spec does."""
         found = [(key, each) for key, each in self.api.store.objects[kind].items() if key.namespace == namespace]
         for number, (key, each) in enumerate(found, 1):
             self._put(kind, key, orjson.loads(each.wire), each.managers)
@@ -183,7 +183,7 @@ class MeasuredServer(ApiServer):
         self.api.store.put(Ref(kind, *key), obj, managers)
 
     async def _let_loose(self, storm: Storm) -> int:
-        """Sends the events of a storm, as fast as they are read. The version of the last one comes back."""
+        """Sends the events of a burst as fast as they are read; returns the resource version of the last one."""
         feed = self.api.store.feed(storm.kind)
         for changes in storm.batches:
             for change in changes:
@@ -199,11 +199,11 @@ def _where(write: WriteRequest) -> str:
 
 
 async def _at_once() -> None:
-    """No latency but that of the network."""
+    """Adds no latency."""
 
 
 async def _breathe(number: int) -> None:
-    """Whoever holds the Lease must be answered while thousands of objects are changed."""
+    """Lets requests be answered while thousands of objects are changed, so that no Lease expires."""
     if number % BATCH == 0:
         await asyncio.sleep(0)
 
@@ -242,11 +242,11 @@ FLIPS = {
     ("v1", "PersistentVolumeClaim"): _flip_label,
     ("v1", "ConfigMap"): _flip_data,
 }
-"""By kind of child that is kept right, what is wrong with it. Jobs and Secrets are made once and left alone."""
+"""By kind of child, a function that introduces drift. Jobs and Secrets are create-once."""
 
 
 class Proxy(asyncio.Protocol):
-    """Whatever a bench's proxy is asked, the site answers."""
+    """The proxy of every bench: answers any request as a site answers a ping."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

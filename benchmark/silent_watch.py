@@ -1,4 +1,4 @@
-"""Connections that die without a word: a relay that forwards nothing any more and closes nothing."""
+"""How long a dead watch goes unnoticed: a relay stops forwarding without closing its connections."""
 
 import asyncio
 import statistics
@@ -23,7 +23,7 @@ CHUNK = 2**18
 
 
 class Relay:
-    """Between the operator and the server."""
+    """A TCP relay between the operator and the API server."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -46,7 +46,7 @@ class Relay:
             self._loop.call_soon_threadsafe(self._told.set)
 
     def fall_silent(self, *, watches_only: bool) -> int:
-        """Connections that are open now forward nothing from now on; how many those are. New ones work."""
+        """Open connections forward nothing any more; returns how many. New ones work."""
         chosen = [link for link in self._open if not link.closed and (link.watch or not watches_only)]
         for link in chosen:
             link.silent = True
@@ -93,7 +93,7 @@ def relay(server: SyntheticServer) -> Iterator[Relay]:
 
 
 def silence() -> list[Measured]:
-    """silent_watch_s."""
+    """silent_watch_s: from the edit of a site to the write that follows from it, while the watches are dead."""
     watches = [_silent(watches_only=True) for _ in range(TIMES)]
     everything = _silent(watches_only=False)
     return [
@@ -120,7 +120,7 @@ def _silent(*, watches_only: bool) -> dict[str, Any]:
         operator(kubeconfig, Path(folder) / "log") as process,
     ):
         process.until_settled(FrappeSite=SITES)
-        # Streams are some seconds old, all of different ages.
+        # Let the watches reach different ages.
         time.sleep(5)
         silenced = between.fall_silent(watches_only=watches_only)
         edits = Edits(server, {EDITED: EDITED // 100})

@@ -1,4 +1,4 @@
-"""From nothing to ready on the real API server: time, requests, and how fast the same requests could have been made.
+"""Creates benches and sites on the real API server: time, requests, and how fast the same requests can be replayed.
 
 BENCH_SITES makes it smaller than a thousand sites.
 """
@@ -49,7 +49,7 @@ SITES_PER_BENCH = 100
 AT_ONCE = (16, 48)
 """Requests in flight: the replay is made with each, and the faster one counts."""
 GIVEN = re.compile(rb'(?<=")[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=")|(?<="resourceVersion":")\d+(?=")')
-"""What another API server gives other values: UIDs, and the versions of objects."""
+"""Values that differ between API servers: UIDs and resource versions."""
 OWNER = re.compile(rb"(site-\d{5}|bench-\d{3})")
 READY_SECONDS = 3600.0
 CHILDREN = (
@@ -62,13 +62,13 @@ CHILDREN = (
 
 
 def benches() -> list[Measured]:
-    """benches_200_*: the operator as users start it, from the first bench to the last that is ready."""
+    """benches_200_*: from the first bench that is created to the last that is Ready."""
     with real() as cluster, tempfile.TemporaryDirectory() as folder:
         options = "--namespace=frappe-operator"
         with operator(cluster.operator, Path(folder) / "log", options, core=None) as process:
             process.until(lambda: bool(process.log_lines('"leader"')), "it to be the leader")
-            cluster.create([namespace("town")])
-            wanted = [_in("town", a_bench(BENCH_OF.format(number))) for number in range(BENCHES)]
+            cluster.create([namespace("orchard")])
+            wanted = [_in("orchard", a_bench(BENCH_OF.format(number))) for number in range(BENCHES)]
             began, cpu = time.time(), process.usage.cpu
             cluster.create(wanted)
             made = time.time() - began
@@ -136,13 +136,13 @@ class Record(NamedTuple):
 
 
 class Recorder(HttpTransport):
-    """Writes down every request; those of watches and the lease excepted."""
+    """Records every request, except watches and the Lease."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.records: list[Record] = []
         self.ready: set[str] = set()
-        """Paths of the statuses that say Ready."""
+        """Paths of the objects whose status is Ready."""
 
     async def request(
         self,
@@ -185,7 +185,7 @@ def _uid(body: bytes) -> bytes:
 
 
 async def operate(kubeconfig: str, kind: str, count: int, records: str) -> dict[str, Any]:
-    """The operator until so many objects of a kind (its plural) have become Ready; every site answers."""
+    """Runs the operator until `count` objects of a kind (its plural) are Ready; every site answers its ping."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     transport = Recorder(find(kubeconfig))
     async with transport:
@@ -225,7 +225,7 @@ async def _answers(url: str, host: str) -> Answer:
 
 
 async def replay(kubeconfig: str, records: str, given: dict[str, str], at_once: int) -> dict[str, Any]:
-    """The same requests, each as soon as those have ended that had ended before it: as fast as may be."""
+    """Replays requests as fast as possible, each once those have ended that ended before it when they were recorded."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     recorded = _kept(records)
     known = {old.encode(): new.encode() for old, new in given.items()}

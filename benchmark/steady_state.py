@@ -1,4 +1,4 @@
-"""What the operator does while nothing happens. BENCH_STEADY_SECONDS makes it shorter than ten minutes."""
+"""Writes, requests and CPU of the operator while nothing changes, for BENCH_STEADY_SECONDS (default: 600)."""
 
 import os
 import tempfile
@@ -12,12 +12,12 @@ from benchmark.synthetic_server import synthetic
 SITES = 10_000
 SECONDS = float(os.environ.get("BENCH_STEADY_SECONDS") or 600)
 CALM_SECONDS = 5.0
-"""After the last look, before it counts."""
+"""Pause between the last reconcile and the measurement."""
 EXPECTED = ("watch ", "get Lease", "patch Lease")
 
 
 def steady_state() -> list[Measured]:
-    """steady_*."""
+    """steady_writes, steady_requests and steady_cpu_percent."""
     with (
         synthetic(sites=SITES) as server,
         server.kubeconfig() as kubeconfig,

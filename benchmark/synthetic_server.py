@@ -1,4 +1,4 @@
-"""Starts synthetic API servers, and asks them what they saw."""
+"""Starts API servers with synthetic objects in them, and controls them."""
 
 import json
 import subprocess
@@ -18,13 +18,13 @@ SITES_PER_BENCH = 100
 
 
 class SyntheticServer:
-    """A server that runs."""
+    """A running API server with synthetic objects."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
 
     def ask(self, name: str, /, **given: Any) -> Any:
-        """See `Server.control`."""
+        """Sends a control request: see `benchmark.server.MeasuredServer.control`."""
         request = urllib.request.Request(f"{self.url}{CONTROL}{name}", json.dumps(given).encode())  # noqa: S310
         with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - our own loopback address
             return json.loads(answer.read())

@@ -52,7 +52,7 @@ class Place:
 
 
 Fill = Callable[[Place, int], bytes]
-"""What stands at a place in a template: a function of the copy and its resourceVersion."""
+"""Renders one placeholder of a template: a function of the copy and its resourceVersion."""
 
 
 def _text(format_: str, number: str) -> Fill:
@@ -76,7 +76,7 @@ def _lines(model: str) -> Fill:
 
 
 _model_uid: list[str] = []
-"""UID of the model's site, from which its database has the end of its name."""
+"""UID of the model's site, part of which is in the name of its database."""
 
 
 def uid_of(model: str, number: int) -> str:
@@ -121,7 +121,7 @@ class Template:
         return name.replace(MODEL_BENCH, BENCH_OF.format(place.bench))
 
     def spread(self) -> "Template":
-        """An object of the bench as one of the site: a copy a site, and none of them means anything."""
+        """A template with a copy per site, made from an object of the bench: for size only."""
         text = orjson.dumps(self.model).replace(MODEL_BENCH.encode(), MODEL_SITE.encode())
         model = orjson.loads(text)
         model["metadata"]["annotations"] |= {"benchmark": "-" * 150}
@@ -135,7 +135,7 @@ class Template:
 
 
 class Parts:
-    """A template's bytes with places in it. Each is filled once a copy, however often it stands there."""
+    """A template's bytes with placeholders, each of which is rendered once per copy."""
 
     def __init__(self, data: bytes, fills: dict[bytes, Fill], number: str) -> None:
         pattern = re.compile(b"(" + b"|".join([UID.pattern, *map(re.escape, fills)]) + b")")
@@ -240,7 +240,7 @@ def _secret_revision(secret: Manifest) -> tuple[bytes, Fill]:
 
 
 def _repeat_lines(data: dict[str, str]) -> None:
-    """The proxy's maps have one line a site."""
+    """Makes placeholders of the proxy's maps, which have one line per site."""
     for name, text in data.items():
         if text.count("\n") == 1 and MODEL_SITE in text:
             place = f"@{name}@"

@@ -20,9 +20,9 @@ from frappe_operator.runtime.controller import cached_kinds
 from frappe_operator.runtime.queue.handlers import EventHandlers
 from frappe_operator.runtime.queue.queue import Priority, Queue
 from frappe_operator.runtime.queue.reconcile import reconcile_key
+from tests.modelcheck.minimal_controller import CONTROLLER, KEY, REFS
 from tests.modelcheck.objects import ENTRIES, NOTHING, body
-from tests.modelcheck.server import Answer, Asked, response, take_apart
-from tests.modelcheck.toy import CONTROLLER, KEY, REFS
+from tests.modelcheck.server import Answer, ApiRequest, response, take_apart
 
 NOW = 1_770_000_000.0
 """Seconds since 1970. Time stands still: nothing that is decided depends on it."""
@@ -135,7 +135,7 @@ class Wire:
     """The end of the client: a request waits here until somebody answers it."""
 
     def __init__(self) -> None:
-        self.pending: list[tuple[Asked, asyncio.Future[Response]]] = []
+        self.pending: list[tuple[ApiRequest, asyncio.Future[Response]]] = []
 
     async def request(
         self,
@@ -147,11 +147,11 @@ class Wire:
         body: bytes | None = None,
         timeout: float,  # noqa: ASYNC109 - see Transport
     ) -> Response:
-        asked = take_apart(method, path, query or {}, headers or {}, body)
-        if asked is None:
+        request = take_apart(method, path, query or {}, headers or {}, body)
+        if request is None:
             return DONE
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self.pending.append((asked, future))
+        self.pending.append((request, future))
         return await future
 
     def stream(self, path: str, **more: Any) -> Any:
@@ -221,9 +221,9 @@ class Run:
             asyncio._set_running_loop(None)
 
     @property
-    def pending(self) -> tuple[Asked, ...]:
+    def pending(self) -> tuple[ApiRequest, ...]:
         """Requests that wait for an answer."""
-        return tuple(asked for asked, _ in self._wire.pending)
+        return tuple(request for request, _ in self._wire.pending)
 
     def begin(self) -> None:
         """A worker takes the Toy and looks at it."""

@@ -6,7 +6,7 @@ import orjson
 
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US
-from tests.modelcheck.toy import CLAIM, FINALIZER, LABEL, OWNER, REFS, SHELF
+from tests.modelcheck.minimal_controller import CLAIM, FINALIZER, LABEL, OWNER, REFS, SHELF
 
 FIRST_VERSION = 10
 """Not 1, which no object ever has."""

@@ -8,12 +8,24 @@ import orjson
 
 from frappe_operator.kube.kinds import Manifest
 from frappe_operator.runtime.apply.children import INPUTS
+from tests.modelcheck.minimal_controller import (
+    CLAIM,
+    FIRST,
+    KEY_SECRET,
+    LABEL,
+    NAMES,
+    OWNER,
+    REFS,
+    SECOND,
+    SEW,
+    SHELF,
+    stages,
+)
 from tests.modelcheck.objects import ENTRIES, TEXTS, Entry, manifest, text
-from tests.modelcheck.server import Answer, Asked, owner_uid
-from tests.modelcheck.toy import CLAIM, FIRST, KEY_SECRET, LABEL, NAMES, OWNER, REFS, SECOND, SEW, SHELF, stages
+from tests.modelcheck.server import Answer, ApiRequest, owner_uid
 
 if TYPE_CHECKING:
-    from tests.modelcheck.moment import Moment
+    from tests.modelcheck.state import MutableState
 
 DATA = (CLAIM, KEY_SECRET)
 """What outlives the Toy, unless its deletion is to delete it."""
@@ -34,32 +46,32 @@ class Violation(Exception):
         return "\n".join([self.what, *steps])
 
 
-def check(moment: "Moment", asked: Asked, before: Entry | None, answer: Answer) -> None:
+def check(new: "MutableState", request: ApiRequest, before: Entry | None, answer: Answer) -> None:
     """Looks at a write of ours that the server has just done. `before`: the object as it was."""
-    if not asked.writes or answer.code >= 300:
+    if not request.writes or answer.code >= 300:
         return
-    if asked.part == OWNER:
+    if request.part == OWNER:
         assert before is not None
-        _CHECKS_OF_OWNER[asked.verb](moment, before)
-    elif asked.verb == "delete":
+        _CHECKS_OF_OWNER[request.verb](new, before)
+    elif request.verb == "delete":
         assert before is not None
-        _deleted(moment, before)
+        _deleted(new, before)
     elif before is None:
-        _made(moment, asked)
+        _made(new, request)
     else:
         _changed(before)
 
 
-def _made(moment: "Moment", asked: Asked) -> None:
-    owner = moment.live(OWNER)
+def _made(new: "MutableState", request: ApiRequest) -> None:
+    owner = new.live(OWNER)
     if owner is None:
-        raise Violation(f"{NAMES[asked.part]} is made for a Toy that is gone")
+        raise Violation(f"{NAMES[request.part]} is made for a Toy that is gone")
     if not owner.finalizer:
-        raise Violation(f"{NAMES[asked.part]} is made before the Toy has its finalizer")
-    child = moment.live(asked.part)
+        raise Violation(f"{NAMES[request.part]} is made before the Toy has its finalizer")
+    child = new.live(request.part)
     assert child is not None
-    if owner_uid(child) != ("" if asked.part in DATA else owner.uid):
-        raise Violation(f"{NAMES[asked.part]} belongs to another Toy")
+    if owner_uid(child) != ("" if request.part in DATA else owner.uid):
+        raise Violation(f"{NAMES[request.part]} belongs to another Toy")
 
 
 def _changed(before: Entry) -> None:
@@ -69,8 +81,8 @@ def _changed(before: Entry) -> None:
         raise Violation(f"{NAMES[before.part]} is made once, and written again")
 
 
-def _deleted(moment: "Moment", before: Entry) -> None:
-    name, owner = NAMES[before.part], moment.live(OWNER)
+def _deleted(new: "MutableState", before: Entry) -> None:
+    name, owner = NAMES[before.part], new.live(OWNER)
     if before.strange:
         raise Violation(f"{name} is another's, and deleted")
     if owner is None:
@@ -93,8 +105,8 @@ def _deleted(moment: "Moment", before: Entry) -> None:
         raise Violation(f"{name} is wanted, and deleted")
 
 
-def _finalizers(moment: "Moment", before: Entry) -> None:
-    after = moment.live(OWNER)
+def _finalizers(new: "MutableState", before: Entry) -> None:
+    after = new.live(OWNER)
     if after is not None and after.finalizer:
         if before.deleting:
             raise Violation("the finalizer is set on a Toy that is being deleted")
@@ -105,20 +117,20 @@ def _finalizers(moment: "Moment", before: Entry) -> None:
         raise Violation("the finalizer is taken from a Toy that nobody has deleted")
     drop = manifest(before.what)["deletionPolicy"] == "Delete"
     for index in DATA if drop else ():
-        child = moment.live(index)
+        child = new.live(index)
         if child is not None and not child.deleting:
             raise Violation(f"the Toy goes, and {NAMES[index]}, which should go with it, is still there")
-    moment.around = moment.around._replace(dropped=drop)
+    new.environment = new.environment._replace(dropped=drop)
 
 
-def _status(moment: "Moment", before: Entry) -> None:
-    after = moment.live(OWNER)
+def _status(new: "MutableState", before: Entry) -> None:
+    after = new.live(OWNER)
     assert after is not None
     ready = _ready(after.status, after.generation)
-    # A Toy that goes takes its children along, whatever was said of it a moment ago.
-    if ready and not after.deleting and not moment.model.strangers:
+    # A Toy that goes takes its children along, whatever was reported of it a moment ago.
+    if ready and not after.deleting and not new.model.strangers:
         for index, wanted in _wanted(text(FIRST if ready == 1 else SECOND)).items():
-            if not any(_is(ENTRIES[number], wanted) for number in moment.things[index].chain):
+            if not any(_is(ENTRIES[number], wanted) for number in new.things[index].chain):
                 raise Violation(f"Ready is True for generation {ready}, and {NAMES[index]} is not of it")
 
 
@@ -174,21 +186,21 @@ def _is(entry: Entry | None, wanted: int) -> bool:
     return entry.part in ONCE or _bare_of(entry.what) == wanted
 
 
-def arrived(moment: "Moment") -> str:
+def arrived(new: "MutableState") -> str:
     """What is not as it should be in the end; empty when all is well."""
-    owner = moment.live(OWNER)
-    return _gone(moment) if owner is None else _settled(moment, owner)
+    owner = new.live(OWNER)
+    return _gone(new) if owner is None else _settled(new, owner)
 
 
-def _gone(moment: "Moment") -> str:
-    for index in (SEW, SHELF, LABEL, *(DATA if moment.around.dropped else ())):
-        child = moment.live(index)
+def _gone(new: "MutableState") -> str:
+    for index in (SEW, SHELF, LABEL, *(DATA if new.environment.dropped else ())):
+        child = new.live(index)
         if child is not None and not child.strange:
             return f"the Toy is gone, and {NAMES[index]} is left behind"
     return ""
 
 
-def _settled(moment: "Moment", owner: Entry) -> str:
+def _settled(new: "MutableState", owner: Entry) -> str:
     if owner.deleting:
         return "the Toy is deleted, and does not go"
     wanted = _wanted(owner.what)
@@ -196,19 +208,19 @@ def _settled(moment: "Moment", owner: Entry) -> str:
     ready = conditions.get("Ready", {})
     if ready.get("observedGeneration") != owner.generation:
         return "Ready does not speak of the newest generation"
-    label = moment.live(LABEL)
+    label = new.live(LABEL)
     in_the_way = LABEL in wanted and label is not None and label.strange
     if in_the_way and ready["reason"] != "NameConflict":
         return "the status does not say what is in the way"
     if (ready["status"] == "True") is in_the_way:
         return f"Ready is {ready['status']}: {ready['message']}"
     for index, manifest_ in wanted.items():
-        if not _is(moment.live(index), manifest_) and not (index == LABEL and in_the_way):
+        if not _is(new.live(index), manifest_) and not (index == LABEL and in_the_way):
             return f"{NAMES[index]} is not what the spec says"
     if LABEL not in wanted and label is not None and not label.strange:
         return f"{NAMES[LABEL]} is there, and not wanted any more"
-    claim = moment.live(CLAIM)
-    if claim is None or moment.around.mark != claim.born or moment.around.effects != 1:
+    claim = new.live(CLAIM)
+    if claim is None or new.environment.mark != claim.born or new.environment.effects != 1:
         return "the Job has not worked exactly once"
     return ""
 

@@ -9,9 +9,9 @@ from struct import Struct
 
 from tests.modelcheck import properties
 from tests.modelcheck.model import Model
-from tests.modelcheck.moment import AROUND, Moment, State
 from tests.modelcheck.objects import Numbered
 from tests.modelcheck.properties import Violation
+from tests.modelcheck.state import ENVIRONMENT, MutableState, State
 
 LONGEST_RUN = 400
 """Steps of a fair run; one that takes longer never ends."""
@@ -126,12 +126,12 @@ class Search:
     def _resting(self, met: dict[bytes, State], state: State) -> State:
         """A run that goes in a circle is at rest when it only looks: something is in the way and has no events."""
         states = list(met.values())
-        if any(each[:AROUND] != state[:AROUND] for each in states[states.index(state) :]):
+        if any(each[:ENVIRONMENT] != state[:ENVIRONMENT] for each in states[states.index(state) :]):
             raise Violation("a fair run goes round in circles, and writes")
         return state
 
     def _is_the_end(self, state: State) -> None:
-        if wrong := properties.arrived(Moment(self._model, state)):
+        if wrong := properties.arrived(MutableState(self._model, state)):
             raise Violation(f"a fair run ends, and {wrong}")
         packed = PACKED.pack(*state)
         if packed in self._ends:

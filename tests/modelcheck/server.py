@@ -9,11 +9,11 @@ import orjson
 from frappe_operator.kube.kinds import EVENT, Manifest
 from frappe_operator.runtime.client.client import APPLY
 from frappe_operator.runtime.client.transport import Query, Response
+from tests.modelcheck.minimal_controller import CLAIM, FINALIZER, NAMES, OWNER, REFS
 from tests.modelcheck.objects import ENTRIES, FIRST_VERSION, NOTHING, TEXTS, Entry, body, manifest, text, uid_of
-from tests.modelcheck.toy import CLAIM, FINALIZER, NAMES, OWNER, REFS
 
 
-class Asked(NamedTuple):
+class ApiRequest(NamedTuple):
     """A request, as far as anybody cares."""
 
     verb: str
@@ -50,27 +50,29 @@ _STATUS = {f"{path}/status": index for path, index in _BY_PATH.items()}
 _EVENTS = EVENT.path(REFS[OWNER].namespace)
 
 
-def take_apart(method: str, path: str, query: Query, headers: Mapping[str, str], sent: bytes | None) -> Asked | None:
+def take_apart(
+    method: str, path: str, query: Query, headers: Mapping[str, str], sent: bytes | None
+) -> ApiRequest | None:
     """A request as it left the client. None: an Event, on which nothing depends."""
     if path == _EVENTS:
         return None
     if method == "GET":
-        return Asked("get", _BY_PATH[path])
+        return ApiRequest("get", _BY_PATH[path])
     said: Manifest = orjson.loads(sent or b"{}")
     if method == "DELETE":
         guard = said.get("preconditions", {})
-        return Asked("delete", _BY_PATH[path], guard.get("uid", ""), guard.get("resourceVersion", ""))
+        return ApiRequest("delete", _BY_PATH[path], guard.get("uid", ""), guard.get("resourceVersion", ""))
     if method == "POST":
-        return Asked("create", _BY_KIND[path], what=text(said))
+        return ApiRequest("create", _BY_KIND[path], what=text(said))
     guard = {name: said["metadata"].pop(name, "") for name in ("uid", "resourceVersion")}
     if path in _STATUS:
-        return Asked("status", _STATUS[path], guard["uid"], guard["resourceVersion"], text(said["status"]))
+        return ApiRequest("status", _STATUS[path], guard["uid"], guard["resourceVersion"], text(said["status"]))
     index = _BY_PATH[path]
     if headers["Content-Type"] == APPLY:
-        return Asked("apply", index, guard["uid"], guard["resourceVersion"], text(said))
+        return ApiRequest("apply", index, guard["uid"], guard["resourceVersion"], text(said))
     assert set(said) == {"metadata"}, said
     assert set(said["metadata"]) == {"finalizers"}, said
-    return Asked(
+    return ApiRequest(
         "finalizers", index, guard["uid"], guard["resourceVersion"], FINALIZER in said["metadata"]["finalizers"]
     )
 
@@ -102,42 +104,42 @@ class Objects(Protocol):
         """A new version; its number."""
 
 
-def serve(objects: Objects, asked: Asked) -> Answer:
-    """Does what was asked."""
-    live = objects.live(asked.part)
-    if asked.verb == "create":
-        return Answer(409, reason="AlreadyExists") if live else _made(objects, asked)
+def serve(objects: Objects, request: ApiRequest) -> Answer:
+    """Does what is requested."""
+    live = objects.live(request.part)
+    if request.verb == "create":
+        return Answer(409, reason="AlreadyExists") if live else _made(objects, request)
     if live is None:
-        if asked.verb == "apply":
-            return Answer(409, reason="Conflict") if asked.uid else _made(objects, asked)
+        if request.verb == "apply":
+            return Answer(409, reason="Conflict") if request.uid else _made(objects, request)
         return Answer(404, reason="NotFound")
-    if asked.verb == "get":
+    if request.verb == "get":
         return Answer(200, ENTRIES.number(live))
-    if asked.uid not in ("", live.uid) or asked.version not in ("", str(live.version)):
+    if request.uid not in ("", live.uid) or request.version not in ("", str(live.version)):
         return Answer(409, reason="Conflict")
-    return _WRITES[asked.verb](objects, live, asked)
+    return _WRITES[request.verb](objects, live, request)
 
 
 def next_version(live: Entry, **changes: Any) -> Entry:
     return live._replace(version=live.version + 1, **changes)
 
 
-def _made(objects: Objects, asked: Asked) -> Answer:
-    entry = Entry(asked.part, objects.born(asked.part) + 1, FIRST_VERSION, 1, asked.what)
+def _made(objects: Objects, request: ApiRequest) -> Answer:
+    entry = Entry(request.part, objects.born(request.part) + 1, FIRST_VERSION, 1, request.what)
     return Answer(201, objects.put(entry))
 
 
-def _apply(objects: Objects, live: Entry, asked: Asked) -> Answer:
-    if live.what == asked.what and not live.meddled:
+def _apply(objects: Objects, live: Entry, request: ApiRequest) -> Answer:
+    if live.what == request.what and not live.meddled:
         return Answer(200, ENTRIES.number(live))
-    after = next_version(live, generation=live.generation + 1, what=asked.what, meddled=False)
+    after = next_version(live, generation=live.generation + 1, what=request.what, meddled=False)
     return Answer(200, objects.put(after))
 
 
-def _finalizers(objects: Objects, live: Entry, asked: Asked) -> Answer:
-    if live.finalizer == bool(asked.what):
+def _finalizers(objects: Objects, live: Entry, request: ApiRequest) -> Answer:
+    if live.finalizer == bool(request.what):
         return Answer(200, ENTRIES.number(live))
-    after = next_version(live, finalizer=bool(asked.what))
+    after = next_version(live, finalizer=bool(request.what))
     if live.deleting and not after.finalizer:
         # The watch only tells that it is gone; the answer still shows it.
         objects.put(after._replace(gone=True))
@@ -145,8 +147,8 @@ def _finalizers(objects: Objects, live: Entry, asked: Asked) -> Answer:
     return Answer(200, objects.put(after))
 
 
-def _status(objects: Objects, live: Entry, asked: Asked) -> Answer:
-    said = text(_merged(manifest(live.status), msgspec.json.decode(TEXTS[asked.what])))
+def _status(objects: Objects, live: Entry, request: ApiRequest) -> Answer:
+    said = text(_merged(manifest(live.status), msgspec.json.decode(TEXTS[request.what])))
     if said == live.status:
         return Answer(200, ENTRIES.number(live))
     return Answer(200, objects.put(next_version(live, status=said)))
@@ -164,7 +166,7 @@ def _merged(before: Any, patch: Any) -> Any:
     return result
 
 
-def _delete(objects: Objects, live: Entry, asked: Asked) -> Answer:
+def _delete(objects: Objects, live: Entry, request: ApiRequest) -> Answer:
     after = removed(live)
     number = objects.put(after)
     return Answer(200, reason="Success") if after.gone else Answer(200, number)

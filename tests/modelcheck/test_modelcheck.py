@@ -20,12 +20,12 @@ from frappe_operator.runtime.cluster import Cluster, Writer
 from frappe_operator.runtime.queue.handlers import EventHandlers
 from frappe_operator.runtime.queue.queue import Priority, Queue
 from frappe_operator.runtime.status.report import report
-from tests.modelcheck import toy
-from tests.modelcheck.moment import Around
+from tests.modelcheck import minimal_controller
+from tests.modelcheck.minimal_controller import FINALIZER, TOY
 from tests.modelcheck.properties import Violation
 from tests.modelcheck.scenarios import ONE, SMALL, TWO, Scenario
 from tests.modelcheck.search import Search
-from tests.modelcheck.toy import FINALIZER, TOY
+from tests.modelcheck.state import Environment
 
 
 @pytest.fixture(autouse=True)
@@ -85,13 +85,13 @@ def made_twice(patch: pytest.MonkeyPatch) -> None:
 
 def finalizer_first(patch: pytest.MonkeyPatch) -> None:
     """The Toy may go before its data is gone."""
-    cleanup = toy.cleanup
+    cleanup = minimal_controller.cleanup
 
     async def hasty(cluster: Cluster, live: Any) -> None:
         await remove_finalizer(cluster, TOY, live, FINALIZER)
         await cleanup(cluster, live)
 
-    patch.setattr(toy, "cleanup", hasty)
+    patch.setattr(minimal_controller, "cleanup", hasty)
 
 
 def no_finalizer(patch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,7 @@ def no_finalizer(patch: pytest.MonkeyPatch) -> None:
 
     async def never(*_: Any) -> None: ...
 
-    patch.setattr(toy, "ensure_finalizer", never)
+    patch.setattr(minimal_controller, "ensure_finalizer", never)
 
 
 def finalizer_unguarded(patch: pytest.MonkeyPatch) -> None:
@@ -149,7 +149,7 @@ def spoken_too_early(patch: pytest.MonkeyPatch) -> None:
             owner.metadata.generation = fresh["metadata"]["generation"]
             await report(cluster, kind, owner, verdicts, extra)
 
-    patch.setattr(toy, "report", early)
+    patch.setattr(minimal_controller, "report", early)
 
 
 def status_each_time(patch: pytest.MonkeyPatch) -> None:
@@ -175,19 +175,21 @@ class Bug(NamedTuple):
     found: str
 
 
-WHEN_SETTLED = Scenario("", Around(edits=1, deletions=1), ONE, settled=True)
+WHEN_SETTLED = Scenario("", Environment(edits=1, deletions=1), ONE, settled=True)
 BUGS = (
-    Bug(no_precondition, Scenario("", Around(edits=1, meddling=1), ONE, "replace", True), "another's, and deleted"),
-    Bug(create_overwrites, Scenario("", Around(losses=1), ONE), "made once, and written again"),
-    Bug(made_twice, Scenario("", Around(losses=1), ONE), "nobody asked for it"),
+    Bug(
+        no_precondition, Scenario("", Environment(edits=1, meddling=1), ONE, "replace", True), "another's, and deleted"
+    ),
+    Bug(create_overwrites, Scenario("", Environment(losses=1), ONE), "made once, and written again"),
+    Bug(made_twice, Scenario("", Environment(losses=1), ONE), "nobody asked for it"),
     Bug(finalizer_first, WHEN_SETTLED, "is deleted for a Toy that is gone"),
-    Bug(no_finalizer, Scenario("", Around(), ONE), "before the Toy has its finalizer"),
+    Bug(no_finalizer, Scenario("", Environment(), ONE), "before the Toy has its finalizer"),
     Bug(finalizer_unguarded, WHEN_SETTLED, "which should go with it, is still there"),
     Bug(edits_are_lost, WHEN_SETTLED, "the Toy is deleted, and does not go"),
-    Bug(deaf_while_busy, Scenario("", Around(), TWO), "a fair run ends, and"),
-    Bug(strangers_overwritten, Scenario("", Around(meddling=1), ONE, "replace"), "another's, and overwritten"),
+    Bug(deaf_while_busy, Scenario("", Environment(), TWO), "a fair run ends, and"),
+    Bug(strangers_overwritten, Scenario("", Environment(meddling=1), ONE, "replace"), "another's, and overwritten"),
     Bug(spoken_too_early, WHEN_SETTLED, "Ready is True for generation 2"),
-    Bug(status_each_time, Scenario("", Around(), ONE), "a new process writes"),
+    Bug(status_each_time, Scenario("", Environment(), ONE), "a new process writes"),
     Bug(finished_jobs_restart, WHEN_SETTLED, "a Job that has succeeded is deleted"),
 )
 

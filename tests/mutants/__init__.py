@@ -7,7 +7,7 @@ repository and runs the tests that must fail.
 - `mutant`: what a mutant is, and the file with the bug in it. `changes`: the ways in which a function can be wrong.
 - `catalogue`: all of them, by what goes wrong (`user_data`, `ownership`, `tenants`, `order`, `cache`, `work_queue`,
   `process`, `status`).
-- `tree`: the copy. `trial`: one run of tests in it, judged. `witness`: watches a run from the inside.
+- `repository_copy`: where it is planted. `trial`: one run of tests there, judged. `pytest_plugin`: observes that run.
 - `test_mutants`: each still fits the code and is a program. `test_trials`: a few are tried, and some that are no bugs.
 
 A mutant refers to the function itself and finds its place in it by the names that occur there: it survives reformatting

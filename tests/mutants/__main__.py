@@ -17,24 +17,24 @@ from typing import TypeVar
 
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.mutant import Mutant
-from tests.mutants.tree import Tree
+from tests.mutants.repository_copy import RepositoryCopy
 from tests.mutants.trial import Result, Trial, faults_without, trial
 
 T = TypeVar("T")
 
 
 def trials(mutants: Sequence[Mutant], workers: int, folder: Path) -> Iterator[Trial]:
-    """Tries each mutant, as many at once as there are workers, each in a tree of its own below `folder`."""
-    free: SimpleQueue[Tree] = SimpleQueue()
+    """Tries each mutant, as many at once as there are workers, each in a copy of its own below `folder`."""
+    free: SimpleQueue[RepositoryCopy] = SimpleQueue()
     for number in range(min(workers, len(mutants))):
-        free.put(Tree(folder / str(number)))
+        free.put(RepositoryCopy(folder / str(number)))
 
     def in_a_tree(work: Callable[..., T], *arguments: object) -> T:
-        tree = free.get()
+        copy = free.get()
         try:
-            return work(tree, *arguments)
+            return work(copy, *arguments)
         finally:
-            free.put(tree)
+            free.put(copy)
 
     with ThreadPoolExecutor(workers) as pool:
         try:

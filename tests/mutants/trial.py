@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from tests.mutants.changes import Stale
 from tests.mutants.mutant import Mutant
-from tests.mutants.tree import Tree
-from tests.mutants.witness import LEDGER
+from tests.mutants.pytest_plugin import LEDGER
+from tests.mutants.repository_copy import RepositoryCopy
 
 SECONDS = 120.0
 """What takes longer hangs. The tests of a mutant take seconds."""
@@ -56,9 +56,9 @@ class _Run(NamedTuple):
     """Test, and the names of the exception's classes."""
 
 
-def faults_without(tree: Tree, file: str, tests: Collection[str]) -> dict[str, str]:
+def faults_without(copy: RepositoryCopy, file: str, tests: Collection[str]) -> dict[str, str]:
     """Of tests in one file, those that say nothing about a mutant, and why: they do not pass without it."""
-    run = _run(tree, sorted(tests), SECONDS * 5, first_only=False, keep_compiled=True)
+    run = _run(copy, sorted(tests), SECONDS * 5, first_only=False, keep_compiled=True)
     if run.code == 0:
         return {}
     failed = [test for test, _ in run.failures]
@@ -71,13 +71,13 @@ def faults_without(tree: Tree, file: str, tests: Collection[str]) -> dict[str, s
     }
 
 
-def trial(tree: Tree, mutant: Mutant) -> Trial:
+def trial(copy: RepositoryCopy, mutant: Mutant) -> Trial:
     """Plants the bug and runs the tests that must catch it."""
     began = time.monotonic()
     try:
-        with tree.with_bug(mutant):
+        with copy.with_bug(mutant):
             run = _run(
-                tree, mutant.tests, HANGING_SECONDS if mutant.hangs else SECONDS, first_only=True, keep_compiled=False
+                copy, mutant.tests, HANGING_SECONDS if mutant.hangs else SECONDS, first_only=True, keep_compiled=False
             )
     except Stale as stale:
         return Trial(mutant, Result.STALE, str(stale), 0.0)
@@ -104,14 +104,14 @@ def _ended(run: _Run) -> str:
     return "\n".join([f"{how}:", *(f"    | {line}" for line in lines[-12:])])
 
 
-def _run(tree: Tree, tests: Sequence[str], seconds: float, *, first_only: bool, keep_compiled: bool) -> _Run:
+def _run(copy: RepositoryCopy, tests: Sequence[str], seconds: float, *, first_only: bool, keep_compiled: bool) -> _Run:
     """`first_only`: the first failure ends it. `keep_compiled`: for later runs, when there is no bug in the code."""
-    ledger = tree.root / "failures.jsonl"
+    ledger = copy.root / "failures.jsonl"
     ledger.unlink(missing_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment |= {
         # Before what the editable installation puts there.
-        "PYTHONPATH": str(tree.root / "src"),
+        "PYTHONPATH": str(copy.root / "src"),
         # The same examples each time: a mutant is not caught by luck.
         "CI": "true",
         LEDGER: str(ledger),
@@ -119,10 +119,10 @@ def _run(tree: Tree, tests: Sequence[str], seconds: float, *, first_only: bool, 
     if not keep_compiled:
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
     command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider"]
-    command += ["-p", "tests.mutants.witness", *(["-x"] if first_only else []), *tests]
+    command += ["-p", "tests.mutants.pytest_plugin", *(["-x"] if first_only else []), *tests]
     with subprocess.Popen(
         command,
-        cwd=tree.root,
+        cwd=copy.root,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

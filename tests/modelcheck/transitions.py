@@ -8,9 +8,9 @@ difference are one state.
 from typing import NamedTuple
 
 from tests.modelcheck.kernel import Rest, Run
+from tests.modelcheck.minimal_controller import REFS
 from tests.modelcheck.objects import ENTRIES, Numbered
-from tests.modelcheck.server import Answer, Asked
-from tests.modelcheck.toy import REFS
+from tests.modelcheck.server import Answer, ApiRequest
 
 Events = tuple[int, ...]
 """Versions that a watch told, those of one object in their order."""
@@ -29,7 +29,7 @@ class Busy(NamedTuple):
 
     start: int
     past: tuple[Input, ...]
-    pending: tuple[Asked, ...]
+    pending: tuple[ApiRequest, ...]
     untouched: Events = ()
     """Told since, of nothing that was looked at after."""
 
@@ -38,7 +38,7 @@ class Failed(Exception):
     """The reconcile raised what it should not."""
 
 
-class Memory:
+class Transitions:
     """All states of the operator that were met so far."""
 
     def __init__(self) -> None:

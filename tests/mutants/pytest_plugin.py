@@ -1,6 +1,6 @@
-"""Watches a run of tests from the inside: that it imports the copy it stands in, and by what a test failed first.
+"""A plugin of pytest for the run of a mutant's tests: they must import the copy, and each failure is recorded.
 
-Loaded as a plugin. Where it writes to is told by the environment.
+An environment variable names the file that the failures are written to.
 """
 
 import json
@@ -11,7 +11,7 @@ import pytest
 
 import frappe_operator
 
-LEDGER = "FRAPPE_OPERATOR_WITNESS"
+LEDGER = "FRAPPE_OPERATOR_MUTANT_FAILURES"
 """Environment variable: the file that gets a line for each failure."""
 
 

@@ -54,7 +54,7 @@ def child(index: int, *, kept: bool = False, annotations: dict[str, str] | None 
 
 
 def stages(spec: Manifest) -> list[Stage]:
-    """A toy's life, in order."""
+    """The stages of a Toy."""
     files = child(CLAIM, kept=True, spec={"storageClassName": "slow", "resources": {"requests": {"storage": "1Gi"}}})
     key = child(KEY_SECRET, kept=True, stringData={"key": "token"})
     sew = child(SEW, annotations={INPUTS: spec["revision"]}, spec={"backoffLimit": 9})
@@ -68,7 +68,7 @@ def stages(spec: Manifest) -> list[Stage]:
 
 
 async def reconcile(cluster: Cluster, key: Key) -> float | None:
-    """Makes the world what the toy says."""
+    """Reconciles a Toy."""
     live = cluster.get(TOY, key.namespace, key.name)
     if not isinstance(live, Custom):
         return None

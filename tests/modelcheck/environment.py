@@ -5,11 +5,11 @@ from functools import partial
 
 import orjson
 
-from tests.modelcheck.moment import Moment
+from tests.modelcheck.minimal_controller import CLAIM, FIRST, KEY_SECRET, LABEL, NAMES, OWNER, REFS, SECOND, SEW, SHELF
 from tests.modelcheck.objects import ENTRIES, FIRST_VERSION, Entry, body, text
 from tests.modelcheck.properties import Violation
 from tests.modelcheck.server import next_version, owner_uid, removed
-from tests.modelcheck.toy import CLAIM, FIRST, KEY_SECRET, LABEL, NAMES, OWNER, REFS, SECOND, SEW, SHELF
+from tests.modelcheck.state import MutableState
 
 SPECS = (text(FIRST), text(SECOND))
 COMPLETE = text({"conditions": [{"type": "Complete", "status": "True"}], "succeeded": 1})
@@ -17,10 +17,10 @@ FAILED_ONCE = text({"failed": 1, "active": 1})
 BOUND = text({"phase": "Bound"})
 STRANGE = text({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}, "data": {"note": "not yours"}})
 
-Change = Callable[[Moment], None]
+Change = Callable[[MutableState], None]
 
 
-def cluster_acts(now: Moment) -> Iterator[tuple[str, Change]]:
+def cluster_acts(now: MutableState) -> Iterator[tuple[str, Change]]:
     """What the cluster's controllers, its nodes and the programs in them do in the end, whatever else happens."""
     owner, claim, job, shelf = (now.live(index) for index in (OWNER, CLAIM, SEW, SHELF))
     for index in range(1, len(REFS)):
@@ -33,7 +33,7 @@ def cluster_acts(now: Moment) -> Iterator[tuple[str, Change]]:
     if claim and claim.status != BOUND and not claim.deleting:
         yield "the claim is bound", partial(_put, entry=next_version(claim, status=BOUND))
     if job and claim and claim.status == BOUND and job.status != COMPLETE:
-        if now.around.mark != claim.born:
+        if now.environment.mark != claim.born:
             yield "the Job's program works, and leaves its mark on the volume", _work
         else:
             yield "the Job finishes", partial(_put, entry=next_version(job, status=COMPLETE))
@@ -41,21 +41,21 @@ def cluster_acts(now: Moment) -> Iterator[tuple[str, Change]]:
         yield "the Deployment's pods are ready", partial(_put, entry=next_version(shelf, status=_ready(shelf)))
 
 
-def people_act(now: Moment) -> Iterator[tuple[str, Change]]:
-    owner, around = now.live(OWNER), now.around
+def people_act(now: MutableState) -> Iterator[tuple[str, Change]]:
+    owner, environment = now.live(OWNER), now.environment
     if now.model.limits.job_fails and (job := now.live(SEW)) and not job.status:
         yield "the Job fails once", partial(_put, entry=next_version(job, status=FAILED_ONCE))
-    if owner and around.edits and owner.what == SPECS[0]:
+    if owner and environment.edits and owner.what == SPECS[0]:
         yield "somebody changes the Toy's spec", partial(_edit, owner=owner)
-    if owner and around.deletions and not owner.deleting:
+    if owner and environment.deletions and not owner.deleting:
         yield "somebody deletes the Toy", partial(_remove, owner=owner)
-    if owner is None and around.comebacks:
+    if owner is None and environment.comebacks:
         yield "somebody creates the Toy again", _come_back
-    if around.meddling:
+    if environment.meddling:
         yield from _meddling(now)
 
 
-def _meddling(now: Moment) -> Iterator[tuple[str, Change]]:
+def _meddling(now: MutableState) -> Iterator[tuple[str, Change]]:
     for index in range(1, len(REFS)):
         child = now.live(index)
         if index == LABEL and "replace" in now.model.strangers and not (child and child.strange):
@@ -72,50 +72,50 @@ def _meddling(now: Moment) -> Iterator[tuple[str, Change]]:
             yield f"another edits {NAMES[index]}", partial(_meddle, entry=edited)
 
 
-def _put(moment: Moment, entry: Entry) -> None:
-    moment.put(entry)
+def _put(new: MutableState, entry: Entry) -> None:
+    new.put(entry)
 
 
-def _meddle(moment: Moment, entry: Entry) -> None:
-    moment.around = moment.around._replace(meddling=moment.around.meddling - 1)
-    moment.put(entry)
+def _meddle(new: MutableState, entry: Entry) -> None:
+    new.environment = new.environment._replace(meddling=new.environment.meddling - 1)
+    new.put(entry)
 
 
-def _replace(moment: Moment) -> None:
-    live = moment.live(LABEL)
+def _replace(new: MutableState) -> None:
+    live = new.live(LABEL)
     if live is not None:
-        moment.put(removed(live))
-    _meddle(moment, Entry(LABEL, moment.born(LABEL) + 1, FIRST_VERSION, 1, STRANGE, strange=True))
+        new.put(removed(live))
+    _meddle(new, Entry(LABEL, new.born(LABEL) + 1, FIRST_VERSION, 1, STRANGE, strange=True))
 
 
-def _work(moment: Moment) -> None:
-    claim = moment.live(CLAIM)
+def _work(new: MutableState) -> None:
+    claim = new.live(CLAIM)
     assert claim is not None
-    if moment.around.effects:
+    if new.environment.effects:
         raise Violation("the Job works twice, and the first time is not undone")
-    moment.around = moment.around._replace(mark=claim.born, effects=1)
+    new.environment = new.environment._replace(mark=claim.born, effects=1)
 
 
-def _let_go(moment: Moment) -> None:
-    claim = moment.live(CLAIM)
+def _let_go(new: MutableState) -> None:
+    claim = new.live(CLAIM)
     assert claim is not None
-    moment.around = moment.around._replace(mark=0, effects=0)
-    moment.put(next_version(claim, gone=True))
+    new.environment = new.environment._replace(mark=0, effects=0)
+    new.put(next_version(claim, gone=True))
 
 
-def _edit(moment: Moment, owner: Entry) -> None:
-    moment.around = moment.around._replace(edits=moment.around.edits - 1)
-    moment.put(next_version(owner, what=SPECS[1], generation=owner.generation + 1))
+def _edit(new: MutableState, owner: Entry) -> None:
+    new.environment = new.environment._replace(edits=new.environment.edits - 1)
+    new.put(next_version(owner, what=SPECS[1], generation=owner.generation + 1))
 
 
-def _remove(moment: Moment, owner: Entry) -> None:
-    moment.around = moment.around._replace(deletions=moment.around.deletions - 1)
-    moment.put(removed(owner))
+def _remove(new: MutableState, owner: Entry) -> None:
+    new.environment = new.environment._replace(deletions=new.environment.deletions - 1)
+    new.put(removed(owner))
 
 
-def _come_back(moment: Moment) -> None:
-    moment.around = moment.around._replace(comebacks=moment.around.comebacks - 1, dropped=False)
-    moment.put(Entry(OWNER, moment.born(OWNER) + 1, FIRST_VERSION, 1, SPECS[0]))
+def _come_back(new: MutableState) -> None:
+    new.environment = new.environment._replace(comebacks=new.environment.comebacks - 1, dropped=False)
+    new.put(Entry(OWNER, new.born(OWNER) + 1, FIRST_VERSION, 1, SPECS[0]))
 
 
 def _ready(shelf: Entry) -> int:

@@ -26,7 +26,7 @@ LONG_AGO = 1_000_000_000
 """When a planted file says it was written: no compiled file is ever of that time, so none of another text is used."""
 
 
-class Tree:
+class RepositoryCopy:
     """One copy. `root` is where it stands."""
 
     def __init__(self, root: Path) -> None:
@@ -40,7 +40,7 @@ class Tree:
 
     @contextmanager
     def with_bug(self, mutant: Mutant) -> Iterator[None]:
-        """The tree with the bug in it. Raises Stale."""
+        """The copy with the bug in it. Raises Stale."""
         path = self.root / mutant.path
         text = planted(mutant, self.root)
         before, times = path.read_text(), path.stat()

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.modelcheck.kernel import Rest
+from tests.modelcheck.minimal_controller import KEY_SECRET, LABEL, REFS
 from tests.modelcheck.objects import ENTRIES, FIRST_VERSION, NOTHING, Entry
-from tests.modelcheck.toy import KEY_SECRET, LABEL, REFS
 
 if TYPE_CHECKING:
     from tests.modelcheck.model import Model
@@ -18,7 +18,7 @@ class Thing(NamedTuple):
     """Versions: the last that the watch has told, those it has not told yet."""
 
 
-class Around(NamedTuple):
+class Environment(NamedTuple):
     """What is neither the operator's nor the API server's."""
 
     mark: int = 0
@@ -52,17 +52,17 @@ class Limits(NamedTuple):
 
 
 State = tuple[int, ...]
-"""Numbers of the Things, of what is around, and of the operator's state: equal states are equal numbers."""
-AROUND, OPERATOR = len(REFS), len(REFS) + 1
+"""Numbers of the Things, of the environment, and of the operator's state: equal states are equal numbers."""
+ENVIRONMENT, OPERATOR = len(REFS), len(REFS) + 1
 
 
-class Moment:
+class MutableState:
     """A state that is being changed."""
 
     def __init__(self, model: "Model", state: State) -> None:
         self.model = model
-        self.things: list[Thing] = [model.things[number] for number in state[:AROUND]]
-        self.around: Around = model.arounds[state[AROUND]]
+        self.things: list[Thing] = [model.things[number] for number in state[:ENVIRONMENT]]
+        self.environment: Environment = model.environments[state[ENVIRONMENT]]
         self.operator = state[OPERATOR]
 
     # --- as the server's Objects
@@ -101,7 +101,7 @@ class Moment:
         if len(rest) == 1 and ENTRIES[event].gone:
             rest = (NOTHING,)
         self.things[index] = thing._replace(chain=rest)
-        self.operator = self.model.memory.tell(self.operator, event)
+        self.operator = self.model.transitions.tell(self.operator, event)
 
     def keep_up(self) -> None:
         """The cache is never further behind than the limits say."""
@@ -116,11 +116,11 @@ class Moment:
 
     def state(self) -> State:
         """The state as it is now; what makes no difference is left out of it."""
-        operator = self.model.memory[self.operator]
+        operator = self.model.transitions[self.operator]
         if isinstance(operator, Rest):
             self._tidy(operator)
         model = self.model
-        return (*map(model.things.number, self.things), model.arounds.number(self.around), self.operator)
+        return (*map(model.things.number, self.things), model.environments.number(self.environment), self.operator)
 
     def _tidy(self, rest: Rest) -> None:
         """Numbers versions anew, and forgets graves of which nothing can come any more."""
@@ -141,4 +141,4 @@ class Moment:
             graves = graves & to_come
         tidy = rest._replace(known=tuple(known), graves=graves)
         if tidy != rest:
-            self.operator = self.model.memory.number(tidy)
+            self.operator = self.model.transitions.number(tidy)

@@ -103,7 +103,11 @@ class Frappe:
         self.ledger.append(Effect("looked into image", flags["image-key"]))
         image = pod["status"]["containerStatuses"][0]["imageID"].partition("@")[2]
         versions = self.releases.get(image, self.versions)
-        return True, "inspect-image is done", {"frappeVersion": versions["frappe"], "python": "3.11", "apps": versions}
+        return (
+            True,
+            "inspect-image has succeeded",
+            {"frappeVersion": versions["frappe"], "python": "3.11", "apps": versions},
+        )
 
     def prepare_database(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         """Makes the database in the server whose Secret is mounted, once."""
@@ -115,7 +119,7 @@ class Frappe:
             databases[connection["database"]] = {"password": connection["password"]}
             self.ledger.append(Effect("made database", connection["database"]))
         databases[connection["database"]]["password"] = connection["password"]
-        return True, "prepare-database is done", {}
+        return True, "prepare-database has succeeded", {}
 
     def drop_database(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         server, connection = self._server(pod), self._secret(pod, "secret-database")
@@ -123,7 +127,7 @@ class Frappe:
             return False, "MariaDB does not answer", {}
         if server.setdefault("databases", {}).pop(connection["database"], None) is not None:
             self.ledger.append(Effect("dropped database", connection["database"]))
-        return True, "drop-database is done", {}
+        return True, "drop-database has succeeded", {}
 
     def drop_keys(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         """Removes a site's queues and cached values from the servers that are named."""
@@ -135,7 +139,7 @@ class Frappe:
             prefixes += [f"{flags['database']}|"] if flags["database"] else []
             for key in [key for key in keys if key.startswith(tuple(prefixes))]:
                 del keys[key]
-        return True, "drop-keys is done", {}
+        return True, "drop-keys has succeeded", {}
 
     def drop_assets(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         """Has the names of built assets read anew."""
@@ -143,13 +147,13 @@ class Frappe:
         if keys is None:
             return False, "Redis cannot be reached", {"reason": "RedisUnavailable"}
         keys.pop("assets_json", None)
-        return True, "drop-assets is done", {}
+        return True, "drop-assets has succeeded", {}
 
     def check_database(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         """Takes the user's database for what it is: the first password it is given is its user's."""
         connection = self._secret(pod, "secret-database")
         self.external.setdefault(connection["host"], connection["password"])
-        return True, "check-database is done", {}
+        return True, "check-database has succeeded", {}
 
     def create_site(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         """Makes the site once: the mark is on its volume."""
@@ -166,7 +170,7 @@ class Frappe:
             disk["sites"][site] = {"apps": ["frappe"], "admin": admin["password"], "server": server}
             self.ledger.append(Effect("created site", site))
         disk["sites"][site] |= {"bench_id": flags["bench-id"], **self._configuration(pod, flags)}
-        return True, "create-site is done", {}
+        return True, "create-site has succeeded", {}
 
     def configure_site(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         """Brings address and credentials into the site, if these credentials are taken."""
@@ -181,7 +185,7 @@ class Frappe:
         if refusal:
             return refusal
         site |= self._configuration(pod, flags)
-        return True, "configure-site is done", {}
+        return True, "configure-site has succeeded", {}
 
     def _configuration(self, pod: Manifest, flags: dict[str, str]) -> Manifest:
         connection = self._secret(pod, "secret-database")
@@ -192,7 +196,7 @@ class Frappe:
         connection = self._secret(pod, "secret-database")
         if connection["password"] == self._password_of(pod["metadata"]["namespace"], connection):
             return None
-        message = f"{connection['host']} refuses user {connection['username']}"
+        message = f"{connection['host']} rejects user {connection['username']}"
         return False, message, {"blocked": True, "reason": "DatabaseRefused"}
 
     def _password_of(self, namespace: str, connection: Manifest) -> str | None:
@@ -213,7 +217,7 @@ class Frappe:
             if app not in site["apps"]:
                 site["apps"].append(app)
                 self.ledger.append(Effect(f"installed {app}", flags["site"]))
-        return True, "install-apps is done", {"apps": {app: self.versions[app] for app in site["apps"]}}
+        return True, "install-apps has succeeded", {"apps": {app: self.versions[app] for app in site["apps"]}}
 
     # --- volumes and databases
 

@@ -46,7 +46,7 @@ def test_an_external_database_is_checked_then_used_then_left_alone(namespace: Na
     sql(settled, f"CREATE DATABASE {DATABASE}; CREATE TABLE {DATABASE}.theirs (id INT)")
     sql(settled, f"CREATE USER {user} IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON {DATABASE}.* TO {user}")
     connection(namespace)
-    told(namespace, "DatabaseReady", "tables that are not this site's")
+    told(namespace, "DatabaseReady", "tables of something else")
     assert sql(settled, f"SHOW TABLES IN {DATABASE}").split() == ["theirs"]
 
     sql(settled, f"DROP TABLE {DATABASE}.theirs")

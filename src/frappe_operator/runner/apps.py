@@ -21,13 +21,13 @@ def install(site: str, wanted: list[str]) -> dict[str, Any]:
     if absent := [app for app in wanted if app not in present]:
         raise Blocked(
             "AppNotInImage",
-            f"{', '.join(absent)} is not in the bench's image, which has {', '.join(present)}: remove it from "
-            "spec.apps, or give the bench an image that has it",
+            f"{', '.join(absent)} is not in the image of the bench, which contains {', '.join(present)}: "
+            "remove it from spec.apps, or use an image that contains it",
         )
     wanted = _with_required(wanted, present)
     ours = paths.SITES / site / paths.OURS
     if not (ours / "created.json").exists():
-        raise Retry("SiteNotCreated", f"The site {site} has not been made yet")
+        raise Retry("SiteNotCreated", f"Site {site} has not been created yet")
     with durable.locked(ours / "lock", LOCK_SECONDS):
         installed = _installed(site, present)
         for app in wanted:
@@ -37,15 +37,15 @@ def install(site: str, wanted: list[str]) -> dict[str, Any]:
                 installed = _installed(site, present)
                 # What counts is what the site says: some refusals of Frappe's exit with 0.
                 if app not in installed:
-                    raise Retry("InstallationFailed", f"install-app {app} ended with 0, but the site has no {app}")
-    say(f"The site has {', '.join(installed)}")
+                    raise Retry("InstallationFailed", f"install-app {app} exited with 0, but {app} is not installed")
+    say(f"Installed apps: {', '.join(installed)}")
     return {"apps": {app: bench.version(app) for app in installed}}
 
 
 def _install(site: str, app: str, mark: Path) -> None:
     """Runs `install-app` to its end. Whatever ends it otherwise leaves the mark behind."""
     force = ["--force"] if mark.exists() else []
-    say(f"Installing {app}{': an earlier attempt did not end well, so what it left is taken up' if force else ''}")
+    say(f"Installing {app}{' again, because an earlier attempt was interrupted' if force else ''}")
     durable.write(mark, "", 0o640)
     ended = bench.frappe("--site", site, "install-app", app, *force)
     if ended.code != 0:
@@ -63,8 +63,8 @@ def _with_required(wanted: list[str], present: list[str]) -> list[str]:
         if app not in present:
             raise Blocked(
                 "AppNotInImage",
-                f"{trail[-1]} requires {app}, which is not in the bench's image: remove {trail[-1]} from spec.apps, or "
-                f"give the bench an image that has {app}",
+                f"{trail[-1]} requires {app}, which is not in the image of the bench: remove {trail[-1]} from "
+                f"spec.apps, or use an image that contains {app}",
             )
         for required in bench.required_apps(app):
             add(required, (*trail, app))

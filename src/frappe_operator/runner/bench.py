@@ -14,7 +14,7 @@ def apps() -> list[str]:
     """Apps that are really in the image: frappe, then as the image's apps.txt orders them. Raises Blocked."""
     present = sorted(app.name for app in paths.APPS.iterdir() if (app / app.name / "__init__.py").is_file())
     if "frappe" not in present:
-        raise Blocked("ImageInvalid", f"The image has no Frappe in {paths.APPS}: name an image of a Frappe bench")
+        raise Blocked("ImageInvalid", f"The image contains no Frappe in {paths.APPS}: use an image of a Frappe bench")
     try:
         listed = (paths.SITES / "apps.txt").read_text(encoding="utf-8").split()
     except FileNotFoundError:
@@ -47,10 +47,11 @@ def major(version: str) -> int:
     match = re.match(r"v?(\d+)", version)
     if match is None:
         raise Blocked(
-            "VersionNotSupported", f"Frappe's version is {version!r}, which is no version: use Frappe 15 or 16"
+            "VersionNotSupported",
+            f"Frappe reports the version {version!r}, which is not a version: use Frappe 15 or 16",
         )
     if int(match[1]) < 15:
-        raise Blocked("VersionNotSupported", f"Frappe {version} is too old: use an image with Frappe 15 or newer")
+        raise Blocked("VersionNotSupported", f"Frappe {version} is not supported: use an image with Frappe 15 or newer")
     return int(match[1])
 
 
@@ -59,7 +60,9 @@ def assets() -> Path:
     for folder in (paths.BENCH / "assets", paths.SITES / "assets"):
         if folder.is_dir():
             return folder
-    raise Blocked("ImageInvalid", f"The image has no built assets in {paths.BENCH}: name an image of a built bench")
+    raise Blocked(
+        "ImageInvalid", f"The image contains no built assets in {paths.BENCH}: use an image of a bench that was built"
+    )
 
 
 def frappe(*arguments: str) -> child.Ended:

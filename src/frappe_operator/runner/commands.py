@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     flags = command("drop-keys", redis_keys.drop)
     flags.add_argument("--site", required=True)
     flags.add_argument("--bench-ids", type=_list_of(_ID_WORD), required=True)
-    flags.add_argument("--database", required=True, help="empty when it is not known")
+    flags.add_argument("--database", required=True, help="name of the database; empty if it is not known")
     # A server that is not named is gone, with all that was in it.
     flags.add_argument("--redis-queue-host", type=_OPTIONAL_HOST, required=True)
     flags.add_argument("--redis-cache-host", type=_OPTIONAL_HOST, required=True)
@@ -104,19 +104,31 @@ def _parser() -> argparse.ArgumentParser:
 
     flags = patient(command("check-database", external.check))
     flags.add_argument("--frappe-version", required=True)
-    flags.add_argument("--owner", type=_ID, required=True, help="the same for a site that is made again")
+    flags.add_argument(
+        "--owner", type=_ID, required=True, help="identifies the FrappeSite; the same for a site that is created again"
+    )
 
     flags = patient(command("create-site", creation.create))
     flags.add_argument("--site", type=_SITE, required=True)
-    flags.add_argument("--owner", type=_ID, required=True, help="the same for a site that is made again")
+    flags.add_argument(
+        "--owner", type=_ID, required=True, help="identifies the FrappeSite; the same for a site that is created again"
+    )
     flags.add_argument("--bench-id", type=_ID, required=True)
-    flags.add_argument("--host-name", type=_ADDRESS, required=True, help="what links to the site begin with")
-    flags.add_argument("--set-password", action="store_true", help="give the database's user the Secret's password")
+    flags.add_argument(
+        "--host-name", type=_ADDRESS, required=True, help="the address with which links to the site begin"
+    )
+    flags.add_argument(
+        "--set-password", action="store_true", help="set the password of the Secret for the user of the database"
+    )
 
     flags = patient(command("configure-site", configuration.configure))
     flags.add_argument("--site", type=_SITE, required=True)
-    flags.add_argument("--host-name", type=_ADDRESS, required=True, help="what links to the site begin with")
-    flags.add_argument("--set-password", action="store_true", help="give the database's user the Secret's password")
+    flags.add_argument(
+        "--host-name", type=_ADDRESS, required=True, help="the address with which links to the site begin"
+    )
+    flags.add_argument(
+        "--set-password", action="store_true", help="set the password of the Secret for the user of the database"
+    )
 
     flags = command("install-apps", apps.install)
     flags.add_argument("--site", type=_SITE, required=True)
@@ -135,7 +147,7 @@ def main(argv: list[str]) -> int:
         report.write(False, stop.reason, stop.message, blocked=stop.blocked)
         return BLOCKED if stop.blocked else TROUBLE
     except Terminated:
-        report.write(False, "Interrupted", "The pod was stopped before it was done: it will be tried again")
+        report.write(False, "Interrupted", "The pod was stopped before the task was done; the task is retried")
         return TROUBLE
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -146,7 +158,7 @@ def main(argv: list[str]) -> int:
             echo(line)
         report.write(False, "RunnerError", f"{type(error).__name__}: {error}")
         return TROUBLE
-    report.write(True, "Succeeded", f"{argv[0]} is done", facts=facts)
+    report.write(True, "Succeeded", f"{argv[0]} has succeeded", facts=facts)
     return OK
 
 

@@ -23,7 +23,7 @@ def configure(site: str, host_name: str, set_password: bool, patience: int) -> d
     directory = paths.SITES / site
     marker = directory / paths.OURS / "created.json"
     if not marker.exists():
-        raise Retry("SiteNotCreated", f"The site {site} has not been made yet")
+        raise Retry("SiteNotCreated", f"Site {site} has not been created yet")
     frappe_version = bench.version("frappe")
     connection = credentials.database()
     if set_password:
@@ -32,13 +32,13 @@ def configure(site: str, host_name: str, set_password: bool, patience: int) -> d
     if "tabDefaultValue" not in schema.contents(connection).objects:
         raise Blocked(
             "DatabaseLost",
-            f"The database {connection.database} at {connection.host} holds no site, so the running site keeps the "
-            "connection it has: correct the Secret, or restore the site's backup into that database",
+            f"Database {connection.database} at {connection.host} contains no site; the running site keeps its current "
+            "connection: correct the Secret, or restore the backup of the site into that database",
         )
     changes = {**site_config.connection(connection, frappe_version), "host_name": host_name}
     site_config.merge(directory, changes)
     _note(marker, connection)
-    say(f"The site uses the database {connection.database} at {connection.host}, and calls itself {host_name}")
+    say(f"Configured the database {connection.database} at {connection.host} and the address {host_name}")
     return {"database": connection.database}
 
 

@@ -40,7 +40,8 @@ def create(site: str, owner: str, bench_id: str, host_name: str, set_password: b
         if found.owner not in (None, owner):
             raise Blocked(
                 "DatabaseNotEmpty",
-                f"The site {found.owner} is being made in the database {database.database}: name another database",
+                f"Database {database.database} is used by site {found.owner}, which is being created: name another "
+                "database",
             )
         made = (directory / paths.OURS / "created.json").exists()
         if made:
@@ -54,13 +55,13 @@ def create(site: str, owner: str, bench_id: str, host_name: str, set_password: b
 
 
 def _take_up(directory: Path, database: Connection, found: schema.Contents, config: dict[str, Any]) -> None:
-    say("The volume says that this site has been made: keeping it as it is")
+    say("The site exists on the volume; keeping it")
     if "tabDefaultValue" not in found.objects:
         raise Blocked(
             "DatabaseLost",
-            f"The site's files are on its volume, but the database {database.database} at {database.host} holds no "
-            f"site: restore its backup into the database, or remove {paths.OURS}/created.json from the site's "
-            "directory to have an empty site made",
+            f"The files of the site are on its volume, but database {database.database} at {database.host} contains no "
+            f"site: restore the backup of the site into the database, or delete {paths.OURS}/created.json in the "
+            "directory of the site to create an empty site",
         )
     site_config.merge(directory, config, remove=["admin_password"])
 
@@ -72,22 +73,22 @@ def _claim(database: Connection, found: schema.Contents, owner: str) -> None:
             namespace, name = owner.split("/")
             raise Blocked(
                 "DatabaseNotEmpty",
-                f"FrappeSite {name} of namespace {namespace} was made with siteName {others[0]}, and its files and its "
-                f"database {database.database} are kept. Nothing was changed. Delete this FrappeSite and make it again "
-                f"with siteName: {others[0]} to have that site back (domain and aliases answer on other host names), "
-                "or under another metadata.name to begin a new one",
+                f"FrappeSite {name} in namespace {namespace} was created with siteName {others[0]}, and its files and "
+                f"database {database.database} were retained. Nothing was changed. Delete this FrappeSite and create "
+                f"it again with siteName: {others[0]} to use that site (domain and aliases serve other host names), or "
+                "with another metadata.name to create a new site",
             )
         raise Blocked(
             "DatabaseNotEmpty",
-            f"The database {database.database} at {database.host} holds {len(found.objects)} tables, but the site's "
-            "volume knows nothing of a site: the volume is new or was lost. Nothing was changed. Put the old volume "
-            "back, or restore its files, or empty the database if its data is not needed",
+            f"Database {database.database} at {database.host} contains {len(found.objects)} tables, but the volume of "
+            "the site contains no site: the volume is new or was lost. Nothing was changed. Restore the volume or its "
+            "files, or empty the database if its data is not needed",
         )
     if found.owner is None:
         schema.mark(database, owner)
     if found.objects:
         # new-site over a half-made database succeeds with a wrong site: rows doubled, an index too many.
-        say(f"An earlier attempt was cut short: dropping the {len(found.objects)} tables it left")
+        say(f"Dropping the {len(found.objects)} tables of an earlier attempt that was interrupted")
         schema.end_sessions(database)
         schema.clear(database, found.objects)
 
@@ -104,20 +105,20 @@ def _make(site: str, directory: Path, database: Connection, config: dict[str, An
     name = [f"--db-name={database.database}"]
     if "db_user" in config:
         name += [f"--db-user={database.username}"]
-    say(f"Making the site {site}: this takes a minute or two")
+    say(f"Creating site {site}; this takes a few minutes")
     _note(directory, "started")
     try:
         ended = bench.frappe("new-site", site, "--force", "--no-setup-db", *name)
         if ended.code != 0:
             raise Retry("CreationFailed", f"new-site {ended.how}")
         if "frappe" not in schema.installed_apps(database):
-            raise Retry("CreationFailed", "new-site ended well, but the database names no installed app")
+            raise Retry("CreationFailed", "new-site exited with 0, but the database lists no installed app")
     except (Exception, Terminated):
         _note(directory, "failed")
         raise
     _note(directory, "created")
     site_config.merge(directory, {}, remove=["admin_password"])
-    say("Enabling the scheduler: new-site leaves it disabled")
+    say("Enabling the scheduler, which new-site leaves disabled")
     ended = bench.frappe("--site", site, "enable-scheduler")
     if ended.code != 0:
         raise Retry("CreationFailed", f"enable-scheduler {ended.how}")

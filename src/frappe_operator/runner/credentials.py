@@ -53,7 +53,7 @@ def admin_password() -> str:
     """Password that the site's Administrator gets. Raises Blocked without one."""
     if not (paths.SECRETS / "admin" / "password").exists():
         raise Blocked(
-            "SecretNotFound", "The site has yet to be made, and there is no Secret with Administrator's password"
+            "SecretNotFound", "The site cannot be created: there is no Secret with the password of Administrator"
         )
     return _secret("admin", "password")
 
@@ -93,12 +93,14 @@ def _plain(group: str, key: str) -> str:
     if not value:
         raise Blocked("SecretInvalid", f"The {group} Secret has no key {key}, or it is empty: add it")
     if any(ord(character) < 32 for character in value):
-        raise Blocked("SecretInvalid", f"Key {key} of the {group} Secret holds a line break or control character")
+        raise Blocked("SecretInvalid", f"Key {key} of the {group} Secret contains a line break or control character")
     return value
 
 
 def _port(group: str) -> int:
     port = _plain(group, "port")
     if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise Blocked("SecretInvalid", f"Key port of the {group} Secret is {port}: it must be a number up to 65535")
+        raise Blocked(
+            "SecretInvalid", f"Key port of the {group} Secret is {port}: must be a number between 1 and 65535"
+        )
     return int(port)

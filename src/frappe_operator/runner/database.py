@@ -29,7 +29,7 @@ def prepare(patience: int) -> dict[str, Any]:
             f"ALTER USER {account} IDENTIFIED BY {literal(site.password)};\n"
             f"GRANT ALL PRIVILEGES ON {identifier(pattern)}.* TO {account};\n",
         )
-        say("Database and user are there; logging in as the user")
+        say("Database and user exist; logging in as the user")
         query(site, "SELECT 1;")
     except sql.Refused as refusal:
         # Nobody but us has a hand in this server: it is starting up, or its password is just being changed.
@@ -57,12 +57,14 @@ def _refused(root: Connection, refusal: sql.Refused) -> Retry:
         return Retry("DatabaseUnavailable", refusal.message)
     # The server takes root's password from its Secret when it starts, and only then: the operator restarts it.
     server = root.host.split(".")[0]
-    said = f"{server} restarts when the Secret with root's password has changed, and then takes it up"
+    said = f"{server} restarts when the Secret with the password of root changes, and then uses that password"
     return Retry("DatabaseUnavailable", f"{refusal.message}: {said}")
 
 
 def _ours() -> Connection:
     site = credentials.database()
     if not OUR_NAME.fullmatch(site.database) or site.username != site.database:
-        raise Blocked("SecretInvalid", f"The database Secret names {site.database}, which the operator never gave")
+        raise Blocked(
+            "SecretInvalid", f"The database Secret names database {site.database}, which this operator did not create"
+        )
     return site

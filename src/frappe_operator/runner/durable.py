@@ -67,7 +67,9 @@ def locked(path: Path, seconds: int) -> Iterator[None]:
             signal.alarm(seconds)
             fcntl.flock(file, fcntl.LOCK_EX)
         except TimeoutError:
-            raise Retry("SiteBusy", f"Another pod has held {path.name} for {seconds} seconds: waiting for it") from None
+            raise Retry(
+                "SiteBusy", f"Another pod has held the lock {path.name} for {seconds} seconds; waiting for it"
+            ) from None
         finally:
             signal.alarm(0)
             signal.signal(signal.SIGALRM, before)

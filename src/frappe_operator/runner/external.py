@@ -35,9 +35,9 @@ def check(frappe_version: str, owner: str, patience: int) -> dict[str, Any]:
     _charset(site)
     found = contents(site)
     if found.owner not in (None, owner):
-        raise _not_empty(site, f"the site {found.owner} is being made in it")
+        raise _not_empty(site, f"site {found.owner} is being created in it")
     if found.objects and found.owner is None and not _is_home(site, owner):
-        raise _not_empty(site, f"it holds {len(found.objects)} tables that are not this site's")
+        raise _not_empty(site, f"it contains {len(found.objects)} tables of something else")
     _privileges(site)
     return {"database": site.database, "tables": len(found.objects)}
 
@@ -47,9 +47,9 @@ def login(site: Connection, frappe_version: str, patience: int) -> None:
     if major(frappe_version) < 16 and site.username != site.database:
         raise Blocked(
             "SecretInvalid",
-            f"Frappe {frappe_version} logs in with the database's name as its user, but the database Secret says "
-            f"username {site.username} and database {site.database}: make a MariaDB user named like the database, "
-            "or use Frappe 16",
+            f"Frappe {frappe_version} uses the database name as user name, but the database Secret contains username "
+            f"{site.username} and database {site.database}: create a MariaDB user named like the database, or use "
+            "Frappe 16",
         )
     try:
         sql.wait(site, patience)
@@ -58,19 +58,21 @@ def login(site: Connection, frappe_version: str, patience: int) -> None:
         raise Blocked("DatabaseRefused", _advice(site, refusal)) from refusal
     say(f"The server at {site.host}:{site.port} is {version}")
     if "mariadb" not in version.lower():
-        raise Blocked("DatabaseRefused", f"{site.host} is MySQL {version}, and Frappe needs MariaDB: use MariaDB 10.6+")
+        raise Blocked(
+            "DatabaseRefused", f"{site.host} is MySQL {version}, but Frappe requires MariaDB: use MariaDB 10.6 or newer"
+        )
 
 
 def _advice(site: Connection, refusal: sql.Refused) -> str:
     advice = {
-        sql.ACCESS_DENIED: f"{site.host} refuses user {site.username}: correct username and password in the Secret, "
-        "and let the user log in from the cluster (host '%')",
-        sql.NO_DATABASE: f"The database {site.database} does not exist: CREATE DATABASE {identifier(site.database)} "
+        sql.ACCESS_DENIED: f"{site.host} rejects user {site.username}: correct username and password in the Secret, "
+        "and allow the user to log in from the cluster (host '%')",
+        sql.NO_DATABASE: f"Database {site.database} does not exist: CREATE DATABASE {identifier(site.database)} "
         "CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
-        sql.NO_ACCESS_TO_DATABASE: f"User {site.username} may not use the database {site.database}: GRANT ALL "
+        sql.NO_ACCESS_TO_DATABASE: f"User {site.username} has no access to database {site.database}: GRANT ALL "
         f"PRIVILEGES ON {identifier(site.database)}.* TO {literal(site.username)}@'%'",
     }
-    return advice.get(refusal.code, f"{site.host} refuses the login. {refusal}")
+    return advice.get(refusal.code, f"{site.host} rejects the login: {refusal}")
 
 
 def _charset(site: Connection) -> None:
@@ -78,8 +80,8 @@ def _charset(site: Connection) -> None:
     if charset != "utf8mb4":
         raise Blocked(
             "DatabaseRefused",
-            f"The database {site.database} is {charset} ({collation}), and Frappe needs utf8mb4: ALTER DATABASE "
-            f"{identifier(site.database)} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+            f"Database {site.database} has the character set {charset} ({collation}), but Frappe requires utf8mb4: "
+            f"ALTER DATABASE {identifier(site.database)} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
         )
 
 
@@ -92,8 +94,8 @@ def _privileges(site: Connection) -> None:
             raise
         raise Blocked(
             "DatabaseRefused",
-            f"User {site.username} lacks {list(_PRIVILEGES)[refusal.line - 1]} on the database {site.database}, or it "
-            f"cannot be used. {refusal}. GRANT ALL PRIVILEGES ON {identifier(site.database)}.* TO "
+            f"User {site.username} lacks the privilege {list(_PRIVILEGES)[refusal.line - 1]} on database "
+            f"{site.database}, or cannot use it: {refusal}. GRANT ALL PRIVILEGES ON {identifier(site.database)}.* TO "
             f"{literal(site.username)}@'%'",
         ) from refusal
 
@@ -109,6 +111,6 @@ def _is_home(site: Connection, owner: str) -> bool:
 def _not_empty(site: Connection, why: str) -> Blocked:
     return Blocked(
         "DatabaseNotEmpty",
-        f"The database {site.database} at {site.host} is not empty: {why}. Nothing was changed. Name an empty "
-        "database, or put the site's own volume back",
+        f"Database {site.database} at {site.host} is not empty: {why}. Nothing was changed. Name an empty database, or "
+        "restore the volume of the site",
     )

@@ -19,7 +19,7 @@ def inspect(image_key: str, common: Path, keep: list[str], want_apps: list[str])
     os.umask(0o022)  # the proxy reads as another user
     versions = {app: bench.version(app) for app in bench.apps()}
     bench.major(versions["frappe"])
-    say(f"The image has {', '.join(f'{app} {version}' for app, version in versions.items())}")
+    say(f"Apps in the image: {', '.join(f'{app} {version}' for app, version in versions.items())}")
     _publish(common / "assets", image_key, keep)
     return {
         "frappeVersion": versions["frappe"],
@@ -36,12 +36,12 @@ def _publish(assets: Path, key: str, keep: list[str]) -> None:
             # What starts with a dot was being made, and what has no marker was being removed, when a run was killed: we
             # hold the lock.
             if other.is_dir() and (other.name not in (key, *keep) or not (other / MARKER).exists()):
-                say(f"Removing the assets {other.name}")
+                say(f"Removing the assets of image {other.name}")
                 # First of all: a part of them with a marker would be taken for the whole when the image comes back.
                 durable.remove(other / MARKER)
                 shutil.rmtree(other)
         if (assets / key / MARKER).exists():
-            say("The assets of this image are published already")
+            say("The assets of this image are already published")
             return
         source = bench.assets()
         making = Path(tempfile.mkdtemp(prefix=".making-", dir=assets))
@@ -61,7 +61,7 @@ def _copy(source: Path, target: Path, trail: tuple[str, ...]) -> int:
             continue
         real = os.path.realpath(entry)
         if not _may_be_published(real):
-            say(f"Not published: {entry} leads to {real}")
+            say(f"Not published: {entry} links to {real}")
         elif os.path.isdir(real) and real not in trail:
             (target / entry.name).mkdir()
             copied += _copy(Path(real), target / entry.name, (*trail, real))

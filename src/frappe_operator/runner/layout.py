@@ -47,7 +47,7 @@ def layout(
         "socketio_port": socketio_port,
     }
     if overruled := sorted(ours.keys() & common_config.keys()):
-        say(f"commonSiteConfig may not set {', '.join(overruled)}: the operator does")
+        say(f"commonSiteConfig cannot set {', '.join(overruled)}: the operator sets these keys")
     common = json.dumps({**common_config, **ours}, indent=1)
     durable.write(view / "common_site_config.json", common, 0o640)
     _assets(view / "assets")
@@ -56,7 +56,7 @@ def layout(
     (config / "pids").mkdir(exist_ok=True)
     if volume is not None:
         _site_directory(volume / site)
-    say(f"The view of {site} is laid out: {', '.join(apps)}")
+    say(f"Prepared the directories of {site}, with the apps {', '.join(apps)}")
     return {}
 
 
@@ -87,6 +87,9 @@ def _remove(path: Path) -> None:
 
 def _site_directory(directory: Path) -> None:
     if directory.is_symlink():
-        raise Blocked("VolumeInvalid", f"{directory.name} on the site's volume is a link: put a directory in its place")
+        raise Blocked(
+            "VolumeInvalid",
+            f"{directory.name} on the volume of the site is a symbolic link: replace it with a directory",
+        )
     for folder in SITE_FOLDERS:
         (directory / folder).mkdir(parents=True, exist_ok=True)

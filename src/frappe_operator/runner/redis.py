@@ -38,7 +38,9 @@ def server(url: str) -> Server:
     """The server of a `redis://` URL. Raises Blocked for every other kind."""
     parts = urlsplit(url)
     if parts.scheme != "redis" or not parts.hostname:
-        raise Blocked("InvalidArguments", f"The address of Redis begins with {parts.scheme}://, not with redis://")
+        raise Blocked(
+            "InvalidArguments", f"The address of Redis begins with {parts.scheme}://: must begin with redis://"
+        )
     return Server(
         parts.hostname,
         parts.port or 6379,
@@ -76,7 +78,7 @@ def _reaching(server: Server) -> Iterator[None]:
         yield
     except (OSError, EOFError) as error:
         raise Retry(
-            "RedisUnavailable", f"Redis at {server.host}:{server.port} cannot be reached: {str(error) or 'no answer'}"
+            "RedisUnavailable", f"Redis at {server.host}:{server.port} cannot be reached: {str(error) or 'no response'}"
         ) from None
     except Refused as refused:
         if refused.code in UNREADY:

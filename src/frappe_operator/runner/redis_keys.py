@@ -36,7 +36,7 @@ def drop(
     if redis_cache_host and database:
         with redis.connected(_server(redis_cache_host), TIMEOUT) as ask:
             dropped += _unlink(ask, _scan(ask, f"{_literally(database)}|*"))
-    say(f"{dropped} keys of the site were removed")
+    say(f"Removed {dropped} keys of the site")
     return {"keys": dropped}
 
 

@@ -28,4 +28,4 @@ def write(ok: bool, reason: str, message: str, *, blocked: bool = False, facts: 
         # Not atomic: the kubelet mounts the file itself, it cannot be replaced.
         paths.TERMINATION_LOG.write_text(text, encoding="ascii")
     except OSError as error:
-        say(f"The report cannot be left in {paths.TERMINATION_LOG}: {error.strerror}")
+        say(f"The report cannot be written to {paths.TERMINATION_LOG}: {error.strerror}")

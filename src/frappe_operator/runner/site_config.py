@@ -44,8 +44,8 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise Blocked(
             "SiteConfigInvalid",
-            "The site's site_config.json is not a JSON object. It holds the site's encryption key, so it was left "
-            "alone: repair it on the site's volume",
+            "site_config.json of the site is not a JSON object. It contains the encryption key of the site, so it was "
+            "not changed: repair it on the volume of the site",
         )
     credentials.learn_config(config)
     return config

@@ -90,7 +90,7 @@ def wait(server: Connection, patience: int) -> None:
             if time.monotonic() >= deadline:
                 raise
             if trouble.message != said:
-                say(f"{trouble.message}; asking again for up to {patience} seconds")
+                say(f"{trouble.message}; retrying for up to {patience} seconds")
                 said = trouble.message
             # There is nothing to wait on: a server that is away does not say when it is back.
             time.sleep(1)
@@ -102,7 +102,9 @@ def _client() -> str:
     # Up to Frappe 14's time it was called mysql; MariaDB 11 has dropped that name.
     client = shutil.which("mariadb") or shutil.which("mysql")
     if client is None:
-        raise Blocked("ImageInvalid", "The bench's image has no MariaDB client: use an image that has `mariadb`")
+        raise Blocked(
+            "ImageInvalid", "The image of the bench contains no MariaDB client: use an image that contains `mariadb`"
+        )
     return client
 
 

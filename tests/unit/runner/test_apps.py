@@ -43,7 +43,7 @@ def test_the_second_time_nothing_is_installed(site: Pod) -> None:
 def test_an_app_that_the_image_lacks_is_refused_before_anything_is_done(site: Pod) -> None:
     ended = site.run("install-apps", f"--site={SITE}", "--apps=erpnext,lending")
     assert (ended.code, ended.reason) == (64, "AppNotInImage")
-    assert "lending is not in the bench's image" in ended.message
+    assert "lending is not in the image of the bench" in ended.message
     assert site.calls() == []
 
 

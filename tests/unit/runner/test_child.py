@@ -11,8 +11,8 @@ BAR = "\rUpdating DocTypes for frappe        : [====                    ] 12%\rU
     ("out", "err", "words"),
     [
         ("Installing frappe...\n" + BAR, "", "Installing frappe..."),
-        (BAR, "", "it said nothing"),
-        ("", "", "it said nothing"),
+        (BAR, "", "no output"),
+        ("", "", "no output"),
         ("Done\n", "\x1b[1;31mValueError: no\x1b[0m room\x07\n\n", "ValueError: no room"),
         ("reason\n 40%|####      | 4/10 [00:01<00:02]\n==========\n", "", "reason"),
         ("[2026-01-01] 100% of the disk is used\n", "", "[2026-01-01] 100% of the disk is used"),

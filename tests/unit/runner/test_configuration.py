@@ -57,7 +57,7 @@ def test_a_database_without_the_site_leaves_the_site_alone(pod: Pod, server: Ser
         server.sql(f"DROP {kind} IF EXISTS `{name}`;", database)
     ended = pod.run(*CONFIGURE)
     assert (ended.code, ended.reason) == (64, "DatabaseLost")
-    assert "keeps the connection it has" in ended.message
+    assert "keeps its current connection" in ended.message
     assert made.read_text() == before
 
 

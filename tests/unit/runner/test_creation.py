@@ -119,7 +119,7 @@ def test_a_database_with_data_is_not_touched_when_the_volume_is_new(pod: Pod, se
     server.sql("CREATE TABLE tabInvoice (id INT);", database)
     ended = pod.run(*CREATE)
     assert (ended.code, ended.reason) == (64, "DatabaseNotEmpty")
-    assert "Put the old volume back" in ended.message
+    assert "Restore the volume" in ended.message
     assert server.tables(database) == {"tabInvoice"}
     assert pod.calls() == []
 
@@ -132,8 +132,8 @@ def test_a_site_made_again_under_another_site_name_is_told_the_one_it_has(
     before = server.tables(database)
     ended = pod.run(*(flag.replace(SITE, "store.example.com") for flag in CREATE))
     assert (ended.code, ended.reason) == (64, "DatabaseNotEmpty")
-    assert f"FrappeSite shop of namespace tenant was made with siteName {SITE}" in ended.message
-    assert f"make it again with siteName: {SITE}" in ended.message
+    assert f"FrappeSite shop in namespace tenant was created with siteName {SITE}" in ended.message
+    assert f"create it again with siteName: {SITE}" in ended.message
     assert server.tables(database) == before
     assert pod.run(*CREATE).code == 0, "and with its name it is taken up"
 

@@ -105,7 +105,7 @@ def test_a_report_is_one_json_object(pod: Pod, server: Server) -> None:
     assert report == {
         "ok": True,
         "reason": "Succeeded",
-        "message": "prepare-database is done",
+        "message": "prepare-database has succeeded",
         "blocked": False,
         "database": DATABASE,
     }

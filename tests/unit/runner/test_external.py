@@ -48,7 +48,7 @@ def test_a_privilege_that_lacks_is_named(pod: Pod, server: Server, database: str
     server.sql(f"REVOKE {privilege} ON `{database}`.* FROM '{database}'@'%';")
     ended = pod.run(*CHECK)
     assert (ended.code, ended.reason) == (64, "DatabaseRefused")
-    assert f"lacks {privilege} on" in ended.message
+    assert f"lacks the privilege {privilege} on" in ended.message
 
 
 def test_frappe_15_needs_a_user_named_like_the_database(pod: Pod, server: Server, database: str) -> None:
@@ -93,4 +93,4 @@ def test_mysql_is_refused(pod: Pod) -> None:
     pod.secret("database", host="db", port="3306", database="shop", username="shop", password="pw")
     ended = pod.run(*CHECK)
     assert (ended.code, ended.reason) == (64, "DatabaseRefused")
-    assert "needs MariaDB" in ended.message
+    assert "requires MariaDB" in ended.message

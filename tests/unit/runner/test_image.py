@@ -60,7 +60,7 @@ def test_what_is_published_stays_as_it_is(built: Pod) -> None:
     built.run(*inspect(built))
     (built.bench / "assets" / "assets.json").write_text("changed")
     ended = built.run(*inspect(built))
-    assert "published already" in ended.said
+    assert "already published" in ended.said
     assert published(built) == WHOLE
 
 

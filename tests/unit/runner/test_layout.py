@@ -97,7 +97,7 @@ def test_the_bench_s_own_settings_go_below_ours(pod: Pod) -> None:
     ended = pod.run(*layout(pod, '--common-config={"bench_id": "stolen", "max_file_size": 7}'))
     config = json.loads((pod.view / "common_site_config.json").read_text())
     assert (config["bench_id"], config["max_file_size"]) == ("tenant-shop", 7)
-    assert "commonSiteConfig may not set bench_id" in ended.said
+    assert "commonSiteConfig cannot set bench_id" in ended.said
 
 
 def test_apps_that_the_image_only_names_are_left_out(pod: Pod) -> None:

@@ -92,7 +92,7 @@ def test_without_a_termination_log_the_log_says_it(pod: Pod) -> None:
     said, _ = process.communicate()
     assert process.returncode == 64
     assert "InvalidArguments" in said
-    assert "cannot be left" in said
+    assert "cannot be written" in said
 
 
 def test_what_the_volume_refuses_is_said_with_the_path(pod: Pod) -> None:

@@ -54,7 +54,7 @@ def test_pods_without_room_are_said_with_what_is_missing() -> None:
     said = world.condition("WorkloadsReady", "acme", SITE)
     assert said.reason == "Unschedulable"
     assert "acme-gunicorn: 0 of 1 pods are ready" in said.message
-    assert "1 Insufficient cpu. (it asks for cpu 40" in said.message
+    assert "1 Insufficient cpu. (it requests cpu 40" in said.message
     assert "preemption" not in said.message
     assert not stalled(world, "acme", SITE), "a node may come yet"
     world.run(UNTIL_STALLED)

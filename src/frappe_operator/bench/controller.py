@@ -42,7 +42,7 @@ from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.apply.finalizers import ensure_finalizer
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, generation_changes, owned_by
-from frappe_operator.runtime.status.examine import examine
+from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 
 PRUNE = (CONFIG_MAP, DEPLOYMENT, JOB, SERVICE)
@@ -102,13 +102,15 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         done = await apply(cluster, BENCH, live, steps, prune=PRUNE)
         if served and any(ref.kind is CONFIG_MAP and ref.name == bench.names.nginx for ref in done.written):
             await nudge_proxies(cluster, key)
-        examined = await examine(cluster, live, steps, done.verdicts, report_model.pods_of_job(cluster, key.namespace))
-        verdicts = {**staying, **examined.verdicts}
+        diagnosis = await diagnose(
+            cluster, live, steps, done.verdicts, report_model.pods_of_job(cluster, key.namespace)
+        )
+        verdicts = {**staying, **diagnosis.verdicts}
         await report(cluster, BENCH, live, verdicts, status(bench, seen, verdicts))
         if any(ref.kind is SECRET for ref in done.written):
             # Our own word is no news to us, and what reads the Secret at its start has yet to be told.
             cluster.requeue(BENCH, key)
-        return min((each for each in (again, examined.again) if each is not None), default=None)
+        return min((each for each in (again, diagnosis.requeue_after) if each is not None), default=None)
 
     return Controller(
         BENCH,

@@ -34,7 +34,7 @@ from frappe_operator.model.site import SiteNames, bench_id, is_our_database, job
 from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.apply.finalizers import remove_finalizer
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.status.examine import examine
+from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 
 LOOK_AGAIN_SECONDS = 2.0
@@ -149,8 +149,8 @@ async def _drop(cluster: Cluster, live: Custom, wish: Wish) -> tuple[Verdict, fl
     stage = Stage(DELETED, [], jobs_succeeded(report_model.reports(pods)), once=jobs)
     done = await apply(cluster, SITE, live, [stage], prune=())
     pods_of_job = report_model.pods_of_job(cluster, key.namespace)
-    examined = await examine(cluster, live, [stage], done.verdicts, pods_of_job)
-    return _redis_down(cluster, key.namespace, bench, examined.verdicts[DELETED]), examined.again
+    diagnosis = await diagnose(cluster, live, [stage], done.verdicts, pods_of_job)
+    return _redis_down(cluster, key.namespace, bench, diagnosis.verdicts[DELETED]), diagnosis.requeue_after
 
 
 def _redis_down(cluster: Cluster, namespace: str, bench: Names, verdict: Verdict) -> Verdict:

@@ -30,7 +30,7 @@ from frappe_operator.runtime.apply.finalizers import ensure_finalizer
 from frappe_operator.runtime.client.fetch import Fetch
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, generation_changes
-from frappe_operator.runtime.status.examine import examine
+from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 from frappe_operator.site.answers import ROUTED, again, ask, settled, told
 from frappe_operator.site.cleanup import cleanup
@@ -81,12 +81,14 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         site = resolve(seen)
         steps = stages(site, seen, token)
         done = await apply(cluster, SITE, live, steps, prune=PRUNE)
-        examined = await examine(cluster, live, steps, done.verdicts, report_model.pods_of_job(cluster, key.namespace))
+        diagnosis = await diagnose(
+            cluster, live, steps, done.verdicts, report_model.pods_of_job(cluster, key.namespace)
+        )
         asked = key in prober.doubted or not settled(seen, site)
         prober.doubted.discard(key)
         answers = await ask(cluster, site, seen, fetch) if asked else None
         reached = told(site, done.verdicts[ROUTED], answers, asked)
-        verdicts = {**examined.verdicts, **reached}
+        verdicts = {**diagnosis.verdicts, **reached}
         installed = await installed_apps(cluster, site, seen, verdicts[INSTALLED])
         await report(cluster, SITE, live, verdicts, status(site, verdicts, installed))
         if is_created(seen) and any(ref.kind == SECRET for ref in done.written):
@@ -95,7 +97,7 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         unanswered = answers is not None and any(not each.ok and not each.blocked for each in reached.values())
         if unanswered and not seen.taken:
             return again(seen, cluster.clock())
-        return examined.again or (EARLIER_PODS_SECONDS if seen.earlier_pods else None)
+        return diagnosis.requeue_after or (EARLIER_PODS_SECONDS if seen.earlier_pods else None)
 
     return Controller(
         SITE,

@@ -1,4 +1,4 @@
-"""Events: what `kubectl describe` shows of the past. Nothing depends on them, and they never stand in the way."""
+"""Events, which `kubectl describe` shows. Nothing depends on them: a failure to write one is only logged."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,8 +16,8 @@ log = structlog.get_logger(__name__)
 
 LONGEST_NOTE = 1024
 MOST_AT_ONCE = 20
-"""Events an object may have in a row; after that it gets another one every REFILL_SECONDS. One that flaps must not fill
-the API server's storage."""
+"""How many Events an object may have in a row; then one every REFILL_SECONDS. A flapping object must not fill the API
+server's storage."""
 REFILL_SECONDS = 60.0
 
 
@@ -28,7 +28,7 @@ class EventBudget:
         self._spent: dict[str, tuple[float, float]] = {}
 
     def take(self, uid: str, now: float) -> bool:
-        """Whether one more is allowed. `now` in seconds."""
+        """Whether an object may have one more Event now. `now` in seconds."""
         spent, since = self._spent.get(uid, (0.0, now))
         spent = max(0.0, spent - (now - since) / REFILL_SECONDS)
         if spent + 1 > MOST_AT_ONCE:
@@ -39,22 +39,24 @@ class EventBudget:
         return True
 
 
-async def announce(cluster: Cluster, kind: Kind, owner: Custom, turns: Sequence[Condition]) -> None:
-    """One Event for each condition that has turned."""
-    for turn in turns:
+async def record_events(cluster: Cluster, kind: Kind, owner: Custom, transitions: Sequence[Condition]) -> None:
+    """Creates one Event for each condition that has changed."""
+    for condition in transitions:
         if not cluster.state(EventBudget).take(owner.metadata.uid, cluster.clock()):
             return
         try:
-            await cluster.client.create(event(kind, owner, turn, cluster.clock(), cluster.instance))
+            await cluster.client.create(event(kind, owner, condition, cluster.clock(), cluster.instance))
         except (ApiError, TransportError) as error:
-            log.info("event not written", object=str(owner.metadata.key), reason=turn.reason, error=str(error))
+            log.info(
+                "Event could not be written", object=str(owner.metadata.key), reason=condition.reason, error=str(error)
+            )
 
 
-def event(kind: Kind, owner: Custom, turn: Condition, clock: float, instance: str) -> Manifest:
-    """The Event for one turn of a condition."""
+def event(kind: Kind, owner: Custom, condition: Condition, clock: float, instance: str) -> Manifest:
+    """The Event for one change of a condition."""
     meta = owner.metadata
     time = datetime.fromtimestamp(clock, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    mark = sha256(f"{meta.uid} {turn.type} {turn.status} {turn.reason} {time}".encode()).hexdigest()[:16]
+    mark = sha256(f"{meta.uid} {condition.type} {condition.status} {condition.reason} {time}".encode()).hexdigest()[:16]
     return {
         "apiVersion": EVENT.api_version,
         "kind": EVENT.kind,
@@ -62,10 +64,10 @@ def event(kind: Kind, owner: Custom, turn: Condition, clock: float, instance: st
         "eventTime": time,
         "reportingController": "vyogo.tech/frappe-operator",
         "reportingInstance": instance[:128],
-        "action": turn.type,
-        "reason": turn.reason,
-        "type": "Normal" if turn.status == "True" else "Warning",
-        "note": turn.message[:LONGEST_NOTE],
+        "action": condition.type,
+        "reason": condition.reason,
+        "type": "Normal" if condition.status == "True" else "Warning",
+        "note": condition.message[:LONGEST_NOTE],
         "regarding": {
             "apiVersion": kind.api_version,
             "kind": kind.kind,

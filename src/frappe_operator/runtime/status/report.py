@@ -1,4 +1,4 @@
-"""Tells the truth in `status`, when it is not what status says already, and trouble and readiness as Events."""
+"""Writes the status of an object when it has changed, and Events when a problem or readiness begins or ends."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from frappe_operator.kube.live import Condition, Custom
 from frappe_operator.kube.stage import AS_EXPECTED, UNDER_WAY, Reason, Verdict
 from frappe_operator.runtime.client.errors import NotFound
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.status.events import announce
+from frappe_operator.runtime.status.events import record_events
 
 SUMMARY = (READY, RECONCILING, STALLED)
-"""The computed conditions, which repeat the others."""
+"""The conditions that are computed from all others."""
 
 STATUS_INTERVAL_SECONDS = 10.0
 """The shortest time between a status and the next that differs only in the messages about work in progress: a reader is
@@ -45,15 +45,15 @@ class StatusInterval:
 async def report(
     cluster: Cluster, kind: Kind, owner: Custom, verdicts: Mapping[str, Verdict], extra: Mapping[str, Any]
 ) -> None:
-    """Writes the verdicts as conditions, and `extra` beside them (None removes a field), if that is news.
+    """Writes the verdicts as conditions, and `extra` beside them (None removes a field), if the status changes.
 
-    `owner` is the object the verdicts are about: its generation is the one observed. Raises Conflict when it was
-    deleted and another has its name.
+    `owner`: the object that was reconciled; its generation becomes the observed one. Raises Conflict when it was
+    deleted and another object has its name.
     """
     meta = owner.metadata
-    known = cluster.get(kind, meta.namespace, meta.name)
-    # Our own last write is newer than what the reconcile began with.
-    latest = known if isinstance(known, Custom) and known.metadata.uid == meta.uid else owner
+    cached = cluster.get(kind, meta.namespace, meta.name)
+    # The status that was written last is newer than the one that the reconcile began with.
+    latest = cached if isinstance(cached, Custom) and cached.metadata.uid == meta.uid else owner
     before, previous = latest.told, latest.conditions
     current = conditions(previous, verdicts, meta.generation, cluster.now())
     status = {
@@ -66,34 +66,34 @@ async def report(
     if after == before:
         return
     interval = cluster.state(StatusInterval)
-    if _wordless(after) == _wordless(before) and (seconds := interval.wait(meta.uid, cluster.clock())):
+    if _without_progress(after) == _without_progress(before) and (seconds := interval.wait(meta.uid, cluster.clock())):
         cluster.requeue(kind, meta.key, seconds)
         return
     patch = {"metadata": {"uid": meta.uid}, "status": status}
     try:
         await cluster.patch(kind, meta.namespace, meta.name, patch, subresource="status", writer=(kind, meta.key))
     except NotFound:
-        # Gone while we looked at it: there is nobody to tell.
+        # Deleted meanwhile.
         return
     interval.written(meta.uid, cluster.clock())
-    await announce(cluster, kind, owner, _turns(previous, current))
+    await record_events(cluster, kind, owner, _transitions(previous, current))
 
 
-def _wordless(status: Manifest) -> Manifest:
-    """A status without what is said of things simply on their way: which of several pods is waited for."""
+def _without_progress(status: Manifest) -> Manifest:
+    """A status without the messages of conditions in progress, such as which of several pods is not ready."""
     found = status.get("conditions")
     if not isinstance(found, list):
         return status
-    return {**status, "conditions": [_bare(each) for each in found]}
+    return {**status, "conditions": [_without_message(each) for each in found]}
 
 
-def _bare(condition: Any) -> Any:
-    on_its_way = isinstance(condition, dict) and condition.get("reason") in AS_EXPECTED
-    return {**condition, "reason": "", "message": ""} if on_its_way else condition
+def _without_message(condition: Any) -> Any:
+    in_progress = isinstance(condition, dict) and condition.get("reason") in AS_EXPECTED
+    return {**condition, "reason": "", "message": ""} if in_progress else condition
 
 
 def _merged(before: Any, patch: Any) -> Any:
-    """What a merge patch makes of a value."""
+    """The result of applying a merge patch to a value."""
     if not isinstance(patch, Mapping):
         return patch
     result = dict(before) if isinstance(before, Mapping) else {}
@@ -105,43 +105,45 @@ def _merged(before: Any, patch: Any) -> Any:
     return result
 
 
-def _turns(previous: tuple[Condition, ...], current: list[Condition]) -> list[Condition]:
-    """The conditions that have turned and are worth an Event: one for each cause.
+def _transitions(previous: tuple[Condition, ...], current: list[Condition]) -> list[Condition]:
+    """The changed conditions that are worth an Event, one for each cause.
 
-    Trouble that comes, becomes another, or ends; readiness that comes; readiness that goes by itself, told by the
-    condition that Ready repeats. An edit is none of these, of the object or of another that has work begin here, nor a
-    step on the way, nor what merely follows from something that was told: conditions say so, and since when.
+    These are: a problem that begins, changes or ends; readiness that begins; readiness that ends by itself, reported by
+    the condition that Ready repeats. Not these: work that follows from an edit of this object or another one, a step in
+    progress, and consequences of what has been reported already. Conditions say all that, and since when.
     """
     before = {condition.type: condition for condition in previous}
     now = {condition.type: condition for condition in current}
-    turns = [each for name, each in now.items() if name not in SUMMARY and _is_news(before.get(name), each)]
+    transitions = [
+        each for name, each in now.items() if name not in SUMMARY and _is_problem_change(before.get(name), each)
+    ]
     ready, was = now[READY], before.get(READY)
     if ready.status == "True":
-        # That it is ready says that whatever was in the way is over.
-        turned = was is None or was.status != "True"
-        return [*(each for each in turns if each.status != "True"), *([ready] if turned else [])]
+        # Ready implies that all problems are solved.
+        changed = was is None or was.status != "True"
+        return [*(each for each in transitions if each.status != "True"), *([ready] if changed else [])]
     cause = next((each for name, each in now.items() if name not in SUMMARY and _repeated(each, ready)), None)
-    turned = was is None or (was.status, was.reason) != (ready.status, ready.reason)
-    gone = was is not None and was.status == "True" and was.observed_generation == ready.observed_generation
+    changed = was is None or (was.status, was.reason) != (ready.status, ready.reason)
+    lost = was is not None and was.status == "True" and was.observed_generation == ready.observed_generation
     begins = cause is not None and cause.type in before and before[cause.type].reason == Reason.NOT_NEEDED
-    if cause is None and turned and (_is_trouble(ready) or gone):
-        turns.append(ready)
-    elif cause is not None and gone and not begins and cause.reason not in UNDER_WAY:
-        turns.append(cause)
-    return list({(each.status, each.reason, each.message): each for each in turns}.values())
+    if cause is None and changed and (_is_problem(ready) or lost):
+        transitions.append(ready)
+    elif cause is not None and lost and not begins and cause.reason not in UNDER_WAY:
+        transitions.append(cause)
+    return list({(each.status, each.reason, each.message): each for each in transitions}.values())
 
 
-def _is_news(old: Condition | None, new: Condition) -> bool:
-    """Whether trouble has come, has become another, or has ended."""
+def _is_problem_change(old: Condition | None, new: Condition) -> bool:
+    """Whether a problem has begun, changed or ended."""
     if old is None or (old.status, old.reason) == (new.status, new.reason):
         return False
-    return _is_trouble(old) if new.status == "True" else _is_trouble(new)
+    return _is_problem(old) if new.status == "True" else _is_problem(new)
 
 
 def _repeated(condition: Condition, ready: Condition) -> bool:
-    """Whether it is the condition that Ready repeats."""
+    """Whether this is the condition that Ready repeats."""
     return condition.status != "True" and (condition.reason, condition.message) == (ready.reason, ready.message)
 
 
-def _is_trouble(condition: Condition) -> bool:
+def _is_problem(condition: Condition) -> bool:
     return condition.status != "True" and condition.reason not in AS_EXPECTED

@@ -1,8 +1,8 @@
-"""Why workloads and Jobs do not get on: their pods say it, and who was not allowed to make one.
+"""Finds out why workloads and Jobs are not ready: from the status of their pods, and from refused creations of pods.
 
-Pods of workloads are not watched: they are many, and settled ones say nothing. They are listed while something is not
-up, less often the longer that lasts, and once on the way to Ready, when everything looks up: a container that has just
-been restarted proves nothing yet.
+Pods of workloads are not watched: they are many, and nothing is learned from those that run. They are listed while a
+workload is not available, less often the longer that lasts, and once before the owner becomes Ready: a container that
+has just been restarted proves nothing yet.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,17 +26,19 @@ from frappe_operator.runtime.cluster import Cluster
 log = structlog.get_logger(__name__)
 
 FIRST_SECONDS = 5.0
-"""How long a workload is not up before its pods are looked at: most are up by then."""
-SELDOM_SECONDS = 300.0
-"""The longest pause between two looks at what is still not up."""
+"""How long a workload may be unavailable before its pods are listed: most are available by then."""
+LONGEST_INTERVAL_SECONDS = 300.0
+"""The longest time between two lists of the pods of a workload that stays unavailable."""
 REVISION = "controller-revision-hash"
+"""Label with the template of a StatefulSet's pod."""
 EXPLAINED = (Reason.PODS_NOT_READY, Reason.ROLLING_OUT, Reason.DATABASE_UNAVAILABLE, Reason.JOB_RUNNING)
-"""Reasons of a stage that its pods may tell more about."""
+"""Reasons of a stage that its pods may explain."""
 
 PodsOfJob = Callable[[str], Sequence[Live]]
 """The cached pods of a Job by its name; those that have succeeded need not be among them."""
 
 MOST_FINDINGS = 10_000
+"""How many findings are remembered."""
 
 Subject = tuple[str, str]
 """The UID of an owner, and one of its conditions."""
@@ -44,22 +46,22 @@ Subject = tuple[str, str]
 
 @dataclass
 class Finding:
-    """One look at the workloads of one condition."""
+    """What was found out about the workloads of one condition."""
 
     generations: tuple[object, ...]
-    """Of the workloads: with another template begins another story."""
-    question: tuple[object, ...]
-    """What was looked at; something else is looked at anew."""
+    """UIDs and generations of the workloads: when one changes, the finding starts anew."""
+    observed: tuple[object, ...]
+    """The state that was diagnosed: when it changes, it is diagnosed again."""
     since: float
-    """When the story began, in seconds."""
+    """Since when the workloads have been unavailable, in seconds since 1970."""
     until: float
-    """How long the finding stands."""
+    """Until when the finding is valid, in seconds since 1970."""
     verdict: Verdict | None = None
-    """What was found; None: nothing but what counts say."""
+    """The verdict with its cause; None: no cause was found."""
 
 
 class Findings:
-    """The findings that stand. Forgotten with the process, which costs a list of pods each."""
+    """The valid findings. They are lost with the process, which costs one list of pods each."""
 
     def __init__(self) -> None:
         self._by_subject: dict[Subject, Finding] = {}
@@ -73,16 +75,16 @@ class Findings:
             del self._by_subject[next(iter(self._by_subject))]
 
     def forget(self, subject: Subject) -> None:
-        """There is nothing to find any more."""
+        """Removes the finding of a subject: there is nothing to diagnose any more."""
         self._by_subject.pop(subject, None)
 
 
-class Examined(NamedTuple):
-    """What came of it."""
+class Diagnosis(NamedTuple):
+    """The result of diagnosing all stages."""
 
     verdicts: dict[str, Verdict]
-    again: float | None
-    """Seconds until it is worth a look again."""
+    requeue_after: float | None
+    """Seconds after which the owner should be reconciled again; None: an event will trigger that."""
 
 
 class _Meta(Struct, rename="camel"):
@@ -96,7 +98,7 @@ class _Meta(Struct, rename="camel"):
 
 
 class _Pod(Struct):
-    """A pod as it was listed."""
+    """The parts of a listed pod that are read."""
 
     metadata: _Meta
     status: PodStatus
@@ -110,24 +112,25 @@ class _Child(NamedTuple):
     live: Live
 
 
-async def examine(
+async def diagnose(
     cluster: Cluster, owner: Custom, stages: Sequence[Stage], verdicts: Mapping[str, Verdict], jobs: PodsOfJob
-) -> Examined:
-    """The verdicts, with reasons where workloads or Jobs are not up; and a verdict that is true only because a
-    container has just been restarted made false. Asks nothing of an owner whose workloads are up and that is Ready."""
-    found, again = dict(verdicts), []
+) -> Diagnosis:
+    """The verdicts, with the cause where workloads or Jobs are not ready. A verdict that is true only because a
+    container has just been restarted becomes false. Sends no request for an owner that is Ready and whose workloads are
+    available."""
+    found, due = dict(verdicts), []
     for stage in stages:
         verdict = verdicts[stage.condition]
         children = _children(cluster, stage)
         if not children or found[stage.condition] != verdict:
             continue
-        finding = await _Look(cluster, owner, stage.condition, verdict, jobs).at(children)
+        finding = await _StageDiagnosis(cluster, owner, stage.condition, verdict, jobs).of(children)
         if finding is None:
             continue
         found[stage.condition] = finding.verdict or verdict
         if finding.until < float("inf"):
-            again.append(max(0.0, finding.until - cluster.clock()))
-    return Examined(found, min(again, default=None))
+            due.append(max(0.0, finding.until - cluster.clock()))
+    return Diagnosis(found, min(due, default=None))
 
 
 def _children(cluster: Cluster, stage: Stage) -> list[_Child]:
@@ -139,8 +142,8 @@ def _children(cluster: Cluster, stage: Stage) -> list[_Child]:
     return result
 
 
-class _Look:
-    """One look at the children of one stage."""
+class _StageDiagnosis:
+    """Diagnoses the workloads and Jobs of one stage."""
 
     def __init__(self, cluster: Cluster, owner: Custom, condition: str, verdict: Verdict, jobs: PodsOfJob) -> None:
         self._cluster = cluster
@@ -151,78 +154,78 @@ class _Look:
         self._now = cluster.clock()
         self._findings = cluster.state(Findings)
 
-    async def at(self, children: Sequence[_Child]) -> Finding | None:
-        """What is to be said of them, None when nothing is to be added."""
+    async def of(self, children: Sequence[_Child]) -> Finding | None:
+        """The finding about the children, None when there is nothing to diagnose."""
         subject = self._owner.metadata.uid, self._condition
-        question = self._question(children)
-        if question is None:
+        observed = self._observed(children)
+        if observed is None:
             self._findings.forget(subject)
             return None
         generations = tuple((each.live.metadata.uid, each.live.metadata.generation) for each in children)
         last = self._findings.get(subject)
         since = self._since(children) if last is None else last.since if last.generations == generations else self._now
-        if last is not None and (last.generations, last.question) == (generations, question) and self._now < last.until:
+        if last is not None and (last.generations, last.observed) == (generations, observed) and self._now < last.until:
             return last
-        finding = await self._found(children, Finding(generations, question, since, 0.0))
+        finding = await self._found(children, Finding(generations, observed, since, 0.0))
         self._findings.put(subject, finding)
         return finding
 
-    def _question(self, children: Sequence[_Child]) -> tuple[object, ...] | None:
-        """What is to be found out, None when there is nothing: it changes with what may change the answer."""
+    def _observed(self, children: Sequence[_Child]) -> tuple[object, ...] | None:
+        """The state to diagnose, None when there is nothing: it changes with everything that may change the finding."""
         if self._verdict.ok:
             workloads = [each for each in children if isinstance(each.live, Workload)]
             if not workloads or self._is_ready():
                 return None
-            # A container that fails changes the counts, and with them the version.
-            return "up", *((each.ref.name, _version(each.live)) for each in workloads)
-        down = [each for each in children if not _done(each.live)]
-        if self._verdict.blocked or self._verdict.reason not in EXPLAINED or not down:
+            # A container that fails changes the replica counts, and with them the resourceVersion.
+            return "available", *((each.ref.name, _version(each.live)) for each in workloads)
+        unavailable = [each for each in children if not _is_child_ready(each.live)]
+        if self._verdict.blocked or self._verdict.reason not in EXPLAINED or not unavailable:
             return None
-        return "down", *(self._state(each) for each in down)
+        return "unavailable", *(self._state(each) for each in unavailable)
 
     async def _found(self, children: Sequence[_Child], new: Finding) -> Finding:
         if self._verdict.ok:
             workloads = [each for each in children if isinstance(each.live, Workload)]
-            shaky = [each for pod in await self._pods(workloads) if (each := self._unstable(pod))]
-            new.until = self._now + min((each.again or 0.0 for each in shaky), default=float("inf"))
-            new.verdict = Verdict(False, shaky[0].reason, shaky[0].message) if shaky else None
+            unstable = [each for pod in await self._pods(workloads) if (each := self._of_pod_that_restarts(pod))]
+            new.until = self._now + min((each.again or 0.0 for each in unstable), default=float("inf"))
+            new.verdict = Verdict(False, unstable[0].reason, unstable[0].message) if unstable else None
             return new
         age = self._now - new.since
         if age < FIRST_SECONDS:
             new.until = new.since + FIRST_SECONDS
             return new
-        down = [each for each in children if not _done(each.live)]
-        pods = await self._pods([each for each in down if each.ref.kind != JOB])
-        troubles = {each.ref.name: (each, found) for each in down if (found := await self._trouble(each, pods))}
+        unavailable = [each for each in children if not _is_child_ready(each.live)]
+        pods = await self._pods([each for each in unavailable if each.ref.kind != JOB])
+        troubles = {each.ref.name: (each, found) for each in unavailable if (found := await self._trouble(each, pods))}
         waits = [found.again for _, found in troubles.values() if found.again is not None]
-        if any(each.ref.kind != JOB or not self._jobs(each.ref.name) for each in down):
-            # What becomes of a Job's pods is heard.
-            waits.append(max(FIRST_SECONDS, min(age / 2, SELDOM_SECONDS)))
+        if any(each.ref.kind != JOB or not self._jobs(each.ref.name) for each in unavailable):
+            # The pods of Jobs are watched, those of workloads are not.
+            waits.append(max(FIRST_SECONDS, min(age / 2, LONGEST_INTERVAL_SECONDS)))
         new.until = self._now + min(waits, default=float("inf"))
         worst = trouble.worst(found for _, found in troubles.values())
         if worst is not None:
             child = next(child for child, found in troubles.values() if found is worst)
-            new.verdict = self._told(child, worst)
+            new.verdict = self._verdict_with(child, worst)
         return new
 
     def _state(self, child: _Child) -> object:
-        """What of something that is not up has it looked at at once when it changes."""
+        """The part of an unavailable child whose change is diagnosed at once."""
         if isinstance(child.live, Workload):
             return child.ref.name, child.live.status.replicas
         return child.ref.name, tuple((pod.metadata.name, _version(pod)) for pod in self._jobs(child.ref.name))
 
-    def _told(self, child: _Child, found: Trouble) -> Verdict:
-        name, said = child.ref.name, self._verdict.message
-        if asks := trouble.requested(child.manifest["spec"]["template"], found):
-            found = found._replace(message=f"{found.message} (it asks for {asks})")
-        if isinstance(child.live, Workload) and name not in said:
-            said = pods_missing(child.live)
+    def _verdict_with(self, child: _Child, found: Trouble) -> Verdict:
+        name, summary = child.ref.name, self._verdict.message
+        if requested := trouble.requested(child.manifest["spec"]["template"], found):
+            found = found._replace(message=f"{found.message} (it requests {requested})")
+        if isinstance(child.live, Workload) and name not in summary:
+            summary = pods_missing(child.live)
         if child.ref.kind == JOB:
-            said = f"Job {name} does not run"
-        # That MariaDB has answered before is remembered by its reason.
+            summary = f"Job {name} does not run"
+        # The reason itself records that MariaDB has answered before.
         keeps = self._verdict.reason == Reason.DATABASE_UNAVAILABLE
         return Verdict(
-            False, self._verdict.reason if keeps else found.reason, f"{said}: {found.message}", found.blocked
+            False, self._verdict.reason if keeps else found.reason, f"{summary}: {found.message}", found.blocked
         )
 
     async def _trouble(self, child: _Child, pods: Sequence[_Pod]) -> Trouble | None:
@@ -241,7 +244,7 @@ class _Look:
         return trouble.worst(filter(None, found))
 
     async def _replaced(self, child: _Child, pods: Sequence[_Pod]) -> Trouble | None:
-        """Deletes a pod of an earlier template that never became ready: the StatefulSet would wait for it for ever."""
+        """Deletes a pod of an earlier template that never became ready: its StatefulSet would wait for it for ever."""
         stuck = [pod for pod in pods if _made_by(child, pod) and trouble.never_ready(pod.status)]
         if not stuck or (body := await self._cluster.read(*child.ref)) is None:
             return None
@@ -253,19 +256,19 @@ class _Look:
             if not current or pod.metadata.labels.get(REVISION, current) == current:
                 continue
             name, namespace = pod.metadata.name, child.ref.namespace
-            log.info("pod of an earlier template never became ready: deleted", pod=name, namespace=namespace)
+            log.info("deleting a pod of an earlier template that never became ready", pod=name, namespace=namespace)
             try:
                 version = pod.metadata.resource_version
                 await self._cluster.delete(POD, namespace, name, pod.metadata.uid, version=version)
             except Conflict:
-                # It has changed since it was listed, and may be ready now.
+                # The pod has changed since it was listed, and may be ready now.
                 continue
             message = f"pod {name} of an earlier template never became ready and is replaced"
             return Trouble(Reason.PODS_NOT_READY, message)
         return None
 
     async def _refusal(self, child: _Child) -> Trouble | None:
-        """Why a pod that is missing could not be made."""
+        """Why a missing pod could not be created."""
         ref = child.ref
         if ref.kind == DEPLOYMENT:
             body = await self._cluster.read(*ref)
@@ -287,7 +290,7 @@ class _Look:
         pods = [msgspec.convert(body, _Pod) for body in listed]
         return [pod for pod in pods if pod.metadata.deletion_timestamp is None]
 
-    def _unstable(self, pod: _Pod) -> Trouble | None:
+    def _of_pod_that_restarts(self, pod: _Pod) -> Trouble | None:
         return trouble.unstable(pod.metadata.name, pod.status, self._now)
 
     def _is_ready(self) -> bool:
@@ -298,14 +301,14 @@ class _Look:
         )
 
     def _since(self, children: Sequence[_Child]) -> float:
-        """Since when they are not up: the condition says it, but they may be younger."""
-        said = [each for each in self._owner.conditions if each.type == self._condition and each.status != "True"]
-        times = [each.last_transition_time for each in said] or [self._cluster.now()]
-        times += [each.live.metadata.creation_timestamp for each in children if not _done(each.live)]
+        """Since when the children have been unavailable: since the condition turned false, or since they exist."""
+        false = [each for each in self._owner.conditions if each.type == self._condition and each.status != "True"]
+        times = [each.last_transition_time for each in false] or [self._cluster.now()]
+        times += [each.live.metadata.creation_timestamp for each in children if not _is_child_ready(each.live)]
         return max(trouble.seconds(each, 0.0) for each in times)
 
 
-def _done(live: Live) -> bool:
+def _is_child_ready(live: Live) -> bool:
     return succeeded(live) if isinstance(live, Job) else isinstance(live, Workload) and available(live)
 
 
@@ -323,7 +326,8 @@ def _made_by(child: _Child, pod: _Pod) -> bool:
 
 
 def _any_of(selectors: Sequence[Mapping[str, str]]) -> str:
-    """One label selector for what any of these select, which differ in values only. It may select more."""
+    """One label selector for the objects that any of these selectors select. They may differ in values only, and the
+    result may select more."""
     values: dict[str, dict[str, None]] = {}
     for selector in selectors:
         for name, value in selector.items():

@@ -142,7 +142,7 @@ async def test_a_pod_without_room_is_told_and_gives_way_to_the_corrected_one(ope
     await operated.bench(**HUGE)
     said = (await operated.says("CacheReady", "Unschedulable"))["message"]
     assert "Insufficient cpu" in said
-    assert "it asks for cpu 90000" in said
+    assert "it requests cpu 90000" in said
     await operated.edit(componentResources={"redis": {"requests": {"cpu": "10m"}}})
     await operated.says("CacheReady", "Ready")
 

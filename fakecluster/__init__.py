@@ -7,6 +7,6 @@
 - `faults`: what goes wrong between the operator and the API server. `virtual_time`: time that passes at once.
 - `world`: a `World` is all of these with the operator running in it; `samples`: a bench and a site to begin with.
 
-`tests/world/test_apiserver.py` runs every test of the API server against the real one as well;
+`tests/world/test_apiserver_*.py` runs every test of the API server against the real one as well;
 `tests/world/test_fake_matches_real_server.py` compares the objects of a whole run one by one.
 """

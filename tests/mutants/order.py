@@ -19,7 +19,6 @@ from tests.mutants.mutant import Mutant
 APPLY = "runtime/apply/test_apply.py"
 CREATE_ONCE = "runtime/apply/test_create_once.py"
 OWNERSHIP = "runtime/apply/test_ownership.py"
-SITES = "world/test_sites.py"
 
 MUTANTS = [
     Mutant(
@@ -96,27 +95,27 @@ MUTANTS = [
         "There is no finalizer: a site that is to be deleted with its data is gone before anything is cleaned up.",
         controller.controller,
         without_call("ensure_finalizer"),
-        (f"{SITES}::test_a_site_that_is_to_be_deleted_leaves_nothing",),
+        ("world/test_site_deletion.py::test_a_site_that_is_to_be_deleted_leaves_nothing",),
     ),
     Mutant(
         "finalizer-removed-before-the-cleanup",
         "The finalizer is removed first: a process that dies afterwards leaves the data behind.",
         cleanup.cleanup,
         before_all_else("remove_finalizer"),
-        (f"{SITES}::test_a_site_stays_until_its_data_is_gone",),
+        ("world/test_site_deletion.py::test_a_site_stays_until_its_data_is_gone",),
     ),
     Mutant(
         "database-dropped-under-a-worker",
         "The database is dropped while the site's workers still write: pods are not waited for.",
         cleanup.cleanup,
         always_false("pods _pods"),
-        (f"{SITES}::test_a_database_is_dropped_when_the_last_pod_has_ended_and_not_before",),
+        ("world/test_site_deletion.py::test_a_database_is_dropped_when_the_last_pod_has_ended_and_not_before",),
     ),
     Mutant(
         "bench-deleted-with-its-sites",
         "A deleted bench does not wait for its sites: the files of every tenant go with it.",
         bench_cleanup.cleanup,
         always_false("sites _sites"),
-        (f"{SITES}::test_a_bench_with_sites_stays_until_they_are_gone",),
+        ("world/test_bench_deletion.py::test_a_bench_with_sites_stays_until_they_are_gone",),
     ),
 ]

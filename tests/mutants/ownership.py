@@ -13,7 +13,6 @@ from tests.mutants.changes import (
 from tests.mutants.mutant import Mutant
 
 OWNERSHIP = "runtime/apply/test_ownership.py"
-SITES = "world/test_sites.py"
 
 MUTANTS = [
     Mutant(
@@ -61,7 +60,7 @@ MUTANTS = [
         ),
         (
             f"{OWNERSHIP}::test_what_outlives_its_owner_is_not_taken_from_another",
-            f"{SITES}::test_what_was_there_before_is_neither_taken_nor_changed",
+            "world/test_children.py::test_what_was_there_before_is_neither_taken_nor_changed",
         ),
     ),
     Mutant(
@@ -69,7 +68,7 @@ MUTANTS = [
         "Whatever has the name of a site's Secret or claim is deleted with the site, whoever created it.",
         cleanup._delete_kept,
         always_true("MANAGED_BY CONTROLLED_BY_US SITE_LABEL"),
-        (f"{SITES}::test_what_was_there_before_is_not_deleted_with_the_site_either",),
+        ("world/test_site_deletion.py::test_what_was_there_before_is_not_deleted_with_the_site_either",),
     ),
     Mutant(
         "status-of-another-object",

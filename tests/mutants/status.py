@@ -13,7 +13,6 @@ APPLY = "runtime/apply/test_apply.py"
 CONDITIONS = "unit/kube/test_conditions.py"
 READINESS = "unit/kube/test_readiness.py"
 REPORT = "runtime/status/test_report.py"
-SITES = "world/test_sites.py"
 
 MUTANTS = [
     Mutant(

@@ -11,7 +11,6 @@ from tests.mutants.mutant import Mutant
 
 DOMAIN = "unit/model/test_domain.py"
 SITE = "unit/model/test_site.py"
-SITES = "world/test_sites.py"
 
 MUTANTS = [
     Mutant(
@@ -54,7 +53,7 @@ MUTANTS = [
         "The proxy's map has every host of every site, whichever site it belongs to.",
         bench_observe._upstreams,
         always_true("holder"),
-        (f"{SITES}::test_a_site_that_asks_for_the_host_of_another_loses_its_own_route",),
+        ("world/test_host_conflicts.py::test_a_site_that_asks_for_the_host_of_another_loses_its_own_route",),
     ),
     Mutant(
         "queues-named-after-the-bench",
@@ -64,7 +63,7 @@ MUTANTS = [
             "bench_id(live.metadata.name, live.metadata.uid, recorded_bench_id)",
             "bench_id(bench.owner.name, bench.owner.uid, recorded_bench_id)",
         ),
-        (f"{SITES}::test_two_sites_of_a_bench_have_queues_of_their_own",),
+        ("world/test_redis_queues.py::test_two_sites_of_a_bench_have_queues_of_their_own",),
     ),
     Mutant(
         "long-names-merely-truncated",

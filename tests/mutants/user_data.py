@@ -18,7 +18,6 @@ from tests.mutants.mutant import Mutant
 
 CREATION = "unit/runner/test_creation.py"
 MANIFESTS = "unit/components/test_manifests.py"
-SITES = "world/test_sites.py"
 TROUBLE = "world/test_failing_pods.py"
 
 MUTANTS = [
@@ -27,14 +26,14 @@ MUTANTS = [
         "A site's data is deleted with it unless the spec says otherwise.",
         cleanup.Wish,
         assigned("deletion_policy", '"Delete"'),
-        (f"{SITES}::test_a_site_that_is_kept_is_taken_up_again",),
+        ("world/test_site_deletion.py::test_a_site_that_is_kept_is_taken_up_again",),
     ),
     Mutant(
         "retain-drops-the-database",
         "The deletion policy is ignored: the database is dropped in any case.",
         cleanup.cleanup,
         always_true("deletion_policy Delete"),
-        (f"{SITES}::test_a_site_that_is_kept_is_taken_up_again",),
+        ("world/test_site_deletion.py::test_a_site_that_is_kept_is_taken_up_again",),
     ),
     Mutant(
         "files-owned-by-their-site",
@@ -43,7 +42,7 @@ MUTANTS = [
         calls_instead("kept", "metadata"),
         (
             f"{MANIFESTS}::test_what_holds_data_belongs_to_nobody_whose_end_could_take_it_along",
-            f"{SITES}::test_a_site_that_is_kept_is_taken_up_again",
+            "world/test_site_deletion.py::test_a_site_that_is_kept_is_taken_up_again",
         ),
     ),
     Mutant(
@@ -51,7 +50,7 @@ MUTANTS = [
         "A lost Secret of Administrator is generated again with a password that opens nothing.",
         generated.admin,
         always_false("is_created"),
-        (f"{SITES}::test_a_lost_admin_secret_is_not_made_again",),
+        ("world/test_passwords.py::test_a_lost_admin_secret_is_not_made_again",),
     ),
     Mutant(
         "older-release-rolled-out",

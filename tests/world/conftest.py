@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from fakecluster.world import OPEN_WORLDS
+from tests.world.either_server import server
+
+__all__ = ["server"]
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from fakecluster.world import settle, without_volatile
 from frappe_operator.kube.kinds import NAMESPACE, PVC, Manifest, ref_of
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
-from tests.world.test_apiserver import APPLY, Server
+from tests.world.either_server import APPLY, Server
 
 pytestmark = pytest.mark.cluster
 SPACE = "faithful"

@@ -5,10 +5,19 @@ import json
 import pytest
 
 from fakecluster.controllers.kubelet import image_digest
-from fakecluster.frappe import VERSIONS
+from fakecluster.frappe import VERSIONS, Effect
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import World, settle
-from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, DEPLOYMENT, JOB, POD, SITE, Manifest, Ref
+from frappe_operator.kube.kinds import (
+    BENCH,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    JOB,
+    POD,
+    SITE,
+    Manifest,
+    Ref,
+)
 
 REPOSITORY = "registry.example.com/erp"
 OLD, NEW = {**VERSIONS, "frappe": "15.51.1"}, {**VERSIONS, "frappe": "15.102.0"}
@@ -191,3 +200,76 @@ def test_an_app_that_the_spec_names_no_more_is_still_said_to_be_installed() -> N
     world.edit(SITE, "acme", {"metadata": {"annotations": {"somebody": "was here"}}})
     world.quiet(300)
     assert [each.verb for each in world.server.requests[asked:] if each.verb != "watch"] == []
+
+
+def test_an_image_job_whose_word_was_lost_is_made_again_but_not_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = a_world()
+    said = world.frappe.inspect_image
+    silent = [2]
+
+    def inspect_image(pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        silent[0] -= 1
+        return said(pod, flags) if silent[0] < 0 else (True, "", {})
+
+    monkeypatch.setattr(world.frappe, "inspect_image", inspect_image)
+    settle(world, 120)
+    assert world.condition("Ready", "forge", BENCH).ok
+    assert [write.ref.kind for write in world.writes if write.verb == "delete"] == [JOB, JOB]
+
+
+def test_after_each_change_of_image_pages_name_the_assets_of_the_one_that_runs() -> None:
+    world = a_world(a_bench(), a_site("acme"), a_site("bolt"))
+    settle(world)
+    assert world.frappe.page("acme").partition("@")[0].endswith("version-15")
+    for version in ("version-15-b", "version-15-c"):
+        world.edit(BENCH, "forge", {"spec": {"frappeVersion": version}})
+        settle(world)
+        for name in ("acme", "bolt"):
+            assert world.condition("Ready", name, SITE).ok
+            assert world.frappe.page(name).partition("@")[0].endswith(version)
+        assert len(world.all(JOB, "acme-assets-*")) == 1, "that of the image before is gone"
+        world.quiet(600)
+
+
+def test_what_a_pod_of_the_earlier_image_caches_while_it_ends_does_not_stay() -> None:
+    world = a_world()
+    settle(world)
+    earlier = world.frappe.page("acme")
+    world.kubelet.slow = {"acme-worker-long-*"}
+    world.edit(BENCH, "forge", {"spec": {"frappeVersion": "version-15-b"}})
+    world.run(600)
+    assert world.condition("Ready", "acme", SITE).ok, "a worker may take half an hour to finish its job"
+    assert world.frappe.page("acme").partition("@")[0].endswith("version-15-b")
+    world.frappe.caches_assets(earlier)
+    since = ready_since(world)
+    world.kubelet.slow = set()
+    world.changed()
+    settle(world)
+    assert ready_since(world) == since
+    assert world.frappe.page("acme").partition("@")[0].endswith("version-15-b")
+
+
+def ready_since(world: World) -> str:
+    """When acme became Ready."""
+    site = world.get(SITE, "acme")
+    assert site is not None
+    (ready,) = [each for each in site["status"]["conditions"] if each["type"] == "Ready" and each["status"] == "True"]
+    return str(ready["lastTransitionTime"])
+
+
+def test_a_new_image_is_looked_into_and_rolled_out() -> None:
+    world = a_world()
+    settle(world)
+    world.edit(BENCH, "forge", {"spec": {"imageConfig": {"repository": "example.com/erp", "tag": "v15.60.0"}}})
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok
+    images = {
+        container["image"]
+        for pod in world.all(POD, "acme-*")
+        if pod["status"]["phase"] == "Running"
+        for container in pod["spec"]["containers"]
+    }
+    assert images == {f"example.com/erp:v15.60.0@{image_digest('example.com/erp:v15.60.0')}"}
+    assert len(world.all(JOB, "forge-image-*")) == 1
+    assert world.frappe.ledger.count(Effect("created site", "acme.example.com")) == 1
+    world.quiet(600)

@@ -1,4 +1,4 @@
-"""What no rule of the API server can see is told before anything is made."""
+"""Specs that the schema of the API server accepts and the operator refuses, before it creates anything."""
 
 import pytest
 

@@ -79,7 +79,7 @@ class Process:
 
     def until_synced(self) -> None:
         """Waits until every watch has listed what exists."""
-        self.until(lambda: bool(self.log_lines('"everything is known"')), "everything to be known", 0.05)
+        self.until(lambda: bool(self.log_lines('"caches are complete"')), "everything to be known", 0.05)
 
     def until_settled(self, **objects: int) -> None:
         """Waits for so many reconciles of each kind, and then until no key was queued or running for a while."""

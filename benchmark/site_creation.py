@@ -66,7 +66,7 @@ def benches() -> list[Measured]:
     with real() as cluster, tempfile.TemporaryDirectory() as folder:
         options = "--namespace=frappe-operator"
         with operator(cluster.operator, Path(folder) / "log", options, core=None) as process:
-            process.until(lambda: bool(process.log_lines('"leader"')), "it to be the leader")
+            process.until(lambda: bool(process.log_lines('"became the leader"')), "it to be the leader")
             cluster.create([namespace("orchard")])
             wanted = [_in("orchard", a_bench(BENCH_OF.format(number))) for number in range(BENCHES)]
             began, cpu = time.time(), process.usage.cpu

@@ -120,9 +120,9 @@ async def test_it_does_its_work_and_says_how_it_is(processes: Processes) -> None
 
 async def test_told_to_go_it_hands_over_at_once(processes: Processes) -> None:
     one = await processes.start()
-    await one.says('"leader"')
+    await one.says('"became the leader"')
     two = await processes.start()
-    await two.says("everything is known")
+    await two.says("caches are complete")
     await asyncio.sleep(2)
     processes.add_bench("harbour")
     await one.says("reconciled")
@@ -136,9 +136,9 @@ async def test_told_to_go_it_hands_over_at_once(processes: Processes) -> None:
 
 async def test_killed_it_is_replaced_in_time(processes: Processes) -> None:
     one = await processes.start()
-    await one.says('"leader"')
+    await one.says('"became the leader"')
     two = await processes.start()
-    await two.says("everything is known")
+    await two.says("caches are complete")
     processes.add_bench("harbour")
     await one.says("reconciled")
     began = time.monotonic()

@@ -7,7 +7,7 @@ import pytest
 
 from frappe_operator.runtime.process.engine import Engine
 from frappe_operator.runtime.process.leader import Leader
-from frappe_operator.runtime.process.operator import _until_told
+from frappe_operator.runtime.process.operator import _run_until_stopped
 
 
 class Working:
@@ -41,7 +41,7 @@ class Electing:
 
 def until_told(engine: Working, leader: Electing) -> int:
     async def run() -> int:
-        return await _until_told(cast(Engine, engine), cast(Leader, leader))
+        return await _run_until_stopped(cast(Engine, engine), cast(Leader, leader))
 
     return asyncio.run(run())
 

@@ -25,11 +25,11 @@ from frappe_operator.runtime.queue.step_scheduler import StepScheduler
 log = structlog.get_logger(__name__)
 
 WORKERS = 32
-"""Objects of one kind that are looked at at once."""
+"""How many objects of one kind are reconciled concurrently."""
 
 
 class Engine:
-    """The operator without its process: no signals, no leader, no HTTP of its own."""
+    """The operator without what belongs to its process: signals, leader election and HTTP endpoints."""
 
     def __init__(
         self,
@@ -44,8 +44,8 @@ class Engine:
         jitter: Callable[[], float] = random.random,
         metrics: Metrics | None = None,
     ) -> None:
-        """`namespaces`: the only ones that are seen; empty: all. `strict`: unknown fields are refused.
-        `clock`: seconds since 1970, for what is written down; pauses are measured by the event loop's."""
+        """`namespaces`: the only ones that are watched; empty: all. `strict`: the API server refuses unknown fields.
+        `clock`: seconds since 1970, for times that are written; intervals are measured by the event loop."""
         self.metrics = metrics or Metrics()
         self.controllers = controllers
         self._workers = workers
@@ -65,43 +65,43 @@ class Engine:
         )
         self.informers = [informer for each in self.cache.kinds.values() for informer in self._informers(each)]
         self.synced = asyncio.Event()
-        """Set once everything is known."""
-        self._done = asyncio.Event()
-        """Set each time a key is done."""
+        """Set once all caches are complete."""
+        self._reconciled = asyncio.Event()
+        """Set each time a reconcile has ended."""
 
     async def run(self, leading: asyncio.Event) -> None:
-        """Knows the cluster from now on, and works on it once `leading` is set. Ends by being cancelled."""
+        """Fills the caches, and reconciles once `leading` is set. Ends by being cancelled."""
         async with asyncio.TaskGroup() as tasks:
             own = {controller.kind for controller in self.controllers}
-            # Owners before children: what a child belongs to is known when it comes.
-            for first in (True, False):
-                turn = [each for each in self.informers if (each.store.kind in own) is first]
-                for informer in turn:
+            # Owners before children: the owner of a child is cached when the child is.
+            for owners in (True, False):
+                informers = [each for each in self.informers if (each.store.kind in own) is owners]
+                for informer in informers:
                     tasks.create_task(informer.run())
-                for informer in turn:
+                for informer in informers:
                     # A kind that is not installed must not keep the others from being cached.
                     await informer.answered.wait()
             for informer in self.informers:
                 await informer.synced.wait()
             self.synced.set()
-            log.info("everything is known", objects=sum(len(store) for store in self.cache.stores.values()))
+            log.info("caches are complete", objects=sum(len(store) for store in self.cache.stores.values()))
             await leading.wait()
             self._begin(tasks)
 
     async def drain(self, seconds: float) -> None:
-        """Takes no more keys, and waits so long at most for those being worked on."""
+        """Starts no more reconciles, and waits for those under way for so many seconds at most."""
         for queue in self.queues.values():
             queue.close()
         try:
             async with asyncio.timeout(seconds):
                 while any(queue.running for queue in self.queues.values()):
-                    self._done.clear()
-                    await self._done.wait()
+                    self._reconciled.clear()
+                    await self._reconciled.wait()
         except TimeoutError:
-            log.info("work left unfinished", keys=sum(queue.running for queue in self.queues.values()))
+            log.info("reconciles were not finished in time", keys=sum(queue.running for queue in self.queues.values()))
 
     def measure(self) -> None:
-        """Brings the metrics up to date that are not counted as things happen."""
+        """Updates the gauges: metrics that are not counted when something happens."""
         now = asyncio.get_running_loop().time()
         for informer in self.informers:
             self.metrics.watch_age.labels(informer.kind, informer.namespace).set(now - informer.last_activity)
@@ -137,7 +137,7 @@ class Engine:
                     await self._reconcile(controller, queue, key)
             finally:
                 queue.done(key)
-                self._done.set()
+                self._reconciled.set()
 
     async def _reconcile(self, controller: Controller, queue: Queue, key: Key) -> None:
         began = asyncio.get_running_loop().time()
@@ -147,7 +147,7 @@ class Engine:
     def _informers(self, each: CachedKind) -> list[Informer]:
         store, decoder, namespaces = self.cache.stores[each.kind], self.cache.decoders[each.kind], self.cache.namespaces
         scoped = namespaces if each.kind.namespaced and namespaces else ("",)
-        # Whoever may see some namespaces only may not see what is in none.
+        # Permissions in some namespaces only do not include kinds that are in none.
         optional = each.optional or (bool(namespaces) and not each.kind.namespaced)
         return [
             Informer(

@@ -1,4 +1,4 @@
-"""What others may ask of the process: is it alive, is it ready, and its metrics."""
+"""The HTTP endpoints of the process: liveness, readiness and metrics."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from frappe_operator.runtime.process.engine import Engine
 
 SILENT_AFTER_SECONDS = 120.0
-"""A watch not heard of for so long: what is known may not be true any more."""
+"""After so long without a byte on a watch the cache may be outdated."""
 
 
 class Health(AbstractAsyncContextManager["Health"]):
-    """Answers `/healthz`, `/readyz` and `/metrics` on one address, inside `async with`."""
+    """Serves `/healthz`, `/readyz` and `/metrics` on one address, inside `async with`."""
 
     def __init__(self, engine: Engine, address: str, port: int, measure: Callable[[], None]) -> None:
-        """`measure` brings gauges up to date before they are read."""
+        """`measure` updates the gauges before they are read."""
         self._engine = engine
         self._address = address
         self._port = port
@@ -27,7 +27,7 @@ class Health(AbstractAsyncContextManager["Health"]):
 
     @property
     def port(self) -> int:
-        """The port it listens on, which it chose itself when it was given 0."""
+        """The port that is listened on; with port 0 the system has chosen it."""
         assert self._runner is not None
         return int(self._runner.addresses[0][1])
 
@@ -48,7 +48,7 @@ class Health(AbstractAsyncContextManager["Health"]):
         await self._runner.cleanup()
 
     async def _alive(self, _: web.Request) -> web.Response:
-        # Answering at all shows that the event loop turns. An API server that is away is no reason to start again.
+        # An answer shows that the event loop runs. An unreachable API server is no reason for a restart.
         return web.Response(text="ok\n")
 
     async def _ready(self, _: web.Request) -> web.Response:

@@ -1,7 +1,7 @@
-"""Who works and who stands by: one Lease, held by one process at a time.
+"""Leader election: one Lease, held by one process at a time.
 
-Nobody believes another's clock. A candidate watches the Lease, and takes it when it has not changed for as long as it
-is good for, by the candidate's own clock. The holder stops writing a good while before anyone can think so.
+No process trusts the clock of another. A candidate watches the Lease, and takes it when it has not changed for as long
+as it is valid, by the candidate's own clock. The holder stops writing well before any candidate can conclude that.
 """
 
 import asyncio
@@ -22,18 +22,19 @@ from frappe_operator.runtime.client.transport import Headers, Query, Response, S
 log = structlog.get_logger(__name__)
 
 LEASE_SECONDS = 5
-"""How long the Lease is good for after it was last renewed."""
+"""How long the Lease is valid after it was last renewed."""
 SAFE_SECONDS = 4.0
-"""How long its holder relies on it."""
+"""How long after its last renewal the holder still writes."""
 RENEW_SECONDS = 1.5
-PATIENCE_SECONDS = 2.0
-"""How long a candidate waits for an answer before it asks again."""
+"""How often the holder renews the Lease."""
+REQUEST_SECONDS = 2.0
+"""How long a candidate waits for an answer before it sends another request."""
 TRY_SECONDS = 0.5
-"""How often a candidate looks."""
+"""How often a candidate reads the Lease."""
 
 
 class NotLeading(TransportError):
-    """A write that was not sent: another process may be working by now."""
+    """A write was not sent, because another process may be the leader by now."""
 
 
 class _LeaseMeta(Struct, rename="camel"):
@@ -56,7 +57,8 @@ class Leader:
     """A candidate for the Lease, and its holder while it can be."""
 
     def __init__(self, client: Client, namespace: str, name: str, identity: str, *, clock: Callable[[], float]) -> None:
-        """`identity` must be different for every process that ever runs. `clock`: seconds since 1970, for people."""
+        """`identity` must be different for every process that ever runs. `clock`: seconds since 1970, written into the
+        Lease for people."""
         self._client = client
         self._namespace = namespace
         self._name = name
@@ -68,28 +70,28 @@ class Leader:
         self.leading = asyncio.Event()
 
     def may_write(self) -> bool:
-        """Whether nobody else can be the leader yet."""
+        """Whether no other process can be the leader yet."""
         return asyncio.get_running_loop().time() < self._safe_until
 
     async def run(self) -> None:
-        """Becomes the leader, sooner or later, and stays it for as long as possible. Returns when that is over."""
+        """Tries to become the leader, and then to stay it. Returns when this process is not the leader any more."""
         while not self.leading.is_set():
             pause = TRY_SECONDS
             try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
+                async with asyncio.timeout(REQUEST_SECONDS):
                     await self._try_to_take()
             except (ApiError, TransportError, TimeoutError) as error:
-                log.info("lease not reached", error=str(error) or type(error).__name__)
+                log.info("cannot read or take the Lease; retrying", error=str(error) or type(error).__name__)
                 pause = max(pause, (error.retry_after or 0.0) if isinstance(error, ApiError) else 0.0)
             if not self.leading.is_set():
                 await asyncio.sleep(pause)
         await self._hold()
         self.leading.clear()
         self._safe_until = 0.0
-        log.error("no longer the leader", lease=self._name)
+        log.error("not the leader any more", lease=self._name)
 
     async def release(self) -> None:
-        """Lets the next one begin at once."""
+        """Releases the Lease, so that another process can become the leader at once."""
         if not self.leading.is_set():
             return
         self.leading.clear()
@@ -98,23 +100,23 @@ class Leader:
         try:
             await self._write_if_ours(self._observed, spec)
         except (ApiError, TransportError) as error:
-            log.info("lease not released, it runs out by itself", error=str(error))
+            log.info("Lease was not released; it expires by itself", error=str(error))
 
     async def _try_to_take(self) -> None:
         lease = await self._read()
         now = asyncio.get_running_loop().time()
         if lease is None:
-            # Deleted by hand: whoever held it may not have noticed yet.
+            # Deleted by somebody: its holder may not have noticed yet.
             if self._observed is None or now - self._observed_at >= LEASE_SECONDS:
-                self._took(now, await self._make())
+                self._became_leader(now, await self._create())
             return
         if self._observed is None or self._observed.metadata.resource_version != lease.metadata.resource_version:
             self._observed, self._observed_at = lease, now
         spec = lease.spec
-        good_for = spec.lease_duration_seconds or LEASE_SECONDS
-        # Our own name there is ours: an earlier answer was lost.
+        valid_for = spec.lease_duration_seconds or LEASE_SECONDS
+        # With the own identity in it the Lease is held: an earlier answer was lost.
         another = spec.holder_identity not in (None, "", self._identity)
-        if another and now - self._observed_at < good_for:
+        if another and now - self._observed_at < valid_for:
             return
         taken = {
             "holderIdentity": self._identity,
@@ -124,19 +126,19 @@ class Leader:
             "leaseTransitions": (spec.lease_transitions or 0) + 1,
         }
         try:
-            self._took(now, await self._write(lease, taken))
+            self._became_leader(now, await self._write(lease, taken))
         except Conflict:
-            # Another one was quicker.
+            # Another process was faster.
             return
 
-    def _took(self, asked_at: float, lease: _Lease) -> None:
+    def _became_leader(self, asked_at: float, lease: _Lease) -> None:
         self._observed = lease
         self._safe_until = asked_at + SAFE_SECONDS
         self.leading.set()
-        log.info("leader", lease=self._name, identity=self._identity)
+        log.info("became the leader", lease=self._name, identity=self._identity)
 
     async def _hold(self) -> None:
-        """Renews until that has not worked for too long, or somebody else has the Lease."""
+        """Renews the Lease until that has failed for too long, or another process holds it."""
         loop = asyncio.get_running_loop()
         pause = RENEW_SECONDS
         while self.may_write():
@@ -147,19 +149,19 @@ class Leader:
                     if not await self._write_if_ours(self._observed, {"renewTime": self._now()}):
                         return
             except (ApiError, TransportError, TimeoutError) as error:
-                log.warning("lease not renewed", error=str(error) or type(error).__name__)
+                log.warning("Lease was not renewed; retrying", error=str(error) or type(error).__name__)
                 pause = TRY_SECONDS
             else:
                 self._safe_until = asked_at + SAFE_SECONDS
 
-    async def _write_if_ours(self, known: _Lease | None, spec: dict[str, Any]) -> bool:
-        """Writes while the Lease says that we hold it; whether it does."""
+    async def _write_if_ours(self, cached: _Lease | None, spec: dict[str, Any]) -> bool:
+        """Writes the Lease if this process holds it. Returns whether it does."""
         try:
-            if known is not None:
-                self._observed = await self._write(known, spec)
+            if cached is not None:
+                self._observed = await self._write(cached, spec)
                 return True
         except (Conflict, NotFound):
-            # Somebody touched it, perhaps a person, perhaps ourselves in an answer that was lost.
+            # Somebody has changed it: a person, or this process with a write whose answer was lost.
             self._observed = None
         lease = await self._read()
         if lease is None or lease.spec.holder_identity != self._identity:
@@ -173,7 +175,7 @@ class Leader:
         except NotFound:
             return None
 
-    async def _make(self) -> _Lease:
+    async def _create(self) -> _Lease:
         lease: Manifest = {
             "apiVersion": LEASE.api_version,
             "kind": LEASE.kind,
@@ -204,7 +206,8 @@ def _decoded(body: bytes) -> _Lease:
 
 
 class Fence:
-    """A Transport that sends no write while `may_write` says no: a leader that was, and does not know it yet."""
+    """A Transport that sends no write while `may_write` is false: this process may have lost the Lease without noticing
+    it yet."""
 
     def __init__(self, inner: Transport, may_write: Callable[[], bool]) -> None:
         self._inner = inner
@@ -221,7 +224,7 @@ class Fence:
         timeout: float,  # noqa: ASYNC109 - see Transport
     ) -> Response:
         if method != "GET" and not self._may_write():
-            raise NotLeading("not the leader any more")
+            raise NotLeading("this process is not the leader any more")
         return await self._inner.request(method, path, query=query, headers=headers, body=body, timeout=timeout)
 
     def stream(

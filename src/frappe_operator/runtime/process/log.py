@@ -1,4 +1,4 @@
-"""How the process logs: one line an event on standard error, as JSON for machines or plainly for people."""
+"""Logging: one line per event on standard error, as JSON for programs or as text for people."""
 
 import logging
 import sys
@@ -15,7 +15,7 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.Except
 
 
 def configure(form: Format, level: Level) -> None:
-    """Sets up logging for the whole process, the libraries' own included."""
+    """Configures logging for the whole process, that of libraries included."""
     number = getattr(logging, level.upper())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -35,7 +35,7 @@ def configure(form: Format, level: Level) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # Of libraries only what is wrong: aiohttp and asyncio tell the rest to nobody in particular.
+    # Only warnings and errors of libraries: the rest of what aiohttp and asyncio log is of no use to an administrator.
     logging.basicConfig(
         stream=sys.stderr, level=max(number, logging.WARNING), format="%(levelname)s %(name)s: %(message)s"
     )

@@ -1,4 +1,4 @@
-"""What Prometheus can ask of the operator. Every name, with its unit, stands here."""
+"""The metrics of the operator for Prometheus. Every name, with its unit, is defined here."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -8,13 +8,13 @@ SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0)
 
 
 class Metrics:
-    """The operator's own metrics, in a registry of their own."""
+    """The metrics of one operator process, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "frappe_operator_requests",
-            "Requests to the API server by verb, kind and HTTP status; 0: the network failed.",
+            "Requests to the API server by verb, kind and HTTP status; 0: there was no answer.",
             ["verb", "kind", "status"],
             registry=self.registry,
         )
@@ -33,28 +33,28 @@ class Metrics:
         )
         self.watch_age = Gauge(
             "frappe_operator_watch_age_seconds",
-            "Seconds since the API server was last heard on a watch; over 60 is a fault.",
+            "Seconds since the last byte from the API server on a watch; more than 60 is a fault.",
             ["kind", "namespace"],
             registry=self.registry,
         )
-        self.objects = Gauge("frappe_operator_objects", "Objects known.", ["kind"], registry=self.registry)
+        self.objects = Gauge("frappe_operator_objects", "Cached objects.", ["kind"], registry=self.registry)
         self.broken = Gauge(
             "frappe_operator_broken_objects_total",
-            "Objects met that could not be read.",
+            "Objects that could not be decoded.",
             ["kind", "namespace"],
             registry=self.registry,
         )
         self.leading = Gauge("frappe_operator_leading", "1 while this process is the leader.", registry=self.registry)
-        self._told: dict[tuple[str, Kind, int], Counter] = {}
+        self._counters: dict[tuple[str, Kind, int], Counter] = {}
 
     def request(self, verb: str, kind: Kind, status: int) -> None:
-        """One answer of the API server."""
-        counter = self._told.get((verb, kind, status))
+        """Counts one answer of the API server."""
+        counter = self._counters.get((verb, kind, status))
         if counter is None:
             counter = self._requests.labels(verb, kind.kind, str(status))
-            self._told[verb, kind, status] = counter
+            self._counters[verb, kind, status] = counter
         counter.inc()
 
     def reconciled(self, kind: Kind, outcome: str, seconds: float) -> None:
-        """One reconcile has ended."""
+        """Records a reconcile that has ended."""
         self._reconciles.labels(kind.kind, outcome).observe(seconds)

@@ -1,4 +1,4 @@
-"""How the operator's process runs. What benches are made of is decided elsewhere."""
+"""The settings of the operator process."""
 
 from msgspec import Struct
 
@@ -7,21 +7,21 @@ from frappe_operator.runtime.process.log import Format, Level
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """Everything that can be set about the process."""
+    """Everything that can be configured about the process."""
 
     kubeconfig: str = ""
     """Path of a kubeconfig; empty: `$KUBECONFIG`, the pod's service account, or `~/.kube/config`."""
     namespaces: tuple[str, ...] = ()
-    """The only namespaces that are seen and worked on; empty: all."""
+    """The only namespaces that are watched; empty: all."""
     lease_namespace: str = ""
-    """Where the Lease is; empty: the namespace of the service account or of the kubeconfig's context."""
+    """The namespace of the Lease; empty: that of the service account or of the kubeconfig's context."""
     lease_name: str = "frappe-operator"
-    """Processes with the same Lease take turns: one works, the others stand by."""
+    """The name of the Lease. Of the processes with the same Lease one is the leader, and the others stand by."""
     health_address: str = "127.0.0.1"
     """The address for `/healthz`, `/readyz` and `/metrics`. In a pod: `0.0.0.0` or `::`."""
     health_port: int = 8081
-    """Their port; 0: any that is free."""
+    """The port of these endpoints; 0: any free port."""
     log_format: Format = "json"
     log_level: Level = "info"
     workers: int = WORKERS
-    """Objects of one kind that are looked at at once."""
+    """How many objects of one kind are reconciled concurrently."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from benchmark.synthetic_objects import Copy
 from fakecluster.apiserver.store import Change, SerializedRecord, Store
-from frappe_operator.kube.kinds import DEPLOYMENT, Manifest
+from frappe_operator.kube.kinds import DEPLOYMENT
+from frappe_operator.kube.objects import Manifest
 
 BATCH = 1000
 SPEC_EVERY = 20

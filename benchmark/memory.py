@@ -7,7 +7,8 @@ from typing import Any
 
 from benchmark.machine import Usage
 from benchmark.operator_process import controllers
-from frappe_operator.kube.kinds import SITE, Key
+from frappe_operator.api.kinds import SITE
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import Access
 from frappe_operator.runtime.cluster import Cluster

@@ -12,7 +12,8 @@ from benchmark.figures import Measured
 from fakecluster.controllers.volumes import storage_class
 from fakecluster.world import World, settle
 from frappe_operator.api import crd
-from frappe_operator.kube.kinds import BENCH, SITE, Manifest
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.objects import Manifest
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
 OWN = {kind.kind: kind for kind in (BENCH, SITE)}

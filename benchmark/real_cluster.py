@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from benchmark.machine import Usage
 from demo import STAGES
-from frappe_operator.kube.kinds import NAMESPACE, Manifest
+from frappe_operator.kube.kinds import NAMESPACE
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find

@@ -27,22 +27,10 @@ from fakecluster.apiserver.requests import ApiRequest
 from fakecluster.apiserver.server import JSON, ApiServer, WriteRequest
 from fakecluster.apiserver.verbs import Api
 from frappe_operator.api import crd
+from frappe_operator.api.kinds import ALL, BENCH, SITE
 from frappe_operator.components.nginx import PORT
-from frappe_operator.kube.kinds import (
-    ALL,
-    BENCH,
-    DEPLOYMENT,
-    EVENT,
-    LEASE,
-    NAMESPACE,
-    POD,
-    SITE,
-    STORAGE_CLASS,
-    Key,
-    Kind,
-    Manifest,
-    Ref,
-)
+from frappe_operator.kube.kinds import DEPLOYMENT, EVENT, LEASE, NAMESPACE, POD, STORAGE_CLASS, Kind, Ref
+from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.runtime.client.transport import Response
 
 BATCH = 64

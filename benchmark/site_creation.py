@@ -27,11 +27,14 @@ from benchmark.real_cluster import Real, namespace, real
 from benchmark.templates import BENCH_OF, NAMESPACE_OF, SITE_OF
 from fakecluster.apiserver.requests import parse_request
 from fakecluster.samples import a_bench, a_site
+from frappe_operator.api import kinds as api_kinds
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import BENCH, DEPLOYMENT, EVENT, JOB, SITE, Manifest
+from frappe_operator.kube.kinds import DEPLOYMENT, EVENT, JOB
 from frappe_operator.kube.live import CONTROLLED_BY_US, Job, Live, Workload
 from frappe_operator.kube.names import MANAGED_BY
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import available, succeeded
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.client import Client
@@ -381,7 +384,7 @@ def _turned(statuses: Iterable[Manifest]) -> int:
 
 
 def _written(record: Record) -> str:
-    asked = parse_request(kinds.ALL.values(), record.method, record.path, record.query, record.headers, record.body)
+    asked = parse_request(api_kinds.ALL.values(), record.method, record.path, record.query, record.headers, record.body)
     assert asked is not None
     if asked.kind in CHILDREN and record.status == 201:
         return f"create-child {asked.kind.kind}"

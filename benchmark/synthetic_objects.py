@@ -8,7 +8,9 @@ from typing import NamedTuple
 from benchmark.synthetic_server import SITES_PER_BENCH
 from benchmark.templates import NAMESPACE_OF, Place, Template
 from fakecluster.apiserver.store import SerializedRecord, Store
-from frappe_operator.kube.kinds import ALL, DEPLOYMENT, NAMESPACE, SITE, STORAGE_CLASS, Kind, Manifest, Ref
+from frappe_operator.api.kinds import ALL, SITE
+from frappe_operator.kube.kinds import DEPLOYMENT, NAMESPACE, STORAGE_CLASS, Kind, Ref
+from frappe_operator.kube.objects import Manifest
 
 FIRST_VERSION = 100_000_000
 """Of everything that is written later; copies have smaller ones."""

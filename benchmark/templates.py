@@ -15,10 +15,12 @@ import orjson
 
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import World, settle
-from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, POD, SECRET, SERVICE, SITE, STORAGE_CLASS, Kind, Manifest
+from frappe_operator.api.kinds import ALL, BENCH, SITE
+from frappe_operator.api.labels import BENCH_LABEL, SITE_LABEL
+from frappe_operator.kube.kinds import CONFIG_MAP, EVENT, LEASE, NAMESPACE, POD, SECRET, SERVICE, STORAGE_CLASS, Kind
 from frappe_operator.kube.live import CONTROLLED_BY_US
-from frappe_operator.kube.names import BENCH_LABEL, JOB_LABEL, MANAGED_BY, SITE_LABEL, digest
+from frappe_operator.kube.names import JOB_LABEL, MANAGED_BY, digest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Names, secret_revision
 from frappe_operator.model.site import CONFIGURATION_ANNOTATION, database_name, mark
 
@@ -26,11 +28,7 @@ NAMESPACE_OF, BENCH_OF, SITE_OF = "tenant-{:03}", "bench-{:03}", "site-{:05}"
 """Names by number; all of one length, so that their order is the numbers'."""
 MODEL_NAMESPACE, MODEL_BENCH, MODEL_SITE = "tenant-xxx", "bench-yyy", "site-zzzzz"
 METADATA_KINDS = (CONFIG_MAP, SECRET)
-WATCHED = {
-    each.kind: each
-    for each in vars(kinds).values()
-    if isinstance(each, Kind) and each not in (kinds.EVENT, kinds.LEASE, kinds.NAMESPACE)
-}
+WATCHED = {each.kind: each for each in ALL.values() if each not in (EVENT, LEASE, NAMESPACE)}
 UID = re.compile(rb"[0-9a-f]{8}-0000-4000-8000-[0-9a-f]{12}")
 SITES_PLACE, VERSION_PLACE = 987654321, "@version@"
 PROXY = "127.0.88.1"

@@ -16,10 +16,13 @@ from fakecluster.apiserver.verbs import Api
 from fakecluster.controllers.kubelet import Exit
 from fakecluster.controllers.simulator import Action, Simulator
 from fakecluster.controllers.workloads import ready
+from frappe_operator.api import kinds as api_kinds
+from frappe_operator.api.labels import BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
 from frappe_operator.components import redis
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import Manifest, Ref
-from frappe_operator.kube.names import BENCH_LABEL, COMPONENT_LABEL, JOB_LABEL, SITE_LABEL
+from frappe_operator.kube.kinds import Ref
+from frappe_operator.kube.names import JOB_LABEL
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.fetch import Answer
 
 VERSIONS = {"frappe": "15.50.0", "erpnext": "15.48.0", "hrms": "15.30.0"}
@@ -308,7 +311,7 @@ class Frappe:
         raise AssertionError(f"no {component} of {name} runs")
 
     def _database(self, namespace: str, name: str) -> str:
-        site = self.api.get(Ref(kinds.SITE, namespace, name)).obj
+        site = self.api.get(Ref(api_kinds.SITE, namespace, name)).obj
         return str(site["status"]["databaseName"])
 
     def _began_with(self, pod: Manifest, secret: str) -> dict[str, str] | None:

@@ -4,7 +4,9 @@ from typing import Any
 
 from fakecluster.world import World
 from frappe_operator.api import crd
-from frappe_operator.kube.kinds import BENCH, SECRET, SITE, Manifest
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import SECRET
+from frappe_operator.kube.objects import Manifest
 
 CONNECTION: Manifest = {
     "apiVersion": SECRET.api_version,

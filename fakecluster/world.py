@@ -16,11 +16,13 @@ from fakecluster.controllers.volumes import storage_class
 from fakecluster.faults import AnyFault, FaultRun, FaultyTransport
 from fakecluster.frappe import Frappe
 from fakecluster.virtual_time import VirtualLoop
+from frappe_operator.api import kinds as api_kinds
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import Kind, Manifest, Ref
+from frappe_operator.kube.kinds import Kind, Ref
 from frappe_operator.kube.live import CONTROLLED_BY_US
 from frappe_operator.kube.names import MANAGED_BY
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.transport import Headers, Query, Response, Transport
 from frappe_operator.runtime.controller import Controller
@@ -204,7 +206,7 @@ class World:
         """A condition of the one custom resource there is, or of the one named."""
         found = [
             obj
-            for each in ([kind] if kind else [kinds.SITE, kinds.BENCH])
+            for each in ([kind] if kind else [api_kinds.SITE, api_kinds.BENCH])
             for obj in self.all(each)
             if name in ("", obj["metadata"]["name"])
         ]
@@ -340,7 +342,7 @@ class World:
 
     def _notice(self, ref: Ref, change: Change) -> None:
         self._touch()
-        if ref.kind in (kinds.SITE, kinds.BENCH):
+        if ref.kind in (api_kinds.SITE, api_kinds.BENCH):
             self.contradictions += [f"{self.loop.time():.2f} {ref}: {lie}" for lie in contradictions(change.record.obj)]
 
     def _touch(self) -> None:

@@ -68,14 +68,14 @@ def reasons() -> dict[str, str]:
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef) and node.name.endswith("Reason"):
-                found |= {
-                    target.id: each.value.value
-                    for each in node.body
-                    if isinstance(each, ast.Assign) and isinstance(each.value, ast.Constant)
-                    if isinstance(each.value.value, str)
-                    for target in each.targets
-                    if isinstance(target, ast.Name)
-                }
+                for each in node.body:
+                    match each:
+                        case ast.Assign(
+                            targets=[ast.Name(id=member)],
+                            value=ast.Constant(value=str(reason))
+                            | ast.Tuple(elts=[ast.Constant(value=str(reason)), _]),
+                        ):
+                            found[member] = reason
     return found
 
 

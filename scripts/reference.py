@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from frappe_operator.api import crd
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.cli import rbac, render, source, text
 from frappe_operator.cli.declared import Declared, Object
-from frappe_operator.kube.kinds import BENCH, SITE, Kind
+from frappe_operator.kube.kinds import Kind
 from frappe_operator.kube.stage import Stage
 from frappe_operator.model.settings import Images
 from frappe_operator.model.sizing import DEFAULTS, camel
@@ -75,7 +76,7 @@ SECRETS: dict[Kind, tuple[tuple[str, str, str], ...]] = {
 }
 """Name, content, and what happens when it is edited or deleted."""
 
-EXAMPLES = {BENCH: "sizes.yaml", SITE: "two-sites.yaml"}
+EXAMPLES: dict[Kind, str] = {BENCH: "sizes.yaml", SITE: "two-sites.yaml"}
 
 
 def files() -> dict[Path, str]:
@@ -132,11 +133,11 @@ def conditions(kind: Kind) -> dict[str, str]:
     return {**CONDITIONS[kind], **COMMON_CONDITIONS}
 
 
-def stages(kind: Kind) -> tuple[Object, list[Stage]]:
+def stages(kind: Kind) -> tuple[Object[Any], list[Stage]]:
     """The stages of an object with the least that can be said, and that object."""
     declared = Declared(source.read(str(ROOT / "examples" / "minimal.yaml")), "default", Images())
     (found,) = declared.of(kind)
-    build = render.bench_children if kind is BENCH else render.site_children
+    build: Any = render.bench_children if kind is BENCH else render.site_children
     return found, build(declared, found)
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from math import ceil
 from typing import Any
 
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 
 BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 DECIMAL = {"n": -3, "u": -2, "m": -1, "": 0, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}

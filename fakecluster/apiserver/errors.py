@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from frappe_operator.kube.kinds import Kind, Manifest, Ref
+from frappe_operator.kube.kinds import Kind, Ref
+from frappe_operator.kube.objects import Manifest
 
 
 class StatusError(Exception):

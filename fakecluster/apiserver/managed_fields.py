@@ -16,7 +16,7 @@ from fakecluster.apiserver.structured_merge import (
     with_parents,
     without,
 )
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 
 
 class ManagerEntry(NamedTuple):

@@ -4,7 +4,8 @@ from fakecluster.apiserver.errors import forbidden
 from fakecluster.apiserver.validation import number
 from fakecluster.apiserver.verbs import Admission, Api
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import Manifest, Ref
+from frappe_operator.kube.kinds import Ref
+from frappe_operator.kube.objects import Manifest
 
 
 def quota(api: Api, name: str = "compute", **hard: str) -> Admission:

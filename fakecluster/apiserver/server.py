@@ -14,7 +14,9 @@ from fakecluster.apiserver.errors import StatusError, bad_request, expired, inva
 from fakecluster.apiserver.requests import ApiRequest, parse_request
 from fakecluster.apiserver.store import Change, Record
 from fakecluster.apiserver.verbs import Api
-from frappe_operator.kube.kinds import Kind, Manifest, Ref
+from frappe_operator.kube.kinds import Kind, Ref
+from frappe_operator.kube.live import Live
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.transport import Headers, Query, Response
 
 JSON = {"Content-Type": "application/json"}
@@ -264,7 +266,7 @@ class ApiServer:
 
     def _check_watch(self, request: ApiRequest) -> None:
         self._selected(request)
-        options = Ref(Kind("meta.k8s.io", "v1", "ListOptions", "listoptions"), "", "")
+        options = Ref(Kind("meta.k8s.io", "v1", "ListOptions", "listoptions", Live), "", "")
         if request.query.get("sendInitialEvents") == "true":
             if request.query.get("resourceVersionMatch") != "NotOlderThan":
                 why = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from fakecluster.apiserver.managed_fields import Managers, parsed
-from frappe_operator.kube.kinds import Key, Kind, Manifest, Ref
+from frappe_operator.kube.kinds import Kind, Ref
+from frappe_operator.kube.objects import Key, Manifest
 
 PARTIAL = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple, Protocol
 
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 
 
 class Item(NamedTuple):

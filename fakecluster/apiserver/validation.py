@@ -8,7 +8,8 @@ from typing import Any
 
 from fakecluster.apiserver.defaulting import quantity
 from fakecluster.apiserver.errors import StatusError, forbidden, invalid
-from frappe_operator.kube.kinds import Manifest, Ref
+from frappe_operator.kube.kinds import Ref
+from frappe_operator.kube.objects import Manifest
 
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")

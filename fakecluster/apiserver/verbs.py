@@ -28,10 +28,13 @@ from fakecluster.apiserver.managed_fields import (
     times,
 )
 from fakecluster.apiserver.store import Record, Store, WrittenRecord
+from frappe_operator.api import kinds as api_kinds
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import Kind, Manifest, Ref
+from frappe_operator.kube.kinds import Kind, Ref
+from frappe_operator.kube.live import Custom, Live
+from frappe_operator.kube.objects import Manifest
 
-REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets")
+REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets", Live)
 
 SERVER_FIELDS = (
     "uid",
@@ -69,7 +72,7 @@ class Api:
         self.store = store or Store()
         self.clock = clock
         self.admission: list[Admission] = []
-        self.kinds = {*kinds.ALL.values(), REPLICA_SET, *more_kinds}
+        self.kinds = {*api_kinds.ALL.values(), REPLICA_SET, *more_kinds}
         self.schemas = {_kind_of(crd): _schema_of(crd) for crd in crds}
         self.kinds |= self.schemas.keys()
         self._born = 0
@@ -465,7 +468,10 @@ def _kind_of(crd: Manifest) -> Kind:
     spec = crd["spec"]
     version = next(version for version in spec["versions"] if version["storage"])
     names = spec["names"]
-    return Kind(spec["group"], version["name"], names["kind"], names["plural"], spec["scope"] == "Namespaced")
+    api_version = f"{spec['group']}/{version['name']}"
+    if known := api_kinds.ALL.get((api_version, names["kind"])):
+        return known
+    return Kind(spec["group"], version["name"], names["kind"], names["plural"], Custom, spec["scope"] == "Namespaced")
 
 
 def _schema_of(crd: Manifest) -> Mapping[str, Any]:

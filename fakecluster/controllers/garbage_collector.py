@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from fakecluster.controllers.simulator import MANAGER, Action, Rule, Simulator
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import Kind, Manifest, Ref
+from frappe_operator.kube.kinds import Kind, Ref
+from frappe_operator.kube.objects import Manifest
 
 COLLECTOR = "garbage collector"
 

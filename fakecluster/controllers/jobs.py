@@ -3,7 +3,8 @@
 from fakecluster.controllers.simulator import Action, Rule, Simulator
 from fakecluster.controllers.workloads import make_pod, owner_of, pod
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import Kind, Manifest, Ref
+from frappe_operator.kube.kinds import Kind, Ref
+from frappe_operator.kube.objects import Manifest
 
 
 def jobs(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, TypeVar
 from fakecluster.apiserver.validation import number
 from fakecluster.controllers.simulator import Action, Simulator, claims_of
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import Manifest, Ref
+from frappe_operator.kube.kinds import Ref
 from frappe_operator.kube.names import JOB_LABEL
+from frappe_operator.kube.objects import Manifest
 
 T = TypeVar("T")
 

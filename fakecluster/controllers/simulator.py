@@ -13,7 +13,8 @@ from fakecluster.apiserver.errors import StatusError
 from fakecluster.apiserver.store import Change
 from fakecluster.apiserver.verbs import Api
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import Kind, Manifest, Ref
+from frappe_operator.kube.kinds import Kind, Ref
+from frappe_operator.kube.objects import Manifest
 
 MANAGER = "kube-controller-manager"
 BETWEEN_ACTIONS_SECONDS = 0.05

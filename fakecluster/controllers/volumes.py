@@ -5,7 +5,8 @@ from typing import Any
 from fakecluster.apiserver.validation import number
 from fakecluster.controllers.simulator import MANAGER, Action, Rule, Simulator, claims_of
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import Kind, Manifest, Ref
+from frappe_operator.kube.kinds import Kind, Ref
+from frappe_operator.kube.objects import Manifest
 
 PROTECTION = "kubernetes.io/pvc-protection"
 

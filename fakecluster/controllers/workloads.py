@@ -8,7 +8,8 @@ from fakecluster.apiserver.errors import StatusError
 from fakecluster.apiserver.verbs import REPLICA_SET
 from fakecluster.controllers.simulator import MANAGER, Action, Rule, Simulator
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import Kind, Manifest, Ref
+from frappe_operator.kube.kinds import Kind, Ref
+from frappe_operator.kube.objects import Manifest
 
 HASH = "pod-template-hash"
 REVISION = "controller-revision-hash"

@@ -13,7 +13,9 @@ from benchmark.operator_process import controllers
 from benchmark.server import MeasuredServer
 from benchmark.synthetic_objects import Size
 from benchmark.templates import Template, templates
-from frappe_operator.kube.kinds import SITE, Key, Kind
+from frappe_operator.api.kinds import SITE
+from frappe_operator.kube.kinds import Kind
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller
 from frappe_operator.runtime.process.engine import Engine

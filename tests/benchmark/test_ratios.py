@@ -11,8 +11,10 @@ from benchmark.noop_requests import idle
 from benchmark.synthetic_objects import Size, filled
 from benchmark.synthetic_server import synthetic
 from benchmark.templates import NAMESPACE_OF, SITE_OF
-from frappe_operator.kube.kinds import DEPLOYMENT, SITE, Key
+from frappe_operator.api.kinds import SITE
+from frappe_operator.kube.kinds import DEPLOYMENT
 from frappe_operator.kube.live import CONTROLLED_BY_US, Workload
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.cache.decoding import Decoder
 from frappe_operator.runtime.cache.store import Store
 from frappe_operator.runtime.process.engine import WORKERS

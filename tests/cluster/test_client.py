@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, NAMESPACE, SECRET, Key, Kind, Manifest
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, NAMESPACE, SECRET, Kind
 from frappe_operator.kube.live import Live, Replicas, Workload
+from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.kube.quantities import canonical
 from frappe_operator.runtime.apply.children import ABSENT
 from frappe_operator.runtime.cache.decoding import Decoder

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from frappe_operator.api import crd
-from frappe_operator.kube.kinds import BENCH
+from frappe_operator.api.kinds import BENCH
 from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl
 

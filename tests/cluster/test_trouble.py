@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from frappe_operator.api import crd
+from frappe_operator.api.kinds import BENCH
 from frappe_operator.bench import controller as bench
-from frappe_operator.kube.kinds import BENCH, NAMESPACE, POD, PVC, STATEFUL_SET, Kind, Manifest
+from frappe_operator.kube.kinds import NAMESPACE, POD, PVC, STATEFUL_SET, Kind
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.client import Client, decoded
 from frappe_operator.runtime.client.errors import Invalid, NotFound

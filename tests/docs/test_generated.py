@@ -7,8 +7,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.cli.commands import app
-from frappe_operator.kube.kinds import BENCH, SITE, Kind
+from frappe_operator.kube.kinds import Kind
 from frappe_operator.site.answers import ASKED
 from scripts import reference
 from tests.unit.components.restricted import broken

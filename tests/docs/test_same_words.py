@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from frappe_operator.api import crd
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.cli import rules, schema
 from frappe_operator.cli.source import spell
-from frappe_operator.kube.kinds import BENCH, SITE
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
 from sandbox.cluster import Cluster

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from frappe_operator.api import crd
-from frappe_operator.kube.kinds import BENCH, SITE, Kind
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import Kind
 
 AMOUNT = "must be a quantity such as 5Gi, 512Mi, 500m or 2"
 VOLUME = "must be between 1Mi and 1024Pi"

@@ -8,8 +8,9 @@ from typing import Any
 from msgspec import field
 
 from fakecluster.world import contradictions, is_history
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import BENCH, SITE, Kind
+from frappe_operator.kube.kinds import Kind
 from frappe_operator.kube.live import Live
 from frappe_operator.kube.names import JOB_LABEL, JOB_PODS, OURS
 from frappe_operator.runtime.cache.decoding import Decoder

@@ -11,10 +11,13 @@ import structlog
 from fakecluster.apiserver.store import Change
 from fakecluster.frappe import Effect
 from fakecluster.world import SIMULATED, ControllersOf, World, is_history, operator_controllers
+from frappe_operator.api import kinds as api_kinds
+from frappe_operator.api.labels import BENCH_LABEL, SITE_LABEL
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import Key, Kind, Manifest, Ref
+from frappe_operator.kube.kinds import Kind, Ref
 from frappe_operator.kube.live import CONTROLLED_BY_US
-from frappe_operator.kube.names import BENCH_LABEL, MANAGED_BY, SITE_LABEL
+from frappe_operator.kube.names import MANAGED_BY
+from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.kube.stage import Undecided
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller
@@ -118,7 +121,7 @@ class EvidenceCollector:
         if labels.get(MANAGED_BY) == CONTROLLED_BY_US and counts:
             self.made[str(ref)] += change.before is None
             self.deleted[str(ref)] += change.type == "DELETED"
-        if ref.kind in (kinds.SITE, kinds.BENCH) and _edited(change):
+        if ref.kind in (api_kinds.SITE, api_kinds.BENCH) and _edited(change):
             self.edits.append((world.loop.time(), ref.kind, Key(ref.namespace, ref.name)))
 
 
@@ -204,7 +207,7 @@ def _holds_data(kind: Kind, labels: Manifest) -> bool:
 
 def out_of_date(world: World) -> Iterable[str]:
     """Objects of a settled world whose Ready condition is of an older generation."""
-    for kind in (kinds.BENCH, kinds.SITE):
+    for kind in (api_kinds.BENCH, api_kinds.SITE):
         for obj in world.all(kind):
             metadata = obj["metadata"]
             for each in obj.get("status", {}).get("conditions", []):

@@ -3,8 +3,8 @@
 import asyncio
 
 from fakecluster.faults import FaultRun, FaultyTransport
+from frappe_operator.api import kinds as api_kinds
 from frappe_operator.bench import controller as bench
-from frappe_operator.kube import kinds
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.runtime.process.engine import Engine
@@ -69,7 +69,7 @@ class OperatorProcesses:
         def die() -> None:
             holder[0].cancel()
 
-        faults = FaultyTransport(self._network, kinds.ALL.values(), self._course, die, PATIENCE_SECONDS)
+        faults = FaultyTransport(self._network, api_kinds.ALL.values(), self._course, die, PATIENCE_SECONDS)
         controllers = [bench.controller(Images(), self._token), site.controller(Images(), self._token, _fetch)]
         seen = [
             watched(each, self._processes, asyncio.get_running_loop().time, self.reconciles) for each in controllers

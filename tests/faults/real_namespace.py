@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterable
 
 from fakecluster.world import is_history, without_volatile
+from frappe_operator.api import kinds as api_kinds
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import BENCH, SITE, Key, Kind, Manifest
+from frappe_operator.kube.kinds import Kind
+from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.runtime.client.client import Client, decoded
 from tests.faults.cluster_observer import CHILDREN
 from tests.faults.evidence import contains_password
@@ -38,7 +41,7 @@ class RealNamespace:
         for each in step:
             match each:
                 case Add(obj):
-                    kind, name = kinds.ALL[obj["apiVersion"], obj["kind"]], obj["metadata"]["name"]
+                    kind, name = api_kinds.ALL[obj["apiVersion"], obj["kind"]], obj["metadata"]["name"]
                     self._edited(kind, name)
                     await self._client.create({**obj, "metadata": {"namespace": self.namespace, "name": name}})
                 case Edit(kind, name, spec):

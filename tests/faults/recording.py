@@ -8,6 +8,7 @@ import structlog
 
 from fakecluster.apiserver.requests import ApiRequest, parse_request
 from fakecluster.faults import WRITES
+from frappe_operator.api import kinds as api_kinds
 from frappe_operator.kube import kinds
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, Transport
 from frappe_operator.runtime.process import log
@@ -34,7 +35,7 @@ class Recorder:
         body: bytes | None = None,
         timeout: float,  # noqa: ASYNC109 - see Transport
     ) -> Response:
-        asked = parse_request(kinds.ALL.values(), method, path, query or {}, headers or {}, body)
+        asked = parse_request(api_kinds.ALL.values(), method, path, query or {}, headers or {}, body)
         answer = await self._inner.request(method, path, query=query, headers=headers, body=body, timeout=timeout)
         if asked is not None:
             self._note(asked, answer)

@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site
 from fakecluster.world import World
 from frappe_operator.api import crd
-from frappe_operator.kube.kinds import BENCH, SITE, Kind, Manifest
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import Kind
+from frappe_operator.kube.objects import Manifest
 
 REST_SECONDS = 60.0
 """More than twice the time after which a silent watch is detected."""

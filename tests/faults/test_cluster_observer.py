@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import BENCH, SITE, Kind
+from frappe_operator.kube.kinds import Kind
 from frappe_operator.kube.live import Live, Meta, Owner, pairs
 from frappe_operator.kube.names import JOB_LABEL
 from frappe_operator.runtime.cache.store import Change

@@ -10,9 +10,11 @@ import structlog
 from fakecluster.faults import Fault, StepFault
 from fakecluster.samples import a_bench, a_site
 from fakecluster.world import ControllersOf, World, operator_controllers
-from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, DEPLOYMENT, JOB, SITE, Key, Manifest
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB
 from frappe_operator.kube.live import CONTROLLED_BY_US
 from frappe_operator.kube.names import MANAGED_BY
+from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.runtime.client.transport import TransportError
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller

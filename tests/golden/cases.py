@@ -10,7 +10,7 @@ import yaml
 from frappe_operator.cli import source
 from frappe_operator.cli.declared import Declared
 from frappe_operator.cli.render import render
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.settings import Images
 
 HERE = Path(__file__).parent

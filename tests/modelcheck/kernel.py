@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, NamedTuple
 
-from frappe_operator.kube.kinds import Key, Kind
+from frappe_operator.kube.kinds import Kind
 from frappe_operator.kube.live import Live
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.apply.refusals import Refusals
 from frappe_operator.runtime.cache.cache import Cache
 from frappe_operator.runtime.cache.decoding import CachedObject, Decoded

@@ -3,10 +3,11 @@ Deployment, a ConfigMap that one of two specs wants, and a finalizer. Its reconc
 
 import msgspec
 
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, PVC, SECRET, Key, Kind, Manifest, Ref
-from frappe_operator.kube.live import CONTROLLED_BY_US, Claim, Custom, Job, Live, StorageClass, Workload
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, PVC, SECRET, KindOf, Ref
+from frappe_operator.kube.live import CONTROLLED_BY_US, Custom, Job, StorageClass
 from frappe_operator.kube.live import Meta as LiveMeta
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OURS
+from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.kube.readiness import claims_usable, jobs_succeeded, succeeded, workloads_available
 from frappe_operator.kube.stage import Stage
 from frappe_operator.runtime.apply.children import INPUTS, apply
@@ -15,7 +16,7 @@ from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, owned_by
 from frappe_operator.runtime.status.report import report
 
-TOY = Kind("toys.example.com", "v1", "Toy", "toys")
+TOY = KindOf("toys.example.com", "v1", "Toy", "toys", Custom)
 FINALIZER = "toys.example.com/put-away"
 SPACE, NAME = "nursery", "bear"
 KEY = Key(SPACE, NAME)
@@ -106,10 +107,10 @@ CONTROLLER = Controller(
     TOY,
     reconcile,
     [
-        Watch(PVC, Claim, lambda _, live: [KEY], labels=OURS),
-        Watch(SECRET, Live, lambda _, live: [KEY], labels=OURS, metadata_only=True),
-        Watch(JOB, Job, owned_by(TOY), labels=OURS),
-        Watch(DEPLOYMENT, Workload, owned_by(TOY), labels=OURS),
-        Watch(CONFIG_MAP, Live, owned_by(TOY), labels=OURS, metadata_only=True),
+        Watch(PVC, lambda _, live: [KEY], labels=OURS),
+        Watch(SECRET, lambda _, live: [KEY], labels=OURS, metadata_only=True),
+        Watch(JOB, owned_by(TOY), labels=OURS),
+        Watch(DEPLOYMENT, owned_by(TOY), labels=OURS),
+        Watch(CONFIG_MAP, owned_by(TOY), labels=OURS, metadata_only=True),
     ],
 )

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from frappe_operator.kube.kinds import Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.objects import Manifest
 from tests.modelcheck.minimal_controller import CLAIM, FINALIZER, LABEL, OWNER, REFS, SHELF
 
 FIRST_VERSION = 10

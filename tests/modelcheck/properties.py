@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.apply.children import INPUTS
 from tests.modelcheck.minimal_controller import (
     CLAIM,

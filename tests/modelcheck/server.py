@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import orjson
 
-from frappe_operator.kube.kinds import EVENT, Manifest
+from frappe_operator.kube.kinds import EVENT
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.client import APPLY
 from frappe_operator.runtime.client.transport import Query, Response
 from tests.modelcheck.minimal_controller import CLAIM, FINALIZER, NAMES, OWNER, REFS

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 import structlog
 
-from frappe_operator.kube.kinds import Manifest, ref_of
+from frappe_operator.kube.kinds import ref_of
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.apply import children as apply_module
 from frappe_operator.runtime.apply import finalizers
 from frappe_operator.runtime.apply.finalizers import remove_finalizer
@@ -154,7 +155,7 @@ def spoken_too_early(patch: pytest.MonkeyPatch) -> None:
 
 def status_each_time(patch: pytest.MonkeyPatch) -> None:
     """Status is written whether it is news or not."""
-    patch.setattr("frappe_operator.runtime.status.report._merged", lambda before, after: {"always": "news"})
+    patch.setattr("frappe_operator.runtime.report._merged", lambda before, after: {"always": "news"})
 
 
 def finished_jobs_restart(patch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 from fakecluster.apiserver.server import ApiServer
 from fakecluster.apiserver.verbs import START, Api
 from fakecluster.virtual_time import VirtualLoop
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, PVC, SECRET, Key, Kind, Manifest, Ref
-from frappe_operator.kube.live import Claim, Custom, Job, Live, Workload
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, PVC, SECRET, Kind, KindOf, Ref
+from frappe_operator.kube.live import Custom
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OURS
+from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.kube.readiness import exist
 from frappe_operator.kube.stage import Stage
 from frappe_operator.runtime.apply.children import ApplyResult, apply
@@ -19,17 +20,17 @@ from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, owned_by
 from frappe_operator.runtime.process.engine import Engine
 
-TOY = Kind("toys.example.com", "v1", "Toy", "toys")
+TOY = KindOf("toys.example.com", "v1", "Toy", "toys", Custom)
 NS = "default"
 OWNER = Key(NS, "bear")
 PRUNE = (CONFIG_MAP, DEPLOYMENT)
 
-WATCHES = [
-    Watch(CONFIG_MAP, Live, owned_by(TOY), labels=OURS, metadata_only=True),
-    Watch(SECRET, Live, owned_by(TOY), labels=OURS, metadata_only=True),
-    Watch(JOB, Job, owned_by(TOY), labels=OURS),
-    Watch(DEPLOYMENT, Workload, owned_by(TOY), labels=OURS),
-    Watch(PVC, Claim, owned_by(TOY), labels=OURS),
+WATCHES: list[Watch[Any]] = [
+    Watch(CONFIG_MAP, owned_by(TOY), labels=OURS, metadata_only=True),
+    Watch(SECRET, owned_by(TOY), labels=OURS, metadata_only=True),
+    Watch(JOB, owned_by(TOY), labels=OURS),
+    Watch(DEPLOYMENT, owned_by(TOY), labels=OURS),
+    Watch(PVC, owned_by(TOY), labels=OURS),
 ]
 
 

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from frappe_operator.kube.kinds import EVENT, Key, Manifest, Ref
-from frappe_operator.kube.stage import Reason, Verdict
+from frappe_operator.kube.kinds import EVENT, Ref
+from frappe_operator.kube.objects import Key, Manifest
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Verdict
 from frappe_operator.runtime.controller import Controller
 from frappe_operator.runtime.queue.reconcile import reconcile_key
 from frappe_operator.runtime.status.report import report

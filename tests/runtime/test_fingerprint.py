@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakecluster.apiserver.verbs import Api
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, Manifest, Ref, ref_of
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, Ref, ref_of
 from frappe_operator.kube.live import CONTROLLED_BY_US, Live
 from frappe_operator.kube.names import INSTANCE
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.cache.decoding import Decoder
 from frappe_operator.runtime.cache.store import Store
 from frappe_operator.runtime.drift import NOTHING, fingerprint

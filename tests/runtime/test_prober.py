@@ -7,8 +7,10 @@ from itertools import pairwise
 import msgspec
 
 from fakecluster.virtual_time import VirtualLoop
-from frappe_operator.kube.kinds import SERVICE, SITE, Key, Kind
+from frappe_operator.api.kinds import SITE
+from frappe_operator.kube.kinds import SERVICE, Kind
 from frappe_operator.kube.live import Custom, Live, Meta, Service, ServiceSpec
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.site.prober import Prober
 

@@ -1,10 +1,11 @@
 """Specs as users write them, with names that are nobody's product names."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from frappe_operator.kube.kinds import BENCH, SITE, Kind
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import KindOf
 from frappe_operator.kube.live import Custom, Meta
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import site as site_model
@@ -22,11 +23,13 @@ IMAGES = Images(
 REFERENCE = f"{IMAGES.frappe}:version-15"
 FACTS = Facts(REFERENCE, "15.51.1", "3.11.6", {"frappe": "15.51.1", "erpnext": "15.50.0", "hrms": "15.1.0"})
 
+C = TypeVar("C", bound=Custom)
 
-def live(name: str, spec: dict[str, Any], *, kind: Kind, uid: str = "") -> Custom:
+
+def live(name: str, spec: dict[str, Any], *, kind: KindOf[C], uid: str = "") -> C:
     """An object as the cluster has it."""
     meta = Meta(name=name, namespace=NAMESPACE, uid=uid or f"uid-of-{kind.kind}-{name}", generation=1)
-    return Custom(meta, msgspec.Raw(msgspec.json.encode(spec)))
+    return kind.projection(meta, msgspec.Raw(msgspec.json.encode(spec)))
 
 
 def a_bench(name: str = "pier", *, facts: Facts | None = FACTS, **spec: Any) -> Bench:

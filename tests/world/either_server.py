@@ -11,7 +11,8 @@ import pytest
 
 from fakecluster.apiserver.server import ApiServer
 from fakecluster.apiserver.verbs import Api
-from frappe_operator.kube.kinds import NAMESPACE, Kind, Manifest, ref_of
+from frappe_operator.kube.kinds import NAMESPACE, Kind, ref_of
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
 from frappe_operator.runtime.client.transport import Transport

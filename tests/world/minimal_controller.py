@@ -7,9 +7,10 @@ import msgspec
 
 from fakecluster.controllers.kubelet import succeeds
 from fakecluster.world import World
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, SECRET, Key, Kind, Manifest
-from frappe_operator.kube.live import Custom, Job, Live, Workload
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, SECRET, Kind, KindOf
+from frappe_operator.kube.live import Custom, Live
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OURS
+from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.kube.readiness import exist, jobs_succeeded, workloads_available
 from frappe_operator.kube.stage import Stage
 from frappe_operator.runtime.apply.children import apply
@@ -18,7 +19,7 @@ from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, owned_by
 from frappe_operator.runtime.status.report import report
 
-TOY = Kind("toys.example.com", "v1", "Toy", "toys")
+TOY = KindOf("toys.example.com", "v1", "Toy", "toys", Custom)
 FINALIZER = "toys.example.com/put-away"
 
 
@@ -74,11 +75,11 @@ def toys(world: World) -> Sequence[Controller]:
         await report(cluster, TOY, live, done.verdicts, {})
         return None
 
-    watches = [
-        Watch(CONFIG_MAP, Live, owned_by(TOY), labels=OURS, metadata_only=True),
-        Watch(SECRET, Live, owned_by(TOY), labels=OURS, metadata_only=True),
-        Watch(JOB, Job, owned_by(TOY), labels=OURS),
-        Watch(DEPLOYMENT, Workload, owned_by(TOY), labels=OURS),
+    watches: list[Watch[Any]] = [
+        Watch(CONFIG_MAP, owned_by(TOY), labels=OURS, metadata_only=True),
+        Watch(SECRET, owned_by(TOY), labels=OURS, metadata_only=True),
+        Watch(JOB, owned_by(TOY), labels=OURS),
+        Watch(DEPLOYMENT, owned_by(TOY), labels=OURS),
     ]
     return [Controller(TOY, reconcile, watches)]
 

@@ -3,15 +3,8 @@
 from collections.abc import Awaitable
 
 from fakecluster.world import ControllersOf, World, operator_controllers
-from frappe_operator.kube.kinds import (
-    DEPLOYMENT,
-    PVC,
-    SECRET,
-    SERVICE,
-    Key,
-    Manifest,
-    Ref,
-)
+from frappe_operator.kube.kinds import DEPLOYMENT, PVC, SECRET, SERVICE, Ref
+from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Reconcile
 

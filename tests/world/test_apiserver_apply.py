@@ -2,7 +2,8 @@
 
 import asyncio
 
-from frappe_operator.kube.kinds import CONFIG_MAP, INGRESS, Kind, Manifest
+from frappe_operator.kube.kinds import CONFIG_MAP, INGRESS, ref_of
+from frappe_operator.kube.objects import Manifest
 from tests.world.either_server import Server, config_map, deployment, job, pod_of, version
 
 
@@ -65,7 +66,7 @@ async def test_a_dropped_probe_goes_with_its_defaults(server: Server) -> None:
 
 async def test_an_autoscaler_keeps_the_replicas_that_we_do_not_name(server: Server) -> None:
     await server.applied(deployment(replicas=None))
-    code, _ = await server.merge(Kind("apps", "v1", "Deployment", "deployments"), "front", {"spec": {"replicas": 7}})
+    code, _ = await server.merge(ref_of(deployment()).kind, "front", {"spec": {"replicas": 7}})
     assert code == 200
     after = await server.applied(deployment({"name": "web", "image": "web:2"}, replicas=None))
     assert after["spec"]["replicas"] == 7

@@ -2,7 +2,8 @@
 
 import pytest
 
-from frappe_operator.kube.kinds import CONFIG_MAP, SECRET, Manifest
+from frappe_operator.kube.kinds import CONFIG_MAP, SECRET
+from frappe_operator.kube.objects import Manifest
 from tests.world.either_server import Server, config_map
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from frappe_operator.kube.kinds import SERVICE, Manifest
+from frappe_operator.kube.kinds import SERVICE
+from frappe_operator.kube.objects import Manifest
 from tests.world.either_server import Server, config_map, deployment, job, pod_of
 
 

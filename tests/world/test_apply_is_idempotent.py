@@ -3,8 +3,10 @@
 from hypothesis import HealthCheck, Phase, assume, given, settings
 
 from fakecluster.apiserver.verbs import Api
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.cli.validate import validate
-from frappe_operator.kube.kinds import BENCH, SITE, Manifest, ref_of
+from frappe_operator.kube.kinds import ref_of
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.drift import difference
 from tests.unit.cli import specs
 from tests.unit.cli.test_any_spec import built, document

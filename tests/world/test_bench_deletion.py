@@ -4,15 +4,8 @@ import pytest
 
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import settle
-from frappe_operator.kube.kinds import (
-    BENCH,
-    DEPLOYMENT,
-    JOB,
-    NAMESPACE,
-    SERVICE,
-    SITE,
-    Ref,
-)
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import DEPLOYMENT, JOB, NAMESPACE, SERVICE, Ref
 from tests.world.site_state import DATA, fetched
 
 

@@ -5,20 +5,9 @@ import pytest
 from fakecluster.frappe import Effect
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import settle
-from frappe_operator.kube.kinds import (
-    BENCH,
-    CONFIG_MAP,
-    DEPLOYMENT,
-    INGRESS,
-    JOB,
-    PVC,
-    SECRET,
-    SERVICE,
-    SITE,
-    Kind,
-    Manifest,
-    Ref,
-)
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, INGRESS, JOB, PVC, SECRET, SERVICE, Kind, Ref
+from frappe_operator.kube.objects import Manifest
 from tests.world.site_state import DATA, fetched
 
 

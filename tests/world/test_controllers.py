@@ -8,7 +8,8 @@ from fakecluster.controllers.kubelet import Exit, Kubelet
 from fakecluster.controllers.simulator import Simulator
 from fakecluster.controllers.volumes import storage_class
 from frappe_operator.kube import kinds
-from frappe_operator.kube.kinds import Manifest, Ref
+from frappe_operator.kube.kinds import Ref
+from frappe_operator.kube.objects import Manifest
 
 SPACE = "space"
 

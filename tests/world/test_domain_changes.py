@@ -2,10 +2,8 @@
 
 from fakecluster.samples import a_world
 from fakecluster.world import settle
-from frappe_operator.kube.kinds import (
-    JOB,
-    SITE,
-)
+from frappe_operator.api.kinds import SITE
+from frappe_operator.kube.kinds import JOB
 from tests.world.site_state import breaks, configured, revisions
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site, a_world
 from fakecluster.world import World, settle
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube.kinds import (
-    BENCH,
     CONFIG_MAP,
     DEPLOYMENT,
     INGRESS,
@@ -18,12 +18,11 @@ from frappe_operator.kube.kinds import (
     PVC,
     SECRET,
     SERVICE,
-    SITE,
     STATEFUL_SET,
     Kind,
-    Manifest,
     Ref,
 )
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import database_name
 
 Act = Callable[[World], None]

@@ -2,14 +2,9 @@
 
 from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site, a_world
 from fakecluster.world import settle
-from frappe_operator.kube.kinds import (
-    BENCH,
-    SECRET,
-    SITE,
-    STATEFUL_SET,
-    Key,
-    Ref,
-)
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import SECRET, STATEFUL_SET, Ref
+from frappe_operator.kube.objects import Key
 from tests.world.site_state import recording_reconciles
 
 

@@ -10,7 +10,8 @@ from fakecluster.controllers.volumes import storage_class
 from fakecluster.frappe import Effect
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import World, settle
-from frappe_operator.kube.kinds import BENCH, DEPLOYMENT, EVENT, JOB, POD, PVC, SITE, STATEFUL_SET, Kind, Ref
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import DEPLOYMENT, EVENT, JOB, POD, PVC, STATEFUL_SET, Kind, Ref
 from frappe_operator.runtime.apply.children import INVALID_SECONDS
 
 UNTIL_STALLED = 150.0

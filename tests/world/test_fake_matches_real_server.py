@@ -13,7 +13,8 @@ from fakecluster.apiserver.requests import ApiRequest
 from fakecluster.apiserver.verbs import Api
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import settle, without_volatile
-from frappe_operator.kube.kinds import NAMESPACE, PVC, Manifest, ref_of
+from frappe_operator.kube.kinds import NAMESPACE, PVC, ref_of
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
 from tests.world.either_server import APPLY, Server

@@ -2,13 +2,8 @@
 
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import settle
-from frappe_operator.kube.kinds import (
-    BENCH,
-    CONFIG_MAP,
-    INGRESS,
-    SITE,
-    Ref,
-)
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import CONFIG_MAP, INGRESS, Ref
 from tests.world.site_state import fetched
 
 

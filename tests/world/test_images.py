@@ -8,16 +8,9 @@ from fakecluster.controllers.kubelet import image_digest
 from fakecluster.frappe import VERSIONS, Effect
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import World, settle
-from frappe_operator.kube.kinds import (
-    BENCH,
-    CONFIG_MAP,
-    DEPLOYMENT,
-    JOB,
-    POD,
-    SITE,
-    Manifest,
-    Ref,
-)
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, Ref
+from frappe_operator.kube.objects import Manifest
 
 REPOSITORY = "registry.example.com/erp"
 OLD, NEW = {**VERSIONS, "frappe": "15.51.1"}, {**VERSIONS, "frappe": "15.102.0"}

@@ -4,7 +4,8 @@ import pytest
 
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import settle
-from frappe_operator.kube.kinds import SITE, Manifest
+from frappe_operator.api.kinds import SITE
+from frappe_operator.kube.objects import Manifest
 
 LONG = ".".join(["a" * 60] * 4)
 

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import World
-from frappe_operator.kube.kinds import BENCH, CONFIG_MAP, JOB, SITE, Manifest, Ref
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import CONFIG_MAP, JOB, Ref
+from frappe_operator.kube.objects import Manifest
 
 WAYS = int(os.environ.get("WAYS", "40"))
 """Examples. The same ones each time, and more of them after those when more are asked for."""

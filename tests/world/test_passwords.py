@@ -7,16 +7,9 @@ import pytest
 from fakecluster.frappe import Effect
 from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site, a_world
 from fakecluster.world import settle
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.components import redis
-from frappe_operator.kube.kinds import (
-    BENCH,
-    DEPLOYMENT,
-    POD,
-    SECRET,
-    SITE,
-    STATEFUL_SET,
-    Ref,
-)
+from frappe_operator.kube.kinds import DEPLOYMENT, POD, SECRET, STATEFUL_SET, Ref
 from tests.world.site_state import configured, fetched, revisions
 
 

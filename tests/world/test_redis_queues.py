@@ -2,13 +2,9 @@
 
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import settle
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.components.storage import QUEUES_LABEL
-from frappe_operator.kube.kinds import (
-    BENCH,
-    JOB,
-    PVC,
-    SITE,
-)
+from frappe_operator.kube.kinds import JOB, PVC
 from tests.world.site_state import breaks
 
 

@@ -4,12 +4,9 @@ import pytest
 
 from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site, a_world
 from fakecluster.world import settle
-from frappe_operator.kube.kinds import (
-    DEPLOYMENT,
-    POD,
-    SITE,
-    Key,
-)
+from frappe_operator.api.kinds import SITE
+from frappe_operator.kube.kinds import DEPLOYMENT, POD
+from frappe_operator.kube.objects import Key
 from tests.world.site_state import fetched, recording_reconciles
 
 

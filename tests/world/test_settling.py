@@ -7,12 +7,9 @@ import pytest
 from fakecluster.controllers.volumes import storage_class
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import settle
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.cli import rbac
-from frappe_operator.kube.kinds import (
-    BENCH,
-    EVENT,
-    SITE,
-)
+from frappe_operator.kube.kinds import EVENT
 from tests.world.site_state import fetched
 
 

@@ -8,11 +8,8 @@ from fakecluster.controllers.kubelet import Exit
 from fakecluster.frappe import Effect
 from fakecluster.samples import a_site, a_world
 from fakecluster.world import settle
-from frappe_operator.kube.kinds import (
-    BENCH,
-    SITE,
-    Kind,
-)
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import Kind
 from tests.world.site_state import breaks
 
 

@@ -5,17 +5,9 @@ import pytest
 from fakecluster.frappe import Effect
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import World, settle
-from frappe_operator.kube.kinds import (
-    BENCH,
-    JOB,
-    PVC,
-    SECRET,
-    SITE,
-    STATEFUL_SET,
-    Kind,
-    Manifest,
-    Ref,
-)
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import JOB, PVC, SECRET, STATEFUL_SET, Kind, Ref
+from frappe_operator.kube.objects import Manifest
 from tests.world.site_state import DATA, breaks, fetched
 
 

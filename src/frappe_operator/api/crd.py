@@ -6,7 +6,10 @@ from msgspec import Struct, inspect
 
 from frappe_operator.api.frappebench import FrappeBench
 from frappe_operator.api.frappesite import FrappeSite
-from frappe_operator.kube.kinds import BENCH, GROUP, SITE, Kind, Manifest
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import Kind
+from frappe_operator.kube.names import GROUP
+from frappe_operator.kube.objects import Manifest
 
 Schema = dict[str, Any]
 
@@ -34,7 +37,7 @@ COLUMNS: dict[Kind, list[tuple[str, str, str, int]]] = {
         ("Message", "string", f".status.conditions[{READY}].message", 1),
     ],
 }
-SHORT_NAMES = {BENCH: "fb", SITE: "fs"}
+SHORT_NAMES: dict[Kind, str] = {BENCH: "fb", SITE: "fs"}
 MODELS: dict[Kind, type[Struct]] = {BENCH: FrappeBench, SITE: FrappeSite}
 
 CONDITION: Schema = {

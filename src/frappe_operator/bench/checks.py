@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from frappe_operator.api.types import Resources
 from frappe_operator.bench.observe import Seen
-from frappe_operator.kube.stage import Blocked, Failed, Reason, Verdict
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Blocked, Failed, Verdict
 from frappe_operator.model import bench as model
 from frappe_operator.model import sizing
 

@@ -1,10 +1,10 @@
 """How a bench goes: after its sites, leaving behind what holds their data."""
 
-from frappe_operator.kube.kinds import BENCH, SITE
-from frappe_operator.kube.live import Custom
-from frappe_operator.kube.names import BENCH_FINALIZER
-from frappe_operator.kube.stage import Reason, Verdict
+from frappe_operator.api.kinds import BENCH, SITE, LiveBench
+from frappe_operator.api.labels import BENCH_FINALIZER
+from frappe_operator.kube.stage import Verdict
 from frappe_operator.model import domain
+from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.runtime.apply.finalizers import remove_finalizer
 from frappe_operator.runtime.cluster import Cluster
 
@@ -15,7 +15,7 @@ FOREGROUND = "foregroundDeletion"
 again, for ever."""
 
 
-async def cleanup(cluster: Cluster, live: Custom) -> Verdict | None:
+async def cleanup(cluster: Cluster, live: LiveBench) -> Verdict | None:
     """Lets the bench go when its sites are gone; until then, says why it stays. Needs nothing of the spec.
 
     Claims made by StatefulSets stay as Kubernetes leaves them; the root password that opens MariaDB's volume stays
@@ -29,12 +29,12 @@ async def cleanup(cluster: Cluster, live: Custom) -> Verdict | None:
                 ". It is deleted in the foreground: Kubernetes takes its parts away now, and nothing is made again "
                 "before that is done, so those sites are down"
             )
-        return Verdict(False, Reason.SITES_REMAIN, message)
+        return Verdict(False, FrappeReason.SITES_REMAIN, message)
     await remove_finalizer(cluster, BENCH, live, BENCH_FINALIZER)
     return None
 
 
-async def _sites(cluster: Cluster, live: Custom) -> list[str]:
+async def _sites(cluster: Cluster, live: LiveBench) -> list[str]:
     """Names of the bench's sites. That there is none is asked of the API server itself: a site the cache does not have
     yet must hold its bench as well."""
     meta = live.metadata

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite
+from frappe_operator.api.labels import BENCH_FINALIZER, BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
 from frappe_operator.bench.cleanup import DELETED, FOREGROUND, cleanup
 from frappe_operator.bench.observe import observe, resolve
 from frappe_operator.bench.stages import stages
 from frappe_operator.bench.status import status
 from frappe_operator.components import proxy
 from frappe_operator.kube.kinds import (
-    BENCH,
     CONFIG_MAP,
     DEPLOYMENT,
     EVENT,
@@ -18,22 +19,14 @@ from frappe_operator.kube.kinds import (
     PVC,
     SECRET,
     SERVICE,
-    SITE,
     STATEFUL_SET,
     STORAGE_CLASS,
-    Key,
 )
-from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, Service, StorageClass, Workload
-from frappe_operator.kube.names import (
-    AT_WORK,
-    BENCH_FINALIZER,
-    BENCH_LABEL,
-    COMPONENT_LABEL,
-    JOB_PODS,
-    OURS,
-    SITE_LABEL,
-)
+from frappe_operator.kube.live import Job, Live, Pod
+from frappe_operator.kube.names import AT_WORK, JOB_PODS, OURS
+from frappe_operator.kube.objects import Key
 from frappe_operator.kube.stage import Undecided, Verdict
+from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain
 from frappe_operator.model import report as report_model
 from frappe_operator.model.bench import Names
@@ -74,7 +67,7 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
 
     async def reconcile(cluster: Cluster, key: Key) -> float | None:
         live = cluster.get(BENCH, key.namespace, key.name)
-        if not isinstance(live, Custom):
+        if live is None:
             return None
         staying: dict[str, Verdict] = {}
         if live.deleting:
@@ -116,17 +109,17 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         BENCH,
         reconcile,
         [
-            Watch(SITE, Custom, bench_of_site, event_filter=generation_changes, indices=domain.INDICES),
-            Watch(BENCH, Custom, sharing_suffix, event_filter=domain.suffix),
-            Watch(STORAGE_CLASS, StorageClass, every_bench),
-            Watch(DEPLOYMENT, Workload, owned_by(BENCH), labels=OURS),
-            Watch(STATEFUL_SET, Workload, owned_by(BENCH), labels=OURS),
-            Watch(JOB, Job, owned_by(BENCH), labels=OURS),
-            Watch(PVC, Claim, owned_by(BENCH), labels=OURS),
-            Watch(SERVICE, Service, owned_by(BENCH), labels=OURS),
-            Watch(CONFIG_MAP, Live, owned_by(BENCH), labels=OURS),
-            Watch(SECRET, Live, bench_of_secret, metadata_only=True),
-            Watch(POD, Pod, bench_of_pod, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
+            Watch(SITE, bench_of_site, event_filter=generation_changes, indices=domain.INDICES),
+            Watch(BENCH, sharing_suffix, event_filter=bench_model.suffix),
+            Watch(STORAGE_CLASS, every_bench),
+            Watch(DEPLOYMENT, owned_by(BENCH), labels=OURS),
+            Watch(STATEFUL_SET, owned_by(BENCH), labels=OURS),
+            Watch(JOB, owned_by(BENCH), labels=OURS),
+            Watch(PVC, owned_by(BENCH), labels=OURS),
+            Watch(SERVICE, owned_by(BENCH), labels=OURS),
+            Watch(CONFIG_MAP, owned_by(BENCH), labels=OURS),
+            Watch(SECRET, bench_of_secret, metadata_only=True),
+            Watch(POD, bench_of_pod, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
         ],
     )
 
@@ -167,21 +160,21 @@ def bench_of_secret(cluster: Cluster, live: Live) -> Iterable[Key]:
     yield from owned_by(BENCH)(cluster, live)
 
 
-def bench_of_site(cluster: Cluster, live: Live) -> Iterable[Key]:
+def bench_of_site(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
     """A site is its bench's business: its host, and that it exists. So are the hosts it wants and another has."""
-    spec = domain.asked(live)
+    spec = domain.readable_spec(live)
     if spec is None:
         return
     yield Key(live.metadata.namespace, spec.bench_ref.name)
     yield from _benches(domain.Register(cluster).rivals(live))
 
 
-def sharing_suffix(cluster: Cluster, live: Live) -> Iterable[Key]:
+def sharing_suffix(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
     """The benches of the sites that want a host which another suffix makes free, or takes."""
     return _benches(domain.Register(cluster).rivals_of(live))
 
 
-def _benches(sites: Iterable[Live]) -> Iterable[Key]:
+def _benches(sites: Iterable[LiveSite]) -> Iterable[Key]:
     return (Key(*value.split("/")) for site in sites for value in domain.by_bench(site))
 
 
@@ -190,7 +183,7 @@ def every_bench(cluster: Cluster, live: Live) -> Iterable[Key]:
     return (bench.metadata.key for bench in cluster.all(BENCH))
 
 
-def bench_of_pod(cluster: Cluster, live: Live) -> Iterable[Key]:
+def bench_of_pod(cluster: Cluster, live: Pod) -> Iterable[Key]:
     """A Job's pod belongs to a bench when it belongs to no site; it is heard when it has something to say."""
     if not live.metadata.label(SITE_LABEL) and report_model.says_something(live):
         yield Key(live.metadata.namespace, live.metadata.label(BENCH_LABEL))

@@ -5,18 +5,10 @@ from typing import NamedTuple
 import msgspec
 
 from frappe_operator.api.frappebench import FrappeBenchSpec
+from frappe_operator.api.kinds import SITE, LiveBench, LiveSite
 from frappe_operator.components import image, redis
-from frappe_operator.kube.kinds import (
-    CONFIG_MAP,
-    JOB,
-    POD,
-    PVC,
-    SECRET,
-    SITE,
-    STATEFUL_SET,
-    STORAGE_CLASS,
-)
-from frappe_operator.kube.live import CONTROLLED_BY_US, Claim, Custom, Job, Live, Pod, PodStatus, StorageClass
+from frappe_operator.kube.kinds import CONFIG_MAP, JOB, POD, PVC, SECRET, STATEFUL_SET, STORAGE_CLASS
+from frappe_operator.kube.live import CONTROLLED_BY_US, Job, PodStatus, StorageClass
 from frappe_operator.kube.names import INSTANCE, JOB_LABEL, MANAGED_BY
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.stage import Blocked
@@ -33,9 +25,9 @@ DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 class Seen(NamedTuple):
     """What there is around a bench."""
 
-    live: Custom
+    live: LiveBench
     spec: FrappeBenchSpec
-    sites: list[Live]
+    sites: list[LiveSite]
     classes: dict[str, StorageClass]
     reports: dict[str, Report]
     recorded: Facts | None
@@ -63,7 +55,7 @@ class Seen(NamedTuple):
         return Names(self.live.metadata.name)
 
 
-async def observe(cluster: View, live: Custom, images: Images) -> Seen:
+async def observe(cluster: View, live: LiveBench, images: Images) -> Seen:
     """Everything a bench is decided from. One read of a ConfigMap, remembered while it does not change; and once,
     when the image has been looked into, of what was found. Raises Blocked when the spec is none."""
     namespace, name = live.metadata.namespace, live.metadata.name
@@ -73,9 +65,9 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     recorded, refused = model.inspected(live, (body or {}).get("data") or {})
     wanted = model.image(spec, images, model.request(live, spec, images, recorded, refused))
     job_name = image.job_name(name, wanted)
-    pods = [pod for pod in cluster.select(POD, report.JOB_INDEX, f"{namespace}/{job_name}") if isinstance(pod, Pod)]
+    pods = cluster.select(POD, report.JOB_INDEX, f"{namespace}/{job_name}")
     job = cluster.get(JOB, namespace, job_name)
-    done = isinstance(job, Job) and succeeded(job)
+    done = job is not None and succeeded(job)
     known = any(each.answer(wanted) for each in (recorded, refused) if each is not None)
     if done and not known:
         # It is about to be written: a view that is behind must not make us forget the image before.
@@ -88,9 +80,9 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     if done and not known:
         found = await _found(cluster, namespace, job_name, wanted, recorded)
     sites = cluster.select(SITE, domain.BENCH_INDEX, f"{namespace}/{name}")
-    classes = {each.metadata.name: each for each in cluster.all(STORAGE_CLASS) if isinstance(each, StorageClass)}
+    classes = {each.metadata.name: each for each in cluster.all(STORAGE_CLASS)}
     claim = cluster.get(PVC, namespace, names.common)
-    live_mode = claim.access_mode if isinstance(claim, Claim) else ""
+    live_mode = claim.access_mode if claim else ""
     storage_class = spec.storage.storage_class_name if spec.storage else None
     redis_secret, agree = await _redis_secret(cluster, live, names.redis)
     return Seen(
@@ -102,7 +94,7 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
         recorded=recorded,
         found=found,
         used=_used(spec, sites) if found is not None and recorded is not None else {},
-        report_lost=job if isinstance(job, Job) and done and not known and found is None else None,
+        report_lost=job if done and not known and found is None else None,
         access_mode=live_mode or _access_mode(storage_class, classes),
         live_mode=live_mode,
         mariadb_exists=cluster.get(STATEFUL_SET, namespace, names.mariadb) is not None,
@@ -130,7 +122,7 @@ def resolve(seen: Seen, images: Images) -> Bench:
     )
 
 
-async def _redis_secret(cluster: View, bench: Custom, name: str) -> tuple[str, bool]:
+async def _redis_secret(cluster: View, bench: LiveBench, name: str) -> tuple[str, bool]:
     """Revision of the Secret of Redis, empty while there is none of ours, and whether both its keys agree."""
     namespace, found = bench.metadata.namespace, cluster.get(SECRET, bench.metadata.namespace, name)
     if found is None or found.deleting:
@@ -143,7 +135,7 @@ async def _redis_secret(cluster: View, bench: Custom, name: str) -> tuple[str, b
     return secret_revision(meta["uid"], meta["resourceVersion"]), body["agree"]
 
 
-def _root_secret(cluster: View, bench: Custom, name: str) -> str:
+def _root_secret(cluster: View, bench: LiveBench, name: str) -> str:
     """Revision of the Secret with the password of MariaDB's root, empty while there is none of ours."""
     found = cluster.get(SECRET, bench.metadata.namespace, name)
     if found is None or found.deleting or found.metadata.controller is not None:
@@ -176,20 +168,19 @@ class _Site(msgspec.Struct, rename="camel"):
     installed_apps: tuple[str, ...] = ()
 
 
-def _used(spec: FrappeBenchSpec, sites: list[Live]) -> dict[str, str]:
+def _used(spec: FrappeBenchSpec, sites: list[LiveSite]) -> dict[str, str]:
     """By app that a site has installed or asks for, such a site; frappe first."""
     used: dict[str, str] = {}
     for site in sites:
-        assert isinstance(site, Custom)
         try:
-            installed = msgspec.json.decode(site.said, type=_Site).installed_apps
+            installed = msgspec.json.decode(site.status_json, type=_Site).installed_apps
         except msgspec.MsgspecError:
             installed = ()
         try:
             of_bench = model.apps(spec)
         except Blocked:
             of_bench = ()
-        asked = domain.asked(site)
+        asked = domain.readable_spec(site)
         wanted = of_bench if asked is None or asked.apps is None else asked.apps
         for app in ("frappe", *installed, *wanted):
             used.setdefault(app, site.metadata.name)
@@ -206,11 +197,11 @@ def _access_mode(asked_class: str | None, classes: dict[str, StorageClass]) -> s
     return model.access_modes(chosen.provisioner, chosen.metadata.annotation(model.ACCESS_MODES_ANNOTATION))
 
 
-def _upstreams(cluster: View, sites: list[Live]) -> tuple[Upstream, ...]:
+def _upstreams(cluster: View, sites: list[LiveSite]) -> tuple[Upstream, ...]:
     hosts = domain.Register(cluster)
     result = []
     for site in sites:
-        key, spec, wanted = site.metadata.key, domain.asked(site), hosts.domain(site)
+        key, spec, wanted = site.metadata.key, domain.readable_spec(site), hosts.domain(site)
         if spec is None or wanted is None:
             continue
         service = SiteNames(key.name).gunicorn

@@ -6,8 +6,10 @@ from frappe_operator.bench import checks
 from frappe_operator.bench.observe import Seen
 from frappe_operator.components import image, mariadb, proxy, redis, storage
 from frappe_operator.kube.readiness import claims_usable, jobs_succeeded, workloads_available
-from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict, checked
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Lives, Stage, Verdict, checked
 from frappe_operator.model.bench import Bench, missing_apps
+from frappe_operator.model.reasons import FrappeReason
 
 STORED, IMAGE = ["StorageReady"], ["ImageReady"]
 """What the others come after: once there is storage they begin side by side, so that images are pulled meanwhile; only
@@ -69,7 +71,7 @@ def database_answers(bench: Bench, seen: Seen) -> Callable[[Lives], Verdict]:
         why = "does not answer"
         if restarts:
             why = f"restarts to take up root's password in Secret {bench.names.mariadb_root}, which has changed"
-        return Verdict(False, Reason.DATABASE_UNAVAILABLE, f"MariaDB {why}: {verdict.message}")
+        return Verdict(False, FrappeReason.DATABASE_UNAVAILABLE, f"MariaDB {why}: {verdict.message}")
 
     return ready
 
@@ -89,7 +91,7 @@ def image_known(bench: Bench, seen: Seen) -> Callable[[Lives], Verdict]:
                 f"{', '.join(missing)} is not in the image {facts.reference}, which has "
                 f"{', '.join(facts.apps)}: remove it from the spec, or name an image that has it (imageConfig)"
             )
-            return Verdict(False, Reason.APP_NOT_IN_IMAGE, message, blocked=True)
+            return Verdict(False, FrappeReason.APP_NOT_IN_IMAGE, message, blocked=True)
         return Verdict(True, Reason.READY, f"Frappe {facts.frappe_version} with {', '.join(facts.apps)}")
 
     return ready

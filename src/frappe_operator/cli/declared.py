@@ -3,15 +3,17 @@
 import base64
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
+from frappe_operator.api.kinds import ALL, BENCH, OWN, SITE, LiveBench
 from frappe_operator.cli import schema
 from frappe_operator.cli.source import Document
-from frappe_operator.kube.kinds import ALL, BENCH, CONFIG_MAP, SECRET, SITE, Kind, Manifest
+from frappe_operator.kube.kinds import CONFIG_MAP, SECRET, Kind, KindOf
 from frappe_operator.kube.live import Custom, Live, Meta
 from frappe_operator.kube.names import digest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain
@@ -19,16 +21,18 @@ from frappe_operator.model.bench import Facts, Names
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import SECRET_KEYS
 
+L = TypeVar("L", bound=Live)
+
 NEWEST = "16"
 """The version assumed where frappeVersion does not tell, such as `develop` or `build-7`."""
 
 
-class Object(NamedTuple):
+class Object(NamedTuple, Generic[L]):
     """An object that a file declares."""
 
-    kind: Kind
+    kind: KindOf[L]
     document: Document
-    live: Custom
+    live: L
 
 
 class Declared:
@@ -40,29 +44,32 @@ class Declared:
 
     def __init__(self, documents: Sequence[Document], namespace: str, images: Images) -> None:
         self.images = images
-        self.objects = [
-            Object(kind, document, live(document, namespace))
+        self.objects: list[Object[Any]] = [
+            Object(kind, document, live(kind, document, namespace))
             for document in documents
             if (kind := kind_of(document)) is not None
         ]
 
-    def of(self, kind: Kind) -> list[Object]:
+    def of(self, kind: KindOf[L]) -> list[Object[L]]:
         """Every object of a kind, in the order of the files."""
-        return [each for each in self.objects if each.kind is kind]
+        return cast(list[Object[L]], [each for each in self.objects if each.kind is kind])
 
-    def all(self, kind: Kind) -> list[Live]:
+    def all(self, kind: KindOf[L]) -> list[L]:
         return [each.live for each in self.of(kind)]
 
-    def find(self, kind: Kind, namespace: str, name: str) -> Object | None:
+    def find(self, kind: KindOf[L], namespace: str, name: str) -> Object[L] | None:
         """One object."""
         return next((each for each in self.of(kind) if each.live.metadata.key == (namespace, name)), None)
 
-    def get(self, kind: Kind, namespace: str, name: str) -> Live | None:
-        found = self.find(kind, namespace, name) if kind in (BENCH, SITE) else None
+    def get(self, kind: KindOf[L], namespace: str, name: str) -> L | None:
+        found = self.find(kind, namespace, name) if kind in OWN else None
         return found and found.live
 
-    def select(self, kind: Kind, index: str, value: str) -> list[Live]:
-        return [each for each in self.all(kind) if kind is SITE and value in domain.INDICES[index](each)]
+    def select(self, kind: KindOf[L], index: str, value: str) -> list[L]:
+        if kind is not SITE:
+            return []
+        sites = [each.live for each in self.objects if each.kind is SITE]
+        return [each for each in sites if value in domain.INDICES[index](each)]
 
     async def list(self, kind: Kind, namespace: str, labels: str) -> list[Manifest]:
         """Nothing in files has ever run."""
@@ -96,7 +103,7 @@ class Declared:
         plain = {key: _base64(str(text)) for key, text in _part(found.document, "stringData").items()}
         return {"metadata": {"resourceVersion": "0"}, "data": {**encoded, **plain}}
 
-    def facts(self, bench: Custom) -> Facts:
+    def facts(self, bench: LiveBench) -> Facts:
         """What the image of a bench is assumed to hold. Raises Blocked when the bench's spec is none."""
         spec = bench_model.parse(bench)
         try:
@@ -105,7 +112,7 @@ class Declared:
             # Which is said of the bench; a site may name apps of its own.
             apps = ["frappe"]
         for site in self.select(SITE, domain.BENCH_INDEX, str(bench.metadata.key)):
-            asked = domain.asked(site)
+            asked = domain.readable_spec(site)
             apps += (asked.apps if asked else None) or []
         version = frappe_version(spec.frappe_version)
         held = {app: version if app == "frappe" else "" for app in apps}
@@ -123,14 +130,15 @@ def kind_of(document: Document) -> Kind | None:
     return ALL.get((str(document.value.get("apiVersion")), str(document.value.get("kind"))))
 
 
-def live(document: Document, namespace: str) -> Custom:
+def live(kind: Kind, document: Document, namespace: str) -> Live:
     """An object as it would be just after it was created."""
     meta = _part(document, "metadata")
     where, name = str(meta.get("namespace") or namespace), str(meta.get("name") or "")
     # A cluster gives each object its own; here the same files must always render the same.
     uid = digest(f"{document.value.get('kind')}/{where}/{name}", 32)
     spec = msgspec.Raw(msgspec.json.encode(schema.stored(document.value.get("spec") or {})))
-    return Custom(Meta(name=name, namespace=where, uid=uid), spec)
+    meta_data = Meta(name=name, namespace=where, uid=uid)
+    return kind.projection(meta_data, spec) if issubclass(kind.projection, Custom) else Live(meta_data)
 
 
 def _part(document: Document, name: str) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.bench import controller as bench
-from frappe_operator.kube.kinds import BENCH, EVENT, LEASE, SITE, Kind, Manifest
+from frappe_operator.kube.kinds import EVENT, LEASE, Kind
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.runtime.controller import Controller

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite
 from frappe_operator.bench import checks as bench_checks
 from frappe_operator.bench import observe as bench_observe
 from frappe_operator.bench.stages import stages as bench_stages
 from frappe_operator.cli import text
 from frappe_operator.cli.declared import Declared, Object
-from frappe_operator.kube.kinds import BENCH, SITE, Manifest
-from frappe_operator.kube.stage import Blocked, Failed, Reason, Stage
+from frappe_operator.kube.objects import Manifest
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Blocked, Failed, Stage
 from frappe_operator.model.site import misplaced, parse
 from frappe_operator.site import checks as site_checks
 from frappe_operator.site import observe as site_observe
@@ -35,7 +38,7 @@ def render(declared: Declared) -> Iterator[str]:
         yield from _documents(site, site_children(declared, site), assumed)
 
 
-def bench_children(declared: Declared, bench: Object) -> list[Stage]:
+def bench_children(declared: Declared, bench: Object[LiveBench]) -> list[Stage]:
     """The stages of a bench. Raises Blocked when a check fails: nothing that exists has to be kept."""
     seen = asyncio.run(bench_observe.observe(declared, bench.live, declared.images))
     _refuse(bench_checks.failed(seen))
@@ -43,7 +46,7 @@ def bench_children(declared: Declared, bench: Object) -> list[Stage]:
     return bench_stages(decided, seen, lambda: GENERATED)
 
 
-def site_children(declared: Declared, site: Object) -> list[Stage]:
+def site_children(declared: Declared, site: Object[LiveSite]) -> list[Stage]:
     """The stages of a site. Raises Blocked when a check fails, and BenchNotDeclared."""
     meta, spec = site.live.metadata, parse(site.live)
     bench = spec.bench_ref.name
@@ -63,7 +66,7 @@ def _refuse(failed: Sequence[Failed]) -> None:
         raise Blocked(Reason(verdict.reason), verdict.message)
 
 
-def _documents(owner: Object, stages: list[Stage], assumed: str) -> Iterator[str]:
+def _documents(owner: Object[Any], stages: list[Stage], assumed: str) -> Iterator[str]:
     title = f"{owner.kind.kind} {owner.live.metadata.name}"
     for stage in stages:
         for child in stage.children:

@@ -2,13 +2,14 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from frappe_operator.api import crd
+from frappe_operator.api.kinds import BENCH, SITE, LiveSite
 from frappe_operator.cli import render, rules, schema
 from frappe_operator.cli.declared import Declared, Object, kind_of
 from frappe_operator.cli.source import Document, Problem
-from frappe_operator.kube.kinds import BENCH, GROUP, SITE
+from frappe_operator.kube.names import GROUP
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import domain, site
 from frappe_operator.model.settings import Images
@@ -41,7 +42,8 @@ def validate(documents: Sequence[Document], namespace: str) -> Findings:
     sound = [document for document in documents if not found.get(id(document))]
     declared = Declared(sound, namespace, Images())
     notes = []
-    for each in [*declared.of(BENCH), *declared.of(SITE)]:
+    declarations: list[Object[Any]] = [*declared.of(BENCH), *declared.of(SITE)]
+    for each in declarations:
         try:
             found[id(each.document)] += _said_by_operator(declared, each)
         except render.BenchNotDeclared as missing:
@@ -86,7 +88,7 @@ def _no_such_kind(document: Document) -> Problem:
     return Problem(("kind",), f'no matches for kind "{kind}" in version "{version}"', hint)
 
 
-def _said_by_operator(declared: Declared, each: Object) -> Iterator[Problem]:
+def _said_by_operator(declared: Declared, each: Object[Any]) -> Iterator[Problem]:
     first = declared.find(each.kind, each.live.metadata.namespace, each.live.metadata.name)
     if first is not None and first is not each:
         message = f"declared twice, first at {first.document.file}:{first.document.line(())}: remove one of them"
@@ -111,7 +113,7 @@ def _place(document: Document, message: str) -> tuple[str, ...]:
     return ("spec", *field) if ("spec", *field) in document.lines else ("spec",)
 
 
-def _hosts_taken(declared: Declared, each: Object) -> Iterator[Problem]:
+def _hosts_taken(declared: Declared, each: Object[LiveSite]) -> Iterator[Problem]:
     """One host has one owner. Which of two it will be depends on their age, which files do not tell."""
     key, spec, hosts = each.live.metadata.key, site.parse(each.live), domain.Register(declared)
     wanted = hosts.domain(each.live)

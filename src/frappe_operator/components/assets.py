@@ -5,7 +5,7 @@ writes down what its own image has. The key has no site in it, so pods of an ear
 """
 
 from frappe_operator.components.frappe import Task, bare_job
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import Site
 
 PART = "assets"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from frappe_operator.components import frappe
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import FRAPPE, mount, template
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import Site
 
 STABLE_SECONDS = 10

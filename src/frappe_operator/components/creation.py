@@ -4,8 +4,8 @@ from frappe_operator.components import database
 from frappe_operator.components.frappe import Task, site_job
 from frappe_operator.components.metadata import kept
 from frappe_operator.components.pod import mount
-from frappe_operator.kube.kinds import Manifest
 from frappe_operator.kube.names import digest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import CONFIGURATION_ANNOTATION, CONFIGURE_PART, Site
 
 

@@ -2,8 +2,8 @@
 
 from frappe_operator.components.frappe import Task, bare_job, site_job
 from frappe_operator.components.metadata import kept
-from frappe_operator.kube.kinds import GROUP, Manifest
-from frappe_operator.kube.names import child
+from frappe_operator.kube.names import GROUP, child
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Image, Names
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.site import Site

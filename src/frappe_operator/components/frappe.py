@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection
 from typing import NamedTuple
 
+from frappe_operator.api.labels import SITE_LABEL
 from frappe_operator.components.metadata import metadata
 from frappe_operator.components.pod import (
     CONTAINER_SECURITY,
@@ -17,8 +18,8 @@ from frappe_operator.components.pod import (
     secret_volume,
     template,
 )
-from frappe_operator.kube.kinds import Manifest
-from frappe_operator.kube.names import SITE_LABEL, digest
+from frappe_operator.kube.names import digest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Image, Names
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.site import Site

@@ -3,7 +3,7 @@
 from frappe_operator.components import frappe, nginx
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import FRAPPE, config_volume, template
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import Site
 
 PART = "gunicorn"

@@ -12,8 +12,8 @@ from frappe_operator.components.pod import (
     scratch,
 )
 from frappe_operator.components.storage import MOUNTS_COMMON, common_affinity
-from frappe_operator.kube.kinds import Manifest
 from frappe_operator.kube.names import child
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import FACTS, REFUSED, Bench, Facts, Image
 
 PART = "image"

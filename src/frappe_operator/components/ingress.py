@@ -2,7 +2,7 @@
 
 from frappe_operator.components import nginx
 from frappe_operator.components.metadata import metadata
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import Site
 
 

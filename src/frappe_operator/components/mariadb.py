@@ -14,10 +14,11 @@ from frappe_operator.components.pod import (
     template,
 )
 from frappe_operator.components.volume import claim_template
-from frappe_operator.kube.kinds import Manifest
 from frappe_operator.kube.live import Condition
-from frappe_operator.kube.stage import Reason
+from frappe_operator.kube.objects import Manifest
+from frappe_operator.kube.reasons import Reason
 from frappe_operator.model.bench import Bench
+from frappe_operator.model.reasons import FrappeReason
 
 PORT = 3306
 SOCKET = "/run/mysqld/mysqld.sock"
@@ -55,7 +56,7 @@ exec mariadbd --no-defaults --datadir=/var/lib/mysql/data --init-file=/run/mysql
   --skip-character-set-client-handshake --max-connections=500
 """
 
-ANSWERED = (Reason.READY, Reason.SUCCEEDED, Reason.DATABASE_UNAVAILABLE)
+ANSWERED = (Reason.READY, Reason.SUCCEEDED, FrappeReason.DATABASE_UNAVAILABLE)
 """Reasons of the condition DatabaseReady, of a bench or a site, with which MariaDB answers, or did."""
 
 PROBE = ["mariadb-admin", "--no-defaults", f"--socket={SOCKET}", "-u", "health", "ping"]

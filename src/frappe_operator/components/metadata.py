@@ -2,16 +2,11 @@
 
 from typing import Any
 
-from frappe_operator.kube.kinds import BENCH, Manifest
+from frappe_operator.api.kinds import BENCH
+from frappe_operator.api.labels import BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
 from frappe_operator.kube.live import CONTROLLED_BY_US
-from frappe_operator.kube.names import (
-    BENCH_LABEL,
-    COMPONENT_LABEL,
-    INSTANCE,
-    MANAGED_BY,
-    NAME,
-    SITE_LABEL,
-)
+from frappe_operator.kube.names import INSTANCE, MANAGED_BY, NAME
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.owner import Owner
 
 

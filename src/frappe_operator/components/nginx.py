@@ -3,7 +3,7 @@
 import re
 
 from frappe_operator.components.pod import CONTAINER_SECURITY, LAST_LINES, mount
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 
 PORT = 8080
 SOURCE = "/etc/frappe-operator/nginx"

@@ -1,7 +1,8 @@
 """What every pod has: the restricted security profile, no token of the API, temporary space."""
 
 from frappe_operator.components.metadata import labels
-from frappe_operator.kube.kinds import GROUP, Manifest
+from frappe_operator.kube.names import GROUP
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.owner import Owner
 
 SECRET_ANNOTATION = f"{GROUP}/secret-revision"

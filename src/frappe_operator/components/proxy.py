@@ -11,7 +11,7 @@ from frappe_operator.components.pod import (
     template,
 )
 from frappe_operator.components.storage import MOUNTS_COMMON, common_affinity
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
 
 PART = "nginx"

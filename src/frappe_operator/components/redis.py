@@ -17,7 +17,7 @@ from frappe_operator.components.pod import (
     template,
 )
 from frappe_operator.components.volume import claim_template
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
 
 PORT = 6379

@@ -1,10 +1,11 @@
 """The bench's common storage and a site's own files."""
 
+from frappe_operator.api.labels import BENCH_LABEL
 from frappe_operator.components.metadata import kept, metadata
 from frappe_operator.components.pod import same_node
 from frappe_operator.components.volume import claim
-from frappe_operator.kube.kinds import GROUP, Manifest
-from frappe_operator.kube.names import BENCH_LABEL
+from frappe_operator.kube.names import GROUP
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.site import ORIGIN_LABEL, Site
 

@@ -1,6 +1,6 @@
 """A claim for storage, alone or as a StatefulSet's template."""
 
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Volume
 
 

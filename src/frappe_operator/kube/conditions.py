@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from frappe_operator.kube.live import Condition
-from frappe_operator.kube.stage import Reason, Verdict
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Verdict
 
 READY = "Ready"
 RECONCILING = "Reconciling"

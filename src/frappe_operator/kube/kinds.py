@@ -1,18 +1,22 @@
-"""Every kind of object the operator knows by name, and how one object is addressed."""
+"""Kinds of objects: how an object of a kind is addressed, and what of it is cached."""
 
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
-Manifest = dict[str, Any]
-"""An object as it is written: a plain dict literal that reads like its YAML."""
+from frappe_operator.kube.live import Claim, Job, Live, Pod, Service, StorageClass, Workload
+from frappe_operator.kube.objects import Manifest
+
+T_co = TypeVar("T_co", bound=Live, covariant=True)
 
 
-class Kind(NamedTuple):
-    """A kind of the API, with what is needed to address it."""
+class KindOf(NamedTuple, Generic[T_co]):
+    """A kind of the API, with what is needed to address its objects and to cache them."""
 
     group: str
     version: str
     kind: str
     plural: str
+    projection: type[T_co]
+    """What is cached of each object."""
     namespaced: bool = True
 
     @property
@@ -28,14 +32,8 @@ class Kind(NamedTuple):
         return "/" + "/".join(part for part in parts if part)
 
 
-class Key(NamedTuple):
-    """A namespaced name: what a queue holds and a reconcile is asked for."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
+Kind = KindOf[Live]
+"""Any kind."""
 
 
 class Ref(NamedTuple):
@@ -49,29 +47,30 @@ class Ref(NamedTuple):
         return f"{self.kind.kind} {self.name}"
 
 
-GROUP = "vyogo.tech"
-BENCH = Kind(GROUP, "v1alpha1", "FrappeBench", "frappebenches")
-SITE = Kind(GROUP, "v1alpha1", "FrappeSite", "frappesites")
+CONFIG_MAP = KindOf("", "v1", "ConfigMap", "configmaps", Live)
+EVENT = KindOf("events.k8s.io", "v1", "Event", "events", Live)
+NAMESPACE = KindOf("", "v1", "Namespace", "namespaces", Live, namespaced=False)
+POD = KindOf("", "v1", "Pod", "pods", Pod)
+PVC = KindOf("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", Claim)
+SECRET = KindOf("", "v1", "Secret", "secrets", Live)
+SERVICE = KindOf("", "v1", "Service", "services", Service)
+DEPLOYMENT = KindOf("apps", "v1", "Deployment", "deployments", Workload)
+STATEFUL_SET = KindOf("apps", "v1", "StatefulSet", "statefulsets", Workload)
+JOB = KindOf("batch", "v1", "Job", "jobs", Job)
+LEASE = KindOf("coordination.k8s.io", "v1", "Lease", "leases", Live)
+INGRESS = KindOf("networking.k8s.io", "v1", "Ingress", "ingresses", Live)
+STORAGE_CLASS = KindOf("storage.k8s.io", "v1", "StorageClass", "storageclasses", StorageClass, namespaced=False)
 
-CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
-EVENT = Kind("events.k8s.io", "v1", "Event", "events")
-NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
-POD = Kind("", "v1", "Pod", "pods")
-PVC = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
-SECRET = Kind("", "v1", "Secret", "secrets")
-SERVICE = Kind("", "v1", "Service", "services")
-DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
-STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
-JOB = Kind("batch", "v1", "Job", "jobs")
-LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
-INGRESS = Kind("networking.k8s.io", "v1", "Ingress", "ingresses")
-STORAGE_CLASS = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False)
-
-ALL = {(kind.api_version, kind.kind): kind for kind in list(globals().values()) if isinstance(kind, Kind)}
+BUILT_IN: tuple[Kind, ...] = (
+    *(CONFIG_MAP, EVENT, NAMESPACE, POD, PVC, SECRET, SERVICE, DEPLOYMENT, STATEFUL_SET, JOB, LEASE, INGRESS),
+    STORAGE_CLASS,
+)
+"""The kinds of Kubernetes itself that this operator reads or writes."""
+_BY_NAME: dict[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in BUILT_IN}
 
 
 def ref_of(manifest: Manifest) -> Ref:
-    """The object a manifest is about."""
-    kind = ALL[manifest["apiVersion"], manifest["kind"]]
+    """The object a manifest of a built-in kind is about."""
+    kind = _BY_NAME[manifest["apiVersion"], manifest["kind"]]
     metadata = manifest["metadata"]
     return Ref(kind, metadata.get("namespace", ""), metadata["name"])

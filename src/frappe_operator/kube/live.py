@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw, Struct, field
 
-from frappe_operator.kube.kinds import Key, Manifest
+from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.kube.packed import pack, unpack
 
 T = TypeVar("T")
@@ -110,7 +110,7 @@ class _Conditions(Struct):
 
 
 class Custom(Live):
-    """A FrappeBench or FrappeSite: `spec` stays JSON, `status` a packed one, until a reconcile asks for them."""
+    """An object of a kind that this operator owns. Spec and status stay JSON until they are read."""
 
     spec: Raw = Raw(b"{}")
     status: Raw = Raw(b"{}")
@@ -119,24 +119,24 @@ class Custom(Live):
         self.status = Raw(pack(self.status))
 
     @property
-    def said(self) -> bytes:
+    def status_json(self) -> bytes:
         """The status as JSON."""
         return unpack(self.status)
 
     @property
-    def told(self) -> Manifest:
-        """The same as a map; an empty one when somebody wrote nonsense there."""
+    def status_fields(self) -> Manifest:
+        """The status as a map; an empty one when it is not one."""
         try:
-            status: Manifest = msgspec.json.decode(self.said, type=dict)
+            status: Manifest = msgspec.json.decode(self.status_json, type=dict)
         except msgspec.MsgspecError:
             return {}
         return status
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """The conditions in it; none when somebody wrote nonsense there."""
+        """The conditions of the status; none when they do not keep to the schema."""
         try:
-            return msgspec.json.decode(self.said, type=_Conditions).conditions
+            return msgspec.json.decode(self.status_json, type=_Conditions).conditions
         except msgspec.MsgspecError:
             return ()
 

@@ -2,8 +2,10 @@
 
 import hashlib
 
-from frappe_operator.kube.kinds import GROUP
 from frappe_operator.kube.live import CONTROLLED_BY_US
+
+GROUP = "vyogo.tech"
+"""API group of our kinds, and prefix of our labels and annotations."""
 
 LIMIT = 63
 """Length of a DNS label: what a Service name, a label value and a pod's host name may have."""
@@ -12,9 +14,6 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 NAME = "app.kubernetes.io/name"
 INSTANCE = "app.kubernetes.io/instance"
 COMPONENT = "app.kubernetes.io/component"
-BENCH_LABEL = f"{GROUP}/bench"
-SITE_LABEL = f"{GROUP}/site"
-COMPONENT_LABEL = f"{GROUP}/component"
 
 JOB_LABEL = "batch.kubernetes.io/job-name"
 
@@ -24,9 +23,6 @@ JOB_PODS = f"{OURS},{JOB_LABEL}"
 """Label selector of the pods of our Jobs."""
 AT_WORK = "status.phase!=Succeeded"
 """Field selector of those that may still get into trouble. The others stay, are many, and are read when needed."""
-
-SITE_FINALIZER = f"{GROUP}/site-finalizer"
-BENCH_FINALIZER = f"{GROUP}/bench-finalizer"
 
 
 def digest(text: str, length: int = 8) -> str:

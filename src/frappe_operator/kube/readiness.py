@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from frappe_operator.kube.live import Claim, Job, StorageClass, Workload
-from frappe_operator.kube.stage import Lives, Reason, Verdict
+from frappe_operator.kube.reasons import Reason, Trait, is_known, traits
+from frappe_operator.kube.stage import Lives, Verdict
 
 CREATING = Verdict(False, Reason.PROVISIONING, "Being created.")
 ALL_READY = Verdict(True, Reason.READY, "All pods are ready.")
@@ -23,13 +24,6 @@ class Report(NamedTuple):
 
 MOST_FAILURES = 5
 """A task that has ended badly so often, and not for want of something that comes by itself, is taken to do so again."""
-PASSING = frozenset(
-    {
-        *(Reason.DATABASE_UNAVAILABLE, Reason.REDIS_UNAVAILABLE, Reason.SITE_BUSY, Reason.SITE_NOT_CREATED),
-        Reason.INTERRUPTED,
-    }
-)
-"""Reasons of a task that only waits for something else."""
 
 
 def exist(lives: Lives) -> Verdict:
@@ -103,9 +97,9 @@ def _unfinished(job: Job, report: Report | None) -> Verdict:
         return Verdict(False, Reason.JOB_RUNNING, f"Job {name} is running")
     if report.blocked:
         return Verdict(False, report.reason, f"{report.message} (Job {name} looks again within five minutes)", True)
-    if report.failures >= MOST_FAILURES and report.reason not in PASSING:
+    if report.failures >= MOST_FAILURES and Trait.TRANSIENT not in traits(report.reason):
         message = f"Job {name} has failed {report.failures} times, and tries again every five minutes: {report.message}"
-        reason = report.reason if report.reason in set(Reason) else Reason.JOB_RETRYING
+        reason = report.reason if is_known(report.reason) else Reason.JOB_RETRYING
         return Verdict(False, reason, message, True)
     return Verdict(False, Reason.JOB_RETRYING, f"Job {name} tries again: {report.message}")
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from frappe_operator.kube.last_words import last_words
 from frappe_operator.kube.live import ContainerStatus, PodStatus, Terminated
 from frappe_operator.kube.quantities import amount, canonical
-from frappe_operator.kube.stage import Reason
+from frappe_operator.kube.reasons import Reason
 
 UNSCHEDULABLE_SECONDS = 120.0
 """How long a pod waits for a node before waiting is taken to be in vain: an autoscaler brings one sooner."""

@@ -1,22 +1,25 @@
 """What can be asked about the world. A reconcile asks the cluster; `render` and `validate` ask files."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from frappe_operator.kube.kinds import Kind, Manifest
+from frappe_operator.kube.kinds import Kind, KindOf
 from frappe_operator.kube.live import Live
+from frappe_operator.kube.objects import Manifest
+
+L = TypeVar("L", bound=Live)
 
 
 class View(Protocol):
     """What there is: known without asking, or read."""
 
-    def get(self, kind: Kind, namespace: str, name: str) -> Live | None:
+    def get(self, kind: KindOf[L], namespace: str, name: str) -> L | None:
         """An object as it is known."""
 
-    def all(self, kind: Kind) -> list[Live]:
+    def all(self, kind: KindOf[L]) -> list[L]:
         """All objects of a kind, as they are known."""
 
-    def select(self, kind: Kind, index: str, value: str) -> list[Live]:
+    def select(self, kind: KindOf[L], index: str, value: str) -> list[L]:
         """The objects that an index of the kind has under a value."""
 
     async def list(self, kind: Kind, namespace: str, labels: str) -> list[Manifest]:

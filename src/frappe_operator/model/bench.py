@@ -10,13 +10,15 @@ import msgspec
 from msgspec import Struct
 
 from frappe_operator.api.frappebench import APPS_JSON, MEMORY_IS, MEMORY_LIMIT_IS, NO_SOURCES, SOURCES, FrappeBenchSpec
+from frappe_operator.api.kinds import BENCH, LiveBench
 from frappe_operator.api.types import MEMORY, ComponentReplicas, ComponentResources, Resources
-from frappe_operator.kube.kinds import BENCH, Manifest
-from frappe_operator.kube.live import Custom
 from frappe_operator.kube.names import child, digest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.quantities import amount, canonical
-from frappe_operator.kube.stage import Blocked, Reason
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Blocked
 from frappe_operator.model.owner import Owner
+from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.settings import Images
 from frappe_operator.model.sizing import DEFAULTS, Amounts, Size, limits, replicas, resources, written
 
@@ -241,7 +243,7 @@ class Bench(Struct, frozen=True):
         return Image(self.facts.pinned, self.image.pull_policy, self.image.pull_secrets)
 
 
-def parse(live: Custom) -> FrappeBenchSpec:
+def parse(live: LiveBench) -> FrappeBenchSpec:
     """The spec as asked. Raises Blocked when it is not one."""
     try:
         return msgspec.json.decode(live.spec, type=FrappeBenchSpec)
@@ -249,7 +251,7 @@ def parse(live: Custom) -> FrappeBenchSpec:
         raise Blocked(Reason.INVALID_SPEC, f"spec: {error}") from error
 
 
-def suffix(live: Custom) -> str | None:
+def suffix(live: LiveBench) -> str | None:
     """The domain suffix of a bench, None where it has none or its spec is none."""
     try:
         spec = parse(live)
@@ -258,7 +260,7 @@ def suffix(live: Custom) -> str | None:
     return spec.domain_config.suffix if spec.domain_config else None
 
 
-def pull_secrets(live: Custom) -> tuple[str, ...]:
+def pull_secrets(live: LiveBench) -> tuple[str, ...]:
     """The bench's pull secrets, none where its spec is none."""
     try:
         asked = parse(live).image_config
@@ -267,7 +269,7 @@ def pull_secrets(live: Custom) -> tuple[str, ...]:
     return tuple(each.name for each in (asked.pull_secrets if asked else None) or [])
 
 
-def job_resources(live: Custom) -> Resources | None:
+def job_resources(live: LiveBench) -> Resources | None:
     """What the bench asks for the Jobs of its sites, None where its spec is none."""
     try:
         asked = parse(live).component_resources
@@ -284,7 +286,7 @@ def access_modes(provisioner: str, annotation: str) -> str:
 
 
 def resolve(
-    live: Custom,
+    live: LiveBench,
     images: Images,
     *,
     facts: Facts | None,
@@ -357,7 +359,7 @@ def resolve(
     )
 
 
-def request(live: Custom, spec: FrappeBenchSpec, images: Images, *inspected: Facts | None) -> str:
+def request(live: LiveBench, spec: FrappeBenchSpec, images: Images, *inspected: Facts | None) -> str:
     """The request to inspect the image: the annotation's value, else that of the last inspection of this image."""
     reference = image(spec, images).reference
     before = (each.request for each in inspected if each is not None and each.reference == reference)
@@ -404,7 +406,7 @@ class _LastStatus(Struct, rename="camel"):
     secret_revisions: Revisions = NO_REVISIONS
 
 
-def _apps(spec: FrappeBenchSpec, live: Custom) -> tuple[str, ...]:
+def _apps(spec: FrappeBenchSpec, live: LiveBench) -> tuple[str, ...]:
     """The apps of the bench; while they cannot be read, those it had when they last could."""
     try:
         return apps(spec)
@@ -412,14 +414,14 @@ def _apps(spec: FrappeBenchSpec, live: Custom) -> tuple[str, ...]:
         return _last_status(live).installed_apps or ("frappe",)
 
 
-def revisions(live: Custom) -> Revisions:
+def revisions(live: LiveBench) -> Revisions:
     """The Secrets that the servers run with, as the last status says."""
     return _last_status(live).secret_revisions
 
 
-def _last_status(live: Custom) -> _LastStatus:
+def _last_status(live: LiveBench) -> _LastStatus:
     try:
-        return msgspec.json.decode(live.said, type=_LastStatus)
+        return msgspec.json.decode(live.status_json, type=_LastStatus)
     except msgspec.MsgspecError:
         return _LastStatus()
 
@@ -514,7 +516,7 @@ class Inspected(NamedTuple):
     refused: Facts | None = None
 
 
-def inspected(live: Custom, data: Mapping[str, Any]) -> Inspected:
+def inspected(live: LiveBench, data: Mapping[str, Any]) -> Inspected:
     """What was found in the bench's images. When the ConfigMap has been lost, what sites run is in the last status."""
     return Inspected(facts_from(data) or _last_status(live).image, facts_from(data, REFUSED))
 
@@ -530,7 +532,7 @@ def facts_from(data: Mapping[str, Any], key: str = FACTS) -> Facts | None:
         return None
 
 
-def refusal(facts: Facts | None, found: Facts | None, used: Mapping[str, str]) -> tuple[Reason, str] | None:
+def refusal(facts: Facts | None, found: Facts | None, used: Mapping[str, str]) -> tuple[str, str] | None:
     """Why sites that run the image of `facts` must not be given the one of `found`; None when they may.
 
     `used`: by app that a site has installed or asks for, the name of such a site.
@@ -544,13 +546,13 @@ def refusal(facts: Facts | None, found: Facts | None, used: Mapping[str, str]) -
             continue
         if then is None:
             return (
-                Reason.APP_NOT_IN_IMAGE,
+                FrappeReason.APP_NOT_IN_IMAGE,
                 f"{app} is not in the image {found.reference}, and FrappeSite {site} uses it. {stay}: name an image "
                 "that has it (imageConfig)",
             )
         if older(then, now):
             return (
-                Reason.VERSION_NOT_SUPPORTED,
+                FrappeReason.VERSION_NOT_SUPPORTED,
                 f"The image {found.reference} has {app} {then}, but the data of FrappeSite {site} is of {app} {now}, "
                 f"and there is no way back to an older release. {stay}: name an image with {app} {now} or newer "
                 f"(imageConfig, frappeVersion), or restore a backup that was taken with {then} into a new site on "

@@ -1,14 +1,15 @@
 """Which host names a site answers on, and whose a host name is."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import msgspec
 
 from frappe_operator.api.frappesite import FrappeSiteSpec
-from frappe_operator.kube.kinds import BENCH, SITE, Key, Kind
-from frappe_operator.kube.live import Custom, Live
+from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite
+from frappe_operator.kube.objects import Key
+from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
 
 EXPLICIT, SUFFIX, SITE_NAME = "explicit", "bench-suffix", "sitename-default"
@@ -72,72 +73,57 @@ def unservable(domain: Domain) -> str:
     return ""
 
 
-def suffix(live: Live) -> str | None:
-    """What of a bench its sites' hosts go by."""
-    assert isinstance(live, Custom)
-    return bench_model.suffix(live)
-
-
 BENCH_INDEX, HOST_INDEX, NAME_INDEX = "bench", "host", "site-name"
 """Indices over all FrappeSites: by bench, by the hosts a spec names itself, by siteName where it names no domain."""
 
 
-def asked(live: Live) -> FrappeSiteSpec | None:
-    """A site's spec, None when it is none."""
-    assert isinstance(live, Custom)
+def readable_spec(live: LiveSite) -> FrappeSiteSpec | None:
+    """A site's spec, None when it does not keep to the schema."""
     try:
-        return msgspec.json.decode(live.spec, type=FrappeSiteSpec)
+        return live.decode()
     except msgspec.MsgspecError:
         return None
 
 
-def by_bench(live: Live) -> list[str]:
+def by_bench(live: LiveSite) -> list[str]:
     """Index value: the site's bench as `namespace/name`."""
-    spec = asked(live)
+    spec = readable_spec(live)
     return [f"{live.metadata.namespace}/{spec.bench_ref.name}"] if spec else []
 
 
-def by_host(live: Live) -> list[str]:
+def by_host(live: LiveSite) -> list[str]:
     """Index values: domain and aliases."""
-    spec = asked(live)
+    spec = readable_spec(live)
     return [normalise(host) for host in [spec.domain, *(spec.aliases or [])] if host] if spec else []
 
 
-def by_site_name(live: Live) -> list[str]:
+def by_site_name(live: LiveSite) -> list[str]:
     """Index value: siteName, where it decides the domain."""
-    spec = asked(live)
+    spec = readable_spec(live)
     return [spec.site_name] if spec and not spec.domain else []
 
 
-INDICES: dict[str, Callable[[Live], list[str]]] = {
+INDICES: dict[str, Callable[[LiveSite], list[str]]] = {
     BENCH_INDEX: by_bench,
     HOST_INDEX: by_host,
     NAME_INDEX: by_site_name,
 }
 
 
-class Cache(Protocol):
-    """What there is, as far as it is known."""
-
-    def get(self, kind: Kind, namespace: str, name: str) -> Live | None: ...
-
-    def select(self, kind: Kind, index: str, value: str) -> Sequence[Live]: ...
-
-
 class Register(NamedTuple):
     """Who claims which host, over all namespaces. Answers from indices: no question reads all sites."""
 
-    cache: Cache
+    cache: View
 
-    def domain(self, live: Live) -> Domain | None:
+    def domain(self, live: LiveSite) -> Domain | None:
         """The host names of a site."""
-        spec = asked(live)
+        spec = readable_spec(live)
         if spec is None:
             return None
         bench = self.cache.get(BENCH, live.metadata.namespace, spec.bench_ref.name)
-        return resolve(spec, bench_model.suffix(bench) if isinstance(bench, Custom) else None)
+        return resolve(spec, bench_model.suffix(bench) if bench else None)
 
-    def claimants(self, host: str) -> list[Live]:
+    def claimants(self, host: str) -> list[LiveSite]:
         """Every site that wants `host`."""
         # A host may be some siteName with some bench's suffix: each way to cut it is one look-up.
         labels = host.split(".")
@@ -148,15 +134,15 @@ class Register(NamedTuple):
         unique = {live.metadata.uid: live for live in found}
         return [live for live in unique.values() if (domain := self.domain(live)) and host in domain.hosts]
 
-    def rivals(self, live: Live) -> list[Live]:
+    def rivals(self, live: LiveSite) -> list[LiveSite]:
         """Every site that wants a host of this one; it is among them itself."""
         domain = self.domain(live)
         return [other for host in domain.hosts for other in self.claimants(host)] if domain else []
 
-    def rivals_of(self, bench: Live) -> list[Live]:
+    def rivals_of(self, bench: LiveBench) -> list[LiveSite]:
         """Every site that wants a host which a site of the bench has by the suffix that is in `bench`, now or once."""
-        ending = suffix(bench)
-        specs = map(asked, self.cache.select(SITE, BENCH_INDEX, str(bench.metadata.key)))
+        ending = bench_model.suffix(bench)
+        specs = map(readable_spec, self.cache.select(SITE, BENCH_INDEX, str(bench.metadata.key)))
         hosts = [resolve(spec, ending).host for spec in specs if spec and not spec.domain]
         return [other for host in hosts for other in self.claimants(host)]
 

@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterable
 import msgspec
 from msgspec import Struct
 
+from frappe_operator.api.labels import SITE_LABEL
 from frappe_operator.kube import trouble
 from frappe_operator.kube.kinds import POD
 from frappe_operator.kube.last_words import last_words
-from frappe_operator.kube.live import ContainerStatus, Live, Pod, PodStatus, Terminated
-from frappe_operator.kube.names import JOB_LABEL, SITE_LABEL
+from frappe_operator.kube.live import ContainerStatus, Pod, PodStatus, Terminated
+from frappe_operator.kube.names import JOB_LABEL
 from frappe_operator.kube.readiness import Report
-from frappe_operator.kube.stage import Reason
+from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.view import View
 
 JOB_INDEX, SITE_INDEX = "job", "site"
-INDICES: dict[str, Callable[[Live], list[str]]] = {
+INDICES: dict[str, Callable[[Pod], list[str]]] = {
     JOB_INDEX: lambda live: [f"{live.metadata.namespace}/{live.metadata.label(JOB_LABEL)}"],
     SITE_INDEX: lambda live: [f"{live.metadata.namespace}/{live.metadata.label(SITE_LABEL)}"],
 }
@@ -74,14 +75,12 @@ def reports(pods: Iterable[Pod]) -> dict[str, Report]:
     return result
 
 
-def pods_of_job(cluster: View, namespace: str) -> Callable[[str], list[Live]]:
+def pods_of_job(cluster: View, namespace: str) -> Callable[[str], list[Pod]]:
     """The cached pods of a Job of a namespace, by its name."""
     return lambda job: cluster.select(POD, JOB_INDEX, f"{namespace}/{job}")
 
 
-def says_something(pod: Live) -> bool:
+def says_something(pod: Pod) -> bool:
     """Whether a pod reports something, or is in trouble: most begin, work and go without a word, and their Job says
     the rest."""
-    return isinstance(pod, Pod) and (
-        bool(reports([pod])) or trouble.of_pod(pod.metadata.name, pod.status, 0.0) is not None
-    )
+    return bool(reports([pod])) or trouble.of_pod(pod.metadata.name, pod.status, 0.0) is not None

@@ -8,15 +8,19 @@ import msgspec
 from msgspec import Struct
 
 from frappe_operator.api.frappesite import FrappeSiteSpec
-from frappe_operator.kube.kinds import GROUP, SITE, Manifest
-from frappe_operator.kube.live import Custom, Live
-from frappe_operator.kube.names import SITE_LABEL, child, digest
-from frappe_operator.kube.stage import Blocked, Reason, Waiting
+from frappe_operator.api.kinds import SITE, LiveBench, LiveSite
+from frappe_operator.api.labels import SITE_LABEL
+from frappe_operator.kube.live import Live
+from frappe_operator.kube.names import GROUP, child, digest
+from frappe_operator.kube.objects import Manifest
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Blocked, Waiting
 from frappe_operator.model.bench import RWO, Bench, Facts, Image, Names, Volume
 from frappe_operator.model.bench import job_resources as bench_job_resources
-from frappe_operator.model.domain import Domain, asked
+from frappe_operator.model.domain import Domain, readable_spec
 from frappe_operator.model.domain import resolve as resolve_domain
 from frappe_operator.model.owner import Owner
+from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.sizing import Size, replicas, resources, written
 
 COMPONENTS = ("gunicorn", "socketio", "scheduler", "worker_default", "worker_long", "worker_short")
@@ -157,14 +161,14 @@ CONNECTION_INDEX = "connection-secret"
 """Index over all FrappeSites: by the Secret of their own database."""
 
 
-def by_connection_secret(live: Live) -> list[str]:
+def by_connection_secret(live: LiveSite) -> list[str]:
     """Index value: the Secret as `namespace/name`, where there is one."""
-    spec = asked(live)
+    spec = readable_spec(live)
     ref = spec.db_config.connection_secret_ref if spec and spec.db_config else None
     return [f"{live.metadata.namespace}/{ref.name}"] if ref else []
 
 
-INDICES: dict[str, Callable[[Live], list[str]]] = {CONNECTION_INDEX: by_connection_secret}
+INDICES: dict[str, Callable[[LiveSite], list[str]]] = {CONNECTION_INDEX: by_connection_secret}
 
 CONFIGURE_INDEX = "configure"
 """Index over our Jobs: those that bring address and credentials into a site, by the site."""
@@ -181,7 +185,7 @@ def by_configured_site(live: Live) -> list[str]:
 JOB_INDICES: dict[str, Callable[[Live], list[str]]] = {CONFIGURE_INDEX: by_configured_site}
 
 
-def parse(live: Custom) -> FrappeSiteSpec:
+def parse(live: LiveSite) -> FrappeSiteSpec:
     """The spec as asked. Raises Blocked when it is not one."""
     try:
         return msgspec.json.decode(live.spec, type=FrappeSiteSpec)
@@ -200,9 +204,9 @@ def misplaced(spec: FrappeSiteSpec, namespace: str) -> str:
     )
 
 
-def needs_mariadb(live: Live) -> bool:
+def needs_mariadb(live: LiveSite) -> bool:
     """Whether the site's database is in the bench's MariaDB."""
-    spec = asked(live)
+    spec = readable_spec(live)
     return spec is not None and (spec.db_config is None or spec.db_config.mode in (None, "shared"))
 
 
@@ -252,7 +256,7 @@ def is_our_bench_id(recorded: str, name: str) -> bool:
 
 
 def resolve(
-    live: Custom,
+    live: LiveSite,
     spec: FrappeSiteSpec,
     bench: Bench,
     *,
@@ -275,7 +279,7 @@ def resolve(
     """
     image = bench.running_image
     if image is None or bench.facts is None:
-        raise Waiting(Reason.BENCH_NOT_READY, f"FrappeBench {bench.owner.name} has not looked into its image yet")
+        raise Waiting(FrappeReason.BENCH_NOT_READY, f"FrappeBench {bench.owner.name} has not looked into its image yet")
     storage = spec.storage
     asked_sizes = [each for each in (spec.component_resources, bench.site_resources) if each is not None]
 
@@ -321,10 +325,10 @@ def apps(spec: FrappeSiteSpec, bench: Bench) -> tuple[str, ...]:
     return tuple(dict.fromkeys(["frappe", *(spec.apps if spec.apps is not None else bench.apps)]))
 
 
-def job_resources(site: Live, bench: Live | None) -> Manifest:
+def job_resources(site: LiveSite, bench: LiveBench | None) -> Manifest:
     """`resources` of a Job that removes what a site has left. Specs that cannot be read ask for nothing."""
-    bench_sizes = bench_job_resources(bench) if isinstance(bench, Custom) else None
-    spec = asked(site)
+    bench_sizes = bench_job_resources(bench) if bench else None
+    spec = readable_spec(site)
     site_sizes = spec.component_resources.jobs if spec and spec.component_resources else None
     try:
         return resources("jobs", site_sizes, bench_sizes)
@@ -332,7 +336,7 @@ def job_resources(site: Live, bench: Live | None) -> Manifest:
         return resources("jobs")
 
 
-def _origin(live: Custom, retained: str, origin: str, known: str) -> str:
+def _origin(live: LiveSite, retained: str, origin: str, known: str) -> str:
     """Whose the data was first. The Secret is believed before the claim, for it opens the database; then the status."""
     meta = live.metadata
     for database in (retained, f"{_database_prefix(meta.namespace, meta.name)}{origin}", known):
@@ -342,7 +346,7 @@ def _origin(live: Custom, retained: str, origin: str, known: str) -> str:
 
 
 def _database(
-    live: Custom, bench: Bench, origin: str, revision: str, connection: Connection | None, known: str
+    live: LiveSite, bench: Bench, origin: str, revision: str, connection: Connection | None, known: str
 ) -> Database:
     meta, names = live.metadata, SiteNames(live.metadata.name)
     if connection is not None:

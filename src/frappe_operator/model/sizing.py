@@ -6,9 +6,10 @@ from typing import Any
 from msgspec import Struct
 
 from frappe_operator.api.types import AMOUNT_IS, Resources
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.quantities import amount, canonical
-from frappe_operator.kube.stage import Blocked, Reason
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Blocked
 
 
 class Size(Struct, frozen=True):

@@ -5,14 +5,15 @@ The answer to every write goes into the cache, so that no reconcile decides on a
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 import structlog
 from msgspec import Struct
 
-from frappe_operator.kube.kinds import Key, Kind, Manifest, Ref, ref_of
+from frappe_operator.kube.kinds import Kind, KindOf, Ref, ref_of
 from frappe_operator.kube.live import Live
+from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.runtime.cache.bodies import Bodies
 from frappe_operator.runtime.cache.cache import Cache
 from frappe_operator.runtime.cache.decoding import CachedObject, DecodeError, Decoder
@@ -24,6 +25,7 @@ from frappe_operator.runtime.client.transport import TransportError
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+L = TypeVar("L", bound=Live)
 
 Writer = tuple[Kind, Key]
 """The object whose reconcile writes."""
@@ -86,23 +88,23 @@ class Cluster:
 
     # Reads from the cache
 
-    def get(self, kind: Kind, namespace: str, name: str) -> Live | None:
+    def get(self, kind: KindOf[L], namespace: str, name: str) -> L | None:
         """The cached object, None when there is none. Raises KeyError for a kind that is not watched."""
         item = self.cache.stores[kind].get(Key(namespace, name))
-        return item.live if item else None
+        return cast(L, item.live) if item else None
 
     def cached(self, ref: Ref) -> CachedObject | None:
         """The cached object with its digests; None also for a kind that is not watched."""
         store = self.cache.stores.get(ref.kind)
         return None if store is None else store.get(Key(ref.namespace, ref.name))
 
-    def all(self, kind: Kind) -> list[Live]:
+    def all(self, kind: KindOf[L]) -> list[L]:
         """All cached objects of a kind."""
-        return self.cache.stores[kind].all()
+        return cast(list[L], self.cache.stores[kind].all())
 
-    def select(self, kind: Kind, index: str, value: str) -> list[Live]:
+    def select(self, kind: KindOf[L], index: str, value: str) -> list[L]:
         """The cached objects that an index of the kind's watch has under a value."""
-        return self.cache.stores[kind].select(index, value)
+        return cast(list[L], self.cache.stores[kind].select(index, value))
 
     def owned(self, uid: str) -> list[tuple[Kind, Live]]:
         """Every cached object whose controller has this UID."""

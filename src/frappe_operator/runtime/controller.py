@@ -1,18 +1,21 @@
 """What a controller declares: a kind, how one object of it is reconciled, and which changes trigger a reconcile."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from frappe_operator.kube.kinds import Key, Kind
+from frappe_operator.kube.kinds import Kind, KindOf
 from frappe_operator.kube.live import Custom, Live
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.cache.cache import CachedKind
 from frappe_operator.runtime.cache.store import Index
 from frappe_operator.runtime.cluster import Cluster
 
-MapFunction = Callable[[Cluster, Live], Iterable[Key]]
+L = TypeVar("L", bound=Live)
+
+MapFunction = Callable[[Cluster, L], Iterable[Key]]
 """From an object that has changed to the objects that have to be reconciled."""
 
-EventFilter = Callable[[Live], object]
+EventFilter = Callable[[L], object]
 """The part of an object that matters: a change that leaves this value equal triggers no reconcile."""
 
 Reconcile = Callable[[Cluster, Key], Awaitable[float | None]]
@@ -27,22 +30,20 @@ Background = Callable[[Cluster, Callable[[], float]], Coroutine[None, None, None
 APPLY_CRDS = "apply the CustomResourceDefinitions of the operator"
 
 
-class Watch(NamedTuple):
+class Watch(NamedTuple, Generic[L]):
     """A kind that a controller reads from the cache, and whose changes trigger its reconciles."""
 
-    kind: Kind
-    projection: type[Live]
-    """The fields that are kept of each object."""
-    keys: MapFunction
+    kind: KindOf[L]
+    keys: MapFunction[L]
     labels: str = ""
     """A label selector: objects that it leaves out are not cached."""
     fields: str = ""
     """A field selector, likewise."""
-    event_filter: EventFilter | None = None
+    event_filter: EventFilter[L] | None = None
     """Which changes trigger a reconcile; None: every change of what is cached."""
     metadata_only: bool = False
     """Nothing but metadata is requested, which is right for Secrets; bodies are read when they are needed."""
-    indices: Mapping[str, Index] = {}
+    indices: Mapping[str, Callable[[L], Iterable[str]]] = {}
     """By name, the values under which `Cluster.select` finds an object."""
     optional: bool = False
     """Whether a kind that is not installed, or may not be read, counts as one without objects; otherwise the operator
@@ -53,36 +54,29 @@ class Watch(NamedTuple):
     @property
     def cached(self) -> CachedKind:
         """What this watch needs to be cached."""
-        return CachedKind(
-            self.kind,
-            self.projection,
-            self.labels,
-            self.fields,
-            self.metadata_only,
-            self.optional,
-            self.install,
-            self.indices,
-        )
+        # A store holds objects of one kind: its indices are given nothing else.
+        indices = cast(Mapping[str, Index], self.indices)
+        return CachedKind(self.kind, self.labels, self.fields, self.metadata_only, self.optional, self.install, indices)
 
 
 class Controller(NamedTuple):
     """Reconciles the objects of one kind."""
 
-    kind: Kind
+    kind: KindOf[Custom]
     reconcile: Reconcile
-    watches: Sequence[Watch] = ()
+    watches: Sequence[Watch[Any]] = ()
     """The other kinds that it reads from the cache. Its own kind needs an entry only for indices, or for other objects
     of the kind that a change concerns."""
     background: Background | None = None
     """A task that runs beside the reconciles for as long as the process leads."""
 
     @property
-    def all_watches(self) -> Sequence[Watch]:
+    def all_watches(self) -> Sequence[Watch[Any]]:
         """The watches, with the one of its own kind."""
-        return (Watch(self.kind, Custom, itself, install=APPLY_CRDS), *self.watches)
+        return (Watch(self.kind, itself, install=APPLY_CRDS), *self.watches)
 
 
-def owned_by(kind: Kind) -> MapFunction:
+def owned_by(kind: Kind) -> MapFunction[Live]:
     """The map function from a child to its controller, if that is of this kind."""
 
     def keys(cluster: Cluster, live: Live) -> Iterable[Key]:

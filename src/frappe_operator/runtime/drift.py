@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from frappe_operator.kube.kinds import Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.quantities import amount
 
 # The fingerprint

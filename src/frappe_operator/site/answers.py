@@ -6,14 +6,16 @@ They are asked once everything else has been written: whoever does not answer ho
 from datetime import datetime
 from typing import NamedTuple
 
+from frappe_operator.api.labels import BENCH_LABEL, COMPONENT_LABEL
 from frappe_operator.components.nginx import PORT, REFUSED
 from frappe_operator.components.proxy import PART as PROXY_PART
 from frappe_operator.kube import conditions
-from frappe_operator.kube.kinds import POD, SERVICE, Manifest
-from frappe_operator.kube.live import Service
-from frappe_operator.kube.names import BENCH_LABEL, COMPONENT_LABEL
+from frappe_operator.kube.kinds import POD, SERVICE
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import available
-from frappe_operator.kube.stage import Reason, Verdict
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Verdict
+from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
 from frappe_operator.runtime.client.fetch import Answer, Fetch
 from frappe_operator.runtime.cluster import Cluster
@@ -64,7 +66,7 @@ async def ask(cluster: Cluster, site: Site, seen: Seen, fetch: Fetch) -> Answers
     namespace = site.owner.namespace
     service = cluster.get(SERVICE, namespace, site.bench.nginx)
     # During a rolling update some pod is ready, and visitors are answered. Where none is wanted, the proxies answer.
-    if seen.web is None or not isinstance(service, Service):
+    if seen.web is None or service is None:
         return None
     if not seen.web.status.ready_replicas and not available(seen.web):
         return None
@@ -106,16 +108,18 @@ def told(site: Site, there: Verdict, answers: Answers | None, asked: bool) -> di
 def _routed(site: Site, answers: Answers | None) -> Verdict:
     """Every proxy knows every host."""
     if answers is None:
-        return Verdict(False, Reason.ROUTE_NOT_SERVED, "The proxies are asked when a web pod of the site is ready")
+        return Verdict(
+            False, FrappeReason.ROUTE_NOT_SERVED, "The proxies are asked when a web pod of the site is ready"
+        )
     if not answers.proxies:
-        return Verdict(False, Reason.ROUTE_NOT_SERVED, f"No proxy of FrappeBench {site.bench.bench} answers yet")
+        return Verdict(False, FrappeReason.ROUTE_NOT_SERVED, f"No proxy of FrappeBench {site.bench.bench} answers yet")
     for where, answer in answers.proxies.items():
         if answer.body.strip() != site.site_name:
             pod, host = where.split()
             message = f"Proxy {pod} does not know {host} yet"
             if answer.body.strip() == REFUSED:
                 message = f"Proxy {pod} does not know {host}: nginx refused entries of its maps, which its log names"
-            return Verdict(False, Reason.ROUTE_NOT_SERVED, message)
+            return Verdict(False, FrappeReason.ROUTE_NOT_SERVED, message)
     return _known(site)
 
 
@@ -124,14 +128,14 @@ def _serving(site: Site, answers: Answers | None) -> Verdict:
     if site.sizes["gunicorn"].replicas == 0:
         # Whoever asks may still be answered by a pod that is about to end.
         message = f"{site.url} has no web server: componentReplicas.gunicorn is 0, ask for one or more"
-        return Verdict(False, Reason.NOT_ANSWERING, message, blocked=True)
+        return Verdict(False, FrappeReason.NOT_ANSWERING, message, blocked=True)
     if answers is None or answers.ping is None:
-        return Verdict(False, Reason.NOT_ANSWERING, f"{site.url} is asked when a web pod of the site is ready")
+        return Verdict(False, FrappeReason.NOT_ANSWERING, f"{site.url} is asked when a web pod of the site is ready")
     if answers.ping.status != 200:
         status = answers.ping.status
         said = f"HTTP {status}" if status else answers.ping.body
         why = f": {WHY[status]}" if status in WHY else ""
-        return Verdict(False, Reason.NOT_ANSWERING, f"{site.url}{PING} does not answer with 200 but {said}{why}")
+        return Verdict(False, FrappeReason.NOT_ANSWERING, f"{site.url}{PING} does not answer with 200 but {said}{why}")
     return _answers(site)
 
 

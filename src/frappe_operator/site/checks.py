@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 from frappe_operator.api.types import ComponentResources, Resources
-from frappe_operator.kube.stage import Blocked, Failed, Reason, Verdict
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Blocked, Failed, Verdict
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain, sizing
 from frappe_operator.model import site as model
+from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.site.observe import Seen
 
 Check = Callable[[Seen], Verdict | None]
@@ -33,7 +35,7 @@ def bench_is_staying(observed: Seen) -> Verdict | None:
         f"FrappeBench {bench.name} is being deleted and takes no new site: delete this FrappeSite, and make it again "
         "on another bench, or on a new one of that name"
     )
-    return _blocked(Reason.BENCH_DELETING, message)
+    return _blocked(FrappeReason.BENCH_DELETING, message)
 
 
 def retained_database_is_its_own(observed: Seen) -> Verdict | None:
@@ -77,7 +79,7 @@ def apps_are_in_the_image(observed: Seen) -> Verdict | None:
         f"{', '.join(absent)} is not in the image {image.reference} of FrappeBench {observed.bench.owner.name}: remove "
         "it from spec.apps, or give the bench an image that has it (imageConfig)"
     )
-    return _blocked(Reason.APP_NOT_IN_IMAGE, message)
+    return _blocked(FrappeReason.APP_NOT_IN_IMAGE, message)
 
 
 def resources_fit(observed: Seen) -> Verdict | None:
@@ -103,7 +105,7 @@ def _of(resources: ComponentResources | None, component: str) -> Resources | Non
     return found
 
 
-def _blocked(reason: Reason, message: str) -> Verdict:
+def _blocked(reason: str, message: str) -> Verdict:
     return Verdict(False, reason, message, blocked=True)
 
 

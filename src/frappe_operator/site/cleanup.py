@@ -5,31 +5,24 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from frappe_operator.api.kinds import BENCH, SITE, LiveSite
+from frappe_operator.api.labels import SITE_FINALIZER, SITE_LABEL
 from frappe_operator.components import database, redis_keys
 from frappe_operator.components.database import DATABASE_LABEL
 from frappe_operator.components.redis_keys import Keys
 from frappe_operator.components.storage import QUEUES_LABEL
-from frappe_operator.kube.kinds import (
-    BENCH,
-    CONFIG_MAP,
-    DEPLOYMENT,
-    INGRESS,
-    POD,
-    PVC,
-    SECRET,
-    SITE,
-    STATEFUL_SET,
-    Key,
-    Kind,
-)
-from frappe_operator.kube.live import CONTROLLED_BY_US, Custom, Job, Pod, Workload
-from frappe_operator.kube.names import JOB_LABEL, MANAGED_BY, OURS, SITE_FINALIZER, SITE_LABEL
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, INGRESS, POD, PVC, SECRET, STATEFUL_SET, Kind
+from frappe_operator.kube.live import CONTROLLED_BY_US, Job
+from frappe_operator.kube.names import JOB_LABEL, MANAGED_BY, OURS
+from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import jobs_succeeded, succeeded
-from frappe_operator.kube.stage import Reason, Stage, Verdict
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Stage, Verdict
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import report as report_model
 from frappe_operator.model.bench import Image, Names
 from frappe_operator.model.owner import Owner
+from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import SiteNames, bench_id, is_our_database, job_resources
 from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.apply.finalizers import remove_finalizer
@@ -53,7 +46,7 @@ class Wish(Struct, rename="camel"):
     deletion_policy: Literal["Retain", "Delete"] = "Retain"
 
 
-async def cleanup(cluster: Cluster, live: Custom) -> float | None:
+async def cleanup(cluster: Cluster, live: LiveSite) -> float | None:
     """Takes a site apart and lets it go. Returns when to look again, None when something will say so.
 
     Works with an invalid spec, without a bench, and without servers that answer: Retain needs none of them, and Delete
@@ -77,7 +70,7 @@ async def cleanup(cluster: Cluster, live: Custom) -> float | None:
     return None
 
 
-def _wish(live: Custom) -> Wish:
+def _wish(live: LiveSite) -> Wish:
     try:
         return msgspec.json.decode(live.spec, type=Wish)
     except msgspec.MsgspecError:
@@ -89,7 +82,7 @@ def _spared(site: str) -> tuple[str, ...]:
     return redis_keys.drop_name(site), database.drop_name(site)
 
 
-async def _stop(cluster: Cluster, live: Custom) -> None:
+async def _stop(cluster: Cluster, live: LiveSite) -> None:
     """Ends what runs, but for the Jobs that take part in the deletion."""
     spared = _spared(live.metadata.name)
     for kind, child in cluster.owned(live.metadata.uid):
@@ -110,14 +103,14 @@ async def _pods(cluster: Cluster, key: Key) -> list[str]:
     ]
 
 
-async def _drop(cluster: Cluster, live: Custom, wish: Wish) -> tuple[Verdict, float | None]:
+async def _drop(cluster: Cluster, live: LiveSite, wish: Wish) -> tuple[Verdict, float | None]:
     """Removes the site from the bench's servers that still exist: its keys from Redis, its database from MariaDB. The
     seconds until it is worth a look again come back as well."""
     key, names, bench = live.metadata.key, SiteNames(live.metadata.name), Names(wish.bench_ref.name)
     gone = Verdict(True, Reason.SUCCEEDED, "Nothing of the site is left in a server of ours.")
     bench_live = cluster.get(BENCH, key.namespace, bench.bench)
     body = await cluster.body(CONFIG_MAP, key.namespace, bench.image)
-    if not isinstance(bench_live, Custom):
+    if bench_live is None:
         return gone, None
     facts = bench_model.inspected(bench_live, (body or {}).get("data") or {}).facts
     if facts is None:
@@ -136,7 +129,7 @@ async def _drop(cluster: Cluster, live: Custom, wish: Wish) -> tuple[Verdict, fl
     # Without the claim there is nothing left to do: it goes after the keys, and no other site is ever given its queues.
     if recorded is not None and (queue or cache):
         prefixes = [bench_id(key.name, live.metadata.uid, recorded)]
-        told = live.told.get("databaseName")
+        told = live.status_fields.get("databaseName")
         name = f"_{label}" if ours else told if isinstance(told, str) else ""
         keys = Keys(wish.site_name, tuple(prefixes), name)
         jobs.append(redis_keys.drop(owner, image, bench, sizes, keys, queue=queue, cache=cache))
@@ -144,8 +137,7 @@ async def _drop(cluster: Cluster, live: Custom, wish: Wish) -> tuple[Verdict, fl
         jobs.append(database.drop(owner, image, bench, sizes, names.connection))
     if not jobs:
         return gone, None
-    found = cluster.select(POD, report_model.SITE_INDEX, f"{key.namespace}/{key.name}")
-    pods = [pod for pod in found if isinstance(pod, Pod)]
+    pods = cluster.select(POD, report_model.SITE_INDEX, f"{key.namespace}/{key.name}")
     stage = Stage(DELETED, [], jobs_succeeded(report_model.reports(pods)), once=jobs)
     done = await apply(cluster, SITE, live, [stage], prune=())
     pods_of_job = report_model.pods_of_job(cluster, key.namespace)
@@ -159,12 +151,12 @@ def _redis_down(cluster: Cluster, namespace: str, bench: Names, verdict: Verdict
         return verdict
     for name in (bench.redis_queue, bench.redis_cache):
         server = cluster.get(STATEFUL_SET, namespace, name)
-        if isinstance(server, Workload) and not server.status.ready_replicas:
+        if server is not None and not server.status.ready_replicas:
             message = (
                 f"Redis {name} of FrappeBench {bench.bench} does not answer: the site's jobs and cached values are "
                 f"removed as soon as it does, see its pod {name}-0"
             )
-            return Verdict(False, Reason.REDIS_UNAVAILABLE, message)
+            return Verdict(False, FrappeReason.REDIS_UNAVAILABLE, message)
     return verdict
 
 
@@ -184,5 +176,5 @@ async def _delete_kept(cluster: Cluster, kind: Kind, key: Key, name: str) -> Non
         await cluster.delete(kind, key.namespace, name, found["metadata"]["uid"])
 
 
-async def _say(cluster: Cluster, live: Custom, verdict: Verdict) -> None:
+async def _say(cluster: Cluster, live: LiveSite, verdict: Verdict) -> None:
     await report(cluster, SITE, live, {DELETED: verdict}, {})

@@ -7,9 +7,11 @@ of its own. What is wrong here holds nothing else up: the site goes on with what
 from collections.abc import Callable
 
 from frappe_operator.components import creation
-from frappe_operator.kube.kinds import JOB, Manifest, Ref
+from frappe_operator.kube.kinds import JOB, Ref
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import jobs_succeeded
-from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Lives, Stage, Verdict
 from frappe_operator.model.site import CONFIGURATION_ANNOTATION, Site
 from frappe_operator.site.generated import is_created, lost_admin
 from frappe_operator.site.observe import Seen

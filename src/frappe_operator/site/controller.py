@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
+from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite
+from frappe_operator.api.labels import BENCH_LABEL, SITE_FINALIZER, SITE_LABEL
 from frappe_operator.kube.kinds import (
-    BENCH,
     CONFIG_MAP,
     DEPLOYMENT,
     EVENT,
@@ -13,13 +14,13 @@ from frappe_operator.kube.kinds import (
     PVC,
     SECRET,
     SERVICE,
-    SITE,
     STATEFUL_SET,
     STORAGE_CLASS,
-    Key,
 )
-from frappe_operator.kube.live import Claim, Custom, Job, Live, Pod, Service, StorageClass, Workload
-from frappe_operator.kube.names import AT_WORK, BENCH_LABEL, JOB_PODS, OURS, SITE_FINALIZER, SITE_LABEL
+from frappe_operator.kube.live import Live, Pod
+from frappe_operator.kube.names import AT_WORK, JOB_PODS, OURS
+from frappe_operator.kube.objects import Key
+from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain
 from frappe_operator.model import report as report_model
 from frappe_operator.model import site as site_model
@@ -71,7 +72,7 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
 
     async def reconcile(cluster: Cluster, key: Key) -> float | None:
         live = cluster.get(SITE, key.namespace, key.name)
-        if not isinstance(live, Custom):
+        if live is None:
             prober.doubted.discard(key)
             return None
         if live.deleting:
@@ -105,46 +106,44 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         [
             Watch(
                 SITE,
-                Custom,
                 sharing_hosts,
                 event_filter=generation_changes,
                 indices={**domain.INDICES, **site_model.INDICES},
             ),
-            Watch(BENCH, Custom, sharing_suffix, event_filter=domain.suffix),
-            Watch(BENCH, Custom, sites_of_bench, event_filter=offered),
-            Watch(STORAGE_CLASS, StorageClass, nobody),
-            Watch(DEPLOYMENT, Workload, labelled_site, labels=OURS),
-            Watch(STATEFUL_SET, Workload, sites_of_server, labels=OURS),
-            Watch(JOB, Job, labelled_site, labels=OURS, indices=site_model.JOB_INDICES),
-            Watch(PVC, Claim, labelled_site, labels=OURS),
-            Watch(SERVICE, Service, labelled_site, labels=OURS),
-            Watch(INGRESS, Live, labelled_site, labels=OURS),
-            Watch(CONFIG_MAP, Live, labelled_site, labels=OURS),
+            Watch(BENCH, sharing_suffix, event_filter=bench_model.suffix),
+            Watch(BENCH, sites_of_bench, event_filter=offered),
+            Watch(STORAGE_CLASS, nobody),
+            Watch(DEPLOYMENT, labelled_site, labels=OURS),
+            Watch(STATEFUL_SET, sites_of_server, labels=OURS),
+            Watch(JOB, labelled_site, labels=OURS, indices=site_model.JOB_INDICES),
+            Watch(PVC, labelled_site, labels=OURS),
+            Watch(SERVICE, labelled_site, labels=OURS),
+            Watch(INGRESS, labelled_site, labels=OURS),
+            Watch(CONFIG_MAP, labelled_site, labels=OURS),
             # Everybody's, not ours alone: a site's own database is in a Secret that its user makes.
-            Watch(SECRET, Live, sites_of_secret, metadata_only=True),
-            Watch(POD, Pod, site_of_pod, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
+            Watch(SECRET, sites_of_secret, metadata_only=True),
+            Watch(POD, site_of_pod, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
         ],
         prober.run,
     )
 
 
-def sharing_hosts(cluster: Cluster, live: Live) -> Iterable[Key]:
+def sharing_hosts(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
     """The sites that want one of its hosts: when it goes, the next in line gets it."""
     return (other.metadata.key for other in domain.Register(cluster).rivals(live))
 
 
-def sharing_suffix(cluster: Cluster, live: Live) -> Iterable[Key]:
+def sharing_suffix(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
     """The sites that want a host which another suffix makes free, or takes."""
     return (other.metadata.key for other in domain.Register(cluster).rivals_of(live))
 
 
-def offered(live: Live) -> object:
+def offered(live: LiveBench) -> object:
     """What of a bench its sites go by: all but how many they are."""
-    assert isinstance(live, Custom)
-    return generation_changes(live), {**live.told, "sites": None}
+    return generation_changes(live), {**live.status_fields, "sites": None}
 
 
-def sites_of_bench(cluster: Cluster, live: Live) -> Iterable[Key]:
+def sites_of_bench(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
     """Every site of a bench."""
     found = cluster.select(SITE, domain.BENCH_INDEX, str(live.metadata.key))
     return (site.metadata.key for site in found)
@@ -165,7 +164,7 @@ def labelled_site(cluster: Cluster, live: Live) -> Iterable[Key]:
         yield Key(live.metadata.namespace, name)
 
 
-def site_of_pod(cluster: Cluster, live: Live) -> Iterable[Key]:
+def site_of_pod(cluster: Cluster, live: Pod) -> Iterable[Key]:
     """The site whose Job's pod it is, when the pod has something to say."""
     return labelled_site(cluster, live) if report_model.says_something(live) else ()
 

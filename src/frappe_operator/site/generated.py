@@ -4,12 +4,14 @@ A connection Secret is made again, because the bench's MariaDB can be given its 
 belongs to people, who may have changed it in Frappe: without its Secret nothing but a person knows it.
 """
 
+from frappe_operator.api.labels import SITE_LABEL
 from frappe_operator.components import creation, frappe
-from frappe_operator.kube.kinds import Manifest
 from frappe_operator.kube.live import CONTROLLED_BY_US
-from frappe_operator.kube.names import INSTANCE, MANAGED_BY, SITE_LABEL
+from frappe_operator.kube.names import INSTANCE, MANAGED_BY
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import succeeded
-from frappe_operator.kube.stage import Reason, Verdict
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Verdict
 from frappe_operator.model.site import Site
 from frappe_operator.site.observe import Seen
 

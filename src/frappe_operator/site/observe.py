@@ -6,29 +6,23 @@ from typing import NamedTuple
 import msgspec
 
 from frappe_operator.api.frappesite import FrappeSiteSpec
+from frappe_operator.api.kinds import BENCH, LiveBench, LiveSite
+from frappe_operator.api.labels import SITE_LABEL
 from frappe_operator.components.database import DATABASE_LABEL
 from frappe_operator.components.storage import QUEUES_LABEL
-from frappe_operator.kube.kinds import (
-    BENCH,
-    CONFIG_MAP,
-    DEPLOYMENT,
-    JOB,
-    POD,
-    PVC,
-    SECRET,
-    STATEFUL_SET,
-    STORAGE_CLASS,
-    Key,
-)
-from frappe_operator.kube.live import Claim, Condition, Custom, Job, Live, Pod, StorageClass, Workload
-from frappe_operator.kube.names import OURS, SITE_LABEL
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, PVC, SECRET, STATEFUL_SET, STORAGE_CLASS
+from frappe_operator.kube.live import Claim, Condition, Job, Live, StorageClass, Workload
+from frappe_operator.kube.names import OURS
+from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import Report, available
-from frappe_operator.kube.stage import Blocked, Reason
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain, report
 from frappe_operator.model import site as model
 from frappe_operator.model.bench import RWO, Bench
+from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import Connection, Site, SiteNames
 
@@ -45,9 +39,9 @@ class Known(msgspec.Struct, rename="camel"):
 class Seen(NamedTuple):
     """What there is around a site."""
 
-    live: Custom
+    live: LiveSite
     spec: FrappeSiteSpec
-    bench_live: Custom
+    bench_live: LiveBench
     bench: Bench
     bench_conditions: dict[str, Condition]
     classes: dict[str, StorageClass]
@@ -60,13 +54,13 @@ class Seen(NamedTuple):
     connection_secret: Live | None
     """Our own."""
     admin_secret: Live | None
-    claim: Live | None
+    claim: Claim | None
     """For the site's files."""
     prepared: Job | None
     """The Job that makes the site's database, or checks the user's own."""
     created: Job | None
     """The Job that creates the site."""
-    configuring: list[Live]
+    configuring: list[Job]
     """Jobs that bring address and credentials into the site, the present ones or earlier ones."""
     connection: Connection | None
     connection_data: dict[str, str] | None
@@ -78,17 +72,17 @@ class Seen(NamedTuple):
     """Hosts the site wants that are another's."""
 
 
-async def observe(cluster: View, live: Custom, images: Images) -> Seen:
+async def observe(cluster: View, live: LiveSite, images: Images) -> Seen:
     """Everything a site is decided from. Raises Blocked when it has no spec or no bench."""
     namespace, name = live.metadata.namespace, live.metadata.name
     spec = model.parse(live)
     names, bench_name = SiteNames(name), spec.bench_ref.name
     bench_live = cluster.get(BENCH, namespace, bench_name)
-    if not isinstance(bench_live, Custom):
+    if bench_live is None:
         if misplaced := model.misplaced(spec, namespace):
             raise Blocked(Reason.INVALID_SPEC, misplaced)
         message = f"FrappeBench {bench_name} does not exist in namespace {namespace}: create it, or correct benchRef"
-        raise Blocked(Reason.BENCH_NOT_FOUND, message)
+        raise Blocked(FrappeReason.BENCH_NOT_FOUND, message)
     bench_names = bench_model.Names(bench_name)
     body = await cluster.body(CONFIG_MAP, namespace, bench_names.image)
     facts = bench_model.inspected(bench_live, (body or {}).get("data") or {}).facts
@@ -100,7 +94,6 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     web = cluster.get(DEPLOYMENT, namespace, names.gunicorn)
     secret = cluster.get(SECRET, namespace, names.connection)
     label = secret.metadata.label(DATABASE_LABEL) if secret else ""
-    pods = [pod for pod in cluster.select(POD, report.SITE_INDEX, f"{namespace}/{name}") if isinstance(pod, Pod)]
     hosts = domain.Register(cluster)
     wanted = domain.resolve(spec, bench.suffix)
     holders = {host: hosts.holder(host) for host in wanted.hosts}
@@ -111,16 +104,16 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
         bench_live=bench_live,
         bench=bench,
         bench_conditions={each.type: each for each in bench_live.conditions},
-        classes={each.metadata.name: each for each in cluster.all(STORAGE_CLASS) if isinstance(each, StorageClass)},
-        reports=report.reports(pods),
-        mariadb=mariadb if isinstance(mariadb, Workload) else None,
-        web=web if isinstance(web, Workload) else None,
+        classes={each.metadata.name: each for each in cluster.all(STORAGE_CLASS)},
+        reports=report.reports(cluster.select(POD, report.SITE_INDEX, f"{namespace}/{name}")),
+        mariadb=mariadb,
+        web=web,
         retained_database=f"_{label}" if label else "",
         connection_secret=secret,
         admin_secret=cluster.get(SECRET, namespace, names.admin),
         claim=cluster.get(PVC, namespace, names.files),
-        prepared=_job(cluster, namespace, names.database),
-        created=_job(cluster, namespace, names.create),
+        prepared=cluster.get(JOB, namespace, names.database),
+        created=cluster.get(JOB, namespace, names.create),
         configuring=cluster.select(JOB, model.CONFIGURE_INDEX, f"{namespace}/{name}"),
         connection=connection,
         connection_data=data,
@@ -130,12 +123,12 @@ async def observe(cluster: View, live: Custom, images: Images) -> Seen:
     )
 
 
-async def _earlier_pods(cluster: View, live: Custom, bench: Bench, web: Live | None) -> list[str] | None:
+async def _earlier_pods(cluster: View, live: LiveSite, bench: Bench, web: Workload | None) -> list[str] | None:
     """Asked of the API server, for these pods are not watched; only between a rollout and the Job that follows it."""
     image, namespace, name = bench.running_image, live.metadata.namespace, live.metadata.name
     if bench.facts is None or not bench.facts.previous_key or image is None:
         return None
-    rolled_out = isinstance(web, Workload) and available(web)
+    rolled_out = web is not None and available(web)
     if not rolled_out or cluster.get(JOB, namespace, SiteNames(name).assets(image.key)) is not None:
         return None
     return [
@@ -157,23 +150,18 @@ def resolve(seen: Seen) -> Site:
         origin=seen.claim.metadata.label(model.ORIGIN_LABEL) if seen.claim else "",
         revision=str(seen.connection_secret.metadata.resource_version) if seen.connection_secret else "",
         recorded_bench_id=seen.claim.metadata.label(QUEUES_LABEL) if seen.claim else None,
-        live_mode=seen.claim.access_mode if isinstance(seen.claim, Claim) else "",
+        live_mode=seen.claim.access_mode if seen.claim else "",
         connection=seen.connection,
         known_database=seen.known.database_name,
     )
 
 
-def known(live: Custom) -> Known:
+def known(live: LiveSite) -> Known:
     """An object's status as far as we use it; an unreadable one is an empty one."""
     try:
-        return msgspec.json.decode(live.said, type=Known)
+        return msgspec.json.decode(live.status_json, type=Known)
     except msgspec.MsgspecError:
         return Known()
-
-
-def _job(cluster: View, namespace: str, name: str) -> Job | None:
-    found = cluster.get(JOB, namespace, name)
-    return found if isinstance(found, Job) else None
 
 
 async def _connection(

@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 import structlog
 
+from frappe_operator.api.kinds import SITE
 from frappe_operator.components.nginx import PORT
 from frappe_operator.kube import conditions
-from frappe_operator.kube.kinds import SERVICE, SITE, Key
-from frappe_operator.kube.live import Custom, Service
+from frappe_operator.kube.kinds import SERVICE
+from frappe_operator.kube.objects import Key
 from frappe_operator.model import domain
 from frappe_operator.model.bench import Names
 from frappe_operator.runtime.client.fetch import Fetch
@@ -72,12 +73,12 @@ class Prober:
 def _question(cluster: Cluster, key: Key) -> tuple[str, str] | None:
     """URL and host with which a site is asked; None while it is not Ready, or nobody could answer."""
     live = cluster.get(SITE, key.namespace, key.name)
-    spec = domain.asked(live) if isinstance(live, Custom) and not live.deleting else None
-    if spec is None or not isinstance(live, Custom):
+    spec = domain.readable_spec(live) if live is not None and not live.deleting else None
+    if live is None or spec is None:
         return None
     status = known(live)
     ready = any(each.type == conditions.READY and each.status == "True" for each in status.conditions)
     service = cluster.get(SERVICE, key.namespace, Names(spec.bench_ref.name).nginx)
-    if not ready or not isinstance(service, Service):
+    if not ready or service is None:
         return None
     return f"http://{address(service.spec.cluster_ip)}:{PORT}{PING}", status.resolved_domain

@@ -21,7 +21,9 @@ from frappe_operator.kube.readiness import (
     rolling_out,
     workloads_available,
 )
-from frappe_operator.kube.stage import AS_EXPECTED, Lives, Reason, Stage, Verdict, checked
+from frappe_operator.kube.reasons import Reason, Trait, traits
+from frappe_operator.kube.stage import Lives, Stage, Verdict, checked
+from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
 from frappe_operator.site import checks, configured, generated
 from frappe_operator.site.observe import Seen
@@ -68,7 +70,7 @@ def bench_ready(seen: Seen) -> Callable[[Lives], Verdict]:
             found = seen.bench_conditions.get(condition)
             if found is None or found.status != "True":
                 why = f"{condition}: {found.message}" if found else f"{condition} is not known yet"
-                return Verdict(False, Reason.BENCH_NOT_READY, f"FrappeBench {name}: {why}")
+                return Verdict(False, FrappeReason.BENCH_NOT_READY, f"FrappeBench {name}: {why}")
         return Verdict(True, Reason.READY, f"FrappeBench {name} has what the site needs.")
 
     return ready
@@ -87,12 +89,12 @@ def server_ready(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
         if not mariadb.answered([*seen.known.conditions, *seen.bench_conditions.values()]):
             told = seen.bench_conditions.get("DatabaseReady")
             # What merely is on its way changes often, and each word of it would be a write for each site.
-            troubled = told is not None and told.status != "True" and told.reason not in AS_EXPECTED
+            troubled = told is not None and told.status != "True" and Trait.EXPECTED not in traits(told.reason)
             why = told.message if told is not None and troubled else f"its pod is {name}-0"
             return Verdict(False, Reason.PROVISIONING, f"{server} is not ready yet: {why}")
         if seen.mariadb is None or rolling_out(seen.mariadb):
             return Verdict(False, Reason.ROLLING_OUT, f"The StatefulSet of {server} is made again")
-        return Verdict(False, Reason.DATABASE_UNAVAILABLE, f"{server} does not answer: see its pod {name}-0")
+        return Verdict(False, FrappeReason.DATABASE_UNAVAILABLE, f"{server} does not answer: see its pod {name}-0")
 
     return ready
 
@@ -126,7 +128,7 @@ def routed(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
             # Another namespace's names are not this one's business.
             owner = f"FrappeSite {key.name}" if key.namespace == site.owner.namespace else "another FrappeSite"
             message = f"{host} belongs to {owner}, which is older: choose another domain or alias"
-            return Verdict(False, Reason.HOST_TAKEN, message, blocked=True)
+            return Verdict(False, FrappeReason.HOST_TAKEN, message, blocked=True)
         return exist(lives)
 
     return ready

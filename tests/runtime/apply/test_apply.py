@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, INGRESS, JOB, PVC, SECRET, Manifest, Ref
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, INGRESS, JOB, PVC, SECRET, Ref
 from frappe_operator.kube.live import Live
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import exist
-from frappe_operator.kube.stage import Lives, Reason, Stage, Verdict
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Lives, Stage, Verdict
 from frappe_operator.runtime.queue.queue import MIN_INTERVAL_SECONDS
 from tests.runtime.environment import (
     NS,

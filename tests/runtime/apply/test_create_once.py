@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from frappe_operator.kube.kinds import JOB, SECRET, Key, Ref
-from frappe_operator.kube.stage import Reason
+from frappe_operator.kube.kinds import JOB, SECRET, Ref
+from frappe_operator.kube.objects import Key
+from frappe_operator.kube.reasons import Reason
 from frappe_operator.runtime.client.errors import Conflict
 from tests.runtime.environment import (
     NS,

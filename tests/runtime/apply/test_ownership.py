@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, PVC, SECRET, Manifest, Ref
-from frappe_operator.kube.stage import Reason
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, PVC, SECRET, Ref
+from frappe_operator.kube.objects import Manifest
+from frappe_operator.kube.reasons import Reason
 from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.client.errors import Conflict
 from tests.runtime.environment import (

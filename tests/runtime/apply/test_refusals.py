@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from fakecluster.apiserver.errors import StatusError
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, Manifest
-from frappe_operator.kube.stage import Reason, Verdict
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT
+from frappe_operator.kube.objects import Manifest
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Verdict
 from frappe_operator.runtime.client.errors import ApiError
 from tests.runtime.environment import (
     TOY,

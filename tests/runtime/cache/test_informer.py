@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from frappe_operator.kube.kinds import DEPLOYMENT, Key
+from frappe_operator.kube.kinds import DEPLOYMENT
 from frappe_operator.kube.live import Workload
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.cache.decoding import Decoder
 from frappe_operator.runtime.cache.informer import EVENTS_PER_STEP, GRACE_SECONDS, WATCH_SECONDS, Informer
 from frappe_operator.runtime.cache.store import Change, Store

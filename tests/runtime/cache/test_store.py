@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frappe_operator.kube.kinds import DEPLOYMENT, Key, Manifest
+from frappe_operator.kube.kinds import DEPLOYMENT
 from frappe_operator.kube.live import Live, Workload
+from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.runtime.cache.decoding import Decoded, Decoder
 from frappe_operator.runtime.cache.store import FOR_EVER, Change, Store
 from tests.runtime.scripted_server import an_object

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, STORAGE_CLASS, Key
-from frappe_operator.kube.live import Custom, Job, Live, Meta, StorageClass, Workload, pairs
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, STORAGE_CLASS, KindOf
+from frappe_operator.kube.live import Custom, Live, Meta, pairs
 from frappe_operator.kube.names import OURS
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.cache.cache import Cache, matches
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.transport import Response
@@ -29,7 +30,10 @@ async def nothing(cluster: Cluster, key: Key) -> float | None:
     return None
 
 
-def nobody(cluster: Cluster, live: Live) -> Sequence[Key]:
+OTHER = KindOf("toys.example.com", "v1", "OtherToy", "othertoys", Custom)
+
+
+def nobody(cluster: Cluster, live: Any) -> Sequence[Key]:
     return ()
 
 
@@ -82,7 +86,7 @@ async def test_a_child_that_was_just_made_does_not_have_its_maker_look_again_but
 @virtual
 async def test_owners_are_known_before_children() -> None:
     server = Scripted(rest=[HANG])
-    watches = [Watch(DEPLOYMENT, Workload, owned_by(TOY)), Watch(JOB, Job, owned_by(TOY))]
+    watches: list[Watch[Any]] = [Watch(DEPLOYMENT, owned_by(TOY)), Watch(JOB, owned_by(TOY))]
     paths: list[str] = []
     stream = server.stream
 
@@ -119,7 +123,7 @@ class ByPath(Scripted):
 @virtual
 async def test_a_required_kind_that_is_not_installed_keeps_no_other_from_being_cached() -> None:
     server = ByPath({"toys": [refusal(404)], "jobs": [[added("a", 3), told_all(5), HANG]]})
-    engine = Engine(server, [Controller(TOY, nothing, [Watch(JOB, Job, owned_by(TOY))])])
+    engine = Engine(server, [Controller(TOY, nothing, [Watch(JOB, owned_by(TOY))])])
     run = asyncio.create_task(engine.run(asyncio.Event()))
     await asyncio.sleep(1)
     assert [live.metadata.name for live in engine.cluster.all(JOB)] == ["a"]
@@ -142,7 +146,7 @@ async def test_everything_is_reconciled_again_when_an_optional_kind_is_installed
 
     toys = [added("bear", 3), told_all(5), HANG]
     server = ByPath({"toys": [toys], "jobs": [refusal(404), refusal(404), [told_all(7), HANG]]})
-    watch = Watch(JOB, Job, owned_by(TOY), optional=True, install="install the job controller")
+    watch = Watch(JOB, owned_by(TOY), optional=True, install="install the job controller")
     engine = Engine(server, [Controller(TOY, reconcile, [watch])], jitter=lambda: 1.0)
     leading = asyncio.Event()
     leading.set()
@@ -201,7 +205,7 @@ async def test_where_namespaces_are_named_only_those_are_asked_for() -> None:
             self.rest = refusal(403) if "storageclasses" in path else [told_all(3), HANG]
             return super().stream(path, **more)
 
-    watches = [Watch(CONFIG_MAP, Live, owned_by(TOY)), Watch(STORAGE_CLASS, StorageClass, nobody)]
+    watches: list[Watch[Any]] = [Watch(CONFIG_MAP, owned_by(TOY)), Watch(STORAGE_CLASS, nobody)]
     engine = Engine(Told(), [Controller(TOY, nothing, watches)], namespaces=["red", "blue"])
     run = asyncio.create_task(engine.run(asyncio.Event()))
     async with asyncio.timeout(5):
@@ -280,26 +284,26 @@ async def test_the_metrics_tell_what_is_going_on() -> None:
 
 
 def test_controllers_share_what_they_see_of_a_kind() -> None:
-    one = Controller(TOY, nothing, [Watch(JOB, Job, owned_by(TOY), OURS, indices={"a": lambda live: ["x"]})])
-    other = Controller(CONFIG_MAP, nothing, [Watch(JOB, Job, nobody, OURS, indices={"b": lambda live: ["y"]})])
+    one = Controller(TOY, nothing, [Watch(JOB, owned_by(TOY), OURS, indices={"a": lambda live: ["x"]})])
+    other = Controller(OTHER, nothing, [Watch(JOB, nobody, OURS, indices={"b": lambda live: ["y"]})])
     shared = cached_kinds([one, other])
-    assert [each.kind for each in shared] == [TOY, CONFIG_MAP, JOB]
+    assert [each.kind for each in shared] == [TOY, OTHER, JOB]
     assert set(shared[-1].indices) == {"a", "b"}
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        Watch(JOB, Live, nobody, OURS),
-        Watch(JOB, Job, nobody),
-        Watch(JOB, Job, nobody, OURS, metadata_only=True),
-        Watch(JOB, Job, nobody, OURS, indices={"a": lambda live: []}),
+        Watch(JOB, nobody, OURS),
+        Watch(JOB, nobody),
+        Watch(JOB, nobody, OURS, metadata_only=True),
+        Watch(JOB, nobody, OURS, indices={"a": lambda live: []}),
     ],
 )
-def test_controllers_that_want_to_see_different_things_of_a_kind_are_a_mistake(other: Watch) -> None:
-    one = Controller(TOY, nothing, [Watch(JOB, Job, nobody, OURS, indices={"a": lambda live: ["x"]})])
+def test_controllers_that_want_to_see_different_things_of_a_kind_are_a_mistake(other: Watch[Any]) -> None:
+    one = Controller(TOY, nothing, [Watch(JOB, nobody, OURS, indices={"a": lambda live: ["x"]})])
     with pytest.raises(ValueError, match="Job"):
-        cached_kinds([one, Controller(CONFIG_MAP, nothing, [other])])
+        cached_kinds([one, Controller(OTHER, nothing, [other])])
 
 
 @virtual
@@ -412,7 +416,7 @@ async def test_a_mapper_that_fails_does_not_stop_the_news() -> None:
         looked_at.append(key)
         return None
 
-    watches = [Watch(JOB, Job, strange), Watch(TOY, Custom, owned_by(TOY))]
+    watches: list[Watch[Any]] = [Watch(JOB, strange), Watch(TOY, owned_by(TOY))]
     server = Scripted(rest=[told_all(3), 5.0, added("a", 4), HANG])
     engine = Engine(server, [Controller(TOY, reconcile, watches)])
     leading = asyncio.Event()

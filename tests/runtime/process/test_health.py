@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from frappe_operator.kube.kinds import Key
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller
 from frappe_operator.runtime.process.engine import Engine

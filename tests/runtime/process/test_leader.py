@@ -8,7 +8,8 @@ import pytest
 
 from fakecluster.apiserver.server import ApiServer
 from fakecluster.apiserver.verbs import START, Api
-from frappe_operator.kube.kinds import LEASE, Manifest, Ref
+from frappe_operator.kube.kinds import LEASE, Ref
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, TransportError
 from frappe_operator.runtime.process.leader import LEASE_SECONDS, RENEW_SECONDS, SAFE_SECONDS, Fence, Leader, NotLeading

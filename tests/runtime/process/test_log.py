@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from frappe_operator.kube.kinds import SECRET, Ref
-from frappe_operator.kube.stage import Reason
+from frappe_operator.kube.reasons import Reason
 from frappe_operator.runtime.process import log
 from frappe_operator.runtime.process.log import Format
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakecluster.virtual_time import VirtualLoop
-from frappe_operator.kube.kinds import Key
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.queue.queue import (
     LONGEST_RETRY_SECONDS,
     MIN_INTERVAL_SECONDS,

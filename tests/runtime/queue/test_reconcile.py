@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
-from frappe_operator.kube.stage import Blocked, Reason, Waiting
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Blocked, Waiting
+from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.runtime.client.errors import ApiError, Conflict
 from frappe_operator.runtime.client.transport import TransportError
 from frappe_operator.runtime.queue.reconcile import FAILURES_BEFORE_REPORT, UNDECIDED_REQUEUE_SECONDS
@@ -44,7 +46,7 @@ async def test_blocked_is_looked_at_again_in_a_minute_and_written_once() -> None
 @virtual
 async def test_waiting_is_not_stalled() -> None:
     async with a_bed() as bed:
-        await looked(bed, raising(Waiting(Reason.BENCH_NOT_READY, "It comes.")))
+        await looked(bed, raising(Waiting(FrappeReason.BENCH_NOT_READY, "It comes.")))
         assert conditions(bed)["Stalled"] == ("False", "BenchNotReady")
         assert conditions(bed)["Reconciling"] == ("True", "BenchNotReady")
 

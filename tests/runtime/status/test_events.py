@@ -4,8 +4,11 @@ import asyncio
 from typing import Any
 
 from fakecluster.apiserver.errors import StatusError
-from frappe_operator.kube.kinds import EVENT, Manifest
-from frappe_operator.kube.stage import Blocked, Reason, Verdict
+from frappe_operator.kube.kinds import EVENT
+from frappe_operator.kube.objects import Manifest
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Blocked, Verdict
+from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.runtime.status.events import MOST_AT_ONCE, REFILL_SECONDS, EventBudget
 from frappe_operator.runtime.status.report import STATUS_INTERVAL_SECONDS
 from tests.runtime.environment import OWNER, TOY, a_bed
@@ -36,10 +39,10 @@ async def test_an_edit_that_is_carried_out_is_no_warning_and_what_goes_by_itself
     async with a_bed() as bed:
         await say(bed, One=YES, Two=YES)
         await bed.edit(TOY, OWNER.name, {"spec": {"size": 2}})
-        await say(bed, One=on_its_way, Two=Verdict(False, Reason.NOT_ANSWERING, "No answer."))
+        await say(bed, One=on_its_way, Two=Verdict(False, FrappeReason.NOT_ANSWERING, "No answer."))
         await say(bed, One=YES, Two=YES)
         assert events(bed) == [("Ready", "Normal", "Ready"), ("Ready", "Normal", "Ready")]
-        await say(bed, One=on_its_way, Two=Verdict(False, Reason.NOT_ANSWERING, "No answer."))
+        await say(bed, One=on_its_way, Two=Verdict(False, FrappeReason.NOT_ANSWERING, "No answer."))
         assert [each for each in events(bed) if each[1] == "Warning"] == [("One", "Warning", "PodsNotReady")]
 
 

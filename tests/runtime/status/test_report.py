@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from frappe_operator.kube.kinds import Manifest
-from frappe_operator.kube.stage import Reason, Verdict
+from frappe_operator.kube.objects import Manifest
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Verdict
 from frappe_operator.runtime.client.errors import Conflict
 from frappe_operator.runtime.status.report import STATUS_INTERVAL_SECONDS, StatusInterval, report
 from tests.runtime.environment import OWNER, TOY, a_bed

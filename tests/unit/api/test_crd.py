@@ -7,7 +7,8 @@ import cel
 import pytest
 
 from frappe_operator.api import crd
-from frappe_operator.kube.kinds import BENCH, SITE, Kind
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import Kind
 
 KINDS = pytest.mark.parametrize("kind", [BENCH, SITE], ids=["FrappeBench", "FrappeSite"])
 Place = tuple[str, ...]

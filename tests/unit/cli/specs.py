@@ -6,7 +6,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from frappe_operator.api import crd
-from frappe_operator.kube.kinds import BENCH, SITE, Kind, Manifest
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.kube.kinds import Kind
+from frappe_operator.kube.objects import Manifest
 from tests.docs import wrong
 
 ODD_TEXT = [

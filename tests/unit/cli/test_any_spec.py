@@ -14,12 +14,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.cli import render, source
 from frappe_operator.cli.declared import Declared
 from frappe_operator.cli.schema import stored
 from frappe_operator.cli.source import Document
 from frappe_operator.cli.validate import validate
-from frappe_operator.kube.kinds import BENCH, SITE, Kind, Manifest
+from frappe_operator.kube.kinds import Kind
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.quantities import amount, canonical
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as bench_model

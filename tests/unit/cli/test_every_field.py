@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.cli import rules, schema
-from frappe_operator.kube.kinds import BENCH, SITE, Kind
+from frappe_operator.kube.kinds import Kind
 from tests.docs import wrong
 
 

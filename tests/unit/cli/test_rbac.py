@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from frappe_operator.cli.rbac import controllers, manifests
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 from tests.unit.cli.conftest import Run
 
 

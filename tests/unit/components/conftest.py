@@ -7,10 +7,11 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.cli import render, source
 from frappe_operator.cli.declared import Declared
 from frappe_operator.components import assets, database, redis_keys
-from frappe_operator.kube.kinds import BENCH, SITE, Manifest
+from frappe_operator.kube.objects import Manifest
 from tests.unit.resolved_samples import FACTS, IMAGES, a_bench, a_site
 
 GOLDEN = Path(__file__).parents[2] / "golden"

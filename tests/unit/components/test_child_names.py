@@ -5,8 +5,8 @@ from collections import defaultdict
 
 import pytest
 
-from frappe_operator.kube.kinds import BENCH, SITE
-from frappe_operator.kube.names import BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
+from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.api.labels import BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
 from tests.unit.components.conftest import WORLDS
 
 HASH = re.compile(r"(?<=-)[0-9a-f]{8,}$")

@@ -17,7 +17,7 @@ from frappe_operator.components import (
     redis,
     socketio,
 )
-from frappe_operator.kube.kinds import Manifest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import Connection
 from tests.unit.components.conftest import World
 from tests.unit.resolved_samples import a_bench, a_site

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from frappe_operator.kube.kinds import ALL, SECRET, Manifest
+from frappe_operator.api.kinds import ALL
+from frappe_operator.kube.kinds import SECRET
+from frappe_operator.kube.objects import Manifest
 from tests.unit.components.conftest import CANARY, GOLDEN, World, build
 from tests.unit.components.restricted import broken
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from frappe_operator.api.frappebench import BenchResources
+from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.api.types import ComponentResources
 from frappe_operator.components import database
-from frappe_operator.kube.kinds import BENCH, SITE, Manifest
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.site import job_resources
 from frappe_operator.model.sizing import camel

@@ -2,11 +2,13 @@
 
 from frappe_operator.kube.conditions import conditions, phase
 from frappe_operator.kube.live import Condition
-from frappe_operator.kube.stage import Reason, Verdict
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Verdict
+from frappe_operator.model.reasons import FrappeReason
 
 YES = Verdict(True, Reason.SUCCEEDED, "Done.")
 COMING = Verdict(False, Reason.JOB_RUNNING, "Job pearl-create is running")
-BLOCKED = Verdict(False, Reason.APP_NOT_IN_IMAGE, "crm is not in the image", blocked=True)
+BLOCKED = Verdict(False, FrappeReason.APP_NOT_IN_IMAGE, "crm is not in the image", blocked=True)
 
 
 def by_type(found: list[Condition]) -> dict[str, Condition]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from frappe_operator.kube.kinds import ALL, BENCH, POD, SITE, STORAGE_CLASS, ref_of
+from frappe_operator.api.kinds import ALL, SITE
+from frappe_operator.kube.kinds import DEPLOYMENT, POD, STORAGE_CLASS, ref_of
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ def test_a_kind_knows_its_paths(path: str, expected: str) -> None:
 
 
 def test_a_manifest_says_which_object_it_is() -> None:
-    ref = ref_of({"apiVersion": BENCH.api_version, "kind": "FrappeBench", "metadata": {"namespace": "a", "name": "b"}})
-    assert (ref.kind, ref.namespace, ref.name) == (BENCH, "a", "b")
-    assert str(ref) == "FrappeBench b"
+    ref = ref_of({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "a", "name": "b"}})
+    assert (ref.kind, ref.namespace, ref.name) == (DEPLOYMENT, "a", "b")
+    assert str(ref) == "Deployment b"
     assert len(ALL) == len({(kind.group, kind.plural) for kind in ALL.values()})

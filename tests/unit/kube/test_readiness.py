@@ -23,7 +23,7 @@ from frappe_operator.kube.readiness import (
     jobs_succeeded,
     workloads_available,
 )
-from frappe_operator.kube.stage import Reason
+from frappe_operator.kube.reasons import Reason
 
 
 def a_workload(*, generation: int = 2, wanted: int = 2, **status: int) -> Workload:

@@ -15,7 +15,7 @@ from frappe_operator.kube.live import (
     Terminated,
     Waiting,
 )
-from frappe_operator.kube.stage import Reason
+from frappe_operator.kube.reasons import Reason
 
 NOW = trouble.seconds("2026-01-01T12:00:00Z", 0.0)
 

@@ -9,9 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from frappe_operator.api.frappebench import App, FrappeBenchSpec, ImageConfig
+from frappe_operator.api.kinds import BENCH
 from frappe_operator.api.types import NETWORK
-from frappe_operator.kube.kinds import BENCH
-from frappe_operator.kube.stage import Blocked, Reason
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as model
 from frappe_operator.model.bench import RWO, RWX, apps, image, redis_memory
 from tests.unit.resolved_samples import FACTS, IMAGES, REFERENCE, a_bench, live

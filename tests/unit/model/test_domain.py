@@ -1,14 +1,17 @@
 """Which hosts a site answers on, and whose a host is."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from frappe_operator.api.frappesite import BenchReference, FrappeSiteSpec
-from frappe_operator.kube.kinds import BENCH, SITE, Key, Kind
-from frappe_operator.kube.live import Custom, Live
+from frappe_operator.api.kinds import BENCH, SITE, LiveSite
+from frappe_operator.kube.kinds import Kind
+from frappe_operator.kube.live import Live
+from frappe_operator.kube.objects import Key
+from frappe_operator.kube.view import View
 from frappe_operator.model import domain
 from frappe_operator.model.domain import Claim, Register, normalise, resolve, unservable, winner
 from tests.unit.resolved_samples import NAMESPACE, live
@@ -92,7 +95,7 @@ def test_the_winner_does_not_depend_on_who_is_asked_first(claims: list[Claim]) -
 class Known:
     """A cache of a few objects."""
 
-    def __init__(self, *sites: Custom, suffix: str | None = None) -> None:
+    def __init__(self, *sites: LiveSite, suffix: str | None = None) -> None:
         config = {"domainConfig": {"suffix": suffix}} if suffix else {}
         self.bench = live("pier", {"frappeVersion": "version-15", **config}, kind=BENCH)
         self.sites = sites
@@ -104,7 +107,11 @@ class Known:
         return [site for site in self.sites if value in domain.INDICES[index](site)]
 
 
-def a_site(name: str, created: str, **spec: Any) -> Custom:
+def register(*sites: LiveSite, suffix: str | None = None) -> Register:
+    return Register(cast(View, Known(*sites, suffix=suffix)))
+
+
+def a_site(name: str, created: str, **spec: Any) -> LiveSite:
     result = live(name, {"benchRef": {"name": "pier"}, "siteName": name, **spec}, kind=SITE)
     result.metadata.creation_timestamp = created
     return result
@@ -114,20 +121,20 @@ def test_a_host_that_comes_about_in_two_ways_is_one_host() -> None:
     by_suffix = a_site("pearl", "2026-01-01T00:00:00Z")
     by_domain = a_site("gull", "2026-01-02T00:00:00Z", domain="PEARL.ships.net")
     by_alias = a_site("heron", "2025-01-01T00:00:00Z", aliases=["pearl.ships.net."])
-    assert Register(Known(by_suffix, by_domain, suffix=".ships.net")).holder("pearl.ships.net") == (NAMESPACE, "pearl")
-    register = Register(Known(by_suffix, by_domain, by_alias, suffix=".ships.net"))
-    assert register.holder("pearl.ships.net") == (NAMESPACE, "heron")
-    assert {site.metadata.name for site in register.claimants("pearl.ships.net")} == {"pearl", "gull", "heron"}
+    assert register(by_suffix, by_domain, suffix=".ships.net").holder("pearl.ships.net") == (NAMESPACE, "pearl")
+    hosts = register(by_suffix, by_domain, by_alias, suffix=".ships.net")
+    assert hosts.holder("pearl.ships.net") == (NAMESPACE, "heron")
+    assert {site.metadata.name for site in hosts.claimants("pearl.ships.net")} == {"pearl", "gull", "heron"}
 
 
 def test_a_site_name_claims_nothing_where_a_suffix_or_domain_stands_instead() -> None:
-    known = Known(a_site("pearl", "1"), a_site("gull", "2", domain="other.net"), suffix=".ships.net")
-    assert Register(known).holder("pearl") is None
-    assert Register(known).holder("gull.ships.net") is None
+    hosts = register(a_site("pearl", "1"), a_site("gull", "2", domain="other.net"), suffix=".ships.net")
+    assert hosts.holder("pearl") is None
+    assert hosts.holder("gull.ships.net") is None
 
 
 def test_what_is_no_site_claims_nothing() -> None:
     broken = live("wreck", {"siteName": 5}, kind=SITE)
-    register = Register(Known(broken))
-    assert register.domain(broken) is None
+    hosts = register(broken)
+    assert hosts.domain(broken) is None
     assert [index(broken) for index in domain.INDICES.values()] == [[], [], []]

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frappe_operator.kube.kinds import SITE
-from frappe_operator.kube.stage import Reason, Waiting
+from frappe_operator.api.kinds import SITE
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Waiting
 from frappe_operator.model.site import (
     Connection,
     bench_id,

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from frappe_operator import runner
-from frappe_operator.kube.stage import Reason
+from frappe_operator.kube.reasons import Reason
 
 from .conftest import HAS_MARIADB
 from .pod import Pod

@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 import structlog
 
-from frappe_operator.kube.kinds import GROUP, SECRET, Kind, Manifest, Ref, ref_of
+from frappe_operator.kube.kinds import SECRET, Kind, Ref, ref_of
 from frappe_operator.kube.live import CONTROLLED_BY_US, Job, Live
-from frappe_operator.kube.names import INSTANCE, MANAGED_BY
-from frappe_operator.kube.stage import Reason, Stage, Verdict
+from frappe_operator.kube.names import GROUP, INSTANCE, MANAGED_BY
+from frappe_operator.kube.objects import Manifest
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Stage, Verdict
 from frappe_operator.runtime.apply import limits
 from frappe_operator.runtime.apply.finalizers import ConfirmedOwners
 from frappe_operator.runtime.apply.refusals import Digests, Refusal, Refusals

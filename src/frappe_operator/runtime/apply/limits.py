@@ -9,7 +9,8 @@ from typing import NamedTuple
 import structlog
 
 from frappe_operator.kube import claims
-from frappe_operator.kube.kinds import PVC, STATEFUL_SET, Manifest, ref_of
+from frappe_operator.kube.kinds import PVC, STATEFUL_SET, ref_of
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.errors import Forbidden, Invalid
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.drift import difference, stale_field

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from frappe_operator.kube.kinds import Kind
-from frappe_operator.kube.live import Live, Meta
+from frappe_operator.kube.live import Meta
 from frappe_operator.runtime.cache.decoding import Decoder
 from frappe_operator.runtime.cache.store import Index, Store
 
@@ -13,8 +13,6 @@ class CachedKind(NamedTuple):
     """What is cached of the objects of one kind."""
 
     kind: Kind
-    projection: type[Live]
-    """The fields that are kept of each object."""
     labels: str = ""
     """A label selector: objects that it leaves out are not cached."""
     fields: str = ""
@@ -40,7 +38,9 @@ class Cache:
         self.namespaces = tuple(namespaces)
         self.stores = {each.kind: Store(each.kind, each.indices) for each in self.kinds.values()}
         self.decoders = {
-            each.kind: Decoder(each.projection, metadata_only=each.metadata_only, cached=self.stores[each.kind].get)
+            each.kind: Decoder(
+                each.kind.projection, metadata_only=each.metadata_only, cached=self.stores[each.kind].get
+            )
             for each in self.kinds.values()
         }
 

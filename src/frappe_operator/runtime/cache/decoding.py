@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct, field
 
-from frappe_operator.kube.kinds import GROUP, Key
 from frappe_operator.kube.live import CONTROLLED_BY_US, Live, Meta, Owner, Pairs, pairs
+from frappe_operator.kube.names import GROUP
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.drift import NOTHING, SETTABLE, SIXTY_BITS, joined, owned_fingerprint
 
 NOT_READ = frozenset(

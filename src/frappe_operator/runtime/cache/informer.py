@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from msgspec import Raw, Struct
 
-from frappe_operator.kube.kinds import Key
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.cache.decoding import Decoded, DecodeError, Decoder
 from frappe_operator.runtime.cache.store import Change, Store
 from frappe_operator.runtime.client.client import Client, selectors

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import structlog
 
-from frappe_operator.kube.kinds import Key, Kind
+from frappe_operator.kube.kinds import Kind
 from frappe_operator.kube.live import Live
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.cache.decoding import CachedObject, Decoded
 from frappe_operator.runtime.drift import NOTHING
 

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple, cast
 import msgspec
 from msgspec import Raw, Struct
 
-from frappe_operator.kube.kinds import Kind, Manifest, Ref, ref_of
+from frappe_operator.kube.kinds import Kind, Ref, ref_of
 from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.errors import error_from
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, Transport, TransportError
 

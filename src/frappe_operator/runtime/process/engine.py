@@ -9,7 +9,8 @@ from functools import partial
 
 import structlog
 
-from frappe_operator.kube.kinds import Key, Kind
+from frappe_operator.kube.kinds import Kind
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.cache.cache import Cache, CachedKind
 from frappe_operator.runtime.cache.informer import Informer
 from frappe_operator.runtime.client.client import Client
@@ -50,7 +51,7 @@ class Engine:
         self.controllers = controllers
         self._workers = workers
         self._jitter = jitter
-        self.queues = {each.kind: Queue(workers=workers, jitter=jitter) for each in controllers}
+        self.queues: dict[Kind, Queue] = {each.kind: Queue(workers=workers, jitter=jitter) for each in controllers}
         self._steps = StepScheduler()
         self.client = Client(transport, strict=strict, observer=self.metrics.request, step=self._steps.step)
         self.handlers = EventHandlers(controllers, self._enqueue)

@@ -14,7 +14,8 @@ import msgspec
 import structlog
 from msgspec import Struct, field
 
-from frappe_operator.kube.kinds import LEASE, Manifest
+from frappe_operator.kube.kinds import LEASE
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.errors import ApiError, Conflict, NotFound
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, Transport, TransportError

@@ -1,11 +1,12 @@
 """From a change in the cache to the keys that are enqueued: map functions, event filters and priorities."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
-from frappe_operator.kube.kinds import Key, Kind
+from frappe_operator.kube.kinds import Kind
+from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.cache.store import Change
 from frappe_operator.runtime.cluster import Cluster, Writer
 from frappe_operator.runtime.controller import Controller, EventFilter, MapFunction
@@ -21,8 +22,8 @@ class Handler(NamedTuple):
 
     controller: Kind
     """The kind whose objects are enqueued."""
-    keys: MapFunction
-    event_filter: EventFilter | None
+    keys: MapFunction[Any]
+    event_filter: EventFilter[Any] | None
 
 
 class EventHandlers:

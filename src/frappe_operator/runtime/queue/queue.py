@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from enum import IntEnum
 from itertools import count
 
-from frappe_operator.kube.kinds import Key
+from frappe_operator.kube.objects import Key
 
 SHORTEST_RETRY_SECONDS = 1.0
 """A failing key is not reconciled more often than that, whatever events it gets."""

@@ -10,9 +10,11 @@ import asyncio
 import structlog
 
 from frappe_operator.kube.conditions import READY
-from frappe_operator.kube.kinds import Key, Kind
+from frappe_operator.kube.kinds import KindOf
 from frappe_operator.kube.live import Custom
-from frappe_operator.kube.stage import Reason, Undecided, Verdict
+from frappe_operator.kube.objects import Key
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Undecided, Verdict
 from frappe_operator.runtime.client.errors import ApiError
 from frappe_operator.runtime.client.transport import TransportError
 from frappe_operator.runtime.cluster import Cluster
@@ -69,14 +71,14 @@ async def reconcile_key(cluster: Cluster, controller: Controller, queue: Queue, 
         return "failed"
 
 
-async def _report(cluster: Cluster, kind: Kind, key: Key, verdict: Verdict) -> None:
+async def _report(cluster: Cluster, kind: KindOf[Custom], key: Key, verdict: Verdict) -> None:
     live = cluster.get(kind, key.namespace, key.name)
     if isinstance(live, Custom):
         # The conditions of the stages stay as they are, with the generation that they were observed in.
         await report(cluster, kind, live, {READY: verdict}, {})
 
 
-async def _report_error(cluster: Cluster, kind: Kind, key: Key, message: str) -> None:
+async def _report_error(cluster: Cluster, kind: KindOf[Custom], key: Key, message: str) -> None:
     try:
         await _report(cluster, kind, key, Verdict(False, Reason.RECONCILE_ERROR, message[:1000]))
     except (ApiError, TransportError) as error:

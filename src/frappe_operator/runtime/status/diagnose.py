@@ -15,10 +15,12 @@ from msgspec import Struct
 
 from frappe_operator.kube import trouble
 from frappe_operator.kube.conditions import READY
-from frappe_operator.kube.kinds import DEPLOYMENT, EVENT, JOB, POD, STATEFUL_SET, Manifest, Ref, ref_of
+from frappe_operator.kube.kinds import DEPLOYMENT, EVENT, JOB, POD, STATEFUL_SET, Ref, ref_of
 from frappe_operator.kube.live import Custom, Job, Live, Owner, Pod, PodStatus, Workload
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import available, pods_missing, succeeded
-from frappe_operator.kube.stage import Reason, Stage, Verdict
+from frappe_operator.kube.reasons import Reason, Trait, traits
+from frappe_operator.kube.stage import Stage, Verdict
 from frappe_operator.kube.trouble import Trouble
 from frappe_operator.runtime.client.errors import Conflict
 from frappe_operator.runtime.cluster import Cluster
@@ -31,8 +33,6 @@ LONGEST_INTERVAL_SECONDS = 300.0
 """The longest time between two lists of the pods of a workload that stays unavailable."""
 REVISION = "controller-revision-hash"
 """Label with the template of a StatefulSet's pod."""
-EXPLAINED = (Reason.PODS_NOT_READY, Reason.ROLLING_OUT, Reason.DATABASE_UNAVAILABLE, Reason.JOB_RUNNING)
-"""Reasons of a stage that its pods may explain."""
 
 PodsOfJob = Callable[[str], Sequence[Live]]
 """The cached pods of a Job by its name; those that have succeeded need not be among them."""
@@ -179,7 +179,7 @@ class _StageDiagnosis:
             # A container that fails changes the replica counts, and with them the resourceVersion.
             return "available", *((each.ref.name, _version(each.live)) for each in workloads)
         unavailable = [each for each in children if not _is_child_ready(each.live)]
-        if self._verdict.blocked or self._verdict.reason not in EXPLAINED or not unavailable:
+        if self._verdict.blocked or Trait.EXPLAINED_BY_PODS not in traits(self._verdict.reason) or not unavailable:
             return None
         return "unavailable", *(self._state(each) for each in unavailable)
 
@@ -223,7 +223,7 @@ class _StageDiagnosis:
         if child.ref.kind == JOB:
             summary = f"Job {name} does not run"
         # The reason itself records that MariaDB has answered before.
-        keeps = self._verdict.reason == Reason.DATABASE_UNAVAILABLE
+        keeps = Trait.STAYS_WHEN_EXPLAINED in traits(self._verdict.reason)
         return Verdict(
             False, self._verdict.reason if keeps else found.reason, f"{summary}: {found.message}", found.blocked
         )

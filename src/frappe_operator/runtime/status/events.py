@@ -6,8 +6,9 @@ from hashlib import sha256
 
 import structlog
 
-from frappe_operator.kube.kinds import EVENT, Kind, Manifest
+from frappe_operator.kube.kinds import EVENT, Kind
 from frappe_operator.kube.live import Condition, Custom
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.errors import ApiError
 from frappe_operator.runtime.client.transport import TransportError
 from frappe_operator.runtime.cluster import Cluster

@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 
 from frappe_operator.kube.conditions import READY, RECONCILING, STALLED, conditions, phase
-from frappe_operator.kube.kinds import Kind, Manifest
+from frappe_operator.kube.kinds import KindOf
 from frappe_operator.kube.live import Condition, Custom
-from frappe_operator.kube.stage import AS_EXPECTED, UNDER_WAY, Reason, Verdict
+from frappe_operator.kube.objects import Manifest
+from frappe_operator.kube.reasons import Reason, Trait, traits
+from frappe_operator.kube.stage import Verdict
 from frappe_operator.runtime.client.errors import NotFound
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.status.events import record_events
@@ -43,7 +45,7 @@ class StatusInterval:
 
 
 async def report(
-    cluster: Cluster, kind: Kind, owner: Custom, verdicts: Mapping[str, Verdict], extra: Mapping[str, Any]
+    cluster: Cluster, kind: KindOf[Custom], owner: Custom, verdicts: Mapping[str, Verdict], extra: Mapping[str, Any]
 ) -> None:
     """Writes the verdicts as conditions, and `extra` beside them (None removes a field), if the status changes.
 
@@ -53,8 +55,8 @@ async def report(
     meta = owner.metadata
     cached = cluster.get(kind, meta.namespace, meta.name)
     # The status that was written last is newer than the one that the reconcile began with.
-    latest = cached if isinstance(cached, Custom) and cached.metadata.uid == meta.uid else owner
-    before, previous = latest.told, latest.conditions
+    latest = cached if cached is not None and cached.metadata.uid == meta.uid else owner
+    before, previous = latest.status_fields, latest.conditions
     current = conditions(previous, verdicts, meta.generation, cluster.now())
     status = {
         **{name: value for name, value in extra.items() if value is not None or name in before},
@@ -88,7 +90,7 @@ def _without_progress(status: Manifest) -> Manifest:
 
 
 def _without_message(condition: Any) -> Any:
-    in_progress = isinstance(condition, dict) and condition.get("reason") in AS_EXPECTED
+    in_progress = isinstance(condition, dict) and Trait.EXPECTED in traits(str(condition.get("reason")))
     return {**condition, "reason": "", "message": ""} if in_progress else condition
 
 
@@ -128,7 +130,7 @@ def _transitions(previous: tuple[Condition, ...], current: list[Condition]) -> l
     begins = cause is not None and cause.type in before and before[cause.type].reason == Reason.NOT_NEEDED
     if cause is None and changed and (_is_problem(ready) or lost):
         transitions.append(ready)
-    elif cause is not None and lost and not begins and cause.reason not in UNDER_WAY:
+    elif cause is not None and lost and not begins and Trait.UNDER_WAY not in traits(cause.reason):
         transitions.append(cause)
     return list({(each.status, each.reason, each.message): each for each in transitions}.values())
 
@@ -146,4 +148,4 @@ def _repeated(condition: Condition, ready: Condition) -> bool:
 
 
 def _is_problem(condition: Condition) -> bool:
-    return condition.status != "True" and condition.reason not in AS_EXPECTED
+    return condition.status != "True" and Trait.EXPECTED not in traits(condition.reason)

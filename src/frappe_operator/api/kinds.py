@@ -1,0 +1,34 @@
+"""The kinds that this operator owns, as cached: spec and status stay JSON until they are decoded."""
+
+import msgspec
+
+from frappe_operator.api.frappebench import FrappeBenchSpec
+from frappe_operator.api.frappesite import FrappeSiteSpec
+from frappe_operator.kube.kinds import BUILT_IN, Kind, KindOf
+from frappe_operator.kube.live import Custom
+from frappe_operator.kube.names import GROUP
+
+
+class LiveBench(Custom):
+    """A cached FrappeBench."""
+
+    def decode(self) -> FrappeBenchSpec:
+        """The spec. Raises msgspec.MsgspecError when it does not keep to the schema."""
+        return msgspec.json.decode(self.spec, type=FrappeBenchSpec)
+
+
+class LiveSite(Custom):
+    """A cached FrappeSite."""
+
+    def decode(self) -> FrappeSiteSpec:
+        """The spec. Raises msgspec.MsgspecError when it does not keep to the schema."""
+        return msgspec.json.decode(self.spec, type=FrappeSiteSpec)
+
+
+BENCH = KindOf(GROUP, "v1alpha1", "FrappeBench", "frappebenches", LiveBench)
+SITE = KindOf(GROUP, "v1alpha1", "FrappeSite", "frappesites", LiveSite)
+
+OWN: tuple[Kind, ...] = (BENCH, SITE)
+"""The kinds whose objects users write and this operator reconciles."""
+ALL: dict[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in (*BUILT_IN, *OWN)}
+"""Every kind this operator knows, by apiVersion and kind."""

@@ -1,0 +1,39 @@
+"""The reasons that conditions of benches and sites have beside those of `kube.reasons`."""
+
+from frappe_operator.kube.reasons import ReasonEnum, Trait
+
+
+class FrappeReason(ReasonEnum):
+    """Reasons that are about Frappe: its benches, sites, databases and images."""
+
+    # In progress.
+    BENCH_NOT_READY = "BenchNotReady", Trait.EXPECTED
+    DATABASE_UNAVAILABLE = (
+        "DatabaseUnavailable",
+        Trait.EXPLAINED_BY_PODS | Trait.STAYS_WHEN_EXPLAINED | Trait.TRANSIENT,
+    )
+    REDIS_UNAVAILABLE = "RedisUnavailable", Trait.TRANSIENT
+    ROUTE_NOT_SERVED = "RouteNotServed", Trait.EXPECTED
+    NOT_ANSWERING = "NotAnswering", Trait.EXPECTED
+    SITES_REMAIN = "SitesRemain"
+    SITE_BUSY = "SiteBusy", Trait.TRANSIENT
+    SITE_NOT_CREATED = "SiteNotCreated", Trait.TRANSIENT
+    CREATION_FAILED = "CreationFailed"
+    INSTALLATION_FAILED = "InstallationFailed"
+    INTERRUPTED = "Interrupted", Trait.TRANSIENT
+    STORAGE_FAILED = "StorageFailed"
+    # The user must act.
+    BENCH_NOT_FOUND = "BenchNotFound"
+    BENCH_DELETING = "BenchDeleting"
+    APP_NOT_IN_IMAGE = "AppNotInImage"
+    HOST_TAKEN = "HostTaken"
+    DATABASE_REFUSED = "DatabaseRefused"
+    DATABASE_NOT_EMPTY = "DatabaseNotEmpty"
+    DATABASE_LOST = "DatabaseLost"
+    SITE_CONFIG_INVALID = "SiteConfigInvalid"
+    IMAGE_INVALID = "ImageInvalid"
+    VOLUME_INVALID = "VolumeInvalid"
+    VERSION_NOT_SUPPORTED = "VersionNotSupported"
+    # A fault of the operator.
+    RUNNER_ERROR = "RunnerError"
+    INVALID_ARGUMENTS = "InvalidArguments"

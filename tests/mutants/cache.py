@@ -26,7 +26,7 @@ MUTANTS = [
         "After 410 Gone the watch is opened again at the same version: no event ever comes.",
         Informer.run,
         without_assignment("_version"),
-        (f"{INFORMER}::test_too_old_means_reading_all_again_and_telling_differences_only",),
+        (f"{INFORMER}::test_an_expired_version_means_a_new_list_that_reports_differences_only",),
     ),
     Mutant(
         "deletions-in-a-gap-missed",
@@ -75,14 +75,14 @@ MUTANTS = [
         "A list that was read before our write removes what we have just created: it is created twice.",
         Store.delete_unlisted,
         always_true("item version"),
-        (f"{STORE}::test_what_a_list_lacks_is_gone_unless_it_is_newer_than_the_list",),
+        (f"{STORE}::test_unlisted_objects_are_removed_unless_they_are_newer_than_the_list",),
     ),
     Mutant(
         "values-of-owned-fields-not-compared",
         "Which fields the operator owns is compared, not their values: edits of them stay.",
         drift._picked,
         expression("_picked(below, live[name]) if below else live[name]", "_picked(below, live[name]) if below else 0"),
-        (f"{APPLIED}::test_whatever_else_our_fields_hold_is_another_number",),
+        (f"{APPLIED}::test_another_value_of_an_owned_field_changes_the_fingerprint",),
     ),
     Mutant(
         "deletions-trigger-nothing",

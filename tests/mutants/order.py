@@ -33,7 +33,7 @@ MUTANTS = [
         "A stage that waits is not kept correct: a Deployment that is not ready freezes the Ingress after it.",
         _Children.ensure,
         expression("item is None and waits_for and (child.create_once or not begun)", "bool(waits_for)"),
-        (f"{APPLY}::test_what_exists_is_kept_right_while_earlier_stages_are_not_true",),
+        (f"{APPLY}::test_existing_children_are_kept_correct_while_earlier_stages_are_not_true",),
     ),
     Mutant(
         "deleted-child-not-recreated-while-waiting",
@@ -41,7 +41,7 @@ MUTANTS = [
         _Children.ensure,
         always_true("child create_once begun"),
         (
-            f"{APPLY}::test_a_stage_that_has_begun_is_kept_whole_while_earlier_stages_are_not_true",
+            f"{APPLY}::test_a_stage_that_has_begun_is_kept_correct_while_earlier_stages_are_not_true",
             "world/test_drift_repair.py",
         ),
     ),
@@ -50,21 +50,21 @@ MUTANTS = [
         "The first child that cannot be written ends the reconcile: those after it are never created.",
         _Children._attempt,
         does_not_catch("ApiError"),
-        ("runtime/apply/test_refusals.py::test_what_trying_again_may_mend_is_raised_after_everything_else_was_done",),
+        ("runtime/apply/test_refusals.py::test_a_retriable_failure_is_raised_after_all_children_were_attempted",),
     ),
     Mutant(
         "generated-secret-replaced",
         "Generated Secrets are kept equal to what is generated: each reconcile sets a new password.",
         _Children.ensure,
         expression("self._child(each, create_once=True)", "self._child(each, create_once=False)"),
-        (f"{CREATE_ONCE}::test_a_secret_is_made_once_and_never_again",),
+        (f"{CREATE_ONCE}::test_a_generated_secret_is_created_once_and_never_again",),
     ),
     Mutant(
         "creation-not-idempotent",
         "A creation whose response was lost is retried for ever: that the object exists counts as a failure.",
         _Children._create_child,
         does_not_catch("AlreadyExists"),
-        (f"{CREATE_ONCE}::test_a_secret_whose_creation_was_not_heard_of_is_not_made_again",),
+        (f"{CREATE_ONCE}::test_a_secret_whose_creation_was_not_answered_is_not_created_again",),
     ),
     Mutant(
         "finished-job-runs-again",
@@ -86,7 +86,7 @@ MUTANTS = [
         _Children._confirm_owner,
         returns("None"),
         (
-            f"{OWNERSHIP}::test_a_new_process_makes_nothing_for_an_owner_that_is_not_there_any_more",
+            f"{OWNERSHIP}::test_a_new_process_creates_nothing_for_a_deleted_owner",
             "faults/test_regressions.py",
         ),
     ),

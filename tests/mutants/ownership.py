@@ -20,21 +20,21 @@ MUTANTS = [
         "A delete names its object by name only: one that was created since under that name is deleted in its place.",
         Client.delete,
         without_entry("uid"),
-        (f"{OWNERSHIP}::test_a_new_object_of_the_name_is_not_deleted_for_the_old_one",),
+        (f"{OWNERSHIP}::test_a_delete_does_not_hit_a_new_object_of_the_same_name",),
     ),
     Mutant(
         "apply-without-uid",
         "An apply names its object by name only: another owner's object that took the name since is overwritten.",
         _Children._apply_child,
         expression('{"uid": live.metadata.uid}', "{}"),
-        (f"{OWNERSHIP}::test_what_takes_the_name_while_we_compare_is_not_written",),
+        (f"{OWNERSHIP}::test_an_object_that_takes_the_name_meanwhile_is_not_overwritten",),
     ),
     Mutant(
         "foreign-object-adopted",
         "A child is created by an apply without a precondition: an object that exists under its name is taken over.",
         _Children._apply_child,
         expression("ABSENT", "{}"),
-        (f"{OWNERSHIP}::test_what_belongs_to_another_is_never_touched",),
+        (f"{OWNERSHIP}::test_an_object_of_another_owner_is_never_touched",),
     ),
     Mutant(
         "owner-compared-by-name",
@@ -59,7 +59,7 @@ MUTANTS = [
             "True",
         ),
         (
-            f"{OWNERSHIP}::test_what_outlives_its_owner_is_not_taken_from_another",
+            f"{OWNERSHIP}::test_a_retained_child_is_not_taken_from_another_owner",
             "world/test_children.py::test_what_was_there_before_is_neither_taken_nor_changed",
         ),
     ),
@@ -82,6 +82,6 @@ MUTANTS = [
         "The list of finalizers is replaced without a resourceVersion: one that was added since is lost.",
         finalizers._set,
         without_entry("resourceVersion"),
-        ("runtime/apply/test_finalizers.py::test_one_that_came_since_we_looked_is_not_lost",),
+        ("runtime/apply/test_finalizers.py::test_a_finalizer_that_another_controller_added_meanwhile_is_not_lost",),
     ),
 ]

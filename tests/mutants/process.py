@@ -19,14 +19,14 @@ MUTANTS = [
         "Workers start before the caches are complete: children that exist are thought to be missing.",
         Engine.run,
         expression("informer.synced.wait()", "asyncio.sleep(0)"),
-        (f"{ENGINE}::test_owners_are_known_before_children",),
+        (f"{ENGINE}::test_owners_are_cached_before_children",),
     ),
     Mutant(
         "standby-works",
         "The process that is not the leader reconciles as well.",
         Engine.run,
         expression("leading.wait()", "asyncio.sleep(0)"),
-        (f"{ENGINE}::test_who_stands_by_knows_everything_and_does_nothing",),
+        (f"{ENGINE}::test_a_standby_fills_its_caches_and_does_nothing",),
     ),
     Mutant(
         "writes-after-losing-the-lease",
@@ -47,6 +47,6 @@ MUTANTS = [
         "The Lease is written without its resourceVersion: of two processes that start at once, both lead.",
         Leader._write,
         without_entry("metadata"),
-        (f"{LEADER}::test_of_many_that_wait_for_a_dead_leader_one_leads",),
+        (f"{LEADER}::test_of_many_candidates_for_a_dead_leader_one_leads",),
     ),
 ]

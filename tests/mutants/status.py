@@ -20,7 +20,7 @@ MUTANTS = [
         "Status is written by each reconcile, which is an event, which is a reconcile: a hot loop.",
         report,
         expression("after == before", "False"),
-        (f"{REPORT}::test_what_is_no_news_is_not_written",),
+        (f"{REPORT}::test_an_unchanged_status_is_not_written",),
     ),
     Mutant(
         "ready-unconditionally",
@@ -44,7 +44,7 @@ MUTANTS = [
             "child.digest == item.applied or item.verified == hash((child.digest, item.digest))",
             "item.applied != 0 or item.verified != 0",
         ),
-        (f"{APPLY}::test_a_child_edited_by_hand_is_put_right",),
+        (f"{APPLY}::test_drift_of_an_edited_child_is_repaired",),
     ),
     Mutant(
         "dropped-field-stays",

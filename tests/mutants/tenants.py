@@ -77,6 +77,6 @@ MUTANTS = [
         "The API server quotes the value it rejects, and the condition repeats it: a password in status.",
         _Children._attempt,
         always_false("kind SECRET"),
-        ("runtime/apply/test_refusals.py::test_nothing_of_a_refused_secret_is_told",),
+        ("runtime/apply/test_refusals.py::test_the_message_of_a_refused_secret_is_not_shown",),
     ),
 ]

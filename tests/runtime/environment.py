@@ -1,4 +1,4 @@
-"""A kernel on an API server in memory, without a product: tests call its parts themselves."""
+"""The runtime on an API server in memory, with a kind of its own (Toy): tests call the parts of the runtime."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -35,7 +35,7 @@ WATCHES: list[Watch[Any]] = [
 
 
 def child(kind: Kind, name: str, **body: Any) -> Manifest:
-    """A child as a component writes it."""
+    """The manifest of a child, as a component builds it."""
     metadata = {
         "namespace": NS,
         "name": name,
@@ -75,16 +75,16 @@ def stage(*children: Manifest, name: str = "Ready1", once: Sequence[Manifest] = 
     return Stage(name, children, exist, once)
 
 
-class Bed:
-    """An API server, an engine that knows what is in it, and one Toy."""
+class Environment:
+    """An API server, an engine with complete caches, and one Toy."""
 
     def __init__(self, api: Api, server: ApiServer, transport: Transport | None = None) -> None:
         self.api = api
         self.server = server
-        self.looked_at: list[Key] = []
+        self.reconciled: list[Key] = []
 
         async def reconcile(cluster: Cluster, key: Key) -> float | None:
-            self.looked_at.append(key)
+            self.reconciled.append(key)
             return None
 
         loop = asyncio.get_running_loop()
@@ -105,7 +105,7 @@ class Bed:
         return live
 
     async def apply(self, *stages: Stage) -> ApplyResult:
-        """One pass over the stages; then the watches have a moment to bring what came of it."""
+        """Applies the stages once; then the watches have a moment to deliver the changes."""
         done = await apply(self.cluster, TOY, self.owner, stages, prune=PRUNE)
         await asyncio.sleep(0.1)
         return done
@@ -117,7 +117,7 @@ class Bed:
         return self.api.store.get(Ref(kind, NS, name)) is not None
 
     async def edit(self, kind: Kind, name: str, patch: Manifest, subresource: str = "") -> None:
-        """Someone changes an object; the watches bring it."""
+        """Changes an object as another client; the watches deliver the change."""
         self.api.merge(Ref(kind, NS, name), patch, "kubectl", subresource)
         await asyncio.sleep(0.1)
 
@@ -130,7 +130,7 @@ class Bed:
         await asyncio.sleep(0.1)
 
     def before_next(self, verb: str, happens: Callable[[], object]) -> None:
-        """Something happens after the operator has decided to send its next `verb`, and before it arrives."""
+        """Calls `happens` after the operator has decided to send its next `verb`, and before the request arrives."""
         send = getattr(self.cluster.client, verb)
 
         async def late(*arguments: Any, **more: Any) -> bytes:
@@ -142,16 +142,16 @@ class Bed:
         setattr(self.cluster.client, verb, late)
 
     def writes(self) -> list[str]:
-        """The writes since this was last asked: `apply ConfigMap bear-config`."""
-        told = [f"{each.verb} {each.ref}" for each in self.server.writes]
+        """The writes since the last call: `apply ConfigMap bear-config`."""
+        found = [f"{each.verb} {each.ref}" for each in self.server.writes]
         self.server.writes.clear()
-        return told
+        return found
 
     def requests(self) -> list[str]:
-        """All requests since this was last asked, but for the watches."""
-        told = [f"{each.verb} {each.kind.kind} {each.name}" for each in self.server.requests if each.verb != "watch"]
+        """All requests since the last call, without the watches."""
+        found = [f"{each.verb} {each.kind.kind} {each.name}" for each in self.server.requests if each.verb != "watch"]
         self.server.requests.clear()
-        return told
+        return found
 
 
 async def _at_once() -> None:
@@ -159,8 +159,8 @@ async def _at_once() -> None:
 
 
 @asynccontextmanager
-async def a_bed(*, leading: bool = False, after: Bed | None = None) -> AsyncIterator[Bed]:
-    """A bed whose engine knows everything. `leading`: and looks at what changes. `after`: the operator's next life."""
+async def an_environment(*, leading: bool = False, after: Environment | None = None) -> AsyncIterator[Environment]:
+    """A env whose engine knows everything. `leading`: and looks at what changes. `after`: the operator's next life."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     if after is None:
@@ -171,15 +171,15 @@ async def a_bed(*, leading: bool = False, after: Bed | None = None) -> AsyncIter
         api.create({**toy, "spec": {}})
     else:
         api, server = after.api, after.server
-    bed = Bed(api, server)
+    env = Environment(api, server)
     if leading:
-        bed.leading.set()
-    run = asyncio.create_task(bed.engine.run(bed.leading))
-    await bed.engine.synced.wait()
-    bed.writes()
-    bed.requests()
+        env.leading.set()
+    run = asyncio.create_task(env.engine.run(env.leading))
+    await env.engine.synced.wait()
+    env.writes()
+    env.requests()
     try:
-        yield bed
+        yield env
     finally:
         run.cancel()
         await asyncio.gather(run, return_exceptions=True)

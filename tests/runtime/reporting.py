@@ -1,4 +1,4 @@
-"""What the tests of status, Events and trouble say, and read."""
+"""For tests of the status, Events and failures: reports verdicts, runs reconciles, reads what was written."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,29 +11,29 @@ from frappe_operator.kube.stage import Verdict
 from frappe_operator.runtime.controller import Controller
 from frappe_operator.runtime.queue.reconcile import reconcile_key
 from frappe_operator.runtime.status.report import report
-from tests.runtime.environment import OWNER, TOY, Bed
+from tests.runtime.environment import OWNER, TOY, Environment
 
 YES = Verdict(True, Reason.READY, "There.")
 NO = Verdict(False, Reason.PROVISIONING, "Not yet.")
 STUCK = Verdict(False, Reason.NAME_CONFLICT, "Do something.", blocked=True)
 
 
-async def say(bed: Bed, extra: dict[str, Any] | None = None, **verdicts: Verdict) -> None:
-    await report(bed.cluster, TOY, bed.owner, verdicts, extra or {})
+async def report_verdicts(env: Environment, extra: dict[str, Any] | None = None, **verdicts: Verdict) -> None:
+    await report(env.cluster, TOY, env.owner, verdicts, extra or {})
     await asyncio.sleep(0.1)
 
 
-def status(bed: Bed) -> Manifest:
-    found: Manifest = bed.get(TOY, OWNER.name).get("status", {})
+def status(env: Environment) -> Manifest:
+    found: Manifest = env.get(TOY, OWNER.name).get("status", {})
     return found
 
 
-def conditions(bed: Bed) -> dict[str, tuple[str, str]]:
-    return {each["type"]: (each["status"], each["reason"]) for each in status(bed)["conditions"]}
+def conditions(env: Environment) -> dict[str, tuple[str, str]]:
+    return {each["type"]: (each["status"], each["reason"]) for each in status(env)["conditions"]}
 
 
-def events(bed: Bed) -> list[tuple[str, str, str]]:
-    found = [record.obj for record in bed.api.store.list(EVENT)]
+def events(env: Environment) -> list[tuple[str, str, str]]:
+    found = [record.obj for record in env.api.store.list(EVENT)]
     return sorted((each["action"], each["type"], each["reason"]) for each in found)
 
 
@@ -41,14 +41,14 @@ def ref() -> Ref:
     return Ref(TOY, *OWNER)
 
 
-async def looked(bed: Bed, reconcile: Callable[[], Awaitable[float | None]], times: int = 1) -> str:
-    async def ask(cluster: object, key: Key) -> float | None:
+async def reconcile_with(env: Environment, reconcile: Callable[[], Awaitable[float | None]], times: int = 1) -> str:
+    async def ignoring_arguments(cluster: object, key: Key) -> float | None:
         return await reconcile()
 
     outcome = ""
-    queue = bed.engine.queues[TOY]
+    queue = env.engine.queues[TOY]
     for _ in range(times):
-        outcome = await reconcile_key(bed.cluster, Controller(TOY, ask), queue, OWNER)
+        outcome = await reconcile_key(env.cluster, Controller(TOY, ignoring_arguments), queue, OWNER)
         await asyncio.sleep(0.1)
     return outcome
 

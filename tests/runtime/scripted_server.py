@@ -1,4 +1,4 @@
-"""An API server that does exactly what a test tells it, however bad."""
+"""An API server that plays a script: tests of the client and the informers let it misbehave."""
 
 import asyncio
 import json
@@ -12,11 +12,11 @@ from frappe_operator.runtime.client.transport import Headers, Query, Response, T
 Step = bytes | float | BaseException
 """Bytes are sent, a number of seconds is waited, an exception breaks the connection."""
 HANG = 1e9
-"""Seconds after which nobody waits any more."""
+"""Seconds that no test waits for."""
 
 
-class Scripted:
-    """Answers requests and streams in the order they were written down; then with `rest`."""
+class ScriptedServer:
+    """Answers requests and streams in the order of the script, and all later streams with `rest`."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Scripted:
 
 
 class Stream:
-    """One answer that goes on."""
+    """One streamed answer."""
 
     def __init__(self, status: int, steps: Sequence[Step], headers: Headers) -> None:
         self.status = status
@@ -85,7 +85,7 @@ class Stream:
 
 
 def an_object(name: str, version: int, uid: str = "", **more: Any) -> Manifest:
-    """A Deployment's bones."""
+    """A minimal Deployment."""
     metadata = {
         "name": name,
         "namespace": more.pop("namespace", "ns"),
@@ -116,7 +116,7 @@ def bookmark(version: int) -> bytes:
     return event("BOOKMARK", {"metadata": {"resourceVersion": str(version)}})
 
 
-def told_all(version: int) -> bytes:
+def initial_events_end(version: int) -> bytes:
     annotations = {"k8s.io/initial-events-end": "true"}
     return event("BOOKMARK", {"metadata": {"resourceVersion": str(version), "annotations": annotations}})
 

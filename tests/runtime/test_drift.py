@@ -158,7 +158,7 @@ def _grown(value: Any, draw: st.DataObject) -> Any:
 
 
 @given(VALUES)
-def test_everything_has_itself(value: Any) -> None:
+def test_an_object_has_no_difference_to_itself(value: Any) -> None:
     assert difference({"spec": value}, {"spec": value}) == ""
 
 
@@ -168,7 +168,7 @@ def test_what_a_server_adds_is_no_difference(value: Any, data: st.DataObject) ->
 
 
 @given(VALUES, VALUES, VALUES)
-def test_having_everything_is_handed_on(first: Any, second: Any, third: Any) -> None:
+def test_having_all_fields_is_transitive(first: Any, second: Any, third: Any) -> None:
     if isinstance(first, dict) and isinstance(second, dict) and isinstance(third, dict):
         # What nobody asked for comes along; a field asked for as empty must not, for it may be absent.
         merged = {**{name: value for name, value in third.items() if name not in first}, **second}
@@ -189,7 +189,7 @@ def owned(**fields: Any) -> Manifest:
     return {"metadata": {"managedFields": [other, status, entry]}}
 
 
-def test_a_field_of_ours_that_is_not_wanted_any_more_is_found() -> None:
+def test_an_owned_field_that_is_not_desired_any_more_is_found() -> None:
     live = owned(**{"f:spec": {"f:replicas": {}, "f:nodeSelector": {".": {}, "f:disk": {}}}})
     assert stale_field({"spec": {"replicas": 1, "nodeSelector": {"disk": "ssd"}}}, live) == ""
     assert stale_field({"spec": {"replicas": 1, "nodeSelector": {"zone": "a"}}}, live) == "spec.nodeSelector.disk"
@@ -197,7 +197,7 @@ def test_a_field_of_ours_that_is_not_wanted_any_more_is_found() -> None:
     assert stale_field({}, live) == "spec"
 
 
-def test_an_entry_of_ours_in_a_list_that_is_not_wanted_any_more_is_found() -> None:
+def test_an_owned_entry_of_a_list_that_is_not_desired_any_more_is_found() -> None:
     live = owned(
         **{"f:spec": {"f:ports": {'k:{"containerPort":80,"protocol":"TCP"}': {".": {}, "f:containerPort": {}}}}}
     )
@@ -205,7 +205,7 @@ def test_an_entry_of_ours_in_a_list_that_is_not_wanted_any_more_is_found() -> No
     assert stale_field({"spec": {"ports": [{"containerPort": 81}]}}, live) != ""
 
 
-def test_a_value_of_ours_in_a_set_that_is_not_wanted_any_more_is_found() -> None:
+def test_an_owned_value_of_a_set_that_is_not_desired_any_more_is_found() -> None:
     live = owned(**{"f:metadata": {"f:finalizers": {'v:"a"': {}}}})
     assert stale_field({"metadata": {"finalizers": ["b", "a"]}}, live) == ""
     assert stale_field({"metadata": {"finalizers": ["b"]}}, live) != ""

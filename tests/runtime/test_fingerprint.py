@@ -56,7 +56,7 @@ def repaired(case: str) -> list[Manifest]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_child_of_the_golden_cases_is_known_to_be_right_without_its_body(case: str) -> None:
+def test_every_child_of_the_golden_cases_has_the_fingerprint_of_its_manifest(case: str) -> None:
     for manifest in repaired(case):
         api = an_api()
         namespace = manifest["metadata"]["namespace"]
@@ -73,7 +73,7 @@ OTHERS: dict[str, Manifest] = {
 
 
 @pytest.mark.parametrize("patch", OTHERS.values(), ids=OTHERS)
-def test_what_others_add_is_not_in_it(patch: Manifest) -> None:
+def test_fields_of_other_managers_do_not_change_the_fingerprint(patch: Manifest) -> None:
     api, child = an_api(), a_child()
     applied(api, child)
     api.merge(ref_of(child), patch, "kubectl")
@@ -93,7 +93,7 @@ NEWS: dict[str, tuple[Manifest, bool]] = {
 
 @pytest.mark.parametrize(("patch", "news"), NEWS.values(), ids=NEWS)
 @pytest.mark.parametrize("claimed", [True, False])
-def test_what_others_write_into_a_child_that_stays_as_we_applied_it_is_no_news(
+def test_changes_by_others_that_leave_owned_fields_alone_trigger_nothing(
     patch: Manifest, news: bool, claimed: bool
 ) -> None:
     api, child, store = an_api(), a_config(), Store(CONFIG_MAP)
@@ -108,7 +108,7 @@ def test_what_others_write_into_a_child_that_stays_as_we_applied_it_is_no_news(
     assert str(store.all()[0].metadata.resource_version) == now["metadata"]["resourceVersion"]
 
 
-def test_other_peoples_entries_in_our_lists_are_not_in_it() -> None:
+def test_entries_of_other_managers_in_a_keyed_list_do_not_change_the_fingerprint() -> None:
     api, child = an_api(), a_child()
     live = copy.deepcopy(applied(api, child))
     containers = live["spec"]["template"]["spec"]["containers"]
@@ -130,7 +130,7 @@ EDITS: dict[str, Manifest] = {
 
 
 @pytest.mark.parametrize("patch", EDITS.values(), ids=EDITS)
-def test_whatever_else_our_fields_hold_is_another_number(patch: Manifest) -> None:
+def test_another_value_of_an_owned_field_changes_the_fingerprint(patch: Manifest) -> None:
     api, child = an_api(), a_child()
     owner = {"apiVersion": "v1", "kind": "Toy", "name": "bear", "uid": "u", "controller": True}
     child["metadata"]["ownerReferences"] = [owner]
@@ -139,14 +139,14 @@ def test_whatever_else_our_fields_hold_is_another_number(patch: Manifest) -> Non
     assert number(api.get(ref_of(child)).obj) != fingerprint(child)
 
 
-def test_a_field_that_is_not_wanted_any_more_is_another_number() -> None:
+def test_a_field_that_is_not_desired_any_more_changes_the_fingerprint() -> None:
     api = an_api()
     live = applied(api, a_child(workingDir="/tmp"))
     assert number(live) == fingerprint(a_child(workingDir="/tmp"))
     assert number(live) != fingerprint(a_child())
 
 
-def test_an_object_that_claims_fields_it_does_not_have_right_is_another_number() -> None:
+def test_false_managed_fields_change_the_fingerprint() -> None:
     """`managedFields` is a claim: whoever may write the object may write it as well."""
     live = copy.deepcopy(applied(an_api(), a_child()))
     live["spec"]["replicas"] = 9
@@ -166,7 +166,7 @@ STRANGE: dict[str, Manifest] = {
 
 
 @pytest.mark.parametrize("fields", STRANGE.values(), ids=STRANGE)
-def test_what_cannot_be_told_is_nothing(fields: Manifest) -> None:
+def test_unknown_field_sets_have_no_fingerprint(fields: Manifest) -> None:
     live = copy.deepcopy(applied(an_api(), a_child()))
     live["metadata"]["managedFields"] = [
         {"manager": CONTROLLED_BY_US, "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": fields}
@@ -174,7 +174,7 @@ def test_what_cannot_be_told_is_nothing(fields: Manifest) -> None:
     assert number(live) == NOTHING
 
 
-def test_of_what_we_did_not_apply_nothing_is_ours() -> None:
+def test_an_object_of_another_manager_has_no_owned_fields() -> None:
     api, child = an_api(), a_child()
     api.create(child, "kubectl")
     assert number(api.get(Ref(DEPLOYMENT, NS, "bear-web")).obj) == NOTHING
@@ -194,13 +194,13 @@ def owned(owner: str, *, uid: str = "", **values: str) -> Manifest:
 
 
 @pytest.mark.parametrize("owner", ["true", "null", "1", "e", "u2", "spec", "value", "containers"])
-def test_an_owner_may_be_called_as_a_word_of_json_or_of_our_fields(owner: str) -> None:
+def test_an_owner_may_have_the_name_of_a_json_literal_or_of_a_field(owner: str) -> None:
     child = owned(owner, host=f"{owner}.example.com")
     assert number(applied(an_api(), child)) == fingerprint(child)
 
 
 @pytest.mark.parametrize("value", ["\x7f", "\x7f1", "\x7f2", "\n", "\\u007f1"])
-def test_a_value_that_looks_like_a_placeholder_is_never_taken_for_the_name(value: str) -> None:
+def test_a_control_character_is_never_taken_for_the_owners_name(value: str) -> None:
     live = applied(an_api(), owned("otter", host=value))
     assert number(live) != fingerprint(owned("otter", host="otter"))
     assert number(live) != fingerprint(owned("otter", host="uid-of-otter"))

@@ -61,7 +61,7 @@ def asked(sites: Sites, seconds: float, silent: float = 0.0) -> list[tuple[float
     return times
 
 
-def test_ten_thousand_sites_are_asked_ten_a_second_each_once_in_seventeen_minutes() -> None:
+def test_ten_thousand_sites_are_probed_ten_a_second_each_once_in_seventeen_minutes() -> None:
     sites = Sites(10_000)
     times = asked(sites, 30 + 999.9)
     assert len(times) == len({host for _, host in times}) == 10_000
@@ -69,20 +69,20 @@ def test_ten_thousand_sites_are_asked_ten_a_second_each_once_in_seventeen_minute
     assert sites.doubts == []
 
 
-def test_a_few_sites_are_asked_once_a_minute_and_not_in_a_burst() -> None:
+def test_a_few_sites_are_probed_once_a_minute_and_not_in_a_burst() -> None:
     times = asked(Sites(6), 30 + 600)
     assert 59 <= len(times) <= 61
     assert all(later - sooner > 9 for (sooner, _), (later, _) in pairwise(times))
 
 
-def test_sites_that_say_nothing_do_not_keep_the_others_waiting() -> None:
+def test_silent_sites_do_not_hold_up_the_probes_of_others() -> None:
     sites = Sites(600)
     times = asked(sites, 30 + 65, silent=2)
     assert len(times) >= 600
     assert set(sites.doubts) == set(sites.sites)
 
 
-def test_a_site_that_goes_is_not_asked() -> None:
+def test_a_site_that_is_being_deleted_is_not_probed() -> None:
     sites = Sites(2)
     for site in sites.sites.values():
         site.metadata.deletion_timestamp = "2026-01-01T00:00:00Z"

@@ -1,4 +1,4 @@
-"""Async tests in virtual time: an hour passes at once, and what would hang for ever fails."""
+"""Async tests in virtual time: an hour passes at once, and a test that would hang for ever fails."""
 
 import functools
 from collections.abc import Awaitable, Callable

@@ -11,70 +11,70 @@ from frappe_operator.runtime.client.errors import Conflict
 from tests.runtime.environment import (
     NS,
     OWNER,
-    Bed,
-    a_bed,
+    Environment,
     a_job,
     a_secret,
+    an_environment,
     stage,
 )
 from tests.runtime.virtual_time import virtual
 
 
 @virtual
-async def test_a_secret_is_made_once_and_never_again() -> None:
-    async with a_bed() as bed:
-        await bed.apply(stage(once=[a_secret("first")]))
-        first = bed.get(SECRET, "bear-key")["data"]
-        await bed.apply(stage(once=[a_secret("second")]))
-        await bed.edit(SECRET, "bear-key", {"data": {"key": "dGhlaXJz"}})
-        await bed.apply(stage(once=[a_secret("third")]))
-        assert bed.get(SECRET, "bear-key")["data"] == {"key": "dGhlaXJz"} != first
+async def test_a_generated_secret_is_created_once_and_never_again() -> None:
+    async with an_environment() as env:
+        await env.apply(stage(once=[a_secret("first")]))
+        first = env.get(SECRET, "bear-key")["data"]
+        await env.apply(stage(once=[a_secret("second")]))
+        await env.edit(SECRET, "bear-key", {"data": {"key": "dGhlaXJz"}})
+        await env.apply(stage(once=[a_secret("third")]))
+        assert env.get(SECRET, "bear-key")["data"] == {"key": "dGhlaXJz"} != first
 
 
 @virtual
-async def test_a_secret_whose_creation_was_not_heard_of_is_not_made_again() -> None:
-    async with a_bed() as bed:
-        await bed.apply(stage(once=[a_secret("first")]))
-        first = bed.get(SECRET, "bear-key")
-        bed.cluster.cache.stores[SECRET].delete(Key(NS, "bear-key"), first["metadata"]["uid"], 0)
-        await bed.apply(stage(once=[a_secret("second")]))
-        assert bed.get(SECRET, "bear-key") == first
+async def test_a_secret_whose_creation_was_not_answered_is_not_created_again() -> None:
+    async with an_environment() as env:
+        await env.apply(stage(once=[a_secret("first")]))
+        first = env.get(SECRET, "bear-key")
+        env.cluster.cache.stores[SECRET].delete(Key(NS, "bear-key"), first["metadata"]["uid"], 0)
+        await env.apply(stage(once=[a_secret("second")]))
+        assert env.get(SECRET, "bear-key") == first
 
 
 @virtual
-async def test_a_secret_that_is_kept_right_is_compared_as_it_is_stored() -> None:
-    async with a_bed() as bed:
-        await bed.apply(stage(a_secret("one")))
-        bed.writes()
-        item = bed.cluster.cache.stores[SECRET].all()
+async def test_a_secret_is_compared_as_it_is_stored() -> None:
+    async with an_environment() as env:
+        await env.apply(stage(a_secret("one")))
+        env.writes()
+        item = env.cluster.cache.stores[SECRET].all()
         assert len(item) == 1
-        await bed.edit(SECRET, "bear-key", {"metadata": {"annotations": {"x": "y"}}})
-        await bed.apply(stage(a_secret("one")))
-        assert bed.writes() == []
-        await bed.apply(stage(a_secret("two")))
-        assert bed.get(SECRET, "bear-key")["data"] == {"key": "dHdv"}
+        await env.edit(SECRET, "bear-key", {"metadata": {"annotations": {"x": "y"}}})
+        await env.apply(stage(a_secret("one")))
+        assert env.writes() == []
+        await env.apply(stage(a_secret("two")))
+        assert env.get(SECRET, "bear-key")["data"] == {"key": "dHdv"}
 
 
-def _finish(bed: Bed) -> None:
+def _finish(env: Environment) -> None:
     conditions = [
         {"type": "SuccessCriteriaMet", "status": "True"},
         {"type": "Complete", "status": "True"},
     ]
-    status = {"succeeded": 1, "startTime": bed.api.now(), "completionTime": bed.api.now(), "conditions": conditions}
-    bed.api.merge(Ref(JOB, NS, "bear-job"), {"status": status}, "kube-controller-manager", "status")
+    status = {"succeeded": 1, "startTime": env.api.now(), "completionTime": env.api.now(), "conditions": conditions}
+    env.api.merge(Ref(JOB, NS, "bear-job"), {"status": status}, "kube-controller-manager", "status")
 
 
 @virtual
 async def test_an_unfinished_job_starts_again_when_its_inputs_change() -> None:
-    async with a_bed() as bed:
-        await bed.apply(stage(once=[a_job("one")]))
-        first = bed.get(JOB, "bear-job")["metadata"]["uid"]
-        await bed.apply(stage(once=[a_job("one")]))
-        assert bed.get(JOB, "bear-job")["metadata"]["uid"] == first
-        done = await bed.apply(stage(once=[a_job("two")]))
+    async with an_environment() as env:
+        await env.apply(stage(once=[a_job("one")]))
+        first = env.get(JOB, "bear-job")["metadata"]["uid"]
+        await env.apply(stage(once=[a_job("one")]))
+        assert env.get(JOB, "bear-job")["metadata"]["uid"] == first
+        done = await env.apply(stage(once=[a_job("two")]))
         assert done.verdicts["Ready1"].reason == Reason.JOB_RUNNING
-        await bed.apply(stage(once=[a_job("two")]))
-        job = bed.get(JOB, "bear-job")
+        await env.apply(stage(once=[a_job("two")]))
+        job = env.get(JOB, "bear-job")
         assert job["metadata"]["uid"] != first
         assert job["metadata"]["annotations"]["vyogo.tech/inputs"] == "two"
 
@@ -83,41 +83,41 @@ async def test_an_unfinished_job_starts_again_when_its_inputs_change() -> None:
 def test_a_job_that_has_succeeded_is_never_touched_even_before_we_know(known: bool) -> None:
     @virtual
     async def run() -> None:
-        async with a_bed() as bed:
-            await bed.apply(stage(once=[a_job("one")]))
-            _finish(bed)
+        async with an_environment() as env:
+            await env.apply(stage(once=[a_job("one")]))
+            _finish(env)
             if known:
                 await asyncio.sleep(1)
-            before = bed.get(JOB, "bear-job")
-            bed.writes()
-            await bed.apply(stage(once=[a_job("two")]))
-            await bed.apply(stage(once=[a_job("two")]))
-            assert bed.writes() == []
-            assert bed.get(JOB, "bear-job") == before
+            before = env.get(JOB, "bear-job")
+            env.writes()
+            await env.apply(stage(once=[a_job("two")]))
+            await env.apply(stage(once=[a_job("two")]))
+            assert env.writes() == []
+            assert env.get(JOB, "bear-job") == before
 
     run()
 
 
 @virtual
 async def test_a_job_that_succeeds_while_it_is_to_start_again_stays() -> None:
-    async with a_bed() as bed:
-        await bed.apply(stage(once=[a_job("one")]))
-        bed.before_next("delete", lambda: _finish(bed))
+    async with an_environment() as env:
+        await env.apply(stage(once=[a_job("one")]))
+        env.before_next("delete", lambda: _finish(env))
         with pytest.raises(Conflict):
-            await bed.apply(stage(once=[a_job("two")]))
-        assert bed.get(JOB, "bear-job")["metadata"]["annotations"]["vyogo.tech/inputs"] == "one"
+            await env.apply(stage(once=[a_job("two")]))
+        assert env.get(JOB, "bear-job")["metadata"]["annotations"]["vyogo.tech/inputs"] == "one"
 
 
 @virtual
-async def test_that_a_job_is_about_to_succeed_is_no_news_and_that_it_has_is() -> None:
-    async with a_bed(leading=True) as bed:
-        await bed.apply(stage(once=[a_job("one")]))
+async def test_a_job_about_to_succeed_is_no_change_and_a_succeeded_one_is() -> None:
+    async with an_environment(leading=True) as env:
+        await env.apply(stage(once=[a_job("one")]))
         await asyncio.sleep(1)
-        bed.looked_at.clear()
-        await bed.edit(
+        env.reconciled.clear()
+        await env.edit(
             JOB, "bear-job", {"status": {"conditions": [{"type": "SuccessCriteriaMet", "status": "True"}]}}, "status"
         )
-        assert bed.looked_at == []
-        _finish(bed)
+        assert env.reconciled == []
+        _finish(env)
         await asyncio.sleep(0.1)
-        assert bed.looked_at == [OWNER]
+        assert env.reconciled == [OWNER]

@@ -14,12 +14,12 @@ from tests.runtime.environment import (
     NS,
     OWNER,
     TOY,
-    Bed,
-    a_bed,
+    Environment,
     a_claim,
     a_config,
     a_deployment,
     a_secret,
+    an_environment,
     child,
     stage,
 )
@@ -40,23 +40,23 @@ def by_another(manifest: Manifest, **metadata: Any) -> Manifest:
     ids=["unknown", "with our label", "of another owner"],
 )
 @pytest.mark.parametrize("once", [False, True])
-def test_what_belongs_to_another_is_never_touched(metadata: Manifest, once: bool) -> None:
+def test_an_object_of_another_owner_is_never_touched(metadata: Manifest, once: bool) -> None:
     @virtual
     async def run() -> None:
-        async with a_bed() as bed:
+        async with an_environment() as env:
             wanted = a_secret() if once else a_config(size="1")
             theirs = by_another(a_secret("theirs") if once else a_config(size="theirs"), **metadata)
-            await bed.create(theirs)
+            await env.create(theirs)
             kind = SECRET if once else CONFIG_MAP
-            before = bed.get(kind, theirs["metadata"]["name"])
+            before = env.get(kind, theirs["metadata"]["name"])
             for _ in range(3):
-                done = await bed.apply(stage(once=[wanted]) if once else stage(wanted))
+                done = await env.apply(stage(once=[wanted]) if once else stage(wanted))
             verdict = done.verdicts["Ready1"]
             assert (verdict.reason, verdict.blocked) == (Reason.NAME_CONFLICT, True)
             assert theirs["metadata"]["name"] in verdict.message
-            assert bed.get(kind, theirs["metadata"]["name"]) == before
-            await bed.delete(kind, theirs["metadata"]["name"])
-            done = await bed.apply(stage(once=[wanted]) if once else stage(wanted))
+            assert env.get(kind, theirs["metadata"]["name"]) == before
+            await env.delete(kind, theirs["metadata"]["name"])
+            done = await env.apply(stage(once=[wanted]) if once else stage(wanted))
             assert done.verdicts["Ready1"].ok
 
     run()
@@ -64,164 +64,164 @@ def test_what_belongs_to_another_is_never_touched(metadata: Manifest, once: bool
 
 @virtual
 async def test_a_conflict_in_one_stage_does_not_stop_what_exists_of_others() -> None:
-    async with a_bed() as bed:
-        await bed.apply(stage(a_deployment(), name="Two"))
-        await bed.create(by_another(a_config(), labels={}))
-        await bed.edit(DEPLOYMENT, "bear-web", {"spec": {"replicas": 7}})
-        done = await bed.apply(stage(a_config(), name="One"), stage(a_deployment(), name="Two"))
-        assert bed.get(DEPLOYMENT, "bear-web")["spec"]["replicas"] == 1
+    async with an_environment() as env:
+        await env.apply(stage(a_deployment(), name="Two"))
+        await env.create(by_another(a_config(), labels={}))
+        await env.edit(DEPLOYMENT, "bear-web", {"spec": {"replicas": 7}})
+        done = await env.apply(stage(a_config(), name="One"), stage(a_deployment(), name="Two"))
+        assert env.get(DEPLOYMENT, "bear-web")["spec"]["replicas"] == 1
         assert not done.verdicts["One"].ok
         assert done.verdicts["Two"].ok
 
 
 @virtual
 async def test_a_name_that_was_taken_is_not_tried_by_writing_again() -> None:
-    async with a_bed() as bed:
-        await bed.create(by_another(a_config(), labels={}))
-        await bed.apply(stage(a_config()))
-        bed.writes()
+    async with an_environment() as env:
+        await env.create(by_another(a_config(), labels={}))
+        await env.apply(stage(a_config()))
+        env.writes()
         for _ in range(5):
-            await bed.apply(stage(a_config()))
-        assert bed.writes() == []
+            await env.apply(stage(a_config()))
+        assert env.writes() == []
 
 
 @virtual
 async def test_another_object_of_the_same_name_is_not_written_by_mistake() -> None:
     """The watch has not told yet that the child was deleted and somebody made another."""
-    async with a_bed() as bed:
-        await bed.apply(stage(a_config()))
-        stale = bed.owner
-        bed.api.delete(Ref(CONFIG_MAP, NS, "bear-config"))
-        bed.api.create(by_another(a_config(size="theirs"), labels={}), "kubectl")
+    async with an_environment() as env:
+        await env.apply(stage(a_config()))
+        stale = env.owner
+        env.api.delete(Ref(CONFIG_MAP, NS, "bear-config"))
+        env.api.create(by_another(a_config(size="theirs"), labels={}), "kubectl")
         with pytest.raises(Conflict):
-            await apply(bed.cluster, TOY, stale, [stage(a_config(size="2"))])
-        assert bed.get(CONFIG_MAP, "bear-config")["data"] == {"size": "theirs"}
+            await apply(env.cluster, TOY, stale, [stage(a_config(size="2"))])
+        assert env.get(CONFIG_MAP, "bear-config")["data"] == {"size": "theirs"}
 
 
-def taken_over(bed: Bed, name: str = "bear-config") -> None:
+def taken_over(env: Environment, name: str = "bear-config") -> None:
     """A child goes, and somebody makes another object of its name."""
-    bed.api.delete(Ref(CONFIG_MAP, NS, name))
-    bed.api.create(by_another(a_config(name, size="theirs"), labels={}), "kubectl")
+    env.api.delete(Ref(CONFIG_MAP, NS, name))
+    env.api.create(by_another(a_config(name, size="theirs"), labels={}), "kubectl")
 
 
 @virtual
-async def test_what_takes_the_name_while_we_compare_is_not_written() -> None:
-    async with a_bed() as bed:
-        await bed.apply(stage(a_config()))
-        bed.before_next("apply", lambda: taken_over(bed))
+async def test_an_object_that_takes_the_name_meanwhile_is_not_overwritten() -> None:
+    async with an_environment() as env:
+        await env.apply(stage(a_config()))
+        env.before_next("apply", lambda: taken_over(env))
         with pytest.raises(Conflict):
-            await bed.apply(stage(a_config(size="2")))
-        assert bed.get(CONFIG_MAP, "bear-config")["data"] == {"size": "theirs"}
+            await env.apply(stage(a_config(size="2")))
+        assert env.get(CONFIG_MAP, "bear-config")["data"] == {"size": "theirs"}
 
 
 @virtual
 async def test_children_of_an_earlier_owner_of_the_same_name_are_not_its_own() -> None:
     """They wait for the garbage collector, which knows owners by their UID."""
-    async with a_bed() as bed:
+    async with an_environment() as env:
         earlier = {"apiVersion": TOY.api_version, "kind": "Toy", "name": OWNER.name, "uid": "earlier"}
-        await bed.create(by_another(a_config(size="theirs"), ownerReferences=[{**earlier, "controller": True}]))
-        bed.writes()
-        done = await bed.apply(stage(a_config()))
-        assert bed.writes() == []
+        await env.create(by_another(a_config(size="theirs"), ownerReferences=[{**earlier, "controller": True}]))
+        env.writes()
+        done = await env.apply(stage(a_config()))
+        assert env.writes() == []
         assert done.verdicts["Ready1"].reason == Reason.NAME_CONFLICT
 
 
 @virtual
-async def test_a_new_process_makes_nothing_for_an_owner_that_is_not_there_any_more() -> None:
-    async with a_bed(leading=True) as bed:
-        bed.before_next("get", lambda: bed.api.delete(Ref(TOY, *OWNER)))
+async def test_a_new_process_creates_nothing_for_a_deleted_owner() -> None:
+    async with an_environment(leading=True) as env:
+        env.before_next("get", lambda: env.api.delete(Ref(TOY, *OWNER)))
         with pytest.raises(Conflict, match="Toy default/bear has changed or does not exist any more"):
-            await bed.apply(stage(a_config(), a_deployment()), stage(once=[a_secret()]))
-        assert bed.writes() == []
+            await env.apply(stage(a_config(), a_deployment()), stage(once=[a_secret()]))
+        assert env.writes() == []
 
 
 @virtual
-async def test_what_a_deletion_needs_is_made_by_a_new_process_too() -> None:
-    async with a_bed(leading=True) as bed:
-        await bed.edit(TOY, "bear", {"metadata": {"finalizers": ["toys.example.com/keep"]}})
-        await bed.delete(TOY, "bear")
-        assert bed.owner.deleting
-        await bed.apply(stage(a_config()))
-        assert bed.writes() == ["apply ConfigMap bear-config"]
+async def test_a_new_process_creates_children_for_an_owner_that_is_being_deleted() -> None:
+    async with an_environment(leading=True) as env:
+        await env.edit(TOY, "bear", {"metadata": {"finalizers": ["toys.example.com/keep"]}})
+        await env.delete(TOY, "bear")
+        assert env.owner.deleting
+        await env.apply(stage(a_config()))
+        assert env.writes() == ["apply ConfigMap bear-config"]
 
 
 @virtual
-async def test_the_owner_is_asked_for_once_a_pass_and_only_in_the_beginning() -> None:
-    async with a_bed(leading=True) as bed:
-        await bed.apply(stage(a_config(), a_deployment()), stage(once=[a_secret()]))
-        assert bed.requests().count("get Toy bear") == 1
-        await bed.apply(stage(a_config(), a_deployment()), stage(once=[a_secret()]))
-        assert bed.requests() == []
+async def test_an_owner_is_confirmed_once() -> None:
+    async with an_environment(leading=True) as env:
+        await env.apply(stage(a_config(), a_deployment()), stage(once=[a_secret()]))
+        assert env.requests().count("get Toy bear") == 1
+        await env.apply(stage(a_config(), a_deployment()), stage(once=[a_secret()]))
+        assert env.requests() == []
         late = child(CONFIG_MAP, "bear-late")
-        await bed.apply(stage(a_config(), a_deployment(), late), stage(once=[a_secret()]))
-        assert bed.requests() == ["apply ConfigMap bear-late"]
+        await env.apply(stage(a_config(), a_deployment(), late), stage(once=[a_secret()]))
+        assert env.requests() == ["apply ConfigMap bear-late"]
 
 
 @virtual
-async def test_an_owner_that_is_younger_than_the_process_is_known_to_be_there() -> None:
-    async with a_bed(leading=True) as bed:
+async def test_an_owner_created_after_the_process_need_not_be_confirmed() -> None:
+    async with an_environment(leading=True) as env:
         await asyncio.sleep(2)
-        await bed.delete(TOY, "bear")
-        await bed.create({"apiVersion": TOY.api_version, "kind": "Toy", "metadata": {"name": "bear", "namespace": NS}})
-        bed.requests()
-        await bed.apply(stage(a_config()))
-        assert bed.requests() == ["apply ConfigMap bear-config"]
+        await env.delete(TOY, "bear")
+        await env.create({"apiVersion": TOY.api_version, "kind": "Toy", "metadata": {"name": "bear", "namespace": NS}})
+        env.requests()
+        await env.apply(stage(a_config()))
+        assert env.requests() == ["apply ConfigMap bear-config"]
 
 
 @virtual
 async def test_a_child_that_was_given_to_another_is_not_deleted() -> None:
     """Our view is behind: the fresh look tells that it is not ours any more."""
-    async with a_bed() as bed:
-        await bed.apply(stage(a_config()))
+    async with an_environment() as env:
+        await env.apply(stage(a_config()))
         other = [{"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "u", "controller": True}]
-        bed.api.merge(Ref(CONFIG_MAP, NS, "bear-config"), {"metadata": {"ownerReferences": other}}, "kubectl")
-        bed.writes()
-        await apply(bed.cluster, TOY, bed.owner, [], prune=(CONFIG_MAP,))
-        assert bed.writes() == []
-        assert bed.exists(CONFIG_MAP, "bear-config")
+        env.api.merge(Ref(CONFIG_MAP, NS, "bear-config"), {"metadata": {"ownerReferences": other}}, "kubectl")
+        env.writes()
+        await apply(env.cluster, TOY, env.owner, [], prune=(CONFIG_MAP,))
+        assert env.writes() == []
+        assert env.exists(CONFIG_MAP, "bear-config")
 
 
 @virtual
-async def test_a_new_object_of_the_name_is_not_deleted_for_the_old_one() -> None:
+async def test_a_delete_does_not_hit_a_new_object_of_the_same_name() -> None:
     """It is made after the fresh look, and before the delete arrives."""
-    async with a_bed() as bed:
-        await bed.apply(stage(a_config()))
-        bed.before_next("delete", lambda: taken_over(bed))
+    async with an_environment() as env:
+        await env.apply(stage(a_config()))
+        env.before_next("delete", lambda: taken_over(env))
         with pytest.raises(Conflict):
-            await bed.apply(stage())
-        assert bed.get(CONFIG_MAP, "bear-config")["data"] == {"size": "theirs"}
+            await env.apply(stage())
+        assert env.get(CONFIG_MAP, "bear-config")["data"] == {"size": "theirs"}
 
 
 @virtual
-async def test_what_outlives_its_owner_has_none_and_is_found_again_by_its_labels() -> None:
-    async with a_bed() as bed:
+async def test_a_retained_child_has_no_owner_and_is_found_by_its_labels() -> None:
+    async with an_environment() as env:
         kept = a_claim("5Gi", metadata={"ownerReferences": []})
-        await bed.apply(stage(kept))
-        uid = bed.get(PVC, "bear-files")["metadata"]["uid"]
-        assert "ownerReferences" not in bed.get(PVC, "bear-files")["metadata"]
-        bed.writes()
-        done = await bed.apply(stage(kept))
-        assert (bed.writes(), done.verdicts["Ready1"].ok) == ([], True)
-        assert bed.get(PVC, "bear-files")["metadata"]["uid"] == uid
+        await env.apply(stage(kept))
+        uid = env.get(PVC, "bear-files")["metadata"]["uid"]
+        assert "ownerReferences" not in env.get(PVC, "bear-files")["metadata"]
+        env.writes()
+        done = await env.apply(stage(kept))
+        assert (env.writes(), done.verdicts["Ready1"].ok) == ([], True)
+        assert env.get(PVC, "bear-files")["metadata"]["uid"] == uid
 
 
 @virtual
-async def test_what_outlives_its_owner_is_not_taken_from_another() -> None:
-    async with a_bed() as bed:
+async def test_a_retained_child_is_not_taken_from_another_owner() -> None:
+    async with an_environment() as env:
         labels = {"app.kubernetes.io/managed-by": "frappe-operator", "app.kubernetes.io/instance": "wolf"}
         kept = a_claim("5Gi", metadata={"ownerReferences": []})
-        await bed.create(by_another(a_claim("5Gi"), labels=labels))
-        done = await bed.apply(stage(kept))
+        await env.create(by_another(a_claim("5Gi"), labels=labels))
+        done = await env.apply(stage(kept))
         assert done.verdicts["Ready1"].reason == Reason.NAME_CONFLICT
 
 
 @virtual
-async def test_what_is_retained_and_was_not_seen_yet_is_not_written_over() -> None:
+async def test_an_uncached_retained_object_is_not_overwritten() -> None:
     """Its labels may say what was just decided without them: the next reconcile, which has seen them, decides anew."""
-    async with a_bed() as bed:
+    async with an_environment() as env:
         labels = {"app.kubernetes.io/managed-by": "frappe-operator", "app.kubernetes.io/instance": "bear"}
         kept = by_another(a_claim("5Gi"), labels={**labels, "word": "new"}, ownerReferences=[])
-        bed.api.create(by_another(a_claim("5Gi"), labels={**labels, "word": "retained"}), "frappe-operator")
+        env.api.create(by_another(a_claim("5Gi"), labels={**labels, "word": "retained"}), "frappe-operator")
         with pytest.raises(Conflict, match="was not cached yet"):
-            await apply(bed.cluster, TOY, bed.owner, [stage(kept)])
-        assert bed.get(PVC, "bear-files")["metadata"]["labels"]["word"] == "retained"
+            await apply(env.cluster, TOY, env.owner, [stage(kept)])
+        assert env.get(PVC, "bear-files")["metadata"]["labels"]["word"] == "retained"

@@ -26,7 +26,7 @@ class Server:
 
 
 @virtual
-async def test_many_who_want_the_same_ask_once() -> None:
+async def test_concurrent_reads_of_a_body_send_one_request() -> None:
     server, bodies = Server(), Bodies()
     found = await asyncio.gather(*(bodies.get("uid", 1, server.ask) for _ in range(50)))
     assert found == [b"body 1"] * 50
@@ -35,7 +35,7 @@ async def test_many_who_want_the_same_ask_once() -> None:
 
 
 @virtual
-async def test_another_version_is_asked_for() -> None:
+async def test_another_version_is_requested() -> None:
     server, bodies = Server(), Bodies()
     await bodies.get("uid", 1, server.ask)
     server.version = 2
@@ -44,7 +44,7 @@ async def test_another_version_is_asked_for() -> None:
 
 
 @virtual
-async def test_a_failure_is_nobody_elses() -> None:
+async def test_a_failure_of_one_request_is_not_the_failure_of_another() -> None:
     server, bodies = Server(), Bodies()
     server.fails = 1
     found = await asyncio.gather(*(bodies.get("uid", 1, server.ask) for _ in range(3)), return_exceptions=True)
@@ -54,7 +54,7 @@ async def test_a_failure_is_nobody_elses() -> None:
 
 
 @virtual
-async def test_what_was_not_wanted_for_longest_goes_when_there_is_no_room() -> None:
+async def test_the_least_recently_used_body_is_dropped_first() -> None:
     bodies, asked = Bodies(most=25), []
 
     async def get(uid: str) -> None:
@@ -70,7 +70,7 @@ async def test_what_was_not_wanted_for_longest_goes_when_there_is_no_room() -> N
 
 
 @virtual
-async def test_a_body_larger_than_all_room_is_answered_and_not_kept() -> None:
+async def test_a_body_larger_than_the_limit_is_returned_and_not_remembered() -> None:
     server, bodies = Server(), Bodies(most=3)
     for _ in range(2):
         assert await bodies.get("uid", 1, server.ask) == b"body 1"
@@ -78,7 +78,7 @@ async def test_a_body_larger_than_all_room_is_answered_and_not_kept() -> None:
 
 
 @virtual
-async def test_who_gives_up_leaves_the_others_their_turn() -> None:
+async def test_a_cancelled_reader_does_not_block_the_others() -> None:
     server, bodies = Server(), Bodies()
     first = asyncio.ensure_future(bodies.get("uid", 1, server.ask))
     second = asyncio.ensure_future(bodies.get("uid", 1, server.ask))

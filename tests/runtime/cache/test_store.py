@@ -56,7 +56,7 @@ def test_only_what_differs_is_a_change() -> None:
     assert store.put(an_item("a", 5, spec={"replicas": 2, "paused": True}, status={"replicas": 1})) is not None
 
 
-def test_a_new_version_without_a_difference_is_known_by_its_version() -> None:
+def test_a_new_version_without_a_difference_updates_the_resource_version() -> None:
     store = a_store()
     store.put(an_item("a", 1))
     store.put(an_item("a", 2))
@@ -78,7 +78,7 @@ def test_the_digest_knows_what_people_set_and_nothing_else() -> None:
         assert an_item("a", 1, **different).item.digest != plain, different
 
 
-def test_labels_that_nobody_reads_are_let_go_but_their_change_is_seen() -> None:
+def test_labels_that_nobody_reads_are_not_cached_but_their_change_is_noticed() -> None:
     labels = {"app.kubernetes.io/name": "frappe", "vyogo.tech/site": "acme"}
     kept, other = (
         an_item("a", 1, metadata={"labels": {**labels, "app.kubernetes.io/name": name}}).item for name in "xy"
@@ -87,7 +87,7 @@ def test_labels_that_nobody_reads_are_let_go_but_their_change_is_seen() -> None:
     assert kept.digest != other.digest
 
 
-def test_of_an_object_seen_by_its_metadata_every_version_may_be_a_change() -> None:
+def test_of_a_metadata_only_object_every_version_may_be_a_change() -> None:
     decode = Decoder(Live, metadata_only=True).object
     first, second = (decode(json.dumps(an_object("a", version)).encode()).item.digest for version in (1, 2))
     assert first != second
@@ -149,7 +149,7 @@ def test_the_old_object_does_not_displace_the_new_one_of_the_same_name() -> None
     assert item.live.metadata.uid == "another"
 
 
-def test_what_a_list_lacks_is_gone_unless_it_is_newer_than_the_list() -> None:
+def test_unlisted_objects_are_removed_unless_they_are_newer_than_the_list() -> None:
     store = a_store()
     for name, version in (("a", 5), ("b", 6), ("c", 20)):
         store.put(an_item(name, version))
@@ -158,7 +158,7 @@ def test_what_a_list_lacks_is_gone_unless_it_is_newer_than_the_list() -> None:
     assert len(store) == 2
 
 
-def test_a_list_of_one_namespace_says_nothing_of_others() -> None:
+def test_a_list_of_one_namespace_removes_nothing_in_others() -> None:
     store = a_store()
     store.put(an_item("a", 5))
     store.put(an_item("b", 5, namespace="other"))
@@ -238,7 +238,7 @@ STATES = st.fixed_dictionaries(
 
 
 @given(st.lists(STATES, max_size=8))
-def test_what_is_known_already_spares_reading_and_changes_nothing(states: list[dict[str, Any]]) -> None:
+def test_a_cached_version_saves_decoding_and_changes_nothing(states: list[dict[str, Any]]) -> None:
     knowing, plain = a_store(), a_store()
     spared = Decoder(Workload, cached=knowing.get)
     for version, state in enumerate(states, 1):

@@ -132,7 +132,7 @@ print(json.dumps({{"apiVersion": "{V1}", "kind": "ExecCredential", "status": {{"
     assert info == {"apiVersion": V1, "kind": "ExecCredential", "spec": {"interactive": False, "cluster": cluster}}
 
 
-async def test_the_cluster_is_none_of_its_business_unless_it_is_asked_for(tmp_path: Path) -> None:
+async def test_the_program_learns_about_the_cluster_only_with_provide_cluster_info(tmp_path: Path) -> None:
     program = a_program(
         tmp_path,
         f"""import json, os
@@ -154,13 +154,13 @@ async def test_a_relative_command_is_beside_the_kubeconfig_and_a_bare_one_in_the
     assert (await the_plugin(bare).run()).token == "secret"
 
 
-def test_a_program_that_is_missing_is_said_with_its_hint(tmp_path: Path) -> None:
+def test_a_missing_program_is_reported_with_its_hint(tmp_path: Path) -> None:
     path = a_kubeconfig(tmp_path, command="no-such-plugin", installHint="Install the SDK of your cloud.")
     with pytest.raises(AccessError, match=r"no-such-plugin.* not installed\. Install the SDK of your cloud\."):
         find(str(path), {})
 
 
-async def test_a_program_that_has_been_removed_is_said_as_well(tmp_path: Path) -> None:
+async def test_a_removed_program_is_reported_with_its_hint(tmp_path: Path) -> None:
     program = printing(tmp_path, token="secret")
     plugin = the_plugin(a_kubeconfig(tmp_path, command=str(program), installHint="Install it."))
     program.unlink()
@@ -176,7 +176,7 @@ async def test_a_program_that_has_been_removed_is_said_as_well(tmp_path: Path) -
         ({"command": "x", "interactiveMode": "Always"}, "terminal"),
     ],
 )
-def test_what_cannot_work_is_said_at_the_start(tmp_path: Path, plugin: dict[str, Any], message: str) -> None:
+def test_an_unusable_plugin_is_an_error_at_the_start(tmp_path: Path, plugin: dict[str, Any], message: str) -> None:
     with pytest.raises(AccessError, match=message):
         find(str(a_kubeconfig(tmp_path, **plugin)), {})
 
@@ -197,7 +197,7 @@ def answering(version: str = V1, **more: Any) -> str:
         (answering(status={"clientKeyData": "canary"}), "not both"),
     ],
 )
-async def test_what_goes_wrong_is_said_without_what_was_printed(tmp_path: Path, text: str, message: str) -> None:
+async def test_a_failing_plugin_is_reported_without_its_output(tmp_path: Path, text: str, message: str) -> None:
     plugin = the_plugin(a_kubeconfig(tmp_path, command=str(a_program(tmp_path, text))))
     with pytest.raises(TransportError, match=message) as raised:
         await plugin.run()
@@ -219,7 +219,7 @@ async def test_many_requests_run_it_once(tmp_path: Path) -> None:
     assert runs(tmp_path) == 1
 
 
-async def test_they_are_renewed_before_they_expire_and_nobody_waits(tmp_path: Path) -> None:
+async def test_credentials_are_renewed_before_they_expire_and_no_request_waits(tmp_path: Path) -> None:
     clock = Clock()
     program = counting(tmp_path, clock.after(600))
     credentials = PluginCredentials(the_plugin(a_kubeconfig(tmp_path, command=str(program))), clock)

@@ -24,7 +24,7 @@ async def answered(handler: Handler | None, host: str = "shop.example.com") -> A
     return answer
 
 
-async def test_the_host_that_is_asked_for_is_told() -> None:
+async def test_the_host_header_is_sent() -> None:
     async def handler(request: web.Request) -> web.Response:
         return web.Response(status=418, text=request.headers["Host"])
 
@@ -49,7 +49,7 @@ async def test_of_a_long_answer_the_beginning_is_read() -> None:
     assert 0 < len((await answered(handler)).body) <= LARGEST
 
 
-async def test_that_nobody_answers_is_said_in_words() -> None:
+async def test_a_missing_answer_has_status_zero_and_a_message() -> None:
     answer = await answered(None)
     assert answer.status == 0
     assert answer.body

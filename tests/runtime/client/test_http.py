@@ -38,7 +38,7 @@ async def serve() -> AsyncIterator[Serve]:
         await runner.cleanup()
 
 
-async def test_what_is_asked_arrives_and_what_is_answered_comes_back(serve: Serve) -> None:
+async def test_a_request_is_sent_and_its_answer_returned(serve: Serve) -> None:
     async def handler(request: web.Request) -> web.Response:
         said = f"{request.method} {request.path} {request.query['labelSelector']} {await request.text()}"
         return web.Response(status=201, text=said, headers={"Retry-After": "7"})
@@ -66,7 +66,7 @@ async def test_a_new_token_is_used_without_a_restart(serve: Serve, tmp_path: Pat
     assert answer.status == 200
 
 
-async def test_a_token_that_cannot_be_read_is_trouble_not_an_end(serve: Serve, tmp_path: Path) -> None:
+async def test_a_token_file_that_cannot_be_read_is_a_transport_error(serve: Serve, tmp_path: Path) -> None:
     async def handler(request: web.Request) -> web.Response:
         return web.Response()
 
@@ -76,7 +76,7 @@ async def test_a_token_that_cannot_be_read_is_trouble_not_an_end(serve: Serve, t
             await transport.request("GET", "/", timeout=5)
 
 
-async def test_an_answer_that_does_not_come_is_trouble(serve: Serve) -> None:
+async def test_a_missing_answer_is_a_transport_error(serve: Serve) -> None:
     async def handler(request: web.Request) -> web.Response:
         await asyncio.sleep(30)
         return web.Response()
@@ -89,7 +89,7 @@ async def test_an_answer_that_does_not_come_is_trouble(serve: Serve) -> None:
                 pass
 
 
-async def test_an_answer_that_is_cut_is_trouble(serve: Serve) -> None:
+async def test_a_truncated_answer_is_a_transport_error(serve: Serve) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"Content-Length": "1000"})
         await answer.prepare(request)
@@ -106,7 +106,7 @@ async def test_an_answer_that_is_cut_is_trouble(serve: Serve) -> None:
                 assert [chunk async for chunk in stream] != []
 
 
-async def test_nobody_listening_is_trouble() -> None:
+async def test_a_refused_connection_is_a_transport_error() -> None:
     async with HttpTransport(Access("http://127.0.0.1:1")) as transport:
         with pytest.raises(TransportError):
             await transport.request("GET", "/", timeout=5)
@@ -128,7 +128,7 @@ async def test_a_stream_comes_as_it_is_sent_and_is_left_at_once(serve: Serve) ->
                     break
 
 
-async def test_compression_is_not_asked_for(serve: Serve) -> None:
+async def test_compression_is_not_requested(serve: Serve) -> None:
     async def handler(request: web.Request) -> web.Response:
         return web.Response(text=request.headers["Accept-Encoding"])
 
@@ -136,7 +136,7 @@ async def test_compression_is_not_asked_for(serve: Serve) -> None:
         assert (await transport.request("GET", "/", timeout=5)).body == b"identity"
 
 
-async def test_the_wish_to_be_left_alone_reaches_whoever_asked(serve: Serve) -> None:
+async def test_retry_after_is_part_of_the_exception(serve: Serve) -> None:
     async def handler(request: web.Request) -> web.Response:
         return web.Response(status=429, text='{"reason": "TooManyRequests"}', headers={"Retry-After": "9"})
 

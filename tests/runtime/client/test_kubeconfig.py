@@ -58,30 +58,30 @@ def test_certificates_inline_and_in_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("user", [{"auth-provider": {"name": "x"}}, {"username": "a"}])
-def test_what_is_not_supported_is_said(tmp_path: Path, user: dict[str, Any]) -> None:
+def test_unsupported_credentials_are_an_error(tmp_path: Path, user: dict[str, Any]) -> None:
     with pytest.raises(AccessError, match="not supported"):
         find(str(a_kubeconfig(tmp_path, user=user)), {})
 
 
-def test_a_kubeconfig_that_is_not_there_is_said() -> None:
+def test_a_missing_kubeconfig_is_an_error() -> None:
     with pytest.raises(AccessError, match="/nowhere"):
         find("/nowhere", {})
 
 
 @pytest.mark.parametrize("broken", ["[", "just words", ""])
-def test_a_file_that_is_no_kubeconfig_is_said(tmp_path: Path, broken: str) -> None:
+def test_a_file_that_is_no_kubeconfig_is_an_error(tmp_path: Path, broken: str) -> None:
     (tmp_path / "config").write_text(broken)
     with pytest.raises(AccessError, match="config"):
         find(str(tmp_path / "config"), {})
 
 
-def test_a_context_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_context_is_an_error(tmp_path: Path) -> None:
     path = a_kubeconfig(tmp_path, **{"current-context": "elsewhere"})
     with pytest.raises(AccessError, match="elsewhere"):
         find(str(path), {})
 
 
-def test_nothing_at_all_is_said(tmp_path: Path) -> None:
+def test_no_kubeconfig_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AccessError, match="No cluster"):
         find("", {"HOME": str(tmp_path)})
 
@@ -94,6 +94,6 @@ def test_the_pods_service_account(tmp_path: Path) -> None:
     assert (access.server, access.bearer(), access.namespace) == ("https://[fd00::1]:443", "t", "operators")
 
 
-def test_a_pod_without_a_service_account_is_said(tmp_path: Path) -> None:
+def test_a_pod_without_a_service_account_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AccessError, match="automountServiceAccountToken"):
         in_cluster({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, tmp_path)

@@ -170,7 +170,7 @@ async def test_a_leader_that_is_cut_off_stops_before_another_can_begin() -> None
 
 
 @virtual
-async def test_a_request_that_hangs_does_not_keep_a_leader_in_office() -> None:
+async def test_a_hanging_request_does_not_prolong_leadership() -> None:
     async with an_election() as (make, _):
         one, two = make("one"), make("two")
         await one.led(1)
@@ -238,7 +238,7 @@ async def test_a_lease_that_is_given_to_another_by_hand_is_given_up() -> None:
 
 
 @virtual
-async def test_a_lease_that_someone_merely_touched_is_kept() -> None:
+async def test_the_leader_keeps_a_lease_that_somebody_has_edited() -> None:
     async with an_election() as (make, api):
         one = make("one")
         await one.led(1)
@@ -267,7 +267,7 @@ async def test_of_many_that_begin_at_once_one_leads() -> None:
 
 
 @virtual
-async def test_of_many_that_wait_for_a_dead_leader_one_leads() -> None:
+async def test_of_many_candidates_for_a_dead_leader_one_leads() -> None:
     """They all see the same Lease run out at the same time."""
     async with an_election() as (make, api):
         dead = make("dead")
@@ -293,7 +293,7 @@ async def test_who_does_not_lead_does_not_write() -> None:
 
 
 @virtual
-async def test_a_server_that_is_away_at_the_beginning_is_waited_for() -> None:
+async def test_an_unreachable_server_at_the_start_is_waited_for() -> None:
     async with an_election() as (make, _):
         one = make("one")
         one.line.cut = True

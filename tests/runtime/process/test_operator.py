@@ -51,7 +51,7 @@ def until_told(engine: Working, leader: Electing) -> int:
     [({"trouble": KeyError("a bug")}, {}), ({}, {"trouble": KeyError("a bug")})],
     ids=["engine", "election"],
 )
-def test_a_mistake_of_ours_is_shown_and_not_merely_an_exit_code(engine: Any, leader: Any) -> None:
+def test_an_unexpected_exception_is_raised_and_not_merely_an_exit_code(engine: Any, leader: Any) -> None:
     with pytest.raises(KeyError, match="a bug"):
         until_told(Working(**engine), Electing(**leader))
 

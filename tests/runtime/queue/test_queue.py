@@ -48,7 +48,7 @@ async def test_a_key_that_is_added_twice_comes_once() -> None:
 
 
 @virtual
-async def test_a_key_that_is_worked_on_is_nobody_elses() -> None:
+async def test_a_key_that_is_being_reconciled_is_given_to_no_other_worker() -> None:
     queue = a_queue()
     queue.add(A)
     await queue.take()
@@ -57,7 +57,7 @@ async def test_a_key_that_is_worked_on_is_nobody_elses() -> None:
 
 
 @virtual
-async def test_a_key_added_while_it_is_worked_on_comes_once_more() -> None:
+async def test_a_key_added_while_it_is_being_reconciled_is_queued_once_more() -> None:
     queue = a_queue()
     queue.add(A)
     await queue.take()
@@ -69,16 +69,16 @@ async def test_a_key_added_while_it_is_worked_on_comes_once_more() -> None:
     assert await nothing_comes(queue, 1000)
 
 
-async def looked_at(queue: Queue, key: Key) -> None:
+async def reconciled(queue: Queue, key: Key) -> None:
     queue.add(key, Priority.EDIT)
     assert await queue.take() == key
     queue.done(key)
 
 
 @virtual
-async def test_a_burst_of_events_after_a_look_is_one_look() -> None:
+async def test_a_burst_of_events_after_a_reconcile_is_one_reconcile() -> None:
     queue = a_queue()
-    await looked_at(queue, A)
+    await reconciled(queue, A)
     for _ in range(4):
         queue.add(A)
         await asyncio.sleep(MIN_INTERVAL_SECONDS / 5)
@@ -88,19 +88,19 @@ async def test_a_burst_of_events_after_a_look_is_one_look() -> None:
 
 
 @virtual
-async def test_an_edit_after_a_look_is_looked_at_at_once() -> None:
+async def test_an_edit_after_a_reconcile_is_reconciled_at_once() -> None:
     queue = a_queue()
-    await looked_at(queue, A)
+    await reconciled(queue, A)
     queue.add(A)
     queue.add(A, Priority.EDIT)
     assert (await queue.take(), now()) == (A, 0)
 
 
 @virtual
-async def test_an_event_long_after_the_last_look_is_looked_at_at_once() -> None:
+async def test_an_event_long_after_the_last_reconcile_is_reconciled_at_once() -> None:
     queue = a_queue()
-    await looked_at(queue, A)
-    await looked_at(queue, B)
+    await reconciled(queue, A)
+    await reconciled(queue, B)
     await asyncio.sleep(MIN_INTERVAL_SECONDS)
     queue.add(A)
     assert (await queue.take(), now()) == (A, MIN_INTERVAL_SECONDS)
@@ -109,7 +109,7 @@ async def test_an_event_long_after_the_last_look_is_looked_at_at_once() -> None:
 @virtual
 async def test_a_key_that_has_rested_is_as_urgent_as_before() -> None:
     queue = a_queue()
-    await looked_at(queue, A)
+    await reconciled(queue, A)
     queue.add(B, Priority.RESYNC)
     queue.add(A, Priority.EVENT)
     await asyncio.sleep(MIN_INTERVAL_SECONDS)
@@ -117,9 +117,9 @@ async def test_a_key_that_has_rested_is_as_urgent_as_before() -> None:
 
 
 @virtual
-async def test_a_key_that_was_to_be_looked_at_anyway_comes_no_later_for_an_event() -> None:
+async def test_an_event_does_not_delay_a_key_that_is_due_earlier() -> None:
     queue = a_queue()
-    await looked_at(queue, A)
+    await reconciled(queue, A)
     queue.add_after(A, MIN_INTERVAL_SECONDS / 2)
     queue.add(A, Priority.EVENT)
     queue.add(B, Priority.RESYNC)
@@ -128,7 +128,7 @@ async def test_a_key_that_was_to_be_looked_at_anyway_comes_no_later_for_an_event
 
 
 @virtual
-async def test_a_worker_that_waits_is_woken() -> None:
+async def test_a_waiting_worker_gets_a_new_key() -> None:
     queue = a_queue()
     asyncio.get_running_loop().call_later(5, queue.add, A)
     assert await queue.take() == A
@@ -136,7 +136,7 @@ async def test_a_worker_that_waits_is_woken() -> None:
 
 
 @virtual
-async def test_a_key_whose_waiting_worker_was_sent_away_goes_to_another() -> None:
+async def test_a_key_whose_worker_was_cancelled_goes_to_another_worker() -> None:
     queue = a_queue()
     first = asyncio.create_task(queue.take())
     second = asyncio.create_task(queue.take())
@@ -156,7 +156,7 @@ async def test_edits_go_before_events_and_events_before_resyncs() -> None:
 
 
 @virtual
-async def test_an_edit_of_a_key_that_waits_to_be_looked_at_again_moves_it_up() -> None:
+async def test_an_edit_of_a_delayed_key_moves_it_up() -> None:
     queue = a_queue()
     for number in range(100):
         queue.add(Key("red", f"{number}"), Priority.RESYNC)
@@ -166,7 +166,7 @@ async def test_an_edit_of_a_key_that_waits_to_be_looked_at_again_moves_it_up() -
 
 
 @virtual
-async def test_what_is_least_urgent_gets_its_turn_among_endless_edits() -> None:
+async def test_resyncs_do_not_starve_among_endless_edits() -> None:
     queue = a_queue()
     queue.add(A, Priority.RESYNC)
     taken = []
@@ -179,7 +179,7 @@ async def test_what_is_least_urgent_gets_its_turn_among_endless_edits() -> None:
 
 
 @virtual
-async def test_namespaces_take_turns() -> None:
+async def test_namespaces_are_served_in_turn() -> None:
     queue = a_queue()
     for number in range(5000):
         queue.add(Key("noisy", f"{number}"))
@@ -262,14 +262,14 @@ async def test_success_makes_the_next_failure_a_first_one() -> None:
 
 
 @virtual
-async def test_a_server_that_asks_for_more_time_gets_it() -> None:
+async def test_retry_after_is_obeyed() -> None:
     queue = a_queue()
     assert queue.retry(A, at_least=17) == 17
     assert (await queue.take(), now()) == (A, 17)
 
 
 @virtual
-async def test_a_failing_key_is_not_looked_at_at_every_event_but_soon() -> None:
+async def test_a_failing_key_is_not_reconciled_at_every_event_but_soon() -> None:
     queue = a_queue()
     await _fail(queue, A, 10)
     failed = now()
@@ -280,7 +280,7 @@ async def test_a_failing_key_is_not_looked_at_at_every_event_but_soon() -> None:
 
 
 @virtual
-async def test_an_edit_of_a_failing_key_is_looked_at_at_once() -> None:
+async def test_an_edit_of_a_failing_key_is_reconciled_at_once() -> None:
     queue = a_queue()
     await _fail(queue, A, 10)
     failed = now()

@@ -6,7 +6,7 @@ from frappe_operator.kube.kinds import CONFIG_MAP
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.transport import Response
 from frappe_operator.runtime.queue.step_scheduler import HEAD_START_SECONDS, StepScheduler
-from tests.runtime.scripted_server import Scripted
+from tests.runtime.scripted_server import ScriptedServer
 from tests.runtime.virtual_time import virtual
 
 
@@ -67,7 +67,7 @@ async def test_endless_edits_leave_the_others_a_step_now_and_then() -> None:
 
 
 @virtual
-async def test_what_is_part_of_an_edit_does_not_wait() -> None:
+async def test_a_step_of_an_edit_does_not_wait() -> None:
     turns = StepScheduler()
     with turns.urgent():
         await asyncio.gather(turns.step(), turns.step())
@@ -90,9 +90,9 @@ async def test_with_one_edit_left_there_still_is_one() -> None:
 
 
 @virtual
-async def test_each_request_waits_for_its_turn() -> None:
+async def test_each_request_waits_for_its_step() -> None:
     turns = StepScheduler()
-    server = Scripted(answers=[Response(200, {}, b"{}")])
+    server = ScriptedServer(answers=[Response(200, {}, b"{}")])
     client = Client(server, step=turns.step)
 
     async def edit() -> None:

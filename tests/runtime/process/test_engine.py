@@ -84,15 +84,9 @@ async def test_the_creation_of_a_child_does_not_requeue_its_writer_but_a_later_c
 
 
 @virtual
-<<<<<<< HEAD
-async def test_owners_are_known_before_children() -> None:
-    server = Scripted(rest=[HANG])
-    watches: list[Watch[Any]] = [Watch(DEPLOYMENT, owned_by(TOY)), Watch(JOB, owned_by(TOY))]
-=======
 async def test_owners_are_cached_before_children() -> None:
     server = ScriptedServer(rest=[HANG])
-    watches = [Watch(DEPLOYMENT, Workload, owned_by(TOY)), Watch(JOB, Job, owned_by(TOY))]
->>>>>>> 66a2d87 (tests/runtime: names in standard terms)
+    watches: list[Watch[Any]] = [Watch(DEPLOYMENT, owned_by(TOY)), Watch(JOB, owned_by(TOY))]
     paths: list[str] = []
     stream = server.stream
 
@@ -127,15 +121,9 @@ class ByPath(ScriptedServer):
 
 
 @virtual
-<<<<<<< HEAD
-async def test_a_required_kind_that_is_not_installed_keeps_no_other_from_being_cached() -> None:
-    server = ByPath({"toys": [refusal(404)], "jobs": [[added("a", 3), told_all(5), HANG]]})
-    engine = Engine(server, [Controller(TOY, nothing, [Watch(JOB, owned_by(TOY))])])
-=======
 async def test_a_required_kind_that_is_not_installed_does_not_hold_up_other_caches() -> None:
     server = ByPath({"toys": [refusal(404)], "jobs": [[added("a", 3), initial_events_end(5), HANG]]})
-    engine = Engine(server, [Controller(TOY, nothing, [Watch(JOB, Job, owned_by(TOY))])])
->>>>>>> 66a2d87 (tests/runtime: names in standard terms)
+    engine = Engine(server, [Controller(TOY, nothing, [Watch(JOB, owned_by(TOY))])])
     run = asyncio.create_task(engine.run(asyncio.Event()))
     await asyncio.sleep(1)
     assert [live.metadata.name for live in engine.cluster.all(JOB)] == ["a"]
@@ -156,15 +144,9 @@ async def test_everything_is_reconciled_again_when_an_optional_kind_is_installed
         reconciled.append(cluster.installed(JOB))
         return None
 
-<<<<<<< HEAD
-    toys = [added("bear", 3), told_all(5), HANG]
-    server = ByPath({"toys": [toys], "jobs": [refusal(404), refusal(404), [told_all(7), HANG]]})
-    watch = Watch(JOB, owned_by(TOY), optional=True, install="install the job controller")
-=======
     toys = [added("bear", 3), initial_events_end(5), HANG]
     server = ByPath({"toys": [toys], "jobs": [refusal(404), refusal(404), [initial_events_end(7), HANG]]})
-    watch = Watch(JOB, Job, owned_by(TOY), optional=True, install="install the job controller")
->>>>>>> 66a2d87 (tests/runtime: names in standard terms)
+    watch = Watch(JOB, owned_by(TOY), optional=True, install="install the job controller")
     engine = Engine(server, [Controller(TOY, reconcile, [watch])], jitter=lambda: 1.0)
     leading = asyncio.Event()
     leading.set()
@@ -434,13 +416,8 @@ async def test_a_failing_map_function_does_not_stop_the_events_of_other_objects(
         reconciled.append(key)
         return None
 
-<<<<<<< HEAD
     watches: list[Watch[Any]] = [Watch(JOB, strange), Watch(TOY, owned_by(TOY))]
-    server = Scripted(rest=[told_all(3), 5.0, added("a", 4), HANG])
-=======
-    watches = [Watch(JOB, Job, strange), Watch(TOY, Custom, owned_by(TOY))]
     server = ScriptedServer(rest=[initial_events_end(3), 5.0, added("a", 4), HANG])
->>>>>>> 66a2d87 (tests/runtime: names in standard terms)
     engine = Engine(server, [Controller(TOY, reconcile, watches)])
     leading = asyncio.Event()
     leading.set()

@@ -45,17 +45,10 @@ async def test_a_blocked_object_is_requeued_after_a_minute_and_its_status_writte
 
 @virtual
 async def test_waiting_is_not_stalled() -> None:
-<<<<<<< HEAD
-    async with a_bed() as bed:
-        await looked(bed, raising(Waiting(FrappeReason.BENCH_NOT_READY, "It comes.")))
-        assert conditions(bed)["Stalled"] == ("False", "BenchNotReady")
-        assert conditions(bed)["Reconciling"] == ("True", "BenchNotReady")
-=======
     async with an_environment() as env:
-        await reconcile_with(env, raising(Waiting(Reason.BENCH_NOT_READY, "It comes.")))
+        await reconcile_with(env, raising(Waiting(FrappeReason.BENCH_NOT_READY, "It comes.")))
         assert conditions(env)["Stalled"] == ("False", "BenchNotReady")
         assert conditions(env)["Reconciling"] == ("True", "BenchNotReady")
->>>>>>> 66a2d87 (tests/runtime: names in standard terms)
 
 
 @pytest.mark.parametrize(

@@ -36,25 +36,14 @@ async def test_one_event_for_each_transition() -> None:
 @virtual
 async def test_an_edit_that_is_carried_out_is_no_warning_and_what_goes_by_itself_is_one() -> None:
     on_its_way = Verdict(False, Reason.PODS_NOT_READY, "0 of 1 pods are ready.")
-<<<<<<< HEAD
-    async with a_bed() as bed:
-        await say(bed, One=YES, Two=YES)
-        await bed.edit(TOY, OWNER.name, {"spec": {"size": 2}})
-        await say(bed, One=on_its_way, Two=Verdict(False, FrappeReason.NOT_ANSWERING, "No answer."))
-        await say(bed, One=YES, Two=YES)
-        assert events(bed) == [("Ready", "Normal", "Ready"), ("Ready", "Normal", "Ready")]
-        await say(bed, One=on_its_way, Two=Verdict(False, FrappeReason.NOT_ANSWERING, "No answer."))
-        assert [each for each in events(bed) if each[1] == "Warning"] == [("One", "Warning", "PodsNotReady")]
-=======
     async with an_environment() as env:
         await report_verdicts(env, One=YES, Two=YES)
         await env.edit(TOY, OWNER.name, {"spec": {"size": 2}})
-        await report_verdicts(env, One=on_its_way, Two=Verdict(False, Reason.NOT_ANSWERING, "No answer."))
+        await report_verdicts(env, One=on_its_way, Two=Verdict(False, FrappeReason.NOT_ANSWERING, "No answer."))
         await report_verdicts(env, One=YES, Two=YES)
         assert events(env) == [("Ready", "Normal", "Ready"), ("Ready", "Normal", "Ready")]
-        await report_verdicts(env, One=on_its_way, Two=Verdict(False, Reason.NOT_ANSWERING, "No answer."))
+        await report_verdicts(env, One=on_its_way, Two=Verdict(False, FrappeReason.NOT_ANSWERING, "No answer."))
         assert [each for each in events(env) if each[1] == "Warning"] == [("One", "Warning", "PodsNotReady")]
->>>>>>> 66a2d87 (tests/runtime: names in standard terms)
 
 
 @virtual

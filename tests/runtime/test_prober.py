@@ -7,9 +7,9 @@ from itertools import pairwise
 import msgspec
 
 from fakecluster.virtual_time import VirtualLoop
-from frappe_operator.api.kinds import SITE
+from frappe_operator.api.kinds import SITE, LiveSite
 from frappe_operator.kube.kinds import SERVICE, Kind
-from frappe_operator.kube.live import Custom, Live, Meta, Service, ServiceSpec
+from frappe_operator.kube.live import Live, Meta, Service, ServiceSpec
 from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.site.prober import Prober
@@ -25,12 +25,12 @@ class Sites:
         self.sites = {Key("harbour", f"site-{number}"): self.site(f"site-{number}") for number in range(count)}
         self.doubts: list[Key] = []
 
-    def site(self, name: str) -> Custom:
+    def site(self, name: str) -> LiveSite:
         status = {**STATUS, "resolvedDomain": f"{name}.example.net"}
         meta = Meta(name=name, namespace="harbour")
-        return Custom(meta, msgspec.Raw(msgspec.json.encode(SPEC)), msgspec.Raw(msgspec.json.encode(status)))
+        return LiveSite(meta, msgspec.Raw(msgspec.json.encode(SPEC)), msgspec.Raw(msgspec.json.encode(status)))
 
-    def all(self, kind: Kind) -> list[Live]:
+    def all(self, kind: Kind) -> list[LiveSite]:
         return list(self.sites.values())
 
     def get(self, kind: Kind, namespace: str, name: str) -> Live | None:

@@ -283,7 +283,7 @@ async def test_the_metrics_show_requests_reconciles_and_queues() -> None:
         assert keys == {"ready": 0, "running": 0, "delayed": 1}
 
 
-def test_controllers_share_what_they_see_of_a_kind() -> None:
+def test_controllers_share_the_cache_of_a_kind() -> None:
     one = Controller(TOY, nothing, [Watch(JOB, owned_by(TOY), OURS, indices={"a": lambda live: ["x"]})])
     other = Controller(OTHER, nothing, [Watch(JOB, nobody, OURS, indices={"b": lambda live: ["y"]})])
     shared = cached_kinds([one, other])
@@ -294,13 +294,13 @@ def test_controllers_share_what_they_see_of_a_kind() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        Watch(JOB, nobody, OURS),
+        Watch(JOB, nobody, OURS, fields="metadata.name=x"),
         Watch(JOB, nobody),
         Watch(JOB, nobody, OURS, metadata_only=True),
         Watch(JOB, nobody, OURS, indices={"a": lambda live: []}),
     ],
 )
-def test_controllers_that_want_to_see_different_things_of_a_kind_are_a_mistake(other: Watch[Any]) -> None:
+def test_watches_of_a_kind_that_cache_different_things_are_an_error(other: Watch[Any]) -> None:
     one = Controller(TOY, nothing, [Watch(JOB, nobody, OURS, indices={"a": lambda live: ["x"]})])
     with pytest.raises(ValueError, match="Job"):
         cached_kinds([one, Controller(OTHER, nothing, [other])])

@@ -4,20 +4,20 @@ import json
 from collections.abc import Collection
 from typing import NamedTuple
 
-from frappe_operator.api.labels import SITE_LABEL
 from frappe_operator.components.metadata import metadata
 from frappe_operator.components.pod import (
     CONTAINER_SECURITY,
     FRAPPE,
     LAST_LINES,
+    affinity,
     config_volume,
     mount,
     pull_secrets,
-    same_node,
     scratch,
     secret_volume,
     template,
 )
+from frappe_operator.components.storage import files_node
 from frappe_operator.kube.names import digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Image, Names
@@ -149,17 +149,12 @@ def volumes(site: Site) -> list[Manifest]:
     ]
 
 
-def affinity(site: Site) -> Manifest:
-    """Where the site's pods may run: on one node while their volume can be mounted on one only."""
-    return {"affinity": same_node({SITE_LABEL: site.owner.name})} if site.files.one_node else {}
-
-
 def pod(site: Site, *containers: Manifest, grace: int, more_volumes: list[Manifest] | None = None) -> Manifest:
     """`spec` of a pod that runs Frappe programs on this one site. `grace`: seconds between SIGTERM and SIGKILL."""
     return {
         "terminationGracePeriodSeconds": grace,
         **pull_secrets(site.image.pull_secrets),
-        **affinity(site),
+        **affinity(*files_node(site)),
         "initContainers": [layout(site)],
         "containers": list(containers),
         "volumes": [*volumes(site), *(more_volumes or [])],

@@ -6,12 +6,13 @@ from frappe_operator import runner as program
 from frappe_operator.components import frappe
 from frappe_operator.components.metadata import metadata
 from frappe_operator.components.pod import (
+    affinity,
     config_volume,
     mount,
     pull_secrets,
     scratch,
 )
-from frappe_operator.components.storage import MOUNTS_COMMON, common_affinity
+from frappe_operator.components.storage import MOUNTS_COMMON, common_node
 from frappe_operator.kube.names import child
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import FACTS, REFUSED, Bench, Facts, Image
@@ -74,7 +75,7 @@ def inspect(bench: Bench) -> list[Manifest]:
     )
     pod: Manifest = {
         **pull_secrets(bench.image.pull_secrets),
-        **common_affinity(bench),
+        **affinity(*common_node(bench)),
         "containers": [
             {
                 "name": "task",

@@ -57,14 +57,16 @@ def pull_secrets(names: tuple[str, ...]) -> Manifest:
 
 
 def same_node(labels: dict[str, str]) -> Manifest:
-    """`affinity` that keeps all pods with these labels on one node: their volume can only be there."""
-    return {
-        "podAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": [
-                {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"}
-            ]
-        }
-    }
+    """Term of a pod affinity: the node on which all pods with these labels run, because their volume is only there."""
+    return {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"}
+
+
+def affinity(*terms: Manifest) -> Manifest:
+    """The field `affinity` of a pod that may run only where all `terms` of pod affinity hold; no field without terms.
+
+    A pod takes the terms of everything it mounts in one call: a second `affinity` field would replace the first.
+    """
+    return {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [*terms]}}} if terms else {}
 
 
 def config_volume(name: str, config_map: str) -> Manifest:

@@ -4,13 +4,14 @@ from frappe_operator.components import nginx
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import (
     PROXY,
+    affinity,
     config_volume,
     mount,
     pull_secrets,
     scratch,
     template,
 )
-from frappe_operator.components.storage import MOUNTS_COMMON, common_affinity
+from frappe_operator.components.storage import MOUNTS_COMMON, common_node
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
 
@@ -25,7 +26,7 @@ def build(bench: Bench) -> list[Manifest]:
     pod: Manifest = {
         "terminationGracePeriodSeconds": 60,
         **pull_secrets(bench.image.pull_secrets),
-        **common_affinity(bench),
+        **affinity(*common_node(bench)),
         "containers": [
             nginx.container(
                 bench.nginx_image,

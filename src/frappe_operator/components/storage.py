@@ -1,6 +1,6 @@
 """The bench's common storage and a site's own files."""
 
-from frappe_operator.api.labels import BENCH_LABEL
+from frappe_operator.api.labels import BENCH_LABEL, SITE_LABEL
 from frappe_operator.components.metadata import kept, metadata
 from frappe_operator.components.pod import same_node
 from frappe_operator.components.volume import claim
@@ -19,11 +19,9 @@ MOUNTS_COMMON = {f"{GROUP}/common-storage": "mounted"}
 """Label of every pod that mounts the common storage."""
 
 
-def common_affinity(bench: Bench) -> Manifest:
-    """Where pods that mount the common storage may run."""
-    if not bench.common.one_node:
-        return {}
-    return {"affinity": same_node({BENCH_LABEL: bench.owner.name, **MOUNTS_COMMON})}
+def common_node(bench: Bench) -> list[Manifest]:
+    """Affinity terms of a pod that mounts the common storage."""
+    return [same_node({BENCH_LABEL: bench.owner.name, **MOUNTS_COMMON})] if bench.common.one_node else []
 
 
 QUEUES_LABEL = f"{GROUP}/queues"
@@ -36,3 +34,8 @@ def files(site: Site) -> list[Manifest]:
     meta["labels"][ORIGIN_LABEL] = site.origin
     meta["labels"][QUEUES_LABEL] = site.bench_id
     return [claim(meta, site.files)]
+
+
+def files_node(site: Site) -> list[Manifest]:
+    """Affinity terms of a pod that mounts the volume of a site's files."""
+    return [same_node({SITE_LABEL: site.owner.name})] if site.files.one_node else []

@@ -16,6 +16,7 @@ from frappe_operator.components import (
     proxy,
     redis,
     socketio,
+    storage,
 )
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import Connection
@@ -265,8 +266,9 @@ def test_every_host_has_its_rule_and_no_host_two() -> None:
 
 
 def test_a_volume_for_one_node_keeps_its_pods_together_and_another_does_not() -> None:
-    assert "podAffinity" in frappe.affinity(SITE)["affinity"]
-    assert frappe.affinity(a_site(storage={"accessMode": "ReadWriteMany"})) == {}
+    (term,) = storage.files_node(SITE)
+    assert term["labelSelector"] == {"matchLabels": {"vyogo.tech/site": "pearl"}}
+    assert storage.files_node(a_site(storage={"accessMode": "ReadWriteMany"})) == []
 
 
 def test_user_text_is_never_an_option_of_its_own() -> None:

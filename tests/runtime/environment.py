@@ -160,7 +160,8 @@ async def _at_once() -> None:
 
 @asynccontextmanager
 async def an_environment(*, leading: bool = False, after: Environment | None = None) -> AsyncIterator[Environment]:
-    """A env whose engine knows everything. `leading`: and looks at what changes. `after`: the operator's next life."""
+    """An environment with complete caches. `leading`: the engine reconciles. `after`: the environment of the process
+    before, whose API server is used again."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     if after is None:

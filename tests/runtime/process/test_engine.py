@@ -1,26 +1,18 @@
-"""The engine and the cluster it shows: what is known, who is told, who works, and when it ends."""
+"""The engine: what is cached when, who works, and when it ends."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, STORAGE_CLASS, KindOf
-from frappe_operator.kube.live import Custom, Live, Meta, pairs
-from frappe_operator.kube.names import OURS
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, STORAGE_CLASS
 from frappe_operator.kube.objects import Key
-from frappe_operator.runtime.cache.cache import Cache, matches
-from frappe_operator.runtime.client.client import Client
-from frappe_operator.runtime.client.transport import Response
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.controller import Controller, Watch, cached_kinds, owned_by
+from frappe_operator.runtime.controller import Controller, Watch, owned_by
 from frappe_operator.runtime.process.engine import Engine
-from frappe_operator.runtime.queue.handlers import EventHandlers
-from frappe_operator.runtime.queue.queue import Priority
-from tests.runtime.environment import NS, OWNER, TOY, a_config, a_deployment, a_job, a_secret, an_environment, stage
-from tests.runtime.scripted_server import HANG, ScriptedServer, added, an_object, initial_events_end, refusal
+from tests.runtime.environment import OWNER, TOY, a_config, an_environment, stage
+from tests.runtime.scripted_server import HANG, ScriptedServer, added, initial_events_end, refusal
 from tests.runtime.virtual_time import virtual
 
 STATES = ("ready", "running", "delayed")
@@ -28,9 +20,6 @@ STATES = ("ready", "running", "delayed")
 
 async def nothing(cluster: Cluster, key: Key) -> float | None:
     return None
-
-
-OTHER = KindOf("toys.example.com", "v1", "OtherToy", "othertoys", Custom)
 
 
 def nobody(cluster: Cluster, live: Any) -> Sequence[Key]:
@@ -56,31 +45,6 @@ async def test_everything_is_reconciled_once_at_the_start_and_then_what_changes(
         assert env.reconciled == [OWNER]
         await env.edit(TOY, "bear", {"spec": {"size": 2}})
         assert env.reconciled == [OWNER, OWNER]
-
-
-@virtual
-async def test_an_edit_is_more_urgent_than_a_child() -> None:
-    async with an_environment() as env:
-        urgent: list[Priority] = []
-        env.engine.handlers._enqueue = lambda kind, key, priority: urgent.append(priority)
-        env.engine.handlers.start(env.cluster)
-        await env.edit(TOY, "bear", {"spec": {"size": 2}})
-        await env.edit(TOY, "bear", {"status": {"x": 1}}, "status")
-        await env.apply(stage(a_config()))
-        await env.edit(CONFIG_MAP, "bear-config", {"data": {"a": "changed"}})
-        assert urgent == [Priority.EDIT, Priority.EVENT, Priority.EVENT]
-
-
-@virtual
-async def test_the_creation_of_a_child_does_not_requeue_its_writer_but_a_later_change_does() -> None:
-    async with an_environment(leading=True) as env:
-        await asyncio.sleep(1)
-        env.reconciled.clear()
-        await env.apply(stage(a_config(), a_deployment(), once=[a_secret()]))
-        await asyncio.sleep(1)
-        assert env.reconciled == []
-        await env.edit(DEPLOYMENT, "bear-web", {"status": {"readyReplicas": 1}}, "status")
-        assert env.reconciled == [OWNER]
 
 
 @virtual
@@ -281,169 +245,3 @@ async def test_the_metrics_show_requests_reconciles_and_queues() -> None:
         env.engine.measure()
         keys = {state: value("frappe_operator_queue_keys", {"kind": "Toy", "state": state}) for state in STATES}
         assert keys == {"ready": 0, "running": 0, "delayed": 1}
-
-
-def test_controllers_share_the_cache_of_a_kind() -> None:
-    one = Controller(TOY, nothing, [Watch(JOB, owned_by(TOY), OURS, indices={"a": lambda live: ["x"]})])
-    other = Controller(OTHER, nothing, [Watch(JOB, nobody, OURS, indices={"b": lambda live: ["y"]})])
-    shared = cached_kinds([one, other])
-    assert [each.kind for each in shared] == [TOY, OTHER, JOB]
-    assert set(shared[-1].indices) == {"a", "b"}
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        Watch(JOB, nobody, OURS, fields="metadata.name=x"),
-        Watch(JOB, nobody),
-        Watch(JOB, nobody, OURS, metadata_only=True),
-        Watch(JOB, nobody, OURS, indices={"a": lambda live: []}),
-    ],
-)
-def test_watches_of_a_kind_that_cache_different_things_are_an_error(other: Watch[Any]) -> None:
-    one = Controller(TOY, nothing, [Watch(JOB, nobody, OURS, indices={"a": lambda live: ["x"]})])
-    with pytest.raises(ValueError, match="Job"):
-        cached_kinds([one, Controller(OTHER, nothing, [other])])
-
-
-@virtual
-async def test_a_body_is_requested_once_and_again_after_a_change() -> None:
-    async with an_environment() as env:
-        await env.apply(stage(a_config()))
-        env.requests()
-        for _ in range(3):
-            body = await env.cluster.body(CONFIG_MAP, NS, "bear-config")
-            assert body is not None
-            assert body["data"] == {"size": "1"}
-        assert env.requests() == ["get ConfigMap bear-config"]
-        await env.edit(CONFIG_MAP, "bear-config", {"data": {"size": "2"}})
-        body = await env.cluster.body(CONFIG_MAP, NS, "bear-config")
-        assert body is not None
-        assert body["data"] == {"size": "2"}
-        assert env.requests() == ["get ConfigMap bear-config"]
-
-
-@virtual
-async def test_an_uncached_object_has_no_body_and_costs_no_request() -> None:
-    async with an_environment() as env:
-        assert await env.cluster.body(CONFIG_MAP, NS, "none") is None
-        assert env.requests() == []
-
-
-@virtual
-async def test_a_read_is_always_fresh() -> None:
-    async with an_environment() as env:
-        await env.apply(stage(a_config()))
-        env.requests()
-        for _ in range(2):
-            assert await env.cluster.read(CONFIG_MAP, NS, "bear-config") is not None
-        assert await env.cluster.read(CONFIG_MAP, NS, "none") is None
-        assert len(env.requests()) == 3
-
-
-@virtual
-async def test_a_list_can_be_narrowed() -> None:
-    async with an_environment() as env:
-        await env.apply(stage(a_config()))
-        ours = await env.cluster.list(CONFIG_MAP, NS, OURS)
-        assert [each["metadata"]["name"] for each in ours] == ["bear-config"]
-        assert await env.cluster.list(CONFIG_MAP, "elsewhere") == []
-
-
-@virtual
-async def test_a_write_is_cached_at_once() -> None:
-    async with an_environment() as env:
-        live = await env.cluster.apply(a_config())
-        known = env.cluster.get(CONFIG_MAP, NS, "bear-config")
-        assert known is not None
-        assert known.metadata.uid == live.metadata.uid
-        await env.cluster.delete(CONFIG_MAP, NS, "bear-config", live.metadata.uid)
-        assert env.cluster.get(CONFIG_MAP, NS, "bear-config") is None
-        await env.cluster.delete(CONFIG_MAP, NS, "bear-config", live.metadata.uid)
-
-
-@virtual
-@pytest.mark.parametrize(
-    ("meanwhile", "told"),
-    [({}, []), ({"generation": 2}, [Priority.EDIT]), ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, [Priority.EDIT])],
-)
-async def test_an_edit_in_the_answer_to_a_write_requeues_its_writer(meanwhile, told) -> None:
-    # The watch is behind: when it tells of the edit, that is known already and no news.
-    toy = {**an_object("bear", 5, namespace=NS, metadata={"generation": 1}), "kind": "Toy"}
-    after = {**toy, "metadata": {**toy["metadata"], "resourceVersion": "7", **meanwhile}, "status": {"x": 1}}
-    server = ScriptedServer(answers=[Response(200, {}, json.dumps(after).encode())])
-    urgent: list[Priority] = []
-    controllers = [Controller(TOY, nothing)]
-    handlers = EventHandlers(controllers, lambda kind, key, priority: urgent.append(priority))
-    cluster = Cluster(
-        Client(server),
-        Cache(cached_kinds(controllers)),
-        changed=handlers.changed,
-        requeue=lambda kind, key, seconds: None,
-        clock=lambda: 0.0,
-    )
-    cluster.put_answer(TOY, json.dumps(toy).encode())
-    handlers.start(cluster)
-    await cluster.patch(TOY, *OWNER, {"status": {"x": 1}}, subresource="status", writer=(TOY, OWNER))
-    assert urgent == told
-
-
-@virtual
-async def test_an_object_that_no_watch_delivers_is_not_cached_by_writing_it() -> None:
-    async with an_environment() as env:
-        manifest = a_config()
-        del manifest["metadata"]["labels"]
-        await env.cluster.apply(manifest)
-        assert env.cluster.get(CONFIG_MAP, NS, "bear-config") is None
-
-
-@virtual
-async def test_children_are_found_by_their_owner_whatever_their_kind() -> None:
-    async with an_environment() as env:
-        await env.apply(stage(a_config(), a_deployment(), once=[a_job()]))
-        found = env.cluster.owned(env.owner.metadata.uid)
-        assert sorted(kind.kind for kind, _ in found) == ["ConfigMap", "Deployment", "Job"]
-
-
-@virtual
-async def test_a_failing_map_function_does_not_stop_the_events_of_other_objects() -> None:
-    def strange(cluster: Cluster, live: Live) -> Sequence[Key]:
-        raise LookupError("strange")
-
-    reconciled: list[Key] = []
-
-    async def reconcile(cluster: Cluster, key: Key) -> float | None:
-        reconciled.append(key)
-        return None
-
-    watches: list[Watch[Any]] = [Watch(JOB, strange), Watch(TOY, owned_by(TOY))]
-    server = ScriptedServer(rest=[initial_events_end(3), 5.0, added("a", 4), HANG])
-    engine = Engine(server, [Controller(TOY, reconcile, watches)])
-    leading = asyncio.Event()
-    leading.set()
-    run = asyncio.create_task(engine.run(leading))
-    await asyncio.sleep(10)
-    assert reconciled == [Key("ns", "a")]
-    run.cancel()
-    await asyncio.gather(run, return_exceptions=True)
-
-
-@pytest.mark.parametrize(
-    ("selector", "seen"),
-    [
-        ("", True),
-        ("a=1", True),
-        ("a==1", True),
-        ("a=2", False),
-        ("a!=2", True),
-        ("a!=1", False),
-        ("a", True),
-        ("c", False),
-        ("!c", True),
-        ("!a", False),
-        ("a=1,b", True),
-        ("a=1, c", False),
-    ],
-)
-def test_selectors(selector: str, seen: bool) -> None:
-    assert matches(selector, Meta("x", labels=pairs({"a": "1", "b": ""}))) is seen

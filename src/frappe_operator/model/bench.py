@@ -17,8 +17,10 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.quantities import amount, canonical
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
+from frappe_operator.model import route
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.reasons import FrappeReason
+from frappe_operator.model.route import Route
 from frappe_operator.model.settings import Images
 from frappe_operator.model.sizing import DEFAULTS, Amounts, Size, limits, replicas, resources, written
 
@@ -221,8 +223,8 @@ class Bench(Struct, frozen=True):
     mariadb: MariaDB
     mariadb_wanted: bool
     suffix: str | None
-    ingress: bool
-    ingress_class: str | None
+    route: Route
+    """Of its sites, unless they say otherwise."""
     jobs: Manifest
     """`resources` of the Job that inspects the image."""
     trusted_proxies: tuple[str, ...]
@@ -308,7 +310,6 @@ def resolve(
     storage, redis, database = spec.storage, spec.redis_config, spec.database_config
     asked_mode = storage.access_mode if storage else None
     asked = spec.component_resources
-    ingress = spec.ingress
     before = revisions(live)
     limit = limits("redis", asked.redis if asked else None).get("memory")
     max_memory = redis_memory(redis.max_memory if redis else None, limit)
@@ -349,8 +350,7 @@ def resolve(
         ),
         mariadb_wanted=mariadb_wanted,
         suffix=spec.domain_config.suffix if spec.domain_config else None,
-        ingress=not (ingress and ingress.type == "None"),
-        ingress_class=ingress.class_name if ingress else None,
+        route=route.of_bench(spec.ingress),
         jobs=resources("jobs", asked.jobs if asked else None),
         trusted_proxies=tuple(filter(None, map(_network, spec.trusted_proxies or []))),
         site_replicas=spec.component_replicas,

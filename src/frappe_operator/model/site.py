@@ -15,12 +15,14 @@ from frappe_operator.kube.names import GROUP, child, digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked, Waiting
+from frappe_operator.model import route
 from frappe_operator.model.bench import RWO, Bench, Facts, Image, Names, Volume
 from frappe_operator.model.bench import job_resources as bench_job_resources
 from frappe_operator.model.domain import Domain, readable_spec
 from frappe_operator.model.domain import resolve as resolve_domain
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.reasons import FrappeReason
+from frappe_operator.model.route import Route
 from frappe_operator.model.sizing import Size, replicas, resources, written
 
 COMPONENTS = ("gunicorn", "socketio", "scheduler", "worker_default", "worker_long", "worker_short")
@@ -123,8 +125,7 @@ class Site(Struct, frozen=True):
     """`resources` of the Jobs."""
     redis_revision: str
     """Of the Secret with the password of the bench's Redis, which every pod reads when it starts."""
-    ingress: bool
-    ingress_class: str | None
+    route: Route
 
     @property
     def names(self) -> SiteNames:
@@ -315,8 +316,7 @@ def resolve(
         layout=sized("layout"),
         jobs=sized("jobs"),
         redis_revision=bench.redis.revision,
-        ingress=bench.ingress,
-        ingress_class=spec.ingress_class_name or bench.ingress_class,
+        route=route.of_site(bench.route, spec.ingress_class_name),
     )
 
 

@@ -8,15 +8,14 @@ from frappe_operator.components import (
     creation,
     database,
     gunicorn,
-    ingress,
     mariadb,
     socketio,
     storage,
 )
+from frappe_operator.components.route import ROUTES
 from frappe_operator.kube.readiness import (
     ALL_READY,
     claims_usable,
-    exist,
     jobs_succeeded,
     rolling_out,
     workloads_available,
@@ -56,7 +55,7 @@ def stages(site: Site, seen: Seen, token: Callable[[], str]) -> list[Stage]:
         Stage("AppsInstalled", [], done, once=creation.install(site), after=MADE),
         Stage("WorkloadsReady", workloads, workloads_available, after=INSTALLED),
         *assets_renewed(site, seen),
-        Stage("Routed", [] if seen.taken else ingress.build(site), routed(site, seen), after=CREATED),
+        Stage("Routed", [] if seen.taken else ROUTES[site.route.type].build(site), routed(site, seen), after=CREATED),
     ]
     return checked(rows, checks.failed(seen))
 
@@ -129,6 +128,6 @@ def routed(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
             owner = f"FrappeSite {key.name}" if key.namespace == site.owner.namespace else "another FrappeSite"
             message = f"{host} belongs to {owner}, which is older: choose another domain or alias"
             return Verdict(False, FrappeReason.HOST_TAKEN, message, blocked=True)
-        return exist(lives)
+        return ROUTES[site.route.type].ready(lives)
 
     return ready

@@ -1,7 +1,7 @@
 """What shapes the pods of a site (see the reference on how Frappe behaves)."""
 
 import subprocess
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -11,14 +11,15 @@ from frappe_operator.components import (
     database,
     frappe,
     gunicorn,
-    ingress,
     nginx,
     proxy,
     redis,
     socketio,
     storage,
 )
+from frappe_operator.components.route import ROUTES
 from frappe_operator.kube.objects import Manifest
+from frappe_operator.model.route import RouteType
 from frappe_operator.model.site import Connection
 from tests.unit.components.conftest import World
 from tests.unit.resolved_samples import a_bench, a_site
@@ -259,10 +260,18 @@ def test_a_changed_list_of_apps_is_another_job_and_the_same_list_the_same() -> N
 
 def test_every_host_has_its_rule_and_no_host_two() -> None:
     site = a_site(domain="a.net", aliases=["b.net", "A.NET"], ingressClassName="inner")
-    (found,) = ingress.build(site)
+    (found,) = ROUTES[site.route.type].build(site)
     assert [rule["host"] for rule in found["spec"]["rules"]] == ["a.net", "b.net"]
     assert found["spec"]["ingressClassName"] == "inner"
-    assert ingress.build(a_site(bench=a_bench(ingress={"type": "None"}))) == []
+
+
+def test_a_site_that_its_user_routes_has_no_ingress() -> None:
+    site = a_site(bench=a_bench(ingress={"type": "None"}))
+    assert ROUTES[site.route.type].build(site) == []
+
+
+def test_every_type_of_route_has_its_row() -> None:
+    assert set(ROUTES) == set(get_args(RouteType))
 
 
 def test_a_volume_for_one_node_keeps_its_pods_together_and_another_does_not() -> None:

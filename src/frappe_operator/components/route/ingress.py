@@ -1,18 +1,18 @@
-"""The way in from outside: an Ingress for each site, to the bench's proxy."""
+"""An Ingress for each site, to the proxy of its bench."""
 
 from frappe_operator.components import nginx
 from frappe_operator.components.metadata import metadata
 from frappe_operator.kube.objects import Manifest
+from frappe_operator.kube.readiness import exist
+from frappe_operator.kube.stage import Lives, Verdict
 from frappe_operator.model.site import Site
 
 
 def build(site: Site) -> list[Manifest]:
-    """The Ingress, or nothing where the bench's sites are routed by someone else."""
-    if not site.ingress:
-        return []
+    """The Ingress."""
     spec: Manifest = {"rules": [_rule(site, host) for host in site.domain.hosts]}
-    if site.ingress_class:
-        spec["ingressClassName"] = site.ingress_class
+    if site.route.ingress_class:
+        spec["ingressClassName"] = site.route.ingress_class
     return [
         {
             "apiVersion": "networking.k8s.io/v1",
@@ -21,6 +21,11 @@ def build(site: Site) -> list[Manifest]:
             "spec": spec,
         }
     ]
+
+
+def ready(lives: Lives) -> Verdict:
+    """The Ingress exists. Many controllers write no status, so that no more can be said of every Ingress."""
+    return exist(lives)
 
 
 def _rule(site: Site, host: str) -> Manifest:

@@ -1,0 +1,26 @@
+"""The way in from outside the cluster to a site: one file per type of route, with the functions of `RouteBuilder`.
+
+Another type of route is a value of `RouteType` (model/route.py), a file here and a row in `ROUTES`.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from frappe_operator.components.route import ingress, none
+from frappe_operator.kube.objects import Manifest
+from frappe_operator.kube.stage import Lives, Verdict
+from frappe_operator.model.route import RouteType
+from frappe_operator.model.site import Site
+
+
+class RouteBuilder(Protocol):
+    """What each file of this package has."""
+
+    def build(self, site: Site) -> list[Manifest]:
+        """The children that lead the hosts of a site to the proxy of its bench."""
+
+    def ready(self, lives: Lives) -> Verdict:
+        """Whether what exists of these children is in effect."""
+
+
+ROUTES: Mapping[RouteType, RouteBuilder] = {"Ingress": ingress, "None": none}

@@ -24,7 +24,7 @@ from frappe_operator.runtime.client.transport import Query, StreamResponse, Tran
 log = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 20
-"""How long the server is asked to keep a watch stream open."""
+"""How long the API server shall keep a watch stream open."""
 GRACE_SECONDS = 5
 """How long a watch stream may be open beyond WATCH_SECONDS before it is taken for dead."""
 FIRST_WATCH_SECONDS = 300
@@ -124,7 +124,7 @@ class Informer:
         self.undecodable = 0
         """How many objects could not be decoded."""
         self.answered = asyncio.Event()
-        """Set once the store has been complete, or the kind was found not to be installed."""
+        """Set once the store has been complete, or the kind was found not to be installed or not to be readable."""
         self.synced = asyncio.Event()
         """Set once the store has been complete. It may lag behind the API server, and is never incomplete again."""
 
@@ -169,8 +169,9 @@ class Informer:
             self._publish(self.store.delete_unlisted(set(), self._namespace, self._version))
             self._version = 0
             self.synced.set()
-        if isinstance(error, NotFound) or (self._optional and isinstance(error, Forbidden)):
+        if isinstance(error, NotFound | Forbidden):
             self.answered.set()
+        if isinstance(error, NotFound) or (self._optional and isinstance(error, Forbidden)):
             self._missing += 1
             return self._pause(MISSING_BACKOFF_SECONDS, self._missing - 1)
         log.warning("API server refused the watch; retrying", kind=self.kind, error=str(error))

@@ -8,6 +8,7 @@ from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube.kinds import KindOf
 from frappe_operator.kube.live import Custom, Meta
 from frappe_operator.model import bench as bench_model
+from frappe_operator.model import domain
 from frappe_operator.model import site as site_model
 from frappe_operator.model.bench import Bench, Facts, Upstream
 from frappe_operator.model.settings import Images
@@ -56,6 +57,6 @@ def a_site(
 ) -> Site:
     """A site as decided."""
     asked = live(name, {"benchRef": {"name": "pier"}, "siteName": "pearl.example.net", **spec}, kind=SITE, uid=uid)
-    return site_model.resolve(
-        asked, site_model.parse(asked), bench or a_bench(), retained_database=retained, connection=connection
-    )
+    parsed, bench = site_model.parse(asked), bench or a_bench()
+    hosts = domain.resolve(parsed, bench.suffix)
+    return site_model.resolve(asked, parsed, bench, domain=hosts, retained_database=retained, connection=connection)

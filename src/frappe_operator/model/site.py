@@ -19,7 +19,6 @@ from frappe_operator.model import route
 from frappe_operator.model.bench import RWO, Bench, Facts, Image, Names, Volume
 from frappe_operator.model.bench import job_resources as bench_job_resources
 from frappe_operator.model.domain import Domain, readable_spec
-from frappe_operator.model.domain import resolve as resolve_domain
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.route import Route
@@ -261,6 +260,7 @@ def resolve(
     spec: FrappeSiteSpec,
     bench: Bench,
     *,
+    domain: Domain,
     retained_database: str = "",
     origin: str = "",
     revision: str = "",
@@ -271,12 +271,12 @@ def resolve(
 ) -> Site:
     """Decides everything about a site.
 
-    `retained_database`, `origin`: what the connection Secret and the claim for files say of a site of this name.
-    `recorded_bench_id`: what that claim says of its queues, None while there is no claim. `revision`: of our own
-    connection Secret, once there is one. `connection`: the user's own database. `known_database`: the name in the last
-    status. `live_mode`: access mode of the claim for its files, empty while there is none. Raises Waiting while the
-    bench's image is not known. What is wrong with the spec or a Secret, site/checks.py says; here it has a value that
-    keeps what exists as it is.
+    `domain`: its host names, of which another site may hold some. `retained_database`, `origin`: what the connection
+    Secret and the claim for files say of a site of this name. `recorded_bench_id`: what that claim says of its queues,
+    None while there is no claim. `revision`: of our own connection Secret, once there is one. `connection`: the user's
+    own database. `known_database`: the name in the last status. `live_mode`: access mode of the claim for its files,
+    empty while there is none. Raises Waiting while the bench's image is not known. What is wrong with the spec or a
+    Secret, site/checks.py says; here it has a value that keeps what exists as it is.
     """
     image = bench.running_image
     if image is None or bench.facts is None:
@@ -296,7 +296,7 @@ def resolve(
         bench=bench.names,
         image=image,
         facts=bench.facts,
-        domain=resolve_domain(spec, bench.suffix),
+        domain=domain,
         database=_database(live, bench, origin, revision, connection, known_database),
         bench_id=bench_id(live.metadata.name, live.metadata.uid, recorded_bench_id),
         files=Volume(

@@ -96,7 +96,7 @@ def resources_fit(observed: Seen) -> Verdict | None:
 
 def host_can_be_served(observed: Seen) -> Verdict | None:
     """What siteName comes to is a host name."""
-    said = domain.unservable(domain.resolve(observed.spec, observed.bench.suffix))
+    said = domain.unservable(observed.domain)
     return _blocked(Reason.INVALID_SPEC, said) if said else None
 
 

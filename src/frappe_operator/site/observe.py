@@ -22,6 +22,7 @@ from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain, report
 from frappe_operator.model import site as model
 from frappe_operator.model.bench import RWO, Bench
+from frappe_operator.model.domain import Domain
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import Connection, Site, SiteNames
@@ -68,6 +69,7 @@ class Seen(NamedTuple):
     known: Known
     earlier_pods: list[str] | None
     """Pods of the site that run an earlier image, those that are ending included; None while nobody needs to know."""
+    domain: Domain
     taken: dict[str, Key]
     """Hosts the site wants that are another's."""
 
@@ -119,6 +121,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Seen:
         connection_data=data,
         known=known(live),
         earlier_pods=await _earlier_pods(cluster, live, bench, web),
+        domain=wanted,
         taken={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},
     )
 
@@ -146,6 +149,7 @@ def resolve(seen: Seen) -> Site:
         seen.live,
         seen.spec,
         seen.bench,
+        domain=seen.domain,
         retained_database=seen.retained_database,
         origin=seen.claim.metadata.label(model.ORIGIN_LABEL) if seen.claim else "",
         revision=str(seen.connection_secret.metadata.resource_version) if seen.connection_secret else "",

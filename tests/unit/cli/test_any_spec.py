@@ -229,7 +229,8 @@ def operator_never_stumbles(bench: Manifest, site: Manifest) -> None:
     for index in (*domain.INDICES.values(), *site_model.INDICES.values(), site_model.needs_mariadb):
         index(asked)
     with contextlib.suppress(Blocked):
-        site_model.resolve(asked, site_model.parse(asked), BENCH_OF_ALL)
+        spec = site_model.parse(asked)
+        site_model.resolve(asked, spec, BENCH_OF_ALL, domain=domain.resolve(spec, BENCH_OF_ALL.suffix))
 
 
 @settings(REPEATABLE, max_examples=500)

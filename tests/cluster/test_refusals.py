@@ -20,7 +20,7 @@ EXTERNAL = {"mode": "external", "connectionSecretRef": {"name": "mine"}}
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "misspelt field": ("FrappeSite", {**SITE, "domian": "x"}, 'unknown field "spec.domian"'),
     "upper case site": ("FrappeSite", {**SITE, "siteName": "Shop"}, "must be a host name in lowercase"),
-    "reserved site": ("FrappeSite", {**SITE, "siteName": "assets"}, "a name Frappe uses itself"),
+    "reserved site": ("FrappeSite", {**SITE, "siteName": "assets"}, "a name that Frappe reserves"),
     "no bench": ("FrappeSite", {"siteName": "a.b"}, "spec.benchRef: Required value"),
     "url for a domain": ("FrappeSite", {**SITE, "domain": "https://shop/"}, "without scheme, port or path"),
     "no connection": ("FrappeSite", {**SITE, "dbConfig": {"mode": "external"}}, "name a Secret with the keys host,"),

@@ -137,7 +137,7 @@ async def test_a_class_that_cannot_change_is_said_in_words(operated: Operated) -
     await operated.edit(redisConfig={"storageClassName": "other"}, storage={"storageClassName": "other"})
     for condition in ("CacheReady", "StorageReady"):
         said = (await operated.says(condition, "Rejected"))["message"]
-        assert "was made with storage class standard, which cannot change: write storageClassName: standard" in said
+        assert "was created with storage class standard, which is immutable: write storageClassName: standard" in said
 
 
 async def test_a_pod_without_room_is_told_and_gives_way_to_the_corrected_one(operated: Operated) -> None:

@@ -26,7 +26,7 @@ def test_a_stopped_database_is_said_within_a_minute_and_its_return_as_well(a_sit
     os.kill(server, signal.SIGSTOP)
     a_site.until(lambda: a_site.condition("fs", SITE)["reason"] == "DatabaseUnavailable", "the site to say so", 60)
     shown = a_site.run("get", "fs", SITE, "-o", "wide")
-    assert f"MariaDB {BENCH}-mariadb of FrappeBench {BENCH} does not answer" in shown
+    assert f"MariaDB {BENCH}-mariadb of FrappeBench {BENCH} is not available" in shown
     os.kill(server, signal.SIGCONT)
     a_site.until_ready("frappesite", SITE)
     assert a_site.visitor(BENCH, HOST).get("/api/method/ping").status == 200

@@ -77,7 +77,7 @@ def test_of_a_bench_that_is_deleted_in_the_foreground_nothing_is_made_before_all
     world.run(60)
     said = world.condition("Deleted", "forge", BENCH)
     assert said.reason == "SitesRemain"
-    assert "deleted in the foreground" in said.message
+    assert "foreground deletion" in said.message
     assert world.get(SERVICE, "forge-redis-cache") is None
     world.kubelet.slow = set()
     world.changed()

@@ -107,7 +107,7 @@ TROUBLES = [
         SITE,
         "AppsInstalled",
         "InvalidSpec",
-        "FrappeBench forge: appsJSON does not name apps",
+        "FrappeBench forge: appsJSON contains something else than apps",
     ),
     Trouble(
         "an app of the bench that the image lacks",
@@ -198,7 +198,7 @@ TROUBLES = [
         SITE,
         "DatabaseReady",
         "NameConflict",
-        "which was never this site's",
+        "which does not belong to this site",
     ),
     Trouble("MariaDB down", pods("forge-mariadb-*"), BENCH, "DatabaseReady", "DatabaseUnavailable", "forge-mariadb"),
     Trouble("Redis down", pods("forge-redis-*"), SITE, "BenchReady", "BenchNotReady", "CacheReady"),

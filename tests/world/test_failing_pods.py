@@ -152,7 +152,7 @@ def test_a_site_is_never_ready_while_a_container_crashes() -> None:
     said = world.condition("WorkloadsReady", "acme", SITE)
     assert said.reason == "CrashLoop"
     assert "container scheduler of pod acme-scheduler-" in said.message
-    assert "ended with exit code 1" in said.message
+    assert "exited with code 1" in said.message
     assert "Read-only file system: 'config/scheduler_process'" in said.message
     assert "canary" not in said.message
     world.kubelet.crashes = {}
@@ -231,8 +231,11 @@ def test_a_server_gets_a_larger_volume_and_no_new_pod(field: str) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"storageSize": "1Gi"}, "data-forge-mariadb-0 has 10Gi and cannot shrink to 1Gi: ask for 10Gi or more"),
-        ({"storageClassName": "fast"}, "was made with storage class standard, which cannot change: write storageClass"),
+        ({"storageSize": "1Gi"}, "data-forge-mariadb-0 has 10Gi and cannot shrink to 1Gi: set 10Gi or more"),
+        (
+            {"storageClassName": "fast"},
+            "was created with storage class standard, which is immutable: write storageClass",
+        ),
     ],
 )
 def test_what_cannot_change_of_a_servers_volume_is_said_and_all_else_applies(
@@ -264,7 +267,7 @@ def test_a_volume_that_may_not_grow_is_said() -> None:
     for condition, name in (("DatabaseReady", "data-forge-mariadb-0"), ("StorageReady", "forge-common")):
         said = world.condition(condition, "forge", BENCH)
         assert f"PersistentVolumeClaim {name} cannot grow to" in said.message
-        assert "its storage class standard does not allow volume expansion: ask for 10Gi" in said.message
+        assert "its storage class standard does not allow volume expansion: set 10Gi" in said.message
     assert world.get(STATEFUL_SET, "forge-mariadb") is not None
 
 
@@ -281,7 +284,7 @@ def test_an_access_mode_that_cannot_change_moves_no_pod(kind: Kind) -> None:
     assert world.get_existing(front)["spec"]["template"] == before
     said = world.condition("StorageReady", name, kind)
     assert said.reason == "Rejected"
-    assert f"{claim} was made with access mode ReadWriteOnce, which cannot change" in said.message
+    assert f"{claim} was created with access mode ReadWriteOnce, which is immutable" in said.message
     assert "write accessMode: ReadWriteOnce, or move the data to a new" in said.message
     assert claim_size(world, claim) == "50Gi", "the rest is applied"
     world.run(1)
@@ -295,7 +298,7 @@ def test_a_storage_class_that_cannot_change_is_said_in_words() -> None:
     settle(world)
     said = world.condition("StorageReady", "acme", SITE)
     assert said.message == (
-        "PersistentVolumeClaim acme-files was made with storage class standard, which cannot change: write "
+        "PersistentVolumeClaim acme-files was created with storage class standard, which is immutable: write "
         "storageClassName: standard, or move the data to a new FrappeSite by backup and restore"
     )
     assert "core.PersistentVolumeClaimSpec" not in said.message

@@ -117,9 +117,9 @@ def test_what_an_earlier_operator_recorded_is_run_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("there", "reason", "words"),
     [
-        (OLD, "VersionNotSupported", "has frappe 15.51.1, but the data of FrappeSite acme is of frappe 15.102.0"),
-        ({**NEW, "erpnext": "15.9.0"}, "VersionNotSupported", "has erpnext 15.9.0"),
-        ({"frappe": "15.103.0"}, "AppNotInImage", "erpnext is not in the image"),
+        (OLD, "VersionNotSupported", "contains frappe 15.51.1, but the data of FrappeSite acme is of frappe 15.102.0"),
+        ({**NEW, "erpnext": "15.9.0"}, "VersionNotSupported", "contains erpnext 15.9.0"),
+        ({"frappe": "15.103.0"}, "AppNotInImage", "erpnext is not in image"),
     ],
 )
 def test_an_image_that_the_sites_cannot_run_is_refused_and_they_stay_on_theirs(
@@ -132,7 +132,7 @@ def test_an_image_that_the_sites_cannot_run_is_refused_and_they_stay_on_theirs(
     said = world.condition("ImageReady", "forge", BENCH)
     assert (said.status, said.reason) == ("False", reason)
     assert words in said.message
-    assert f"The sites stay on {REPOSITORY}:now@{first}" in said.message
+    assert f"The sites keep running {REPOSITORY}:now@{first}" in said.message
     assert world.condition("Stalled", "forge", BENCH).ok
     assert world.condition("Ready", "acme", SITE).ok
     assert running(world) == {first}

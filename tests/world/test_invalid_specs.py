@@ -13,8 +13,8 @@ LONG = ".".join(["a" * 60] * 4)
 @pytest.mark.parametrize(
     ("site", "suffix", "words"),
     [
-        ({"siteName": "2024"}, None, "siteName comes to 2024, which is an address and no host name"),
-        ({"siteName": LONG}, ".platform.example.com", "comes to a host name of 264 characters, and 253 are the most"),
+        ({"siteName": "2024"}, None, "siteName gives 2024, which is an address"),
+        ({"siteName": LONG}, ".platform.example.com", "gives a host name of 264 characters; the maximum is 253"),
     ],
     ids=["an address", "too long"],
 )

@@ -139,7 +139,7 @@ def test_a_lost_root_password_is_made_again_and_mariadb_restarts_with_it() -> No
     world.run(30)
     said = world.condition("DatabaseReady", "forge", BENCH)
     assert (said.status, said.reason) == ("False", "DatabaseUnavailable")
-    assert "MariaDB restarts to take up root's password in Secret forge-mariadb-root" in said.message
+    assert "MariaDB is restarting with the new password of root in Secret forge-mariadb-root" in said.message
     world.kubelet.slow = set()
     world.changed()
     settle(world)
@@ -211,7 +211,7 @@ def test_two_passwords_in_the_secret_of_redis_restart_nothing() -> None:
     settle(world)
     said = world.condition("CacheReady", "forge", BENCH)
     assert (said.status, said.reason) == ("False", "SecretInvalid")
-    assert "do not say the same password" in said.message
+    assert "contain different passwords" in said.message
     assert revisions(world) == before
     assert world.get(STATEFUL_SET, "forge-redis-queue") == queue
     world.edit(SECRET, "forge-redis", {"data": found})

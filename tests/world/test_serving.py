@@ -64,7 +64,7 @@ def test_a_site_whose_host_nginx_refuses_says_where_to_look_and_keeps_nobody_out
     world.run(600)
     said = world.condition("Routed", "bolt", SITE)
     assert (said.status, said.reason) == ("False", "RouteNotServed")
-    assert "does not know bolt.example.com: nginx refused entries of its maps, which its log names" in said.message
+    assert "does not route bolt.example.com: nginx rejected entries of its maps; its log names them" in said.message
     assert world.condition("Ready", "acme", SITE).ok
 
 

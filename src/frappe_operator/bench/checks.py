@@ -50,9 +50,8 @@ def redis_has_one_password(observed: Seen) -> Verdict | None:
     if not observed.redis_disagrees:
         return None
     message = (
-        f"Secret {observed.names.redis}: its keys password and redis.conf do not say the same password, and nothing is "
-        "restarted for it: write `requirepass <password>` into redis.conf, or delete the Secret to have another "
-        "password made"
+        f"Secret {observed.names.redis}: the keys password and redis.conf contain different passwords, so nothing is "
+        "restarted: write `requirepass <password>` into redis.conf, or delete the Secret to generate a new password"
     )
     return Verdict(False, Reason.SECRET_INVALID, message, blocked=True)
 

@@ -23,11 +23,11 @@ async def cleanup(cluster: Cluster, live: LiveBench) -> Verdict | None:
     """
     if sites := await _sites(cluster, live):
         shown = ", ".join(sorted(sites)[:SHOWN]) + (f" and {len(sites) - SHOWN} more" if len(sites) > SHOWN else "")
-        message = f"The bench goes when its sites are gone: delete the FrappeSites {shown}"
+        message = f"The bench is deleted after its sites: delete the FrappeSites {shown}"
         if FOREGROUND in live.metadata.finalizers:
             message += (
-                ". It is deleted in the foreground: Kubernetes takes its parts away now, and nothing is made again "
-                "before that is done, so those sites are down"
+                ". Because of foreground deletion, Kubernetes deletes its child objects first and nothing is created "
+                "again; the sites are not served"
             )
         return Verdict(False, FrappeReason.SITES_REMAIN, message)
     await remove_finalizer(cluster, BENCH, live, BENCH_FINALIZER)

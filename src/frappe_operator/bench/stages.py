@@ -23,7 +23,7 @@ def stages(bench: Bench, seen: Seen, token: Callable[[], str]) -> list[Stage]:
     about_image = [*image.runner(bench), *image.facts(bench)]
     served = [*proxy.config(bench), *proxy.build(bench)]
     password = redis.secret(bench, token())
-    made = secret_made(bench.names.redis, seen.secrets.redis, "Redis, and with it every pod of the sites, restarts")
+    made = secret_made(bench.names.redis, seen.secrets.redis, "Redis and every pod of the sites restart")
     rows = [
         Stage("StorageReady", storage.common(bench), claims_usable(seen.classes)),
         Stage("ImageReady", about_image, known, once=image.inspect(bench), after=STORED),
@@ -39,7 +39,13 @@ def stages(bench: Bench, seen: Seen, token: Callable[[], str]) -> list[Stage]:
 def database(bench: Bench, seen: Seen, token: Callable[[], str]) -> list[Stage]:
     """The shared MariaDB, from the moment a site first needs it."""
     if not bench.mariadb_wanted:
-        return [Stage("DatabaseReady", [], lambda _: Verdict(True, Reason.NOT_NEEDED, "No site needs a MariaDB here."))]
+        return [
+            Stage(
+                "DatabaseReady",
+                [],
+                lambda _: Verdict(True, Reason.NOT_NEEDED, "No site uses a MariaDB server of this bench."),
+            )
+        ]
     password = mariadb.secret(bench, token())
     made = secret_made(bench.names.mariadb_root, seen.secrets.mariadb, "MariaDB restarts")
     return [
@@ -54,7 +60,7 @@ def secret_made(name: str, revision: str, follows: str) -> Callable[[Lives], Ver
     def ready(_: Lives) -> Verdict:
         if revision:
             return Verdict(True, Reason.READY, f"Secret {name} exists.")
-        return Verdict(False, Reason.PROVISIONING, f"Secret {name} is made; {follows} to take up its password")
+        return Verdict(False, Reason.PROVISIONING, f"Secret {name} is being generated; {follows} with the new password")
 
     return ready
 
@@ -68,9 +74,9 @@ def database_answers(bench: Bench, seen: Seen) -> Callable[[Lives], Verdict]:
         verdict = workloads_available(lives)
         if verdict.reason != Reason.PODS_NOT_READY or not (answered or restarts):
             return verdict
-        why = "does not answer"
+        why = "is not available"
         if restarts:
-            why = f"restarts to take up root's password in Secret {bench.names.mariadb_root}, which has changed"
+            why = f"is restarting with the new password of root in Secret {bench.names.mariadb_root}"
         return Verdict(False, FrappeReason.DATABASE_UNAVAILABLE, f"MariaDB {why}: {verdict.message}")
 
     return ready
@@ -84,12 +90,12 @@ def image_known(bench: Bench, seen: Seen) -> Callable[[Lives], Verdict]:
         if facts is None or not facts.answer(bench.image):
             verdict = jobs_succeeded(seen.reports)(lives)
             if verdict.ok:
-                return Verdict(False, Reason.JOB_RUNNING, f"Looking into the image {bench.image.reference} again")
+                return Verdict(False, Reason.JOB_RUNNING, f"Image {bench.image.reference} is being inspected again")
             return verdict
         if missing := missing_apps(bench):
             message = (
-                f"{', '.join(missing)} is not in the image {facts.reference}, which has "
-                f"{', '.join(facts.apps)}: remove it from the spec, or name an image that has it (imageConfig)"
+                f"{', '.join(missing)} is not in image {facts.reference}, which contains "
+                f"{', '.join(facts.apps)}: remove it from the spec, or use an image that contains it (imageConfig)"
             )
             return Verdict(False, FrappeReason.APP_NOT_IN_IMAGE, message, blocked=True)
         return Verdict(True, Reason.READY, f"Frappe {facts.frappe_version} with {', '.join(facts.apps)}")

@@ -19,14 +19,14 @@ def obstacle(claim: str, wanted: Spec, has: Spec, owner: str) -> str:
     asked, made = wanted.get("storageClassName"), has.get("storageClassName")
     # A claim that was made while there was no default class may still be given one.
     if asked and made and asked != made:
-        was = f"{claim} was made with storage class {made}, which cannot change"
+        was = f"{claim} was created with storage class {made}, which is immutable"
         return f"{was}: write storageClassName: {made}, {otherwise}"
     modes, having = wanted.get("accessModes", []), has.get("accessModes", [])
     if modes and having and set(modes) != set(having):
-        was = f"{claim} was made with access mode {', '.join(having)}, which cannot change"
+        was = f"{claim} was created with access mode {', '.join(having)}, which is immutable"
         return f"{was}: write accessMode: {having[0]}, {otherwise}"
     if size(wanted) < size(has):
-        return f"{claim} has {storage(has)} and cannot shrink to {storage(wanted)}: ask for {storage(has)} or more"
+        return f"{claim} has {storage(has)} and cannot shrink to {storage(wanted)}: set {storage(has)} or more"
     return ""
 
 
@@ -35,7 +35,7 @@ def no_expansion(claim: str, wanted: Spec, has: Spec, owner: str) -> str:
     name = has.get("storageClassName") or "without a name"
     return (
         f"{claim} cannot grow to {storage(wanted)}: its storage class {name} does not allow volume expansion: "
-        f"ask for {storage(has)}, set allowVolumeExpansion on the class where its driver can, "
+        f"set {storage(has)}, or allowVolumeExpansion on the class if its driver supports it, "
         f"or move the data to a new {owner} by backup and restore"
     )
 

@@ -25,9 +25,9 @@ def conditions(
     failing = next(((name, v) for name, v in verdicts.items() if not v.ok), None)
     if failing is None:
         summary = {
-            READY: Verdict(True, Reason.READY, "Everything the spec asks for is in place."),
-            RECONCILING: Verdict(False, Reason.READY, "Nothing is left to do."),
-            STALLED: Verdict(False, Reason.READY, "Nothing stands in the way."),
+            READY: Verdict(True, Reason.READY, "All conditions are true."),
+            RECONCILING: Verdict(False, Reason.READY, "The object is up to date."),
+            STALLED: Verdict(False, Reason.READY, "The object is not blocked."),
         }
     else:
         _, why = failing

@@ -9,21 +9,21 @@ import zlib
 import msgspec
 
 _LIKELY = (
-    ("StorageReady", "True", "Ready", "All claims can be mounted."),
+    ("StorageReady", "True", "Ready", "All volumes can be mounted."),
     ("ImageReady", "True", "Ready", "Frappe 15.0.0 with frappe, erpnext"),
     ("CacheReady", "True", "Ready", "All pods are ready."),
     ("ProxyReady", "True", "Ready", "All pods are ready."),
-    ("BenchReady", "True", "Ready", "FrappeBench bench has what the site needs."),
+    ("BenchReady", "True", "Ready", "FrappeBench bench provides what the site needs."),
     ("DatabaseReady", "True", "Succeeded", "Job site-database has succeeded."),
     ("SiteCreated", "True", "Succeeded", "Job site-create has succeeded."),
     ("Configured", "True", "Ready", "The site has the address http://example.com and the credentials of site-db."),
     ("AppsInstalled", "True", "Succeeded", "Job site-apps has succeeded."),
     ("WorkloadsReady", "True", "Ready", "All pods are ready."),
-    ("Routed", "True", "Ready", "Every proxy knows example.com."),
-    ("Serving", "True", "Ready", "http://example.com answers."),
-    ("Ready", "True", "Ready", "Everything the spec asks for is in place."),
-    ("Reconciling", "False", "Ready", "Nothing is left to do."),
-    ("Stalled", "False", "Ready", "Nothing stands in the way."),
+    ("Routed", "True", "Ready", "Every proxy pod routes example.com."),
+    ("Serving", "True", "Ready", "http://example.com responds."),
+    ("Ready", "True", "Ready", "All conditions are true."),
+    ("Reconciling", "False", "Ready", "The object is up to date."),
+    ("Stalled", "False", "Ready", "The object is not blocked."),
 )
 """Type, status, reason and message of conditions."""
 

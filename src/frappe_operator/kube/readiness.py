@@ -7,7 +7,7 @@ from frappe_operator.kube.live import Claim, Job, StorageClass, Workload
 from frappe_operator.kube.reasons import Reason, Trait, is_known, traits
 from frappe_operator.kube.stage import Lives, Verdict
 
-CREATING = Verdict(False, Reason.PROVISIONING, "Being created.")
+CREATING = Verdict(False, Reason.PROVISIONING, "The objects are being created.")
 ALL_READY = Verdict(True, Reason.READY, "All pods are ready.")
 
 
@@ -28,7 +28,7 @@ MOST_FAILURES = 5
 
 def exist(lives: Lives) -> Verdict:
     """Everything is there; nothing more can be said of it."""
-    return CREATING if None in lives else Verdict(True, Reason.READY, "All of it exists.")
+    return CREATING if None in lives else Verdict(True, Reason.READY, "All objects exist.")
 
 
 def workloads_available(lives: Lives) -> Verdict:
@@ -96,12 +96,12 @@ def _unfinished(job: Job, report: Report | None) -> Verdict:
     if report is None or report.ok:
         return Verdict(False, Reason.JOB_RUNNING, f"Job {name} is running")
     if report.blocked:
-        return Verdict(False, report.reason, f"{report.message} (Job {name} looks again within five minutes)", True)
+        return Verdict(False, report.reason, f"{report.message} (Job {name} retries within five minutes)", True)
     if report.failures >= MOST_FAILURES and Trait.TRANSIENT not in traits(report.reason):
-        message = f"Job {name} has failed {report.failures} times, and tries again every five minutes: {report.message}"
+        message = f"Job {name} has failed {report.failures} times and is retried every five minutes: {report.message}"
         reason = report.reason if is_known(report.reason) else Reason.JOB_RETRYING
         return Verdict(False, reason, message, True)
-    return Verdict(False, Reason.JOB_RETRYING, f"Job {name} tries again: {report.message}")
+    return Verdict(False, Reason.JOB_RETRYING, f"Job {name} is retried: {report.message}")
 
 
 def claims_usable(classes: Mapping[str, StorageClass]) -> Callable[[Lives], Verdict]:
@@ -113,7 +113,7 @@ def claims_usable(classes: Mapping[str, StorageClass]) -> Callable[[Lives], Verd
         for live in lives:
             if isinstance(live, Claim) and live.status.phase != "Bound" and (verdict := _unbound(live, classes)):
                 return verdict
-        return Verdict(True, Reason.READY, "All claims can be mounted.")
+        return Verdict(True, Reason.READY, "All volumes can be mounted.")
 
     return ready
 
@@ -121,17 +121,21 @@ def claims_usable(classes: Mapping[str, StorageClass]) -> Callable[[Lives], Verd
 def _unbound(claim: Claim, classes: Mapping[str, StorageClass]) -> Verdict | None:
     name, wanted = claim.metadata.name, claim.spec.storage_class_name
     if claim.status.phase == "Lost":
-        message = f"PersistentVolumeClaim {name} has lost its volume: restore it, or delete claim and data"
+        message = (
+            f"PersistentVolumeClaim {name} has lost its volume: restore the volume, or delete the claim and its data"
+        )
         return Verdict(False, Reason.CLAIM_PENDING, message, blocked=True)
     if not wanted:
-        message = f"PersistentVolumeClaim {name}: the cluster has no default StorageClass: name one (storageClassName)"
+        message = f"PersistentVolumeClaim {name}: the cluster has no default StorageClass: set storageClassName"
         return Verdict(False, Reason.STORAGE_CLASS_NOT_FOUND, message, blocked=True)
     if not classes:
         # There are none, or we may not see them: the pod that is kept waiting will say so.
         return None
     if wanted not in classes:
-        message = f"PersistentVolumeClaim {name}: there is no StorageClass {wanted}: create it, or delete the claim"
+        message = f"PersistentVolumeClaim {name}: StorageClass {wanted} does not exist: create it, or delete the claim"
         return Verdict(False, Reason.STORAGE_CLASS_NOT_FOUND, message, blocked=True)
     if classes[wanted].volume_binding_mode == "WaitForFirstConsumer":
         return None
-    return Verdict(False, Reason.CLAIM_PENDING, f"PersistentVolumeClaim {name} waits for a volume of class {wanted}")
+    return Verdict(
+        False, Reason.CLAIM_PENDING, f"PersistentVolumeClaim {name} is waiting for a volume of class {wanted}"
+    )

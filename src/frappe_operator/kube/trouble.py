@@ -61,11 +61,11 @@ def _of_container(pod: str, container: ContainerStatus) -> Trouble | None:
         why = f"{waiting.reason}: {last_words(waiting.message)}".rstrip(": ")
         if waiting.reason in PULLING | MISNAMED:
             in_vain = waiting.reason in MISNAMED or REFUSED_PULL.search(waiting.message) is not None
-            return Trouble(Reason.IMAGE_PULL_FAILED, f"{where} has no image: {why}", in_vain)
+            return Trouble(Reason.IMAGE_PULL_FAILED, f"{where} cannot pull its image: {why}", in_vain)
         if waiting.reason in MISCONFIGURED:
             return Trouble(Reason.CONTAINER_CONFIG_ERROR, f"{where} cannot be created: {why}", True)
         ended = container.last_state.terminated
-        return _ended(where, ended) if ended else Trouble(Reason.CRASH_LOOP, f"{where} does not start: {why}")
+        return _ended(where, ended) if ended else Trouble(Reason.CRASH_LOOP, f"{where} cannot start: {why}")
     now_ended, before = container.state.terminated, container.last_state.terminated
     if now_ended is not None:
         return _ended(where, now_ended) if now_ended.exit_code else None
@@ -88,7 +88,7 @@ def unstable(name: str, status: PodStatus, now: float) -> Trouble | None:
         if stable > now:
             found = _ended(f"container {container.name} of pod {name}", ended)
             until = datetime.fromtimestamp(stable, UTC).strftime("%H:%M:%S")
-            message = f"{found.message}; it counts as stable at {until} UTC"
+            message = f"{found.message}; it is considered stable from {until} UTC"
             return found._replace(message=message, again=stable - now)
     return None
 
@@ -109,7 +109,7 @@ def ended(terminated: Terminated) -> str:
         return f"was killed: memory limit reached (exit code {terminated.exit_code})"
     if terminated.exit_code == OOM_EXIT_CODE:
         return "was killed (exit code 137)"
-    return f"ended with exit code {terminated.exit_code}"
+    return f"exited with code {terminated.exit_code}"
 
 
 def _ended(where: str, terminated: Terminated) -> Trouble:
@@ -121,7 +121,7 @@ def _ended(where: str, terminated: Terminated) -> Trouble:
 def of_refusal(message: str) -> Trouble:
     """Why a pod could not even be created, from the words of whoever was refused."""
     # The name of the pod that was to be is another one each time.
-    why = f"its pod is refused: {last_words(_NAMED_POD.sub('', message))}"
+    why = f"its pod is rejected: {last_words(_NAMED_POD.sub('', message))}"
     if "quota" in message:
         return Trouble(Reason.QUOTA_EXCEEDED, why, True, REFUSED_SECONDS)
     if "forbidden" in message:

@@ -381,7 +381,7 @@ def image(spec: FrappeBenchSpec, images: Images, request: str = "") -> Image:
 def no_networks(spec: FrappeBenchSpec) -> str:
     """What is wrong with trustedProxies, of which only networks are trusted; empty when nothing is."""
     wrong = [each for each in spec.trusted_proxies or [] if not _network(each)]
-    return f"trustedProxies: {wrong[0]!r} is no network: write one such as 10.244.0.0/16" if wrong else ""
+    return f"trustedProxies: {wrong[0]!r} is not a network: must be a network such as 10.244.0.0/16" if wrong else ""
 
 
 def _network(written: str) -> str:
@@ -434,15 +434,15 @@ def _apps_json(text: str) -> list[str]:
     try:
         listed = json.loads(text, object_pairs_hook=_App)
     except ValueError as error:
-        raise Blocked(Reason.INVALID_SPEC, f"appsJSON is not JSON ({error}): write {APPS_JSON}") from error
+        raise Blocked(Reason.INVALID_SPEC, f"appsJSON is not JSON ({error}): must be {APPS_JSON}") from error
     except RecursionError as error:
-        raise Blocked(Reason.INVALID_SPEC, f"appsJSON is nested too deeply: write {APPS_JSON}") from error
+        raise Blocked(Reason.INVALID_SPEC, f"appsJSON is nested too deeply: must be {APPS_JSON}") from error
     apps = listed if isinstance(listed, list) else [listed]
     if any(name in SOURCES for app in apps if isinstance(app, _App) for name, _ in app.fields):
         raise Blocked(Reason.INVALID_SPEC, f"appsJSON: {NO_SOURCES}")
     names = [app.name if isinstance(app, _App) else app for app in apps]
     if apps is not listed or not all(isinstance(name, str) and APP.fullmatch(name) for name in names):
-        raise Blocked(Reason.INVALID_SPEC, f"appsJSON does not name apps: write {APPS_JSON}")
+        raise Blocked(Reason.INVALID_SPEC, f"appsJSON contains something else than apps: must be {APPS_JSON}")
     return [str(name) for name in names]
 
 
@@ -539,7 +539,7 @@ def refusal(facts: Facts | None, found: Facts | None, used: Mapping[str, str]) -
     """
     if facts is None or found is None:
         return None
-    stay = f"The sites stay on {facts.pinned}"
+    stay = f"The sites keep running {facts.pinned}"
     for app, site in used.items():
         now, then = facts.versions.get(app), found.versions.get(app)
         if now is None:
@@ -547,14 +547,14 @@ def refusal(facts: Facts | None, found: Facts | None, used: Mapping[str, str]) -
         if then is None:
             return (
                 FrappeReason.APP_NOT_IN_IMAGE,
-                f"{app} is not in the image {found.reference}, and FrappeSite {site} uses it. {stay}: name an image "
-                "that has it (imageConfig)",
+                f"{app} is not in image {found.reference}, but FrappeSite {site} uses it. {stay}: use an image "
+                "that contains it (imageConfig)",
             )
         if older(then, now):
             return (
                 FrappeReason.VERSION_NOT_SUPPORTED,
-                f"The image {found.reference} has {app} {then}, but the data of FrappeSite {site} is of {app} {now}, "
-                f"and there is no way back to an older release. {stay}: name an image with {app} {now} or newer "
+                f"Image {found.reference} contains {app} {then}, but the data of FrappeSite {site} is of {app} {now}, "
+                f"which cannot be downgraded. {stay}: use an image with {app} {now} or newer "
                 f"(imageConfig, frappeVersion), or restore a backup that was taken with {then} into a new site on "
                 "another bench",
             )

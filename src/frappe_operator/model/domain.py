@@ -63,13 +63,11 @@ MADE_BY = {EXPLICIT: "domain", SUFFIX: "siteName with the bench's suffix", SITE_
 
 def unservable(domain: Domain) -> str:
     """Why no Ingress takes a site's host and no browser looks it up, which `siteName` can come to; empty when not."""
-    host, made = domain.host, f"{MADE_BY[domain.source]} comes to"
+    host, made = domain.host, f"{MADE_BY[domain.source]} gives"
     if _ADDRESS.fullmatch(host):
-        return f"{made} {host}, which is an address and no host name: write one in domain, such as shop.example.com"
+        return f"{made} {host}, which is an address: set domain to a host name, such as shop.example.com"
     if len(host) > LONGEST:
-        return (
-            f"{made} a host name of {len(host)} characters, and {LONGEST} are the most: write a shorter one in domain"
-        )
+        return f"{made} a host name of {len(host)} characters; the maximum is {LONGEST}: set domain to a shorter one"
     return ""
 
 

@@ -35,7 +35,7 @@ class Message(Struct, rename="camel"):
     apps: dict[str, str] = {}
 
 
-MEMORY_LIMIT = "the memory limit of the task was reached: give it more (componentResources.jobs.limits.memory)"
+MEMORY_LIMIT = "because the task reached its memory limit: raise componentResources.jobs.limits.memory"
 
 
 def message(pod: PodStatus) -> Message | None:

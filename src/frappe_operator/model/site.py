@@ -199,8 +199,8 @@ def misplaced(spec: FrappeSiteSpec, namespace: str) -> str:
     if elsewhere in (None, namespace):
         return ""
     return (
-        f"benchRef.namespace is {elsewhere}, but a site lives beside its bench: remove it, or create the FrappeSite in "
-        f"{elsewhere}"
+        f"benchRef.namespace is {elsewhere}, but a site and its bench must be in the same namespace: remove it, or "
+        f"create the FrappeSite in {elsewhere}"
     )
 
 
@@ -280,7 +280,7 @@ def resolve(
     """
     image = bench.running_image
     if image is None or bench.facts is None:
-        raise Waiting(FrappeReason.BENCH_NOT_READY, f"FrappeBench {bench.owner.name} has not looked into its image yet")
+        raise Waiting(FrappeReason.BENCH_NOT_READY, f"FrappeBench {bench.owner.name} has not inspected its image yet")
     storage = spec.storage
     asked_sizes = [each for each in (spec.component_resources, bench.site_resources) if each is not None]
 
@@ -393,13 +393,13 @@ def connection_wrong(name: str, data: dict[str, str] | None, facts: Facts) -> tu
         said = f"Secret {name} lacks {', '.join(absent)}: it needs the keys {', '.join(SECRET_KEYS)}"
     elif odd := [key for key, value in values.items() if not value.isprintable() or value != value.strip()]:
         said = (
-            f"Secret {name}: {', '.join(odd)} begins or ends with a space, or holds a line break or another control "
-            "character: write the value without it"
+            f"Secret {name}: {', '.join(odd)} begins or ends with a space, or contains a line break or another control "
+            "character: remove it"
         )
     elif facts.major < 16 and values["username"] != values["database"]:
         said = (
-            f"Secret {name}: Frappe {facts.frappe_version} logs in with the database's name as its user, but username "
-            f"is {values['username']} and database is {values['database']}: create a MariaDB user named like the "
+            f"Secret {name}: Frappe {facts.frappe_version} uses the database name as user name, but username is "
+            f"{values['username']} and database is {values['database']}: create a MariaDB user named like the "
             "database, or use Frappe 16"
         )
     else:

@@ -25,10 +25,10 @@ PING = "/api/method/ping"
 SOONEST_SECONDS, LATEST_SECONDS = 2.0, 60.0
 """Between two questions to a site that does not answer, while everything it needs is in place."""
 WHY = {
-    500: "Frappe fails, most often because its database refuses it: see the log of its container gunicorn",
-    502: "its web pods do not answer",
-    503: "Frappe is in maintenance mode, which `set-maintenance-mode off` ends, or is being updated",
-    504: "its web pods take too long to answer",
+    500: "Frappe fails, most often because its database rejects it; see the log of container gunicorn",
+    502: "the web pods do not respond",
+    503: "Frappe is in maintenance mode (end it with `set-maintenance-mode off`) or is being updated",
+    504: "the web pods take too long to respond",
 }
 """By status of an answer, what it most likely means."""
 ASKED = ROUTED, SERVING = "Routed", "Serving"
@@ -109,16 +109,20 @@ def _routed(site: Site, answers: Answers | None) -> Verdict:
     """Every proxy knows every host."""
     if answers is None:
         return Verdict(
-            False, FrappeReason.ROUTE_NOT_SERVED, "The proxies are asked when a web pod of the site is ready"
+            False, FrappeReason.ROUTE_NOT_SERVED, "The proxies are probed once a web pod of the site is ready"
         )
     if not answers.proxies:
-        return Verdict(False, FrappeReason.ROUTE_NOT_SERVED, f"No proxy of FrappeBench {site.bench.bench} answers yet")
+        return Verdict(
+            False, FrappeReason.ROUTE_NOT_SERVED, f"No proxy pod of FrappeBench {site.bench.bench} is ready yet"
+        )
     for where, answer in answers.proxies.items():
         if answer.body.strip() != site.site_name:
             pod, host = where.split()
-            message = f"Proxy {pod} does not know {host} yet"
+            message = f"Proxy pod {pod} does not route {host} yet"
             if answer.body.strip() == REFUSED:
-                message = f"Proxy {pod} does not know {host}: nginx refused entries of its maps, which its log names"
+                message = (
+                    f"Proxy pod {pod} does not route {host}: nginx rejected entries of its maps; its log names them"
+                )
             return Verdict(False, FrappeReason.ROUTE_NOT_SERVED, message)
     return _known(site)
 
@@ -127,21 +131,21 @@ def _serving(site: Site, answers: Answers | None) -> Verdict:
     """Frappe answers a ping that comes the way a visitor does."""
     if site.sizes["gunicorn"].replicas == 0:
         # Whoever asks may still be answered by a pod that is about to end.
-        message = f"{site.url} has no web server: componentReplicas.gunicorn is 0, ask for one or more"
+        message = f"{site.url} has no web server, because componentReplicas.gunicorn is 0: set it to 1 or more"
         return Verdict(False, FrappeReason.NOT_ANSWERING, message, blocked=True)
     if answers is None or answers.ping is None:
-        return Verdict(False, FrappeReason.NOT_ANSWERING, f"{site.url} is asked when a web pod of the site is ready")
+        return Verdict(False, FrappeReason.NOT_ANSWERING, f"{site.url} is probed once a web pod of the site is ready")
     if answers.ping.status != 200:
         status = answers.ping.status
         said = f"HTTP {status}" if status else answers.ping.body
         why = f": {WHY[status]}" if status in WHY else ""
-        return Verdict(False, FrappeReason.NOT_ANSWERING, f"{site.url}{PING} does not answer with 200 but {said}{why}")
+        return Verdict(False, FrappeReason.NOT_ANSWERING, f"{site.url}{PING} does not return 200: {said}{why}")
     return _answers(site)
 
 
 def _known(site: Site) -> Verdict:
-    return Verdict(True, Reason.READY, f"Every proxy knows {', '.join(site.domain.hosts)}.")
+    return Verdict(True, Reason.READY, f"Every proxy pod routes {', '.join(site.domain.hosts)}.")
 
 
 def _answers(site: Site) -> Verdict:
-    return Verdict(True, Reason.READY, f"{site.url} answers.")
+    return Verdict(True, Reason.READY, f"{site.url} responds.")

@@ -32,8 +32,8 @@ def bench_is_staying(observed: Seen) -> Verdict | None:
     if bench.deletion_timestamp is None or observed.live.metadata.creation_timestamp <= bench.deletion_timestamp:
         return None
     message = (
-        f"FrappeBench {bench.name} is being deleted and takes no new site: delete this FrappeSite, and make it again "
-        "on another bench, or on a new one of that name"
+        f"FrappeBench {bench.name} is being deleted and accepts no new sites: delete this FrappeSite and create it on "
+        "another bench"
     )
     return _blocked(FrappeReason.BENCH_DELETING, message)
 
@@ -44,7 +44,7 @@ def retained_database_is_its_own(observed: Seen) -> Verdict | None:
     if observed.connection or not database or model.is_our_database(database, meta.namespace, meta.name):
         return None
     secret = model.SiteNames(meta.name).connection
-    message = f"Secret {secret} names the database {database}, which was never this site's: delete it"
+    message = f"Secret {secret} names database {database}, which does not belong to this site: delete the Secret"
     return _blocked(Reason.NAME_CONFLICT, message)
 
 
@@ -76,8 +76,8 @@ def apps_are_in_the_image(observed: Seen) -> Verdict | None:
     if not absent:
         return None
     message = (
-        f"{', '.join(absent)} is not in the image {image.reference} of FrappeBench {observed.bench.owner.name}: remove "
-        "it from spec.apps, or give the bench an image that has it (imageConfig)"
+        f"{', '.join(absent)} is not in image {image.reference} of FrappeBench {observed.bench.owner.name}: remove it "
+        "from spec.apps, or use an image that contains it (imageConfig)"
     )
     return _blocked(FrappeReason.APP_NOT_IN_IMAGE, message)
 

@@ -55,7 +55,7 @@ async def cleanup(cluster: Cluster, live: LiveSite) -> float | None:
     key, names = live.metadata.key, SiteNames(live.metadata.name)
     await _stop(cluster, live)
     if pods := await _pods(cluster, key):
-        message = f"Waiting for {', '.join(pods[:3])} to end: a worker finishes the job it is at"
+        message = f"Waiting for {', '.join(pods[:3])} to terminate; a worker finishes its current job"
         await _say(cluster, live, Verdict(False, Reason.DELETING, message))
         return LOOK_AGAIN_SECONDS
     wish = _wish(live)
@@ -107,7 +107,7 @@ async def _drop(cluster: Cluster, live: LiveSite, wish: Wish) -> tuple[Verdict, 
     """Removes the site from the bench's servers that still exist: its keys from Redis, its database from MariaDB. The
     seconds until it is worth a look again come back as well."""
     key, names, bench = live.metadata.key, SiteNames(live.metadata.name), Names(wish.bench_ref.name)
-    gone = Verdict(True, Reason.SUCCEEDED, "Nothing of the site is left in a server of ours.")
+    gone = Verdict(True, Reason.SUCCEEDED, "Database and Redis keys of the site are deleted.")
     bench_live = cluster.get(BENCH, key.namespace, bench.bench)
     body = await cluster.body(CONFIG_MAP, key.namespace, bench.image)
     if bench_live is None:
@@ -153,8 +153,8 @@ def _redis_down(cluster: Cluster, namespace: str, bench: Names, verdict: Verdict
         server = cluster.get(STATEFUL_SET, namespace, name)
         if server is not None and not server.status.ready_replicas:
             message = (
-                f"Redis {name} of FrappeBench {bench.bench} does not answer: the site's jobs and cached values are "
-                f"removed as soon as it does, see its pod {name}-0"
+                f"Redis {name} of FrappeBench {bench.bench} is not available: the jobs and cached values of the site "
+                f"are deleted as soon as it is; see pod {name}-0"
             )
             return Verdict(False, FrappeReason.REDIS_UNAVAILABLE, message)
     return verdict

@@ -41,14 +41,14 @@ def configured(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
 
     def ready(lives: Lives) -> Verdict:
         if not is_created(seen):
-            return Verdict(False, Reason.WAITING, "Waits for SiteCreated")
+            return Verdict(False, Reason.WAITING, "Waiting for SiteCreated")
         secret = site.database.secret
         if not site.database.revision:
-            lost = f"Secret {secret} was lost and is made again, with a new password"
-            return Verdict(False, Reason.WAITING, lost if site.database.built_in else f"Waits for Secret {secret}")
+            lost = f"Secret {secret} was deleted and is generated again with a new password"
+            return Verdict(False, Reason.WAITING, lost if site.database.built_in else f"Waiting for Secret {secret}")
         verdict = jobs_succeeded(seen.reports)(lives)
         if not verdict.ok and verdict.reason in (Reason.PROVISIONING, Reason.JOB_RUNNING):
-            message = f"The address {site.url} and the credentials of Secret {secret} are brought into the site"
+            message = f"Configuring the address {site.url} and the credentials of Secret {secret}"
             return Verdict(False, Reason.JOB_RUNNING, message)
         if not verdict.ok:
             return verdict

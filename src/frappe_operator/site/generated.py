@@ -40,13 +40,15 @@ def lost_admin(site: Site, seen: Seen) -> Verdict | None:
         return None
     words = ",".join(f"{label}={value}" for label, value in labels.items())
     if found is not None:
-        message = f"Secret {name} exists and does not belong to FrappeSite {owner}: label it {words}, or delete it"
+        message = (
+            f"Secret {name} exists and does not belong to FrappeSite {owner}: add the labels {words}, or delete it"
+        )
         return Verdict(False, Reason.NAME_CONFLICT, message, blocked=True)
     shell = f"kubectl exec -n {site.owner.namespace} -it deploy/{site.names.gunicorn} -c gunicorn -- {frappe.PYTHON}"
     message = (
-        f"Secret {name} with Administrator's password is lost, and none is made in its place: the site has its "
-        f"password already. Create the Secret again with the key password and the labels {words}. If nobody knows the "
-        f"password, set one first: {shell} -m frappe.utils.bench_helper frappe --site {site.site_name} "
+        f"Secret {name} with the password of Administrator does not exist, and is not generated again, because the "
+        f"site already has a password. Create it with the key password and the labels {words}. If the password is "
+        f"unknown, set one first: {shell} -m frappe.utils.bench_helper frappe --site {site.site_name} "
         "set-admin-password"
     )
     return Verdict(False, Reason.SECRET_NOT_FOUND, message, blocked=True)

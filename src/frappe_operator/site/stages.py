@@ -68,9 +68,9 @@ def bench_ready(seen: Seen) -> Callable[[Lives], Verdict]:
         for condition in NEEDED_OF_BENCH:
             found = seen.bench_conditions.get(condition)
             if found is None or found.status != "True":
-                why = f"{condition}: {found.message}" if found else f"{condition} is not known yet"
+                why = f"{condition}: {found.message}" if found else f"{condition} has not been reported yet"
                 return Verdict(False, FrappeReason.BENCH_NOT_READY, f"FrappeBench {name}: {why}")
-        return Verdict(True, Reason.READY, f"FrappeBench {name} has what the site needs.")
+        return Verdict(True, Reason.READY, f"FrappeBench {name} provides what the site needs.")
 
     return ready
 
@@ -80,20 +80,20 @@ def server_ready(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
 
     def ready(_: Lives) -> Verdict:
         if not site.database.built_in:
-            return Verdict(True, Reason.READY, "The database is yours.")
+            return Verdict(True, Reason.READY, "The database is external.")
         if seen.mariadb is not None and seen.mariadb.status.ready_replicas > 0:
-            return Verdict(True, Reason.READY, "MariaDB answers.")
+            return Verdict(True, Reason.READY, "MariaDB is available.")
         name = site.bench.mariadb
         server = f"MariaDB {name} of FrappeBench {site.bench.bench}"
         if not mariadb.answered([*seen.known.conditions, *seen.bench_conditions.values()]):
             told = seen.bench_conditions.get("DatabaseReady")
             # What merely is on its way changes often, and each word of it would be a write for each site.
             troubled = told is not None and told.status != "True" and Trait.EXPECTED not in traits(told.reason)
-            why = told.message if told is not None and troubled else f"its pod is {name}-0"
+            why = told.message if told is not None and troubled else f"see pod {name}-0"
             return Verdict(False, Reason.PROVISIONING, f"{server} is not ready yet: {why}")
         if seen.mariadb is None or rolling_out(seen.mariadb):
-            return Verdict(False, Reason.ROLLING_OUT, f"The StatefulSet of {server} is made again")
-        return Verdict(False, FrappeReason.DATABASE_UNAVAILABLE, f"{server} does not answer: see its pod {name}-0")
+            return Verdict(False, Reason.ROLLING_OUT, f"The StatefulSet of {server} is being recreated")
+        return Verdict(False, FrappeReason.DATABASE_UNAVAILABLE, f"{server} is not available: see pod {name}-0")
 
     return ready
 

@@ -213,7 +213,7 @@ async def test_later_stages_wait_for_earlier_ones() -> None:
         stages = [Stage("One", [a_config()], not_yet), stage(a_deployment(), name="Two")]
         done = await env.apply(*stages)
         assert not env.exists(DEPLOYMENT, "bear-web")
-        assert done.verdicts["Two"] == Verdict(False, Reason.WAITING, "Waits for One")
+        assert done.verdicts["Two"] == Verdict(False, Reason.WAITING, "Waiting for One")
 
 
 @virtual
@@ -225,7 +225,7 @@ async def test_a_stage_waits_only_for_the_stages_in_its_after() -> None:
         done = await env.apply(one, two, beside, behind)
         assert env.exists(DEPLOYMENT, "bear-web")
         assert not env.exists(SECRET, "bear-key")
-        assert done.verdicts["Behind"] == Verdict(False, Reason.WAITING, "Waits for One")
+        assert done.verdicts["Behind"] == Verdict(False, Reason.WAITING, "Waiting for One")
 
 
 @virtual
@@ -236,7 +236,7 @@ async def test_a_stage_that_has_begun_is_kept_correct_while_earlier_stages_are_n
         done = await env.apply(Stage("One", [a_config()], not_yet), two)
         assert env.exists(DEPLOYMENT, "bear-web")
         assert not env.exists(SECRET, "bear-key"), "what is made once is not a part that got lost"
-        assert done.verdicts["Two"] == Verdict(False, Reason.WAITING, "Waits for One")
+        assert done.verdicts["Two"] == Verdict(False, Reason.WAITING, "Waiting for One")
 
 
 @virtual

@@ -99,7 +99,7 @@ def test_what_is_fine_is_counted(run: Run, file: Write) -> None:
         (
             f"{BENCH}---\n{SITE}".replace("pearl.example.net", "'2024'"),
             15,
-            "spec.siteName: siteName comes to 2024, which is an address",
+            "spec.siteName: siteName gives 2024, which is an address",
         ),
         (BENCH + "  imageConfig: {repository: 'r.example.com/erp:v1'}\n", 7, "set imageConfig.tag or"),
         (BENCH + "  redisConfig: {maxMemory: '512'}\n", 7, "must be an amount of memory with a unit"),
@@ -140,7 +140,9 @@ def test_a_site_that_points_out_of_its_namespace_is_told_to_come_home(run: Run, 
     path = file(f"{bench}---\n{site}")
     code, said = run("validate", path)
     assert code == 1
-    assert f"{path}:16: spec.benchRef.namespace: benchRef.namespace is elsewhere, but a site lives beside" in said
+    assert (
+        f"{path}:16: spec.benchRef.namespace: benchRef.namespace is elsewhere, but a site and its bench must be" in said
+    )
     code, said = run("validate", path, "--namespace", "elsewhere")
     assert (code, said) == (0, "2 objects are valid\n")
 
@@ -157,7 +159,7 @@ def test_a_connection_secret_among_the_files_is_looked_into_but_never_shown(run:
     path = file(f"{BENCH}---\n{SECRET}---\n{SITE}{EXTERNAL}")
     code, said = run("validate", path)
     assert code == 1
-    assert f"{path}:17: spec: Secret tides: Frappe 15 logs in with the database's name" in said
+    assert f"{path}:17: spec: Secret tides: Frappe 15 uses the database name as user name" in said
     assert "swordfish" not in said
     code, said = run("validate", file(f"{BENCH}---\n{SECRET.replace('captain', 'sea')}---\n{SITE}{EXTERNAL}"))
     assert (code, said) == (0, "note: objects of other kinds that were not checked: 1\n2 objects are valid\n")

@@ -66,13 +66,13 @@ CASES: dict[str, tuple[PodStatus, Reason | None, bool, str]] = {
         a_pod(waits("CrashLoopBackOff", "back-off 40s"), Terminated(3, "Error", "a\nOSError: 30"), restart_count=4),
         Reason.CRASH_LOOP,
         False,
-        "ended with exit code 3: a / OSError: 30",
+        "exited with code 3: a / OSError: 30",
     ),
     "runs again": (
         a_pod(runs(2), Terminated(1, "Error", "oops"), restart_count=1),
         Reason.CRASH_LOOP,
         False,
-        "ended with exit code 1: oops",
+        "exited with code 1: oops",
     ),
     "killed": (
         a_pod(waits("CrashLoopBackOff"), Terminated(137, "OOMKilled"), restart_count=1),
@@ -122,7 +122,7 @@ def test_a_restarted_container_is_stable_after_a_minute_and_if_it_loops_after_tw
     ended = Terminated(1, "Error", "oops", at(running + lived), at(running))
     found = trouble.unstable("p", a_pod(runs(running), ended, restart_count=restarts, ready=True), NOW)
     assert (found and found.again) == left
-    assert found is None or "it counts as stable at " in found.message
+    assert found is None or "it is considered stable from " in found.message
     assert trouble.unstable("p", a_pod(runs(running), ready=True), NOW) is None
 
 

@@ -190,7 +190,7 @@ def test_the_schema_takes_a_network_where_it_is_one_and_not_everybody(address: o
 def test_a_trusted_proxy_is_a_network_as_nginx_writes_it_and_anything_else_is_said() -> None:
     assert a_bench(trustedProxies=["10.1.2.3/8", "FD00:0:0::/48"]).trusted_proxies == ("10.0.0.0/8", "fd00::/48")
     spec = FrappeBenchSpec(frappe_version="v15", trusted_proxies=["10.0.0.0/8", "ingress"])
-    assert "'ingress' is no network" in model.no_networks(spec)
+    assert "'ingress' is not a network" in model.no_networks(spec)
     assert a_bench(trustedProxies=["10.0.0.0/8", "ingress"]).trusted_proxies == ("10.0.0.0/8",)
 
 

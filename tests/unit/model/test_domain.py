@@ -48,14 +48,14 @@ LONG = ".".join(["a" * 60] * 4)
 @pytest.mark.parametrize(
     ("spec", "suffix", "words"),
     [
-        ({"site_name": "10.0.0.7"}, None, "siteName comes to 10.0.0.7, which is an address and no host name"),
+        ({"site_name": "10.0.0.7"}, None, "siteName gives 10.0.0.7, which is an address"),
         ({"site_name": "shop.0x7f"}, None, "which is an address"),
         ({"site_name": "2024"}, None, "which is an address"),
-        ({"domain": "1.2.3.4."}, None, "domain comes to 1.2.3.4, which is an address"),
+        ({"domain": "1.2.3.4."}, None, "domain gives 1.2.3.4, which is an address"),
         (
             {"site_name": LONG},
             ".ships.net.example",
-            "siteName with the bench's suffix comes to a host name of 261 char",
+            "siteName with the bench's suffix gives a host name of 261 char",
         ),
     ],
 )
@@ -64,7 +64,7 @@ def test_what_no_browser_looks_up_is_told_with_what_to_write(
 ) -> None:
     said = unservable(resolve(asked(**spec), suffix))
     assert words in said
-    assert "in domain" in said
+    assert "set domain to" in said
 
 
 @pytest.mark.parametrize(

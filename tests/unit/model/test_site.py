@@ -111,7 +111,7 @@ def test_a_newline_at_the_end_of_a_value_is_nobodys_meaning_and_other_strange_ch
     assert connection_from("tides", written, "1") == Connection("tides", "h", "1", "d", "d", "1")
     for odd in ("d ", "\td", "d\nd", "d\x00"):
         _, message = connection_wrong("tides", {**WHOLE, "database": odd}, FACTS) or ("", "")
-        assert "Secret tides: database begins or ends with a space, or holds a line break" in message
+        assert "Secret tides: database begins or ends with a space, or contains a line break" in message
 
 
 def test_of_a_connection_secret_no_password_is_remembered() -> None:
@@ -132,7 +132,9 @@ def test_of_a_connection_secret_no_password_is_remembered() -> None:
 def test_a_site_lives_beside_its_bench() -> None:
     assert a_site(benchRef={"name": "pier", "namespace": "harbour"}).owner.bench == "pier"
     spec = parse(live("pearl", {"benchRef": {"name": "pier", "namespace": "away"}, "siteName": "p"}, kind=SITE))
-    assert misplaced(spec, "harbour").startswith("benchRef.namespace is away, but a site lives beside its bench")
+    assert misplaced(spec, "harbour").startswith(
+        "benchRef.namespace is away, but a site and its bench must be in the same namespace"
+    )
     assert misplaced(spec, "away") == ""
 
 
@@ -145,7 +147,7 @@ def test_apps_are_the_benchs_unless_the_site_names_its_own() -> None:
 
 
 def test_nothing_is_decided_before_the_image_is_known() -> None:
-    with pytest.raises(Waiting, match="has not looked into its image yet"):
+    with pytest.raises(Waiting, match="has not inspected its image yet"):
         a_site(bench=a_bench(facts=None))
 
 

@@ -128,7 +128,7 @@ class _Children:
         if troubles:
             return troubles[0]
         if held:
-            return Verdict(False, Reason.WAITING, f"Waits for {waits_for}")
+            return Verdict(False, Reason.WAITING, f"Waiting for {waits_for}")
         return stage.ready([self._cached_live(child.ref) for child in children])
 
     def raise_failure(self) -> None:

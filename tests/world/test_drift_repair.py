@@ -115,7 +115,7 @@ TROUBLES = [
         BENCH,
         "ImageReady",
         "AppNotInImage",
-        "crm is not in the image",
+        "crm is not in image",
     ),
     Trouble(
         "an app of a site that the image lacks",

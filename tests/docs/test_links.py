@@ -43,3 +43,21 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# One, two\n[a](page.md#one-two) [b](#one) [c](other.md) [d](https://example.com) `[e](f)`\n")
     assert list(broken(page)) == ["#one", "other.md"]
+
+
+SPAN = re.compile(r"`([^`\s]+)`")
+PATH = re.compile(r"(?:[\w-]+/)+[\w.-]+\.(?:py|yaml|md|json|toml|js|sql)|(?:[\w-]+/)+")
+ROOTS = (ROOT, ROOT / "src" / "frappe_operator")
+OWN = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "sandbox" / "README.md"]
+ELSEWHERE = ("sites/", "assets/", "logs/", "config/", "stages/", "go/", "build/")
+"""Folders of a bench, of the page's own package, and of what is built."""
+
+
+@pytest.mark.parametrize("page", OWN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_exist(page: Path) -> None:
+    named = {span for span in SPAN.findall(page.read_text(encoding="utf-8")) if PATH.fullmatch(span)}
+    assert [
+        each
+        for each in sorted(named)
+        if not each.startswith(ELSEWHERE) and not any((root / each).exists() for root in ROOTS)
+    ] == []

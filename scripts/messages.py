@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 SOURCE = Path(__file__).parent.parent / "src" / "frappe_operator"
-MAKERS = {"Verdict": 1, "Message": 1, "write": 1, "Blocked": 0, "Waiting": 0, "Retry": 0, "Trouble": 0}
+MAKERS = {"Verdict": 1, "Message": 1, "write": 1, "Blocked": 0, "Waiting": 0, "Retry": 0, "PodFailure": 0}
 """Types and functions that take a reason and a message, and the position of the reason; the message follows it."""
 SEVERAL = ""
 """Stands for the reason of a message whose reason is decided elsewhere, such as that of a Job's report."""

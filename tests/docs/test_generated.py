@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.cli.commands import app
 from frappe_operator.kube.kinds import Kind
-from frappe_operator.site.answers import ASKED
+from frappe_operator.site.probe import ASKED
 from scripts import reference
 from tests.unit.components.restricted import broken
 

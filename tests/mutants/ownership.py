@@ -66,7 +66,7 @@ MUTANTS = [
     Mutant(
         "foreign-secret-deleted-with-the-site",
         "Whatever has the name of a site's Secret or claim is deleted with the site, whoever created it.",
-        cleanup._delete_kept,
+        cleanup._delete_retained,
         always_true("MANAGED_BY CONTROLLED_BY_US SITE_LABEL"),
         ("world/test_site_deletion.py::test_what_was_there_before_is_not_deleted_with_the_site_either",),
     ),

@@ -37,7 +37,7 @@ MUTANTS = [
     Mutant(
         "bench-of-another-namespace",
         "A site may reference a bench of another namespace.",
-        site_model.misplaced,
+        site_model.bench_namespace_problem,
         always_true("elsewhere namespace"),
         (f"{SITE}::test_a_site_lives_beside_its_bench",),
     ),

@@ -3,7 +3,7 @@
 from frappe_operator.components import frappe, storage
 from frappe_operator.model import bench as bench_model
 from frappe_operator.runner import creation, database, durable, site_config
-from frappe_operator.site import cleanup, generated
+from frappe_operator.site import cleanup, generated_secrets
 from tests.mutants.changes import (
     always_false,
     always_true,
@@ -24,7 +24,7 @@ MUTANTS = [
     Mutant(
         "data-deleted-by-default",
         "A site's data is deleted with it unless the spec says otherwise.",
-        cleanup.Wish,
+        cleanup.DeletionSpec,
         assigned("deletion_policy", '"Delete"'),
         ("world/test_site_deletion.py::test_a_site_that_is_kept_is_taken_up_again",),
     ),
@@ -39,7 +39,7 @@ MUTANTS = [
         "files-owned-by-their-site",
         "The claim for a site's files has an owner reference: the garbage collector deletes it, whatever the policy.",
         storage.files,
-        calls_instead("kept", "metadata"),
+        calls_instead("retained", "metadata"),
         (
             f"{MANIFESTS}::test_what_holds_data_belongs_to_nobody_whose_end_could_take_it_along",
             "world/test_site_deletion.py::test_a_site_that_is_kept_is_taken_up_again",
@@ -48,7 +48,7 @@ MUTANTS = [
     Mutant(
         "lost-admin-password-generated-again",
         "A lost Secret of Administrator is generated again with a password that opens nothing.",
-        generated.admin,
+        generated_secrets.admin,
         always_false("is_created"),
         ("world/test_passwords.py::test_a_lost_admin_secret_is_not_made_again",),
     ),

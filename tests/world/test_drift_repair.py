@@ -30,7 +30,7 @@ MENDED = (CONFIG_MAP, DEPLOYMENT, INGRESS, SERVICE, STATEFUL_SET)
 """Kinds that can be made again. The others hold data, or are the proof that something was done."""
 
 
-class Trouble(NamedTuple):
+class PodFailure(NamedTuple):
     """Something goes wrong with what runs, and is put right again."""
 
     name: str
@@ -93,7 +93,7 @@ def label_back(world: World) -> None:
 OF_ANOTHER = database_name("elsewhere", "bolt", "some-uid")
 ABOVE = {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}
 TROUBLES = [
-    Trouble(
+    PodFailure(
         "apps that are not JSON",
         spec(BENCH, "forge", {"appsJSON": "[erpnext]"}, {"appsJSON": '["erpnext"]'}),
         BENCH,
@@ -101,7 +101,7 @@ TROUBLES = [
         "InvalidSpec",
         "appsJSON is not JSON",
     ),
-    Trouble(
+    PodFailure(
         "apps of the bench, as a site hears of them",
         spec(BENCH, "forge", {"appsJSON": "{}"}, {"appsJSON": '["erpnext"]'}),
         SITE,
@@ -109,7 +109,7 @@ TROUBLES = [
         "InvalidSpec",
         "FrappeBench forge: appsJSON contains something else than apps",
     ),
-    Trouble(
+    PodFailure(
         "an app of the bench that the image lacks",
         spec(BENCH, "forge", {"appsJSON": '["erpnext", "crm"]'}, {"appsJSON": '["erpnext"]'}),
         BENCH,
@@ -117,7 +117,7 @@ TROUBLES = [
         "AppNotInImage",
         "crm is not in image",
     ),
-    Trouble(
+    PodFailure(
         "an app of a site that the image lacks",
         spec(SITE, "acme", {"apps": ["erpnext", "crm"]}, {"apps": None}),
         SITE,
@@ -125,7 +125,7 @@ TROUBLES = [
         "AppNotInImage",
         "of FrappeBench forge: remove it from spec.apps",
     ),
-    Trouble(
+    PodFailure(
         "a proxy that requests more than its limit",
         spec(BENCH, "forge", {"componentResources": {"nginx": ABOVE}}, {"componentResources": None}),
         BENCH,
@@ -133,7 +133,7 @@ TROUBLES = [
         "InvalidSpec",
         "resources of nginx: the request of 2Gi memory",
     ),
-    Trouble(
+    PodFailure(
         "a Redis that requests more than its limit",
         spec(BENCH, "forge", {"componentResources": {"redis": ABOVE}}, {"componentResources": None}),
         BENCH,
@@ -141,7 +141,7 @@ TROUBLES = [
         "InvalidSpec",
         "resources of redis: the request of 2Gi memory",
     ),
-    Trouble(
+    PodFailure(
         "a MariaDB that requests more than its limit",
         spec(BENCH, "forge", {"databaseConfig": {"resources": ABOVE}}, {"databaseConfig": None}),
         BENCH,
@@ -149,7 +149,7 @@ TROUBLES = [
         "InvalidSpec",
         "resources of mariadb: the request of 2Gi memory",
     ),
-    Trouble(
+    PodFailure(
         "a web server that requests more than its limit",
         spec(SITE, "acme", {"componentResources": {"gunicorn": ABOVE}}, {"componentResources": None}),
         SITE,
@@ -157,7 +157,7 @@ TROUBLES = [
         "InvalidSpec",
         "resources of gunicorn: the request of 2Gi memory",
     ),
-    Trouble(
+    PodFailure(
         "a web server whose limit is the bench's",
         spec(BENCH, "forge", {"componentResources": {"gunicorn": ABOVE}}, {"componentResources": None}),
         SITE,
@@ -165,7 +165,7 @@ TROUBLES = [
         "InvalidSpec",
         "FrappeBench forge, componentResources.gunicorn",
     ),
-    Trouble(
+    PodFailure(
         "a bench of another namespace",
         spec(SITE, "acme", {"benchRef": {"namespace": "elsewhere"}}, {"benchRef": {"namespace": None}}),
         SITE,
@@ -173,10 +173,10 @@ TROUBLES = [
         "InvalidSpec",
         "benchRef.namespace is elsewhere",
     ),
-    Trouble(
+    PodFailure(
         "no Secret", (secret_lost, secret_made), SITE, "DatabaseReady", "SecretNotFound", "Secret ledger does not exist"
     ),
-    Trouble(
+    PodFailure(
         "a Secret without a host",
         ledger(host=""),
         SITE,
@@ -184,7 +184,7 @@ TROUBLES = [
         "SecretInvalid",
         "Secret ledger lacks host",
     ),
-    Trouble(
+    PodFailure(
         "a user who is not called like the database",
         ledger(username="captain"),
         SITE,
@@ -192,7 +192,7 @@ TROUBLES = [
         "SecretInvalid",
         "username is captain and database is ledger",
     ),
-    Trouble(
+    PodFailure(
         "a database of another site",
         (label(OF_ANOTHER.strip("_")), label_back),
         SITE,
@@ -200,10 +200,10 @@ TROUBLES = [
         "NameConflict",
         "which does not belong to this site",
     ),
-    Trouble("MariaDB down", pods("forge-mariadb-*"), BENCH, "DatabaseReady", "DatabaseUnavailable", "forge-mariadb"),
-    Trouble("Redis down", pods("forge-redis-*"), SITE, "BenchReady", "BenchNotReady", "CacheReady"),
-    Trouble("proxy down", pods("forge-nginx-*"), SITE, "BenchReady", "BenchNotReady", "ProxyReady"),
-    Trouble(
+    PodFailure("MariaDB down", pods("forge-mariadb-*"), BENCH, "DatabaseReady", "DatabaseUnavailable", "forge-mariadb"),
+    PodFailure("Redis down", pods("forge-redis-*"), SITE, "BenchReady", "BenchNotReady", "CacheReady"),
+    PodFailure("proxy down", pods("forge-nginx-*"), SITE, "BenchReady", "BenchNotReady", "ProxyReady"),
+    PodFailure(
         "web server down",
         pods("acme-gunicorn-*", "bolt-gunicorn-*"),
         SITE,
@@ -221,14 +221,14 @@ def running() -> World:
     return world
 
 
-def said(world: World, trouble: Trouble) -> tuple[str, str, str]:
+def said(world: World, trouble: PodFailure) -> tuple[str, str, str]:
     """What the trouble's condition says, of the object that has it."""
     names = ["forge"] if trouble.kind is BENCH else ["acme", "bolt"]
     found = [world.condition(trouble.condition, name, trouble.kind) for name in names]
     return next((each for each in found if not each.ok), found[0])
 
 
-def settled_in(trouble: Trouble) -> World:
+def settled_in(trouble: PodFailure) -> World:
     """A world that the trouble has befallen."""
     world = running()
     trouble.acts[0](world)
@@ -240,7 +240,7 @@ def settled_in(trouble: Trouble) -> World:
 
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda each: each.name)
-def test_every_child_that_is_deleted_comes_back(trouble: Trouble) -> None:
+def test_every_child_that_is_deleted_comes_back(trouble: PodFailure) -> None:
     world = settled_in(trouble)
     lost = [ref for ref in world.children() if ref.kind in MENDED]
     assert len(lost) > 30
@@ -256,7 +256,7 @@ def test_every_child_that_is_deleted_comes_back(trouble: Trouble) -> None:
 
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda each: each.name)
-def test_every_child_that_is_edited_or_scaled_is_put_right_and_nothing_else_changes(trouble: Trouble) -> None:
+def test_every_child_that_is_edited_or_scaled_is_put_right_and_nothing_else_changes(trouble: PodFailure) -> None:
     world = settled_in(trouble)
     before = world.comparable_objects()
     for ref in world.children():
@@ -271,7 +271,7 @@ def test_every_child_that_is_edited_or_scaled_is_put_right_and_nothing_else_chan
 
 
 @pytest.mark.parametrize("trouble", [each for each in TROUBLES if "limit" not in each.name], ids=lambda each: each.name)
-def test_no_trouble_moves_a_pod_template(trouble: Trouble) -> None:
+def test_no_trouble_moves_a_pod_template(trouble: PodFailure) -> None:
     world = running()
 
     def templates() -> dict[str, Manifest]:
@@ -288,7 +288,7 @@ def test_no_trouble_moves_a_pod_template(trouble: Trouble) -> None:
 
 
 @pytest.mark.parametrize("trouble", [each for each in TROUBLES if each.kind is SITE], ids=lambda each: each.name)
-def test_a_proof_that_is_deleted_is_made_again_at_the_latest_when_the_trouble_ends(trouble: Trouble) -> None:
+def test_a_proof_that_is_deleted_is_made_again_at_the_latest_when_the_trouble_ends(trouble: PodFailure) -> None:
     world = settled_in(trouble)
     for ref in world.children():
         if ref.kind is JOB:

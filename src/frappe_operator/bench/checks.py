@@ -3,22 +3,22 @@
 from collections.abc import Callable
 
 from frappe_operator.api.types import Resources
-from frappe_operator.bench.observe import Seen
+from frappe_operator.bench.observe import Observed
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked, Failed, Verdict
 from frappe_operator.model import bench as model
 from frappe_operator.model import sizing
 
-Check = Callable[[Seen], Verdict | None]
+Check = Callable[[Observed], Verdict | None]
 
 
-def failed(observed: Seen) -> list[Failed]:
+def failed(observed: Observed) -> list[Failed]:
     """Every check that fails, with the condition it makes false."""
     verdicts = ((condition, check(observed)) for condition, check in CHECKS)
     return [(condition, verdict) for condition, verdict in verdicts if verdict is not None]
 
 
-def apps_are_known(observed: Seen) -> Verdict | None:
+def apps_are_known(observed: Observed) -> Verdict | None:
     """The list of apps can be read."""
     try:
         model.apps(observed.spec)
@@ -27,27 +27,27 @@ def apps_are_known(observed: Seen) -> Verdict | None:
     return None
 
 
-def cache_fits(observed: Seen) -> Verdict | None:
+def cache_fits(observed: Observed) -> Verdict | None:
     """The cache makes room before Redis is killed."""
-    said = model.memory_wrong(observed.spec)
+    said = model.memory_problem(observed.spec)
     return Verdict(False, Reason.INVALID_SPEC, said, blocked=True) if said else None
 
 
-def jobs_fit(observed: Seen) -> Verdict | None:
+def jobs_fit(observed: Observed) -> Verdict | None:
     """No request of the Job that inspects the image is above its limit."""
     asked = observed.spec.component_resources
     return _fits("jobs", asked.jobs if asked else None)
 
 
-def image_may_reach_the_sites(observed: Seen) -> Verdict | None:
+def image_may_reach_the_sites(observed: Observed) -> Verdict | None:
     """What was found in the image of the spec is not older than what the sites run, and has their apps."""
     refused = model.refusal(observed.recorded, observed.found, observed.used)
     return Verdict(False, *refused, blocked=True) if refused else None
 
 
-def redis_has_one_password(observed: Seen) -> Verdict | None:
+def redis_has_one_password(observed: Observed) -> Verdict | None:
     """The servers are given the password that their clients use."""
-    if not observed.redis_disagrees:
+    if not observed.redis_passwords_differ:
         return None
     message = (
         f"Secret {observed.names.redis}: the keys password and redis.conf contain different passwords, so nothing is "
@@ -56,32 +56,32 @@ def redis_has_one_password(observed: Seen) -> Verdict | None:
     return Verdict(False, Reason.SECRET_INVALID, message, blocked=True)
 
 
-def redis_fits(observed: Seen) -> Verdict | None:
+def redis_fits(observed: Observed) -> Verdict | None:
     """No request of Redis is above its limit."""
     asked = observed.spec.component_resources
     return _fits("redis", asked.redis if asked else None)
 
 
-def mariadb_fits(observed: Seen) -> Verdict | None:
+def mariadb_fits(observed: Observed) -> Verdict | None:
     """No request of MariaDB is above its limit."""
     asked = observed.spec.database_config
     return _fits("mariadb", asked.resources if asked else None)
 
 
-def proxy_fits(observed: Seen) -> Verdict | None:
+def proxy_fits(observed: Observed) -> Verdict | None:
     """No request of the proxy is above its limit."""
     asked = observed.spec.component_resources
     return _fits("nginx", asked.nginx if asked else None)
 
 
-def trusted_proxies_are_networks(observed: Seen) -> Verdict | None:
+def trusted_proxies_are_networks(observed: Observed) -> Verdict | None:
     """What is trusted to say where a visitor comes from can be written into the proxy's configuration."""
-    said = model.no_networks(observed.spec)
+    said = model.trusted_proxies_problem(observed.spec)
     return Verdict(False, Reason.INVALID_SPEC, said, blocked=True) if said else None
 
 
 def _fits(component: str, asked: Resources | None) -> Verdict | None:
-    said = sizing.excess(component, asked)
+    said = sizing.resources_problem(component, asked)
     return Verdict(False, Reason.INVALID_SPEC, said, blocked=True) if said else None
 
 

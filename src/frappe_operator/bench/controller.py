@@ -28,7 +28,7 @@ from frappe_operator.kube.objects import Key
 from frappe_operator.kube.stage import Undecided, Verdict
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain
-from frappe_operator.model import report as report_model
+from frappe_operator.model import job_reports as report_model
 from frappe_operator.model.bench import Names
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.apply.children import apply
@@ -81,17 +81,17 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         else:
             await ensure_finalizer(cluster, BENCH, live, BENCH_FINALIZER)
         try:
-            seen = await observe(cluster, live, images)
+            observed = await observe(cluster, live, images)
         except Undecided:
             if staying:
                 # A bench whose spec is none waits for its sites as well.
                 await report(cluster, BENCH, live, staying, {})
                 return None
             raise
-        again = await look_once_more(cluster, seen.report_lost) if seen.report_lost else None
-        bench = resolve(seen, images)
+        again = await inspect_again(cluster, observed.job_without_report) if observed.job_without_report else None
+        bench = resolve(observed, images)
         served = cluster.get(CONFIG_MAP, key.namespace, bench.names.nginx) is not None
-        steps = stages(bench, seen, token)
+        steps = stages(bench, observed, token)
         done = await apply(cluster, BENCH, live, steps, prune=PRUNE)
         if served and any(ref.kind is CONFIG_MAP and ref.name == bench.names.nginx for ref in done.written):
             await nudge_proxies(cluster, key)
@@ -99,7 +99,7 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
             cluster, live, steps, done.verdicts, report_model.pods_of_job(cluster, key.namespace)
         )
         verdicts = {**staying, **diagnosis.verdicts}
-        await report(cluster, BENCH, live, verdicts, status(bench, seen, verdicts))
+        await report(cluster, BENCH, live, verdicts, status(bench, observed, verdicts))
         if any(ref.kind is SECRET for ref in done.written):
             # Our own word is no news to us, and what reads the Secret at its start has yet to be told.
             cluster.requeue(BENCH, key)
@@ -124,7 +124,7 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
     )
 
 
-async def look_once_more(cluster: Cluster, job: Job) -> float | None:
+async def inspect_again(cluster: Cluster, job: Job) -> float | None:
     """Has the image looked into again when the Job's pod went before anyone read what it said.
 
     Not at once: an image that never says anything must not be asked without a pause. Returns the seconds to wait.
@@ -185,5 +185,5 @@ def every_bench(cluster: Cluster, live: Live) -> Iterable[Key]:
 
 def bench_of_pod(cluster: Cluster, live: Pod) -> Iterable[Key]:
     """A Job's pod belongs to a bench when it belongs to no site; it is heard when it has something to say."""
-    if not live.metadata.label(SITE_LABEL) and report_model.says_something(live):
+    if not live.metadata.label(SITE_LABEL) and report_model.has_a_report(live):
         yield Key(live.metadata.namespace, live.metadata.label(BENCH_LABEL))

@@ -14,7 +14,7 @@ from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
-from frappe_operator.model import domain, report
+from frappe_operator.model import domain, job_reports
 from frappe_operator.model.bench import RWO, Bench, Facts, Image, Names, Revisions, Upstream, secret_revision
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import SiteNames, needs_mariadb
@@ -22,7 +22,7 @@ from frappe_operator.model.site import SiteNames, needs_mariadb
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
-class Seen(NamedTuple):
+class Observed(NamedTuple):
     """What there is around a bench."""
 
     live: LiveBench
@@ -36,7 +36,7 @@ class Seen(NamedTuple):
     """What was found in the image of the spec, when that is another one."""
     used: dict[str, str]
     """By app that a site has installed or asks for, such a site, where there is something found to compare it with."""
-    report_lost: Job | None
+    job_without_report: Job | None
     """That Job, when it is done but nobody kept what it said."""
     access_mode: str
     live_mode: str
@@ -45,7 +45,7 @@ class Seen(NamedTuple):
     upstreams: tuple[Upstream, ...]
     secrets: Revisions
     """Of our generated Secrets, as they are now."""
-    redis_disagrees: bool
+    redis_passwords_differ: bool
     """Whether the Secret of Redis says one password to the servers and another to their clients."""
     revisions: Revisions
     """Of the Secrets that the servers run with."""
@@ -55,7 +55,7 @@ class Seen(NamedTuple):
         return Names(self.live.metadata.name)
 
 
-async def observe(cluster: View, live: LiveBench, images: Images) -> Seen:
+async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
     """Everything a bench is decided from. One read of a ConfigMap, remembered while it does not change; and once,
     when the image has been looked into, of what was found. Raises Blocked when the spec is none."""
     namespace, name = live.metadata.namespace, live.metadata.name
@@ -65,7 +65,7 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Seen:
     recorded, refused = model.inspected(live, (body or {}).get("data") or {})
     wanted = model.image(spec, images, model.request(live, spec, images, recorded, refused))
     job_name = image.job_name(name, wanted)
-    pods = cluster.select(POD, report.JOB_INDEX, f"{namespace}/{job_name}")
+    pods = cluster.select(POD, job_reports.JOB_INDEX, f"{namespace}/{job_name}")
     job = cluster.get(JOB, namespace, job_name)
     done = job is not None and succeeded(job)
     known = any(each.answer(wanted) for each in (recorded, refused) if each is not None)
@@ -85,40 +85,40 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Seen:
     live_mode = claim.access_mode if claim else ""
     storage_class = spec.storage.storage_class_name if spec.storage else None
     redis_secret, agree = await _redis_secret(cluster, live, names.redis)
-    return Seen(
+    return Observed(
         live=live,
         spec=spec,
         sites=sites,
         classes=classes,
-        reports=report.reports(pods),
+        reports=job_reports.reports(pods),
         recorded=recorded,
         found=found,
         used=_used(spec, sites) if found is not None and recorded is not None else {},
-        report_lost=job if done and not known and found is None else None,
+        job_without_report=job if done and not known and found is None else None,
         access_mode=live_mode or _access_mode(storage_class, classes),
         live_mode=live_mode,
         mariadb_exists=cluster.get(STATEFUL_SET, namespace, names.mariadb) is not None,
         upstreams=_upstreams(cluster, sites),
         secrets=Revisions(redis_secret if agree else "", _root_secret(cluster, live, names.mariadb_root)),
-        redis_disagrees=not agree,
+        redis_passwords_differ=not agree,
         revisions=model.revisions(live),
     )
 
 
-def resolve(seen: Seen, images: Images) -> Bench:
+def resolve(observed: Observed, images: Images) -> Bench:
     """The bench as decided."""
-    refused = model.refusal(seen.recorded, seen.found, seen.used) is not None
+    refused = model.refusal(observed.recorded, observed.found, observed.used) is not None
     return model.resolve(
-        seen.live,
+        observed.live,
         images,
-        facts=seen.recorded if refused else seen.found or seen.recorded,
-        refused=seen.found if refused else None,
-        access_mode=seen.access_mode,
-        live_mode=seen.live_mode,
+        facts=observed.recorded if refused else observed.found or observed.recorded,
+        refused=observed.found if refused else None,
+        access_mode=observed.access_mode,
+        live_mode=observed.live_mode,
         # A server that exists stays: what it holds is not ours to give up.
-        mariadb_wanted=seen.mariadb_exists or any(needs_mariadb(site) for site in seen.sites),
-        upstreams=seen.upstreams,
-        secrets=seen.secrets,
+        mariadb_wanted=observed.mariadb_exists or any(needs_mariadb(site) for site in observed.sites),
+        upstreams=observed.upstreams,
+        secrets=observed.secrets,
     )
 
 
@@ -148,7 +148,7 @@ def _root_secret(cluster: View, bench: LiveBench, name: str) -> str:
 async def _found(cluster: View, namespace: str, job: str, image: Image, recorded: Facts | None) -> Facts | None:
     """What the pods of a finished Job said, None when none of them is left that did."""
     for pod in await cluster.list(POD, namespace, f"{JOB_LABEL}={job}"):
-        said = report.message(msgspec.convert(pod["status"], PodStatus))
+        said = job_reports.message(msgspec.convert(pod["status"], PodStatus))
         if said is not None and said.ok and said.frappe_version:
             return Facts(
                 image.reference,

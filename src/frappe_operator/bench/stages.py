@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from frappe_operator.bench import checks
-from frappe_operator.bench.observe import Seen
+from frappe_operator.bench.observe import Observed
 from frappe_operator.components import image, mariadb, proxy, redis, storage
 from frappe_operator.kube.readiness import claims_usable, jobs_succeeded, workloads_available
 from frappe_operator.kube.reasons import Reason
@@ -16,27 +16,27 @@ STORED, IMAGE = ["StorageReady"], ["ImageReady"]
 the proxy needs to know what is in the bench's."""
 
 
-def stages(bench: Bench, seen: Seen, token: Callable[[], str]) -> list[Stage]:
+def stages(bench: Bench, observed: Observed, token: Callable[[], str]) -> list[Stage]:
     """Each row is one stage and one status condition; a failed check makes its condition false. `token` makes a new
     password."""
-    known = image_known(bench, seen)
+    known = image_known(bench, observed)
     about_image = [*image.runner(bench), *image.facts(bench)]
     served = [*proxy.config(bench), *proxy.build(bench)]
     password = redis.secret(bench, token())
-    made = secret_made(bench.names.redis, seen.secrets.redis, "Redis and every pod of the sites restart")
+    made = secret_made(bench.names.redis, observed.secrets.redis, "Redis and every pod of the sites restart")
     rows = [
-        Stage("StorageReady", storage.common(bench), claims_usable(seen.classes)),
+        Stage("StorageReady", storage.common(bench), claims_usable(observed.classes)),
         Stage("ImageReady", about_image, known, once=image.inspect(bench), after=STORED),
         # The password is there before a pod is begun that reads it.
         Stage("CacheReady", [], made, once=password, after=STORED),
         Stage("CacheReady", redis.build(bench), workloads_available, after=STORED),
-        *database(bench, seen, token),
+        *database(bench, observed, token),
         Stage("ProxyReady", served, workloads_available, after=IMAGE),
     ]
-    return checked(rows, checks.failed(seen))
+    return checked(rows, checks.failed(observed))
 
 
-def database(bench: Bench, seen: Seen, token: Callable[[], str]) -> list[Stage]:
+def database(bench: Bench, observed: Observed, token: Callable[[], str]) -> list[Stage]:
     """The shared MariaDB, from the moment a site first needs it."""
     if not bench.mariadb_wanted:
         return [
@@ -47,10 +47,10 @@ def database(bench: Bench, seen: Seen, token: Callable[[], str]) -> list[Stage]:
             )
         ]
     password = mariadb.secret(bench, token())
-    made = secret_made(bench.names.mariadb_root, seen.secrets.mariadb, "MariaDB restarts")
+    made = secret_made(bench.names.mariadb_root, observed.secrets.mariadb, "MariaDB restarts")
     return [
         Stage("DatabaseReady", [], made, once=password, after=STORED),
-        Stage("DatabaseReady", mariadb.build(bench), database_answers(bench, seen), after=STORED),
+        Stage("DatabaseReady", mariadb.build(bench), database_answers(bench, observed), after=STORED),
     ]
 
 
@@ -65,10 +65,10 @@ def secret_made(name: str, revision: str, follows: str) -> Callable[[Lives], Ver
     return ready
 
 
-def database_answers(bench: Bench, seen: Seen) -> Callable[[Lives], Verdict]:
+def database_answers(bench: Bench, observed: Observed) -> Callable[[Lives], Verdict]:
     """MariaDB is up. Whether one that is not has broken down or merely begins, the last status tells."""
-    answered = mariadb.answered(seen.live.conditions)
-    restarts = seen.revisions.mariadb not in ("", bench.mariadb.revision)
+    answered = mariadb.answered(observed.live.conditions)
+    restarts = observed.revisions.mariadb not in ("", bench.mariadb.revision)
 
     def ready(lives: Lives) -> Verdict:
         verdict = workloads_available(lives)
@@ -82,13 +82,13 @@ def database_answers(bench: Bench, seen: Seen) -> Callable[[Lives], Verdict]:
     return ready
 
 
-def image_known(bench: Bench, seen: Seen) -> Callable[[Lives], Verdict]:
+def image_known(bench: Bench, observed: Observed) -> Callable[[Lives], Verdict]:
     """The image was looked into, its assets are published, and it holds the apps of the spec."""
 
     def ready(lives: Lives) -> Verdict:
         facts = bench.facts
         if facts is None or not facts.answer(bench.image):
-            verdict = jobs_succeeded(seen.reports)(lives)
+            verdict = jobs_succeeded(observed.reports)(lives)
             if verdict.ok:
                 return Verdict(False, Reason.JOB_RUNNING, f"Image {bench.image.reference} is being inspected again")
             return verdict

@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from frappe_operator.bench.observe import Seen
+from frappe_operator.bench.observe import Observed
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model.bench import Bench
 
 
-def status(bench: Bench, seen: Seen, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+def status(bench: Bench, observed: Observed, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
     """Fields of `status`. None removes a field."""
-    facts, before = bench.facts, seen.revisions
+    facts, before = bench.facts, observed.revisions
     redis = bench.redis.revision if verdicts["CacheReady"].ok or not before.redis else before.redis
     mariadb = bench.mariadb.revision if verdicts["DatabaseReady"].ok or not before.mariadb else before.mariadb
     return {
-        "sites": len(seen.sites),
+        "sites": len(observed.sites),
         "image": facts
         and {
             "reference": facts.reference,

@@ -13,7 +13,7 @@ from frappe_operator.cli.declared import Declared, Object
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked, Failed, Stage
-from frappe_operator.model.site import misplaced, parse
+from frappe_operator.model.site import bench_namespace_problem, parse
 from frappe_operator.site import checks as site_checks
 from frappe_operator.site import observe as site_observe
 from frappe_operator.site.stages import stages as site_stages
@@ -40,10 +40,10 @@ def render(declared: Declared) -> Iterator[str]:
 
 def bench_children(declared: Declared, bench: Object[LiveBench]) -> list[Stage]:
     """The stages of a bench. Raises Blocked when a check fails: nothing that exists has to be kept."""
-    seen = asyncio.run(bench_observe.observe(declared, bench.live, declared.images))
-    _refuse(bench_checks.failed(seen))
-    decided = bench_observe.resolve(seen, declared.images)
-    return bench_stages(decided, seen, lambda: GENERATED)
+    observed = asyncio.run(bench_observe.observe(declared, bench.live, declared.images))
+    _refuse(bench_checks.failed(observed))
+    decided = bench_observe.resolve(observed, declared.images)
+    return bench_stages(decided, observed, lambda: GENERATED)
 
 
 def site_children(declared: Declared, site: Object[LiveSite]) -> list[Stage]:
@@ -51,14 +51,14 @@ def site_children(declared: Declared, site: Object[LiveSite]) -> list[Stage]:
     meta, spec = site.live.metadata, parse(site.live)
     bench = spec.bench_ref.name
     if declared.find(BENCH, meta.namespace, bench) is None:
-        if said := misplaced(spec, meta.namespace):
+        if said := bench_namespace_problem(spec, meta.namespace):
             raise Blocked(Reason.INVALID_SPEC, said)
         message = f"FrappeBench {bench} of FrappeSite {meta.name} is not in the files"
         raise BenchNotDeclared(f"{message} (namespace {meta.namespace})")
-    seen = asyncio.run(site_observe.observe(declared, site.live, declared.images))
-    _refuse(site_checks.failed(seen))
-    decided = site_observe.resolve(seen)
-    return site_stages(decided, seen, lambda: GENERATED)
+    observed = asyncio.run(site_observe.observe(declared, site.live, declared.images))
+    _refuse(site_checks.failed(observed))
+    decided = site_observe.resolve(observed)
+    return site_stages(decided, observed, lambda: GENERATED)
 
 
 def _refuse(failed: Sequence[Failed]) -> None:

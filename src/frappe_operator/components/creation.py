@@ -2,7 +2,7 @@
 
 from frappe_operator.components import database
 from frappe_operator.components.frappe import Task, site_job
-from frappe_operator.components.metadata import kept
+from frappe_operator.components.metadata import retained
 from frappe_operator.components.pod import mount
 from frappe_operator.kube.names import digest
 from frappe_operator.kube.objects import Manifest
@@ -15,7 +15,7 @@ def admin(site: Site, password: str) -> list[Manifest]:
         {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": kept(site.owner, site.names.admin, "admin"),
+            "metadata": retained(site.owner, site.names.admin, "admin"),
             "stringData": {"password": password},
         }
     ]

@@ -1,7 +1,7 @@
 """A site's database: credentials, and the Jobs that make, check and remove it."""
 
 from frappe_operator.components.frappe import Task, bare_job, site_job
-from frappe_operator.components.metadata import kept
+from frappe_operator.components.metadata import retained
 from frappe_operator.kube.names import GROUP, child
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Image, Names
@@ -18,7 +18,7 @@ def connection(site: Site, password: str) -> list[Manifest]:
     """The Secret with the connection, where the database is ours."""
     if not site.database.built_in:
         return []
-    meta = kept(site.owner, site.database.secret, PART)
+    meta = retained(site.owner, site.database.secret, PART)
     # A label value cannot begin with the underscore of the name.
     meta["labels"][DATABASE_LABEL] = site.database.name.strip("_")
     return [

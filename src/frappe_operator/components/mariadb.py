@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from frappe_operator.components.metadata import kept, metadata, selector
+from frappe_operator.components.metadata import metadata, retained, selector
 from frappe_operator.components.pod import (
     CONTAINER_SECURITY,
     DATABASE,
@@ -77,7 +77,7 @@ def secret(bench: Bench, password: str) -> list[Manifest]:
         {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": kept(bench.owner, bench.names.mariadb_root, "mariadb"),
+            "metadata": retained(bench.owner, bench.names.mariadb_root, "mariadb"),
             "stringData": {
                 "host": f"{bench.names.mariadb}.{bench.owner.namespace}.svc",
                 "port": str(PORT),

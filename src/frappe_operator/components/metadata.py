@@ -32,7 +32,7 @@ def metadata(owner: Owner, name: str, part: str, **more: Any) -> Manifest:
     return {"namespace": owner.namespace, "name": name, "labels": labels(owner, part), **more}
 
 
-def kept(owner: Owner, name: str, part: str) -> Manifest:
+def retained(owner: Owner, name: str, part: str) -> Manifest:
     """Metadata of what holds data, or opens it: without an owner reference, so that no garbage collector takes it.
 
     A deletion in the foreground removes everything that refers to the owner before a finalizer is asked. What must

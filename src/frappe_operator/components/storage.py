@@ -1,7 +1,7 @@
 """The bench's common storage and a site's own files."""
 
 from frappe_operator.api.labels import BENCH_LABEL, SITE_LABEL
-from frappe_operator.components.metadata import kept, metadata
+from frappe_operator.components.metadata import metadata, retained
 from frappe_operator.components.pod import same_node
 from frappe_operator.components.volume import claim
 from frappe_operator.kube.names import GROUP
@@ -30,7 +30,7 @@ QUEUES_LABEL = f"{GROUP}/queues"
 
 def files(site: Site) -> list[Manifest]:
     """The claim for a site's files."""
-    meta = kept(site.owner, site.names.files, "files")
+    meta = retained(site.owner, site.names.files, "files")
     meta["labels"][ORIGIN_LABEL] = site.origin
     meta["labels"][QUEUES_LABEL] = site.bench_id
     return [claim(meta, site.files)]

@@ -11,8 +11,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw, Struct, field
 
+from frappe_operator.kube.compressed import pack, unpack
 from frappe_operator.kube.objects import Key, Manifest
-from frappe_operator.kube.packed import pack, unpack
 
 T = TypeVar("T")
 

@@ -378,7 +378,7 @@ def image(spec: FrappeBenchSpec, images: Images, request: str = "") -> Image:
     return Image(reference, (asked.pull_policy if asked else None) or "IfNotPresent", secrets, request)
 
 
-def no_networks(spec: FrappeBenchSpec) -> str:
+def trusted_proxies_problem(spec: FrappeBenchSpec) -> str:
     """What is wrong with trustedProxies, of which only networks are trusted; empty when nothing is."""
     wrong = [each for each in spec.trusted_proxies or [] if not _network(each)]
     return f"trustedProxies: {wrong[0]!r} is not a network: must be a network such as 10.244.0.0/16" if wrong else ""
@@ -472,7 +472,7 @@ def redis_memory(text: str | None, limit: str | None = None) -> str:
     """Bytes, from Kubernetes' spelling or Redis' own (where `mb` is 1024² and `m` is 1000²).
 
     `limit`: of the server's memory, if one was asked for. Our own choice leaves a quarter of it to Redis itself. It
-    also stands for text that is no amount, of which `memory_wrong` tells.
+    also stands for text that is no amount, of which `memory_problem` tells.
     """
     if text is None or not re.fullmatch(f"{MEMORY}|[0-9]+", text):
         return str(min(USUAL_MEMORY, int(amount(limit)) * 3 // 4) if limit and amount(limit) else USUAL_MEMORY)
@@ -480,7 +480,7 @@ def redis_memory(text: str | None, limit: str | None = None) -> str:
     return str(int(number) * UNITS[text[len(number) :].lower()])
 
 
-def memory_wrong(spec: FrappeBenchSpec) -> str:
+def memory_problem(spec: FrappeBenchSpec) -> str:
     """What is wrong with the cache's memory, empty when nothing is.
 
     With less than a tenth of its limit for its own work Redis is killed before it makes room.

@@ -55,13 +55,13 @@ def resolve(spec: FrappeSiteSpec, suffix: str | None) -> Domain:
 
 # What ends in a number is an address to a browser, however it is written.
 _ADDRESS = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
-LONGEST = 253
+MAX_HOST_LENGTH = 253
 
 
 MADE_BY = {EXPLICIT: "domain", SUFFIX: "siteName with the bench's suffix", SITE_NAME: "siteName"}
 
 
-def unservable(domain: Domain) -> str:
+def host_problem(domain: Domain) -> str:
     """Why no Ingress takes a site's host and no browser looks it up, which `siteName` can come to; empty when not."""
     host, made = domain.host, f"{MADE_BY[domain.source]} gives"
     if _ADDRESS.fullmatch(host):

@@ -193,7 +193,7 @@ def parse(live: LiveSite) -> FrappeSiteSpec:
         raise Blocked(Reason.INVALID_SPEC, f"spec: {error}") from error
 
 
-def misplaced(spec: FrappeSiteSpec, namespace: str) -> str:
+def bench_namespace_problem(spec: FrappeSiteSpec, namespace: str) -> str:
     """What is wrong with benchRef.namespace for a site in `namespace`; empty when nothing is."""
     elsewhere = spec.bench_ref.namespace
     if elsewhere in (None, namespace):
@@ -376,12 +376,12 @@ def without_password(body: bytes) -> bytes:
 
 
 def connection_from(name: str, data: dict[str, str] | None, revision: str) -> Connection:
-    """A user's connection Secret, decoded, without its password. What it lacks is empty (see `connection_wrong`)."""
+    """A user's connection Secret, decoded, without its password. What it lacks is empty (see `connection_problem`)."""
     host, port, database, username, _ = (_trimmed((data or {}).get(key, "")) for key in SECRET_KEYS)
     return Connection(name, host, port, database, username, revision)
 
 
-def connection_wrong(name: str, data: dict[str, str] | None, facts: Facts) -> tuple[Reason, str] | None:
+def connection_problem(name: str, data: dict[str, str] | None, facts: Facts) -> tuple[Reason, str] | None:
     """What is wrong with a user's connection Secret, decoded, for the Frappe of `facts`; None when nothing is."""
     if data is None:
         return (

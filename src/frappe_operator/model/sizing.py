@@ -45,7 +45,7 @@ def resources(component: str, *asked: Resources | None, default: Amounts | None 
     """`resources` of one component: `requests` and `limits` each from the first of `asked` that names them, else ours.
 
     What is ours gives way: a request to a limit that was asked for, a limit to a request. A request that is asked for
-    above its limit is lowered to it, so that the object stays one that the API server takes (see `excess`).
+    above its limit is lowered to it, so that the object stays one that the API server takes (see `resources_problem`).
     `default`: ours, where it is not the usual one.
     """
     ours = default or DEFAULTS[component]
@@ -81,7 +81,7 @@ def _bounded(ours: Mapping[str, str], asked: Mapping[str, str], choose: Callable
     return {name: choose(value, asked.get(name, value), key=amount) for name, value in ours.items()}
 
 
-def excess(component: str, *asked: Resources | None) -> str:
+def resources_problem(component: str, *asked: Resources | None) -> str:
     """What is wrong with the amounts asked for one component: a request above its limit. Empty when nothing is."""
     requests, limits = _asked(component, "requests", asked) or {}, _asked(component, "limits", asked) or {}
     for name, value in requests.items():

@@ -30,7 +30,7 @@ class Ended(NamedTuple):
     err: str
 
     @property
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """The last line it wrote that is no progress bar: usually why it failed."""
         lines = [_plain(line) for line in f"{self.out}\n{self.err}".splitlines()]
         return next((line for line in reversed(lines) if line and not _PROGRESS.search(line)), "no output")
@@ -39,8 +39,8 @@ class Ended(NamedTuple):
     def how(self) -> str:
         """How it ended badly, with its last words."""
         if self.code == -signal.SIGKILL:
-            return f"was killed, most likely because the memory limit was reached: {self.last_words}"
-        return f"exited with {self.code}: {self.last_words}"
+            return f"was killed, most likely because the memory limit was reached: {self.log_tail}"
+        return f"exited with {self.code}: {self.log_tail}"
 
 
 def _plain(line: str) -> str:

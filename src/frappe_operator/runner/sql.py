@@ -70,7 +70,7 @@ def query(server: Connection, statements: str) -> list[list[str]]:
         return [line.split("\t") for line in ended.out.splitlines()]
     error = re.search(r"ERROR (\d+) \(\w+\)(?: at line (\d+))?: (.*)", ended.err)
     if error is None or int(error[1]) in UNREACHABLE:
-        raise _unavailable(server, error[3] if error else ended.last_words)
+        raise _unavailable(server, error[3] if error else ended.log_tail)
     raise Refused(int(error[1]), error[3], int(error[2]) - _PREAMBLE.count("\n") if error[2] else 0)
 
 

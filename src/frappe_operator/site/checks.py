@@ -9,24 +9,24 @@ from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain, sizing
 from frappe_operator.model import site as model
 from frappe_operator.model.reasons import FrappeReason
-from frappe_operator.site.observe import Seen
+from frappe_operator.site.observe import Observed
 
-Check = Callable[[Seen], Verdict | None]
+Check = Callable[[Observed], Verdict | None]
 
 
-def failed(observed: Seen) -> list[Failed]:
+def failed(observed: Observed) -> list[Failed]:
     """Every check that fails, with the condition it makes false."""
     verdicts = ((condition, check(observed)) for condition, check in CHECKS)
     return [(condition, verdict) for condition, verdict in verdicts if verdict is not None]
 
 
-def beside_its_bench(observed: Seen) -> Verdict | None:
+def beside_its_bench(observed: Observed) -> Verdict | None:
     """The bench is looked for in the site's own namespace."""
-    said = model.misplaced(observed.spec, observed.live.metadata.namespace)
+    said = model.bench_namespace_problem(observed.spec, observed.live.metadata.namespace)
     return _blocked(Reason.INVALID_SPEC, said) if said else None
 
 
-def bench_is_staying(observed: Seen) -> Verdict | None:
+def bench_is_staying(observed: Observed) -> Verdict | None:
     """A bench that is being deleted serves the sites it has, and takes no new one."""
     bench = observed.bench_live.metadata
     if bench.deletion_timestamp is None or observed.live.metadata.creation_timestamp <= bench.deletion_timestamp:
@@ -38,7 +38,7 @@ def bench_is_staying(observed: Seen) -> Verdict | None:
     return _blocked(FrappeReason.BENCH_DELETING, message)
 
 
-def retained_database_is_its_own(observed: Seen) -> Verdict | None:
+def retained_database_is_its_own(observed: Observed) -> Verdict | None:
     """No label leads to the database of another."""
     meta, database = observed.live.metadata, observed.retained_database
     if observed.connection or not database or model.is_our_database(database, meta.namespace, meta.name):
@@ -48,15 +48,15 @@ def retained_database_is_its_own(observed: Seen) -> Verdict | None:
     return _blocked(Reason.NAME_CONFLICT, message)
 
 
-def connection_is_usable(observed: Seen) -> Verdict | None:
+def connection_is_usable(observed: Observed) -> Verdict | None:
     """The Secret of the user's own database has all that a login needs."""
     if observed.connection is None or observed.bench.facts is None:
         return None
-    wrong = model.connection_wrong(observed.connection.secret, observed.connection_data, observed.bench.facts)
+    wrong = model.connection_problem(observed.connection.secret, observed.connection_data, observed.bench.facts)
     return _blocked(*wrong) if wrong else None
 
 
-def apps_are_known(observed: Seen) -> Verdict | None:
+def apps_are_known(observed: Observed) -> Verdict | None:
     """The list of apps can be read, where it is the bench's."""
     if observed.spec.apps is not None:
         return None
@@ -67,7 +67,7 @@ def apps_are_known(observed: Seen) -> Verdict | None:
     return None
 
 
-def apps_are_in_the_image(observed: Seen) -> Verdict | None:
+def apps_are_in_the_image(observed: Observed) -> Verdict | None:
     """The image that the site runs holds its apps."""
     facts, image = observed.bench.facts, observed.bench.running_image
     if facts is None or image is None:
@@ -82,11 +82,11 @@ def apps_are_in_the_image(observed: Seen) -> Verdict | None:
     return _blocked(FrappeReason.APP_NOT_IN_IMAGE, message)
 
 
-def resources_fit(observed: Seen) -> Verdict | None:
+def resources_fit(observed: Observed) -> Verdict | None:
     """No request is above its limit, whoever names them."""
     for component in ComponentResources.__struct_fields__:
         site = _of(observed.spec.component_resources, component)
-        if said := sizing.excess(component, site, _of(observed.bench.site_resources, component)):
+        if said := sizing.resources_problem(component, site, _of(observed.bench.site_resources, component)):
             lent = [part for part in ("requests", "limits") if getattr(site, part, None) is None]
             bench = f"FrappeBench {observed.bench.owner.name}, componentResources.{sizing.camel(component)}"
             whose = f" (the {' and '.join(lent)}: {bench})" if lent else ""
@@ -94,9 +94,9 @@ def resources_fit(observed: Seen) -> Verdict | None:
     return None
 
 
-def host_can_be_served(observed: Seen) -> Verdict | None:
+def host_can_be_served(observed: Observed) -> Verdict | None:
     """What siteName comes to is a host name."""
-    said = domain.unservable(observed.domain)
+    said = domain.host_problem(observed.domain)
     return _blocked(Reason.INVALID_SPEC, said) if said else None
 
 

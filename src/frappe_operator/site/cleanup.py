@@ -19,7 +19,7 @@ from frappe_operator.kube.readiness import jobs_succeeded, succeeded
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Stage, Verdict
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import report as report_model
+from frappe_operator.model import job_reports as report_model
 from frappe_operator.model.bench import Image, Names
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.reasons import FrappeReason
@@ -30,7 +30,7 @@ from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 
-LOOK_AGAIN_SECONDS = 2.0
+REQUEUE_SECONDS = 2.0
 DELETED = "Deleted"
 
 
@@ -38,7 +38,7 @@ class BenchName(Struct, frozen=True):
     name: str = ""
 
 
-class Wish(Struct, rename="camel"):
+class DeletionSpec(Struct, rename="camel"):
     """The fields of a spec that a deletion needs; the rest may be as wrong as it likes."""
 
     bench_ref: BenchName = BenchName()
@@ -56,25 +56,25 @@ async def cleanup(cluster: Cluster, live: LiveSite) -> float | None:
     await _stop(cluster, live)
     if pods := await _pods(cluster, key):
         message = f"Waiting for {', '.join(pods[:3])} to terminate; a worker finishes its current job"
-        await _say(cluster, live, Verdict(False, Reason.DELETING, message))
-        return LOOK_AGAIN_SECONDS
-    wish = _wish(live)
-    if wish.deletion_policy == "Delete":
-        verdict, again = await _drop(cluster, live, wish)
+        await _report(cluster, live, Verdict(False, Reason.DELETING, message))
+        return REQUEUE_SECONDS
+    spec = _deletion_spec(live)
+    if spec.deletion_policy == "Delete":
+        verdict, again = await _drop(cluster, live, spec)
         if not verdict.ok:
-            await _say(cluster, live, verdict)
+            await _report(cluster, live, verdict)
             return again
         for kind, name in ((PVC, names.files), (SECRET, names.connection), (SECRET, names.admin)):
-            await _delete_kept(cluster, kind, key, name)
+            await _delete_retained(cluster, kind, key, name)
     await remove_finalizer(cluster, SITE, live, SITE_FINALIZER)
     return None
 
 
-def _wish(live: LiveSite) -> Wish:
+def _deletion_spec(live: LiveSite) -> DeletionSpec:
     try:
-        return msgspec.json.decode(live.spec, type=Wish)
+        return msgspec.json.decode(live.spec, type=DeletionSpec)
     except msgspec.MsgspecError:
-        return Wish()
+        return DeletionSpec()
 
 
 def _spared(site: str) -> tuple[str, ...]:
@@ -103,10 +103,10 @@ async def _pods(cluster: Cluster, key: Key) -> list[str]:
     ]
 
 
-async def _drop(cluster: Cluster, live: LiveSite, wish: Wish) -> tuple[Verdict, float | None]:
+async def _drop(cluster: Cluster, live: LiveSite, spec: DeletionSpec) -> tuple[Verdict, float | None]:
     """Removes the site from the bench's servers that still exist: its keys from Redis, its database from MariaDB. The
     seconds until it is worth a look again come back as well."""
-    key, names, bench = live.metadata.key, SiteNames(live.metadata.name), Names(wish.bench_ref.name)
+    key, names, bench = live.metadata.key, SiteNames(live.metadata.name), Names(spec.bench_ref.name)
     gone = Verdict(True, Reason.SUCCEEDED, "Database and Redis keys of the site are deleted.")
     bench_live = cluster.get(BENCH, key.namespace, bench.bench)
     body = await cluster.body(CONFIG_MAP, key.namespace, bench.image)
@@ -131,7 +131,7 @@ async def _drop(cluster: Cluster, live: LiveSite, wish: Wish) -> tuple[Verdict, 
         prefixes = [bench_id(key.name, live.metadata.uid, recorded)]
         told = live.status_fields.get("databaseName")
         name = f"_{label}" if ours else told if isinstance(told, str) else ""
-        keys = Keys(wish.site_name, tuple(prefixes), name)
+        keys = Keys(spec.site_name, tuple(prefixes), name)
         jobs.append(redis_keys.drop(owner, image, bench, sizes, keys, queue=queue, cache=cache))
     if ours and mariadb:
         jobs.append(database.drop(owner, image, bench, sizes, names.connection))
@@ -166,7 +166,7 @@ async def _label(cluster: Cluster, kind: Kind, key: Key, name: str, label: str) 
     return None if found is None else str((found["metadata"].get("labels") or {}).get(label, ""))
 
 
-async def _delete_kept(cluster: Cluster, kind: Kind, key: Key, name: str) -> None:
+async def _delete_retained(cluster: Cluster, kind: Kind, key: Key, name: str) -> None:
     """Deletes what outlives its owner unless it is asked to go, after a fresh look at whose it is."""
     found = await cluster.read(kind, key.namespace, name)
     if found is None or "deletionTimestamp" in found["metadata"]:
@@ -176,5 +176,5 @@ async def _delete_kept(cluster: Cluster, kind: Kind, key: Key, name: str) -> Non
         await cluster.delete(kind, key.namespace, name, found["metadata"]["uid"])
 
 
-async def _say(cluster: Cluster, live: LiveSite, verdict: Verdict) -> None:
+async def _report(cluster: Cluster, live: LiveSite, verdict: Verdict) -> None:
     await report(cluster, SITE, live, {DELETED: verdict}, {})

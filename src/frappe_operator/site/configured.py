@@ -13,46 +13,46 @@ from frappe_operator.kube.readiness import jobs_succeeded
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Lives, Stage, Verdict
 from frappe_operator.model.site import CONFIGURATION_ANNOTATION, Site
-from frappe_operator.site.generated import is_created, lost_admin
-from frappe_operator.site.observe import Seen
+from frappe_operator.site.generated_secrets import is_created, lost_admin
+from frappe_operator.site.observe import Observed
 
 CONDITION = "Configured"
 
 
-def stage(site: Site, seen: Seen) -> Stage:
+def stage(site: Site, observed: Observed) -> Stage:
     """The condition, and the Job where one is needed."""
-    once = job(site, seen)
+    once = job(site, observed)
     # Without one of the earlier Jobs it could not be told that the site was not left as it was created.
-    replaces = [Ref(JOB, each.metadata.namespace, each.metadata.name) for each in seen.configuring]
-    return Stage(CONDITION, [], configured(site, seen), once=once, replaces=replaces)
+    replaces = [Ref(JOB, each.metadata.namespace, each.metadata.name) for each in observed.configuring]
+    return Stage(CONDITION, [], configured(site, observed), once=once, replaces=replaces)
 
 
-def job(site: Site, seen: Seen) -> list[Manifest]:
+def job(site: Site, observed: Observed) -> list[Manifest]:
     """The Job that brings in what the site was not created with."""
-    if not is_created(seen) or not site.database.revision:
+    if not is_created(observed) or not site.database.revision:
         return []
-    assert seen.created is not None
-    as_created = seen.created.metadata.annotation(CONFIGURATION_ANNOTATION) == site.configuration
-    return [] if as_created and not seen.configuring else creation.configure(site)
+    assert observed.created is not None
+    as_created = observed.created.metadata.annotation(CONFIGURATION_ANNOTATION) == site.configuration
+    return [] if as_created and not observed.configuring else creation.configure(site)
 
 
-def configured(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
+def configured(site: Site, observed: Observed) -> Callable[[Lives], Verdict]:
     """The site has the present address and credentials, and no Secret that was made for it is lost."""
 
     def ready(lives: Lives) -> Verdict:
-        if not is_created(seen):
+        if not is_created(observed):
             return Verdict(False, Reason.WAITING, "Waiting for SiteCreated")
         secret = site.database.secret
         if not site.database.revision:
             lost = f"Secret {secret} was deleted and is generated again with a new password"
             return Verdict(False, Reason.WAITING, lost if site.database.built_in else f"Waiting for Secret {secret}")
-        verdict = jobs_succeeded(seen.reports)(lives)
+        verdict = jobs_succeeded(observed.reports)(lives)
         if not verdict.ok and verdict.reason in (Reason.PROVISIONING, Reason.JOB_RUNNING):
             message = f"Configuring the address {site.url} and the credentials of Secret {secret}"
             return Verdict(False, Reason.JOB_RUNNING, message)
         if not verdict.ok:
             return verdict
         ok = Verdict(True, Reason.READY, f"The site has the address {site.url} and the credentials of {secret}.")
-        return lost_admin(site, seen) or ok
+        return lost_admin(site, observed) or ok
 
     return ready

@@ -22,7 +22,7 @@ from frappe_operator.kube.names import AT_WORK, JOB_PODS, OURS
 from frappe_operator.kube.objects import Key
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain
-from frappe_operator.model import report as report_model
+from frappe_operator.model import job_reports as report_model
 from frappe_operator.model import site as site_model
 from frappe_operator.model.bench import Names
 from frappe_operator.model.settings import Images
@@ -33,12 +33,12 @@ from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, generation_changes
 from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
-from frappe_operator.site.answers import ROUTED, again, ask, settled, told
 from frappe_operator.site.cleanup import cleanup
-from frappe_operator.site.generated import is_created
-from frappe_operator.site.installed import INSTALLED, installed_apps
+from frappe_operator.site.generated_secrets import is_created
+from frappe_operator.site.installed_apps import INSTALLED, installed_apps
 from frappe_operator.site.observe import observe, resolve
-from frappe_operator.site.prober import Prober
+from frappe_operator.site.probe import ROUTED, again, ask, settled, told
+from frappe_operator.site.ready_prober import Prober
 from frappe_operator.site.stages import stages
 from frappe_operator.site.status import status
 
@@ -73,32 +73,32 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
     async def reconcile(cluster: Cluster, key: Key) -> float | None:
         live = cluster.get(SITE, key.namespace, key.name)
         if live is None:
-            prober.doubted.discard(key)
+            prober.unanswered.discard(key)
             return None
         if live.deleting:
             return await cleanup(cluster, live)
         await ensure_finalizer(cluster, SITE, live, SITE_FINALIZER)
-        seen = await observe(cluster, live, images)
-        site = resolve(seen)
-        steps = stages(site, seen, token)
+        observed = await observe(cluster, live, images)
+        site = resolve(observed)
+        steps = stages(site, observed, token)
         done = await apply(cluster, SITE, live, steps, prune=PRUNE)
         diagnosis = await diagnose(
             cluster, live, steps, done.verdicts, report_model.pods_of_job(cluster, key.namespace)
         )
-        asked = key in prober.doubted or not settled(seen, site)
-        prober.doubted.discard(key)
-        answers = await ask(cluster, site, seen, fetch) if asked else None
+        asked = key in prober.unanswered or not settled(observed, site)
+        prober.unanswered.discard(key)
+        answers = await ask(cluster, site, observed, fetch) if asked else None
         reached = told(site, done.verdicts[ROUTED], answers, asked)
         verdicts = {**diagnosis.verdicts, **reached}
-        installed = await installed_apps(cluster, site, seen, verdicts[INSTALLED])
+        installed = await installed_apps(cluster, site, observed, verdicts[INSTALLED])
         await report(cluster, SITE, live, verdicts, status(site, verdicts, installed))
-        if is_created(seen) and any(ref.kind == SECRET for ref in done.written):
+        if is_created(observed) and any(ref.kind == SECRET for ref in done.written):
             # Our own word is no news to us, and what is in the Secret has yet to reach the site.
             cluster.requeue(SITE, key)
         unanswered = answers is not None and any(not each.ok and not each.blocked for each in reached.values())
-        if unanswered and not seen.taken:
-            return again(seen, cluster.clock())
-        return diagnosis.requeue_after or (EARLIER_PODS_SECONDS if seen.earlier_pods else None)
+        if unanswered and not observed.taken:
+            return again(observed, cluster.clock())
+        return diagnosis.requeue_after or (EARLIER_PODS_SECONDS if observed.earlier_pods else None)
 
     return Controller(
         SITE,
@@ -166,7 +166,7 @@ def labelled_site(cluster: Cluster, live: Live) -> Iterable[Key]:
 
 def site_of_pod(cluster: Cluster, live: Pod) -> Iterable[Key]:
     """The site whose Job's pod it is, when the pod has something to say."""
-    return labelled_site(cluster, live) if report_model.says_something(live) else ()
+    return labelled_site(cluster, live) if report_model.has_a_report(live) else ()
 
 
 def sites_of_secret(cluster: Cluster, live: Live) -> Iterable[Key]:
@@ -177,5 +177,5 @@ def sites_of_secret(cluster: Cluster, live: Live) -> Iterable[Key]:
 
 
 def nobody(cluster: Cluster, live: Live) -> Iterable[Key]:
-    """Known, but no reason to look: a claim that waits for its class changes itself when the class is there."""
+    """LastStatus, but no reason to look: a claim that waits for its class changes itself when the class is there."""
     return ()

@@ -19,7 +19,7 @@ from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import domain, report
+from frappe_operator.model import domain, job_reports
 from frappe_operator.model import site as model
 from frappe_operator.model.bench import RWO, Bench
 from frappe_operator.model.domain import Domain
@@ -28,7 +28,7 @@ from frappe_operator.model.settings import Images
 from frappe_operator.model.site import Connection, Site, SiteNames
 
 
-class Known(msgspec.Struct, rename="camel"):
+class LastStatus(msgspec.Struct, rename="camel"):
     """The part of our own last status that saves asking again what was answered."""
 
     conditions: tuple[Condition, ...] = ()
@@ -37,7 +37,7 @@ class Known(msgspec.Struct, rename="camel"):
     database_name: str = ""
 
 
-class Seen(NamedTuple):
+class Observed(NamedTuple):
     """What there is around a site."""
 
     live: LiveSite
@@ -66,7 +66,7 @@ class Seen(NamedTuple):
     connection: Connection | None
     connection_data: dict[str, str] | None
     """The Secret of the user's own database, decoded, but for its password; None when there is none."""
-    known: Known
+    last_status: LastStatus
     earlier_pods: list[str] | None
     """Pods of the site that run an earlier image, those that are ending included; None while nobody needs to know."""
     domain: Domain
@@ -74,15 +74,15 @@ class Seen(NamedTuple):
     """Hosts the site wants that are another's."""
 
 
-async def observe(cluster: View, live: LiveSite, images: Images) -> Seen:
+async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
     """Everything a site is decided from. Raises Blocked when it has no spec or no bench."""
     namespace, name = live.metadata.namespace, live.metadata.name
     spec = model.parse(live)
     names, bench_name = SiteNames(name), spec.bench_ref.name
     bench_live = cluster.get(BENCH, namespace, bench_name)
     if bench_live is None:
-        if misplaced := model.misplaced(spec, namespace):
-            raise Blocked(Reason.INVALID_SPEC, misplaced)
+        if bench_namespace_problem := model.bench_namespace_problem(spec, namespace):
+            raise Blocked(Reason.INVALID_SPEC, bench_namespace_problem)
         message = f"FrappeBench {bench_name} does not exist in namespace {namespace}: create it, or correct benchRef"
         raise Blocked(FrappeReason.BENCH_NOT_FOUND, message)
     bench_names = bench_model.Names(bench_name)
@@ -100,14 +100,14 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Seen:
     wanted = domain.resolve(spec, bench.suffix)
     holders = {host: hosts.holder(host) for host in wanted.hosts}
     connection, data = await _connection(cluster, spec, namespace)
-    return Seen(
+    return Observed(
         live=live,
         spec=spec,
         bench_live=bench_live,
         bench=bench,
         bench_conditions={each.type: each for each in bench_live.conditions},
         classes={each.metadata.name: each for each in cluster.all(STORAGE_CLASS)},
-        reports=report.reports(cluster.select(POD, report.SITE_INDEX, f"{namespace}/{name}")),
+        reports=job_reports.reports(cluster.select(POD, job_reports.SITE_INDEX, f"{namespace}/{name}")),
         mariadb=mariadb,
         web=web,
         retained_database=f"_{label}" if label else "",
@@ -119,7 +119,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Seen:
         configuring=cluster.select(JOB, model.CONFIGURE_INDEX, f"{namespace}/{name}"),
         connection=connection,
         connection_data=data,
-        known=known(live),
+        last_status=last_status(live),
         earlier_pods=await _earlier_pods(cluster, live, bench, web),
         domain=wanted,
         taken={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},
@@ -143,29 +143,29 @@ async def _earlier_pods(cluster: View, live: LiveSite, bench: Bench, web: Worklo
     ]
 
 
-def resolve(seen: Seen) -> Site:
+def resolve(observed: Observed) -> Site:
     """The site as decided. Raises Waiting while the image is unknown."""
     return model.resolve(
-        seen.live,
-        seen.spec,
-        seen.bench,
-        domain=seen.domain,
-        retained_database=seen.retained_database,
-        origin=seen.claim.metadata.label(model.ORIGIN_LABEL) if seen.claim else "",
-        revision=str(seen.connection_secret.metadata.resource_version) if seen.connection_secret else "",
-        recorded_bench_id=seen.claim.metadata.label(QUEUES_LABEL) if seen.claim else None,
-        live_mode=seen.claim.access_mode if seen.claim else "",
-        connection=seen.connection,
-        known_database=seen.known.database_name,
+        observed.live,
+        observed.spec,
+        observed.bench,
+        domain=observed.domain,
+        retained_database=observed.retained_database,
+        origin=observed.claim.metadata.label(model.ORIGIN_LABEL) if observed.claim else "",
+        revision=str(observed.connection_secret.metadata.resource_version) if observed.connection_secret else "",
+        recorded_bench_id=observed.claim.metadata.label(QUEUES_LABEL) if observed.claim else None,
+        live_mode=observed.claim.access_mode if observed.claim else "",
+        connection=observed.connection,
+        known_database=observed.last_status.database_name,
     )
 
 
-def known(live: LiveSite) -> Known:
+def last_status(live: LiveSite) -> LastStatus:
     """An object's status as far as we use it; an unreadable one is an empty one."""
     try:
-        return msgspec.json.decode(live.status_json, type=Known)
+        return msgspec.json.decode(live.status_json, type=LastStatus)
     except msgspec.MsgspecError:
-        return Known()
+        return LastStatus()
 
 
 async def _connection(

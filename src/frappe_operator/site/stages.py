@@ -24,8 +24,8 @@ from frappe_operator.kube.reasons import Reason, Trait, traits
 from frappe_operator.kube.stage import Lives, Stage, Verdict, checked
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
-from frappe_operator.site import checks, configured, generated
-from frappe_operator.site.observe import Seen
+from frappe_operator.site import checks, configured, generated_secrets
+from frappe_operator.site.observe import Observed
 
 NEEDED_OF_BENCH = ("StorageReady", "CacheReady", "ProxyReady")
 
@@ -36,37 +36,42 @@ CREATED, INSTALLED = ["SiteCreated"], ["SiteCreated", "AppsInstalled"]
 running site that is deleted while that server is down would stay away as long."""
 
 
-def stages(site: Site, seen: Seen, token: Callable[[], str]) -> list[Stage]:
+def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Stage]:
     """Each row is one stage and one status condition; a failed check makes its condition false. `token` makes a new
     password.
 
     Whether the site is reached and answers is asked after all that is in place (site/answers.py).
     """
-    done = jobs_succeeded(seen.reports)
-    create = creation.create(site, generated.password_is_new(seen))
+    done = jobs_succeeded(observed.reports)
+    create = creation.create(site, generated_secrets.password_is_new(observed))
     workloads = [*gunicorn.build(site), *socketio.build(site), *background.build(site)]
     rows = [
-        Stage("BenchReady", [], bench_ready(seen)),
-        Stage("StorageReady", storage.files(site), claims_usable(seen.classes)),
-        Stage("DatabaseReady", [], server_ready(site, seen)),
+        Stage("BenchReady", [], bench_ready(observed)),
+        Stage("StorageReady", storage.files(site), claims_usable(observed.classes)),
+        Stage("DatabaseReady", [], server_ready(site, observed)),
         Stage("DatabaseReady", [], done, once=[*database.connection(site, token()), *database.jobs(site)]),
-        Stage("SiteCreated", [], done, once=[*generated.admin(site, seen, token()), *create]),
-        configured.stage(site, seen),
+        Stage("SiteCreated", [], done, once=[*generated_secrets.admin(site, observed, token()), *create]),
+        configured.stage(site, observed),
         Stage("AppsInstalled", [], done, once=creation.install(site), after=MADE),
         Stage("WorkloadsReady", workloads, workloads_available, after=INSTALLED),
-        *assets_renewed(site, seen),
-        Stage("Routed", [] if seen.taken else ROUTES[site.route.type].build(site), routed(site, seen), after=CREATED),
+        *assets_json_removed(site, observed),
+        Stage(
+            "Routed",
+            [] if observed.taken else ROUTES[site.route.type].build(site),
+            routed(site, observed),
+            after=CREATED,
+        ),
     ]
-    return checked(rows, checks.failed(seen))
+    return checked(rows, checks.failed(observed))
 
 
-def bench_ready(seen: Seen) -> Callable[[Lives], Verdict]:
+def bench_ready(observed: Observed) -> Callable[[Lives], Verdict]:
     """What the site needs of its bench is there."""
 
     def ready(_: Lives) -> Verdict:
-        name = seen.bench.owner.name
+        name = observed.bench.owner.name
         for condition in NEEDED_OF_BENCH:
-            found = seen.bench_conditions.get(condition)
+            found = observed.bench_conditions.get(condition)
             if found is None or found.status != "True":
                 why = f"{condition}: {found.message}" if found else f"{condition} has not been reported yet"
                 return Verdict(False, FrappeReason.BENCH_NOT_READY, f"FrappeBench {name}: {why}")
@@ -75,30 +80,30 @@ def bench_ready(seen: Seen) -> Callable[[Lives], Verdict]:
     return ready
 
 
-def server_ready(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
+def server_ready(site: Site, observed: Observed) -> Callable[[Lives], Verdict]:
     """The bench's MariaDB is up, where the site's database is in it."""
 
     def ready(_: Lives) -> Verdict:
         if not site.database.built_in:
             return Verdict(True, Reason.READY, "The database is external.")
-        if seen.mariadb is not None and seen.mariadb.status.ready_replicas > 0:
+        if observed.mariadb is not None and observed.mariadb.status.ready_replicas > 0:
             return Verdict(True, Reason.READY, "MariaDB is available.")
         name = site.bench.mariadb
         server = f"MariaDB {name} of FrappeBench {site.bench.bench}"
-        if not mariadb.answered([*seen.known.conditions, *seen.bench_conditions.values()]):
-            told = seen.bench_conditions.get("DatabaseReady")
+        if not mariadb.answered([*observed.last_status.conditions, *observed.bench_conditions.values()]):
+            told = observed.bench_conditions.get("DatabaseReady")
             # What merely is on its way changes often, and each word of it would be a write for each site.
             troubled = told is not None and told.status != "True" and Trait.EXPECTED not in traits(told.reason)
             why = told.message if told is not None and troubled else f"see pod {name}-0"
             return Verdict(False, Reason.PROVISIONING, f"{server} is not ready yet: {why}")
-        if seen.mariadb is None or rolling_out(seen.mariadb):
+        if observed.mariadb is None or rolling_out(observed.mariadb):
             return Verdict(False, Reason.ROLLING_OUT, f"The StatefulSet of {server} is being recreated")
         return Verdict(False, FrappeReason.DATABASE_UNAVAILABLE, f"{server} is not available: see pod {name}-0")
 
     return ready
 
 
-def assets_renewed(site: Site, seen: Seen) -> list[Stage]:
+def assets_json_removed(site: Site, observed: Observed) -> list[Stage]:
     """Pages name the assets of the image that runs.
 
     The names are removed when the new pods serve, and once more when the last pod of an earlier image has ended, which
@@ -106,8 +111,8 @@ def assets_renewed(site: Site, seen: Seen) -> list[Stage]:
     """
     if not site.facts.previous_key:
         return []
-    removed = jobs_succeeded(seen.reports)
-    was_ready = any(each.type == "WorkloadsReady" and each.status == "True" for each in seen.known.conditions)
+    removed = jobs_succeeded(observed.reports)
+    was_ready = any(each.type == "WorkloadsReady" and each.status == "True" for each in observed.last_status.conditions)
 
     def ready(lives: Lives) -> Verdict:
         verdict = removed(lives)
@@ -115,15 +120,15 @@ def assets_renewed(site: Site, seen: Seen) -> list[Stage]:
         under_way = verdict.reason in (Reason.PROVISIONING, Reason.JOB_RUNNING)
         return ALL_READY if verdict.ok or (under_way and was_ready) else verdict
 
-    renew = assets.renew(site, last=not seen.earlier_pods)
+    renew = assets.renew(site, last=not observed.earlier_pods)
     return [Stage("WorkloadsReady", [], ready, once=renew, after=[*INSTALLED, "WorkloadsReady"])]
 
 
-def routed(site: Site, seen: Seen) -> Callable[[Lives], Verdict]:
+def routed(site: Site, observed: Observed) -> Callable[[Lives], Verdict]:
     """Every host is the site's."""
 
     def ready(lives: Lives) -> Verdict:
-        for host, key in seen.taken.items():
+        for host, key in observed.taken.items():
             # Another namespace's names are not this one's business.
             owner = f"FrappeSite {key.name}" if key.namespace == site.owner.namespace else "another FrappeSite"
             message = f"{host} belongs to {owner}, which is older: choose another domain or alias"

@@ -113,7 +113,7 @@ def test_redis_makes_room_before_it_is_killed() -> None:
             "componentResources": {"redis": {"limits": {"memory": "1Gi"}}},
         }
         asked = live("pier", {"frappeVersion": "v15", **spec}, kind=BENCH)
-        assert (model.memory_wrong(model.parse(asked)) == "") is fine, memory
+        assert (model.memory_problem(model.parse(asked)) == "") is fine, memory
         assert a_bench(**spec).redis.max_memory == redis_memory(memory), "what exists stays as it is"
 
 
@@ -190,7 +190,7 @@ def test_the_schema_takes_a_network_where_it_is_one_and_not_everybody(address: o
 def test_a_trusted_proxy_is_a_network_as_nginx_writes_it_and_anything_else_is_said() -> None:
     assert a_bench(trustedProxies=["10.1.2.3/8", "FD00:0:0::/48"]).trusted_proxies == ("10.0.0.0/8", "fd00::/48")
     spec = FrappeBenchSpec(frappe_version="v15", trusted_proxies=["10.0.0.0/8", "ingress"])
-    assert "'ingress' is not a network" in model.no_networks(spec)
+    assert "'ingress' is not a network" in model.trusted_proxies_problem(spec)
     assert a_bench(trustedProxies=["10.0.0.0/8", "ingress"]).trusted_proxies == ("10.0.0.0/8",)
 
 

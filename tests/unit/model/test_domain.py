@@ -13,7 +13,7 @@ from frappe_operator.kube.live import Live
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.view import View
 from frappe_operator.model import domain
-from frappe_operator.model.domain import Claim, Register, normalise, resolve, unservable, winner
+from frappe_operator.model.domain import Claim, Register, host_problem, normalise, resolve, winner
 from tests.unit.resolved_samples import NAMESPACE, live
 
 
@@ -62,7 +62,7 @@ LONG = ".".join(["a" * 60] * 4)
 def test_what_no_browser_looks_up_is_told_with_what_to_write(
     spec: dict[str, Any], suffix: str | None, words: str
 ) -> None:
-    said = unservable(resolve(asked(**spec), suffix))
+    said = host_problem(resolve(asked(**spec), suffix))
     assert words in said
     assert "set domain to" in said
 
@@ -72,7 +72,7 @@ def test_what_no_browser_looks_up_is_told_with_what_to_write(
     [({"site_name": "10.0.0.7"}, ".ships.net"), ({"site_name": "2024"}, ".ships.net"), ({"domain": LONG + ".b"}, None)],
 )
 def test_names_that_lead_somewhere_are_served(spec: dict[str, Any], suffix: str | None) -> None:
-    assert unservable(resolve(asked(**spec), suffix)) == ""
+    assert host_problem(resolve(asked(**spec), suffix)) == ""
 
 
 @given(st.from_regex(r"[A-Za-z0-9.-]{1,40}", fullmatch=True))

@@ -14,11 +14,11 @@ from frappe_operator.kube.stage import Waiting
 from frappe_operator.model.site import (
     Connection,
     bench_id,
+    bench_namespace_problem,
     connection_from,
-    connection_wrong,
+    connection_problem,
     database_name,
     is_our_database,
-    misplaced,
     needs_mariadb,
     parse,
     without_password,
@@ -90,27 +90,27 @@ def test_an_external_database_is_used_as_it_is() -> None:
 def test_frappe_15_wants_user_and_database_to_be_called_the_same_and_16_does_not() -> None:
     sixteen = type(FACTS)(FACTS.reference, "16.0.1", "3.14.0", FACTS.apps)
     other = {**WHOLE, "username": "captain"}
-    reason, message = connection_wrong("tides", other, FACTS) or ("", "")
+    reason, message = connection_problem("tides", other, FACTS) or ("", "")
     assert reason == Reason.SECRET_INVALID
     assert "username is captain and database is d: create a MariaDB user named like the database" in message
-    assert connection_wrong("tides", other, sixteen) is None
+    assert connection_problem("tides", other, sixteen) is None
 
 
 def test_a_connection_secret_says_what_it_lacks_and_never_its_password() -> None:
-    reason, message = connection_wrong("tides", None, FACTS) or ("", "")
+    reason, message = connection_problem("tides", None, FACTS) or ("", "")
     assert (reason, message[:61]) == ("SecretNotFound", "Secret tides does not exist: create it with the keys host, po")
     lacking = {"host": "h", "port": "1", "username": "", "password": "canary"}
-    reason, message = connection_wrong("tides", lacking, FACTS) or ("", "")
+    reason, message = connection_problem("tides", lacking, FACTS) or ("", "")
     assert (reason, message[:38]) == ("SecretInvalid", "Secret tides lacks database, username:")
     assert "canary" not in repr(connection_from("tides", WHOLE, "1"))
 
 
 def test_a_newline_at_the_end_of_a_value_is_nobodys_meaning_and_other_strange_characters_are_said() -> None:
     written = {key: f"{value}\r\n" for key, value in WHOLE.items()} | {"username": "d"}
-    assert connection_wrong("tides", written, FACTS) is None
+    assert connection_problem("tides", written, FACTS) is None
     assert connection_from("tides", written, "1") == Connection("tides", "h", "1", "d", "d", "1")
     for odd in ("d ", "\td", "d\nd", "d\x00"):
-        _, message = connection_wrong("tides", {**WHOLE, "database": odd}, FACTS) or ("", "")
+        _, message = connection_problem("tides", {**WHOLE, "database": odd}, FACTS) or ("", "")
         assert "Secret tides: database begins or ends with a space, or contains a line break" in message
 
 
@@ -132,10 +132,10 @@ def test_of_a_connection_secret_no_password_is_remembered() -> None:
 def test_a_site_lives_beside_its_bench() -> None:
     assert a_site(benchRef={"name": "pier", "namespace": "harbour"}).owner.bench == "pier"
     spec = parse(live("pearl", {"benchRef": {"name": "pier", "namespace": "away"}, "siteName": "p"}, kind=SITE))
-    assert misplaced(spec, "harbour").startswith(
+    assert bench_namespace_problem(spec, "harbour").startswith(
         "benchRef.namespace is away, but a site and its bench must be in the same namespace"
     )
-    assert misplaced(spec, "away") == ""
+    assert bench_namespace_problem(spec, "away") == ""
 
 
 def test_apps_are_the_benchs_unless_the_site_names_its_own() -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from frappe_operator.api.types import Resources
 from frappe_operator.kube.quantities import amount
-from frappe_operator.model.sizing import DEFAULTS, excess, resources
+from frappe_operator.model.sizing import DEFAULTS, resources, resources_problem
 
 AMOUNTS = st.dictionaries(
     st.sampled_from(["cpu", "memory"]),
@@ -31,11 +31,11 @@ def test_nothing_can_be_asked_for_expressly() -> None:
 
 def test_a_request_above_its_limit_says_whose_and_what_to_do() -> None:
     asked = Resources(requests={"memory": "2Gi"}, limits={"memory": "1Gi"})
-    assert "workerDefault: the request of 2Gi memory is above the limit of 1Gi: lower" in excess(
+    assert "workerDefault: the request of 2Gi memory is above the limit of 1Gi: lower" in resources_problem(
         "worker_default", asked
     )
     assert resources("worker_default", asked)["requests"] == {"memory": "1Gi"}
-    assert excess("worker_default", Resources(requests={"memory": "1Gi"}, limits={"memory": "1024Mi"})) == ""
+    assert resources_problem("worker_default", Resources(requests={"memory": "1Gi"}, limits={"memory": "1024Mi"})) == ""
 
 
 @given(st.sampled_from(sorted(DEFAULTS)), ASKED, ASKED)

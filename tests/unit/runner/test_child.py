@@ -19,4 +19,4 @@ BAR = "\rUpdating DocTypes for frappe        : [====                    ] 12%\rU
     ],
 )
 def test_the_last_words_of_a_program_are_words(out: str, err: str, words: str) -> None:
-    assert child.Ended(1, out, err).last_words == words
+    assert child.Ended(1, out, err).log_tail == words

@@ -12,7 +12,7 @@ from frappe_operator.kube.kinds import SERVICE, Kind
 from frappe_operator.kube.live import Live, Meta, Service, ServiceSpec
 from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.client.fetch import Answer
-from frappe_operator.site.prober import Prober
+from frappe_operator.site.ready_prober import Prober
 
 STATUS = {"resolvedDomain": "", "conditions": [{"type": "Ready", "status": "True"}]}
 SPEC = {"benchRef": {"name": "pier"}, "siteName": "pearl.example.net"}

@@ -13,15 +13,15 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from frappe_operator.kube import trouble
+from frappe_operator.kube import pod_failures
 from frappe_operator.kube.conditions import READY
 from frappe_operator.kube.kinds import DEPLOYMENT, EVENT, JOB, POD, STATEFUL_SET, Ref, ref_of
 from frappe_operator.kube.live import Custom, Job, Live, Owner, Pod, PodStatus, Workload
 from frappe_operator.kube.objects import Manifest
+from frappe_operator.kube.pod_failures import PodFailure
 from frappe_operator.kube.readiness import available, pods_missing, succeeded
 from frappe_operator.kube.reasons import Reason, Trait, traits
 from frappe_operator.kube.stage import Stage, Verdict
-from frappe_operator.kube.trouble import Trouble
 from frappe_operator.runtime.client.errors import Conflict
 from frappe_operator.runtime.cluster import Cluster
 
@@ -202,7 +202,7 @@ class _StageDiagnosis:
             # The pods of Jobs are watched, those of workloads are not.
             waits.append(max(FIRST_SECONDS, min(age / 2, LONGEST_INTERVAL_SECONDS)))
         new.until = self._now + min(waits, default=float("inf"))
-        worst = trouble.worst(found for _, found in troubles.values())
+        worst = pod_failures.worst(found for _, found in troubles.values())
         if worst is not None:
             child = next(child for child, found in troubles.values() if found is worst)
             new.verdict = self._verdict_with(child, worst)
@@ -214,9 +214,9 @@ class _StageDiagnosis:
             return child.ref.name, child.live.status.replicas
         return child.ref.name, tuple((pod.metadata.name, _version(pod)) for pod in self._jobs(child.ref.name))
 
-    def _verdict_with(self, child: _Child, found: Trouble) -> Verdict:
+    def _verdict_with(self, child: _Child, found: PodFailure) -> Verdict:
         name, summary = child.ref.name, self._verdict.message
-        if requested := trouble.requested(child.manifest["spec"]["template"], found):
+        if requested := pod_failures.requested(child.manifest["spec"]["template"], found):
             found = found._replace(message=f"{found.message} (it requests {requested})")
         if isinstance(child.live, Workload) and name not in summary:
             summary = pods_missing(child.live)
@@ -228,24 +228,24 @@ class _StageDiagnosis:
             False, self._verdict.reason if keeps else found.reason, f"{summary}: {found.message}", found.blocked
         )
 
-    async def _trouble(self, child: _Child, pods: Sequence[_Pod]) -> Trouble | None:
+    async def _trouble(self, child: _Child, pods: Sequence[_Pod]) -> PodFailure | None:
         if child.ref.kind == JOB:
             cached = [each for each in self._jobs(child.ref.name) if isinstance(each, Pod)]
-            found = [trouble.of_pod(each.metadata.name, each.status, self._now) for each in cached]
-            return trouble.worst(filter(None, found)) if cached else await self._refusal(child)
+            found = [pod_failures.of_pod(each.metadata.name, each.status, self._now) for each in cached]
+            return pod_failures.worst(filter(None, found)) if cached else await self._refusal(child)
         mine = [pod for pod in pods if _selects(child, pod)]
         if child.ref.kind == STATEFUL_SET and (replaced := await self._replaced(child, mine)):
             return replaced
         newest = sorted(mine, key=lambda pod: pod.metadata.creation_timestamp, reverse=True)
-        found = [trouble.of_pod(pod.metadata.name, pod.status, self._now) for pod in newest]
+        found = [pod_failures.of_pod(pod.metadata.name, pod.status, self._now) for pod in newest]
         assert isinstance(child.live, Workload)
         if not any(found) and len(mine) < child.live.spec.replicas:
             return await self._refusal(child)
-        return trouble.worst(filter(None, found))
+        return pod_failures.worst(filter(None, found))
 
-    async def _replaced(self, child: _Child, pods: Sequence[_Pod]) -> Trouble | None:
+    async def _replaced(self, child: _Child, pods: Sequence[_Pod]) -> PodFailure | None:
         """Deletes a pod of an earlier template that never became ready: its StatefulSet would wait for it for ever."""
-        stuck = [pod for pod in pods if _made_by(child, pod) and trouble.never_ready(pod.status)]
+        stuck = [pod for pod in pods if _made_by(child, pod) and pod_failures.never_ready(pod.status)]
         if not stuck or (body := await self._cluster.read(*child.ref)) is None:
             return None
         status, meta = body.get("status", {}), body["metadata"]
@@ -264,23 +264,23 @@ class _StageDiagnosis:
                 # The pod has changed since it was listed, and may be ready now.
                 continue
             message = f"pod {name} of an earlier template never became ready and is replaced"
-            return Trouble(Reason.PODS_NOT_READY, message)
+            return PodFailure(Reason.PODS_NOT_READY, message)
         return None
 
-    async def _refusal(self, child: _Child) -> Trouble | None:
+    async def _refusal(self, child: _Child) -> PodFailure | None:
         """Why a missing pod could not be created."""
         ref = child.ref
         if ref.kind == DEPLOYMENT:
             body = await self._cluster.read(*ref)
             for condition in (body or {}).get("status", {}).get("conditions", []):
                 if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-                    return trouble.of_refusal(condition.get("message", ""))
+                    return pod_failures.of_rejected_pod(condition.get("message", ""))
             return None
         fields = f"regarding.kind={ref.kind.kind},regarding.name={ref.name},reason=FailedCreate"
         events = await self._cluster.list(EVENT, ref.namespace, fields=fields)
         mine = [each for each in events if each["regarding"].get("uid") == child.live.metadata.uid]
         newest = max(mine, key=lambda each: _time(each), default=None)
-        return trouble.of_refusal(newest.get("note", "")) if newest else None
+        return pod_failures.of_rejected_pod(newest.get("note", "")) if newest else None
 
     async def _pods(self, workloads: Sequence[_Child]) -> list[_Pod]:
         if not workloads:
@@ -290,8 +290,8 @@ class _StageDiagnosis:
         pods = [msgspec.convert(body, _Pod) for body in listed]
         return [pod for pod in pods if pod.metadata.deletion_timestamp is None]
 
-    def _of_pod_that_restarts(self, pod: _Pod) -> Trouble | None:
-        return trouble.unstable(pod.metadata.name, pod.status, self._now)
+    def _of_pod_that_restarts(self, pod: _Pod) -> PodFailure | None:
+        return pod_failures.unstable(pod.metadata.name, pod.status, self._now)
 
     def _is_ready(self) -> bool:
         meta = self._owner.metadata
@@ -305,7 +305,7 @@ class _StageDiagnosis:
         false = [each for each in self._owner.conditions if each.type == self._condition and each.status != "True"]
         times = [each.last_transition_time for each in false] or [self._cluster.now()]
         times += [each.live.metadata.creation_timestamp for each in children if not _is_child_ready(each.live)]
-        return max(trouble.seconds(each, 0.0) for each in times)
+        return max(pod_failures.seconds(each, 0.0) for each in times)
 
 
 def _is_child_ready(live: Live) -> bool:

@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from frappe_operator.kube import trouble
-from frappe_operator.kube.last_words import LONGEST, last_words
+from frappe_operator.kube import pod_failures
 from frappe_operator.kube.live import (
     Condition,
     ContainerState,
@@ -15,9 +14,10 @@ from frappe_operator.kube.live import (
     Terminated,
     Waiting,
 )
+from frappe_operator.kube.log_tail import LONGEST, log_tail
 from frappe_operator.kube.reasons import Reason
 
-NOW = trouble.seconds("2026-01-01T12:00:00Z", 0.0)
+NOW = pod_failures.seconds("2026-01-01T12:00:00Z", 0.0)
 
 
 def at(seconds: float) -> str:
@@ -87,7 +87,7 @@ CASES: dict[str, tuple[PodStatus, Reason | None, bool, str]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_each_kind_of_trouble_has_its_reason_and_words(case: str) -> None:
     status, reason, blocked, words = CASES[case]
-    found = trouble.of_pod("acme-web-1", status, NOW)
+    found = pod_failures.of_pod("acme-web-1", status, NOW)
     assert (found and found.reason) == reason
     if found:
         assert found.blocked == blocked
@@ -96,7 +96,7 @@ def test_each_kind_of_trouble_has_its_reason_and_words(case: str) -> None:
 
 
 def test_that_waiting_for_a_node_is_in_vain_is_looked_at_when_it_is() -> None:
-    found = trouble.of_pod("p", unplaced(60), NOW)
+    found = pod_failures.of_pod("p", unplaced(60), NOW)
     assert found is not None
     assert found.again == 60
 
@@ -120,7 +120,7 @@ def test_a_restarted_container_is_stable_after_a_minute_and_if_it_loops_after_tw
     restarts: int, lived: int, running: int, left: float | None
 ) -> None:
     ended = Terminated(1, "Error", "oops", at(running + lived), at(running))
-    found = trouble.unstable("p", a_pod(runs(running), ended, restart_count=restarts, ready=True), NOW)
+    found = pod_failures.unstable("p", a_pod(runs(running), ended, restart_count=restarts, ready=True), NOW)
     assert (found and found.again) == left
     assert found is None or "it is considered stable from " in found.message
     assert trouble.unstable("p", a_pod(runs(running), ready=True), NOW) is None
@@ -137,7 +137,7 @@ def test_a_restarted_container_is_stable_after_a_minute_and_if_it_loops_after_tw
     ],
 )
 def test_only_what_was_certainly_never_ready_counts_as_such(status: PodStatus, never: bool) -> None:
-    assert trouble.never_ready(status) == never
+    assert pod_failures.never_ready(status) == never
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_only_what_was_certainly_never_ready_counts_as_such(status: PodStatus, n
     ],
 )
 def test_a_refused_pod_has_a_reason_and_no_name(message: str, reason: Reason, blocked: bool) -> None:
-    found = trouble.of_refusal(message)
+    found = pod_failures.of_rejected_pod(message)
     assert (found.reason, found.blocked) == (reason, blocked)
     assert "a-x7" not in found.message
 
@@ -157,9 +157,9 @@ def test_a_refused_pod_has_a_reason_and_no_name(message: str, reason: Reason, bl
 def test_what_a_pod_asks_for_is_added_up() -> None:
     asks = [{"requests": {"cpu": "500m", "memory": "512Mi"}}, {"requests": {"cpu": "2", "memory": "1Gi"}}, {}]
     template = {"spec": {"containers": [{"name": "x", "resources": each} for each in asks]}}
-    found = trouble.Trouble(Reason.UNSCHEDULABLE, "0/2 nodes: 1 Insufficient cpu, 1 Insufficient memory.")
-    assert trouble.requested(template, found) == "cpu 2.5, memory 1536Mi"
-    assert trouble.requested(template, found._replace(message="1 node(s) had untolerated taint")) == ""
+    found = pod_failures.PodFailure(Reason.UNSCHEDULABLE, "0/2 nodes: 1 Insufficient cpu, 1 Insufficient memory.")
+    assert pod_failures.requested(template, found) == "cpu 2.5, memory 1536Mi"
+    assert pod_failures.requested(template, found._replace(message="1 node(s) had untolerated taint")) == ""
 
 
 SECRETS = {
@@ -186,23 +186,23 @@ SECRETS = {
 
 @pytest.mark.parametrize("text", SECRETS)
 def test_no_secret_gets_into_a_sentence(text: str) -> None:
-    said = last_words(text)
+    said = log_tail(text)
     assert "canary" not in said
     assert SECRETS[text] in said
 
 
 def test_what_is_no_secret_stays() -> None:
     for text in ("KeyError: 'db_name'", 'secret "acme-redis-key" not found', "Access denied for user 'a'@'%'"):
-        assert last_words(text) == text
+        assert log_tail(text) == text
 
 
 def test_progress_bars_and_colours_are_no_words() -> None:
     bar = "\rUpdating DocTypes for frappe        : [====                    ] 12%\rUpdating DocTypes: [=========] 100%"
-    assert last_words(f"\x1b[1;31mError: no room\x1b[0m\n{bar}\n\n======\n 40%|####    | 4/10\n") == "Error: no room"
-    assert last_words(bar) == ""
+    assert log_tail(f"\x1b[1;31mError: no room\x1b[0m\n{bar}\n\n======\n 40%|####    | 4/10\n") == "Error: no room"
+    assert log_tail(bar) == ""
 
 
 def test_last_words_are_few_and_the_last() -> None:
-    said = last_words("\n".join(f"line {number} {'x' * 200}" for number in range(50)) + "\nwhy")
+    said = log_tail("\n".join(f"line {number} {'x' * 200}" for number in range(50)) + "\nwhy")
     assert len(said) == LONGEST
     assert said.endswith("why")

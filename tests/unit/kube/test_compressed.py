@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fakecluster.samples import a_world
 from fakecluster.world import settle
 from frappe_operator.api.kinds import BENCH, SITE
-from frappe_operator.kube.packed import pack, unpack
+from frappe_operator.kube.compressed import pack, unpack
 
 
 @given(st.binary(max_size=3000))

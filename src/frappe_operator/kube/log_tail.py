@@ -29,7 +29,7 @@ def redacted(line: str) -> str:
     return _NAMED.sub(r"\1=***", line)
 
 
-def last_words(text: str) -> str:
+def log_tail(text: str) -> str:
     """The last lines of an output that say something, at most LONGEST characters; empty when none does."""
     text = _PEM.sub("***", _ANSI.sub("", text))
     # A progress bar redraws itself: of its line counts what was drawn last.

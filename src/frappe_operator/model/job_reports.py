@@ -6,10 +6,10 @@ import msgspec
 from msgspec import Struct
 
 from frappe_operator.api.labels import SITE_LABEL
-from frappe_operator.kube import trouble
+from frappe_operator.kube import pod_failures
 from frappe_operator.kube.kinds import POD
-from frappe_operator.kube.last_words import last_words
 from frappe_operator.kube.live import ContainerStatus, Pod, PodStatus, Terminated
+from frappe_operator.kube.log_tail import log_tail
 from frappe_operator.kube.names import JOB_LABEL
 from frappe_operator.kube.readiness import Report
 from frappe_operator.kube.reasons import Reason
@@ -56,8 +56,8 @@ def _said(terminated: Terminated) -> Message | None:
         return Message(False, Reason.OOM_KILLED, f"was killed, {MEMORY_LIMIT}")
     if terminated.message:
         # Not the runner's: the kubelet's own words, or a log's tail.
-        return Message(False, "Failed", last_words(terminated.message))
-    return Message(False, "Failed", trouble.ended(terminated)) if terminated.exit_code else None
+        return Message(False, "Failed", log_tail(terminated.message))
+    return Message(False, "Failed", pod_failures.ended(terminated)) if terminated.exit_code else None
 
 
 def _statuses(pod: PodStatus) -> list[ContainerStatus]:
@@ -80,7 +80,7 @@ def pods_of_job(cluster: View, namespace: str) -> Callable[[str], list[Pod]]:
     return lambda job: cluster.select(POD, JOB_INDEX, f"{namespace}/{job}")
 
 
-def says_something(pod: Pod) -> bool:
+def has_a_report(pod: Pod) -> bool:
     """Whether a pod reports something, or is in trouble: most begin, work and go without a word, and their Job says
     the rest."""
-    return bool(reports([pod])) or trouble.of_pod(pod.metadata.name, pod.status, 0.0) is not None
+    return bool(reports([pod])) or pod_failures.of_pod(pod.metadata.name, pod.status, 0.0) is not None

@@ -19,8 +19,8 @@ from frappe_operator.model import domain
 from frappe_operator.model.bench import Names
 from frappe_operator.runtime.client.fetch import Fetch
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.site.answers import PING, address
-from frappe_operator.site.observe import known
+from frappe_operator.site.observe import last_status
+from frappe_operator.site.probe import PING, address
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ class Prober:
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
-        self.doubted: set[Key] = set()
+        self.unanswered: set[Key] = set()
         """Sites that did not answer: the next reconcile asks them whatever their status says."""
 
     async def run(self, cluster: Cluster, jitter: Callable[[], float]) -> None:
@@ -66,7 +66,7 @@ class Prober:
             log.warning("site not asked", object=str(key), error=str(error))
             return
         if answer.status != 200:
-            self.doubted.add(key)
+            self.unanswered.add(key)
             cluster.requeue(SITE, key)
 
 
@@ -76,7 +76,7 @@ def _question(cluster: Cluster, key: Key) -> tuple[str, str] | None:
     spec = domain.readable_spec(live) if live is not None and not live.deleting else None
     if live is None or spec is None:
         return None
-    status = known(live)
+    status = last_status(live)
     ready = any(each.type == conditions.READY and each.status == "True" for each in status.conditions)
     service = cluster.get(SERVICE, key.namespace, Names(spec.bench_ref.name).nginx)
     if not ready or service is None:

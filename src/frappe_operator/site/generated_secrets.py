@@ -13,28 +13,28 @@ from frappe_operator.kube.readiness import succeeded
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model.site import Site
-from frappe_operator.site.observe import Seen
+from frappe_operator.site.observe import Observed
 
 
-def is_created(seen: Seen) -> bool:
+def is_created(observed: Observed) -> bool:
     """Whether the site was created."""
-    return seen.created is not None and succeeded(seen.created)
+    return observed.created is not None and succeeded(observed.created)
 
 
-def admin(site: Site, seen: Seen, password: str) -> list[Manifest]:
+def admin(site: Site, observed: Observed, password: str) -> list[Manifest]:
     """The Secret with Administrator's first password, while it can still become the password."""
-    if is_created(seen):
+    if is_created(observed):
         return []
-    report = seen.reports.get(site.names.create)
-    if seen.admin_secret is None and site.retained and not (report and report.reason == Reason.SECRET_NOT_FOUND):
+    report = observed.reports.get(site.names.create)
+    if observed.admin_secret is None and site.retained and not (report and report.reason == Reason.SECRET_NOT_FOUND):
         # The volume most likely holds a site that has its password. The Job that takes it up says so when it does not.
         return []
     return creation.admin(site, password)
 
 
-def lost_admin(site: Site, seen: Seen) -> Verdict | None:
+def lost_admin(site: Site, observed: Observed) -> Verdict | None:
     """What to do when nothing of ours says Administrator's password any more; None while the Secret is there."""
-    name, owner, found = site.names.admin, site.owner.name, seen.admin_secret
+    name, owner, found = site.names.admin, site.owner.name, observed.admin_secret
     labels = {MANAGED_BY: CONTROLLED_BY_US, INSTANCE: owner, SITE_LABEL: owner}
     if found is not None and all(found.metadata.label(label) == value for label, value in labels.items()):
         return None
@@ -54,7 +54,7 @@ def lost_admin(site: Site, seen: Seen) -> Verdict | None:
     return Verdict(False, Reason.SECRET_NOT_FOUND, message, blocked=True)
 
 
-def password_is_new(seen: Seen) -> bool:
+def password_is_new(observed: Observed) -> bool:
     """Whether our connection Secret was made again after the database's user was given the password of another."""
-    prepared, secret = seen.prepared, seen.connection_secret
+    prepared, secret = observed.prepared, observed.connection_secret
     return bool(prepared and secret and "" < prepared.completed < secret.metadata.creation_timestamp)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from frappe_operator.kube.last_words import last_words
 from frappe_operator.kube.live import ContainerStatus, PodStatus, Terminated
+from frappe_operator.kube.log_tail import log_tail
 from frappe_operator.kube.quantities import amount, canonical
 from frappe_operator.kube.reasons import Reason
 
@@ -29,7 +29,7 @@ _NAMED_POD = re.compile(r'^.*?pods "[^"]*" is forbidden: ')
 MISCONFIGURED = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 
 
-class Trouble(NamedTuple):
+class PodFailure(NamedTuple):
     """Why something does not run."""
 
     reason: Reason
@@ -40,32 +40,32 @@ class Trouble(NamedTuple):
     """Seconds after which the same pod, unchanged, means something else."""
 
 
-def of_pod(name: str, status: PodStatus, now: float) -> Trouble | None:
+def of_pod(name: str, status: PodStatus, now: float) -> PodFailure | None:
     """What is wrong with a pod; None when it runs, or simply starts. `now`: seconds since 1970."""
     for condition in status.conditions:
         if condition.type == "PodScheduled" and condition.status == "False" and condition.message:
             # What preemption would bring is the scheduler's business.
-            why = last_words(condition.message.split(" preemption:")[0])
+            why = log_tail(condition.message.split(" preemption:")[0])
             left = UNSCHEDULABLE_SECONDS - (now - seconds(condition.last_transition_time, now))
             message = f"pod {name} cannot be scheduled: {why}"
-            return Trouble(Reason.UNSCHEDULABLE, message, left <= 0, left if left > 0 else None)
+            return PodFailure(Reason.UNSCHEDULABLE, message, left <= 0, left if left > 0 else None)
     for container in (*status.container_statuses, *status.init_container_statuses):
         if found := _of_container(name, container):
             return found
     return None
 
 
-def _of_container(pod: str, container: ContainerStatus) -> Trouble | None:
+def _of_container(pod: str, container: ContainerStatus) -> PodFailure | None:
     waiting, where = container.state.waiting, f"container {container.name} of pod {pod}"
     if waiting is not None and waiting.reason not in STARTING:
-        why = f"{waiting.reason}: {last_words(waiting.message)}".rstrip(": ")
+        why = f"{waiting.reason}: {log_tail(waiting.message)}".rstrip(": ")
         if waiting.reason in PULLING | MISNAMED:
             in_vain = waiting.reason in MISNAMED or REFUSED_PULL.search(waiting.message) is not None
-            return Trouble(Reason.IMAGE_PULL_FAILED, f"{where} cannot pull its image: {why}", in_vain)
+            return PodFailure(Reason.IMAGE_PULL_FAILED, f"{where} cannot pull its image: {why}", in_vain)
         if waiting.reason in MISCONFIGURED:
-            return Trouble(Reason.CONTAINER_CONFIG_ERROR, f"{where} cannot be created: {why}", True)
+            return PodFailure(Reason.CONTAINER_CONFIG_ERROR, f"{where} cannot be created: {why}", True)
         ended = container.last_state.terminated
-        return _ended(where, ended) if ended else Trouble(Reason.CRASH_LOOP, f"{where} cannot start: {why}")
+        return _ended(where, ended) if ended else PodFailure(Reason.CRASH_LOOP, f"{where} cannot start: {why}")
     now_ended, before = container.state.terminated, container.last_state.terminated
     if now_ended is not None:
         return _ended(where, now_ended) if now_ended.exit_code else None
@@ -74,7 +74,7 @@ def _of_container(pod: str, container: ContainerStatus) -> Trouble | None:
     return None
 
 
-def unstable(name: str, status: PodStatus, now: float) -> Trouble | None:
+def unstable(name: str, status: PodStatus, now: float) -> PodFailure | None:
     """A container that was restarted and has not run for long enough since: a minute, and from the second restart on
     twice as long as it took to fail."""
     for container in status.container_statuses:
@@ -112,24 +112,24 @@ def ended(terminated: Terminated) -> str:
     return f"exited with code {terminated.exit_code}"
 
 
-def _ended(where: str, terminated: Terminated) -> Trouble:
-    words = last_words(terminated.message)
+def _ended(where: str, terminated: Terminated) -> PodFailure:
+    words = log_tail(terminated.message)
     reason = Reason.OOM_KILLED if terminated.reason == "OOMKilled" else Reason.CRASH_LOOP
-    return Trouble(reason, f"{where} {ended(terminated)}{': ' if words else ''}{words}")
+    return PodFailure(reason, f"{where} {ended(terminated)}{': ' if words else ''}{words}")
 
 
-def of_refusal(message: str) -> Trouble:
+def of_rejected_pod(message: str) -> PodFailure:
     """Why a pod could not even be created, from the words of whoever was refused."""
     # The name of the pod that was to be is another one each time.
-    why = f"its pod is rejected: {last_words(_NAMED_POD.sub('', message))}"
+    why = f"its pod is rejected: {log_tail(_NAMED_POD.sub('', message))}"
     if "quota" in message:
-        return Trouble(Reason.QUOTA_EXCEEDED, why, True, REFUSED_SECONDS)
+        return PodFailure(Reason.QUOTA_EXCEEDED, why, True, REFUSED_SECONDS)
     if "forbidden" in message:
-        return Trouble(Reason.FORBIDDEN, why, True, REFUSED_SECONDS)
-    return Trouble(Reason.PODS_NOT_READY, why, False, REFUSED_SECONDS)
+        return PodFailure(Reason.FORBIDDEN, why, True, REFUSED_SECONDS)
+    return PodFailure(Reason.PODS_NOT_READY, why, False, REFUSED_SECONDS)
 
 
-def requested(template: Mapping[str, Any], trouble: Trouble) -> str:
+def requested(template: Mapping[str, Any], trouble: PodFailure) -> str:
     """What a pod of this template asks for of what no node has: `cpu 8`; empty when it is about something else."""
     asks = []
     for resource in dict.fromkeys(re.findall(r"Insufficient ([\w./-]*\w)", trouble.message)):
@@ -148,7 +148,7 @@ def _shown(resource: str, total: Decimal) -> str:
     return f"{total.normalize():f}" if resource == "cpu" else canonical(f"{int(total / 2**20)}Mi")
 
 
-def worst(troubles: Iterable[Trouble]) -> Trouble | None:
+def worst(troubles: Iterable[PodFailure]) -> PodFailure | None:
     """The one to tell: the first that waiting does not mend, or the first."""
     found = list(troubles)
     return next((each for each in found if each.blocked), found[0] if found else None)

@@ -19,7 +19,7 @@ from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
 from frappe_operator.runtime.client.fetch import Answer, Fetch
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.site.observe import Seen
+from frappe_operator.site.observe import Observed
 
 PING = "/api/method/ping"
 SOONEST_SECONDS, LATEST_SECONDS = 2.0, 60.0
@@ -43,32 +43,32 @@ class Answers(NamedTuple):
     ping: Answer | None
 
 
-def settled(seen: Seen, site: Site) -> bool:
-    """Whether the site was seen answering, as it is now: nobody need ask again."""
-    ready = next((each for each in seen.known.conditions if each.type == conditions.READY), None)
+def settled(observed: Observed, site: Site) -> bool:
+    """Whether the last status says Ready for the present generation and host. Such a site is not probed again."""
+    ready = next((each for each in observed.last_status.conditions if each.type == conditions.READY), None)
     return (
         ready is not None
         and ready.status == "True"
-        and ready.observed_generation == seen.live.metadata.generation
-        and seen.known.resolved_domain == site.domain.host
+        and ready.observed_generation == observed.live.metadata.generation
+        and observed.last_status.resolved_domain == site.domain.host
     )
 
 
-def again(seen: Seen, now: float) -> float:
+def again(observed: Observed, now: float) -> float:
     """Seconds until a site that does not answer is asked again: the longer nothing about it has changed, the later."""
-    changes = [each.last_transition_time for each in seen.known.conditions if each.last_transition_time]
+    changes = [each.last_transition_time for each in observed.last_status.conditions if each.last_transition_time]
     age = now - datetime.fromisoformat(max(changes)).timestamp() if changes else 0.0
     return min(max(SOONEST_SECONDS, age / 4), LATEST_SECONDS)
 
 
-async def ask(cluster: Cluster, site: Site, seen: Seen, fetch: Fetch) -> Answers | None:
+async def ask(cluster: Cluster, site: Site, observed: Observed, fetch: Fetch) -> Answers | None:
     """Asks every proxy for every host of the site, and the site for a ping. None while no web pod can answer."""
     namespace = site.owner.namespace
     service = cluster.get(SERVICE, namespace, site.bench.nginx)
     # During a rolling update some pod is ready, and visitors are answered. Where none is wanted, the proxies answer.
-    if seen.web is None or service is None:
+    if observed.web is None or service is None:
         return None
-    if not seen.web.status.ready_replicas and not available(seen.web):
+    if not observed.web.status.ready_replicas and not available(observed.web):
         return None
     labels = f"{BENCH_LABEL}={site.bench.bench},{COMPONENT_LABEL}={PROXY_PART}"
     ips = {

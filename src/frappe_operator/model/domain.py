@@ -66,8 +66,8 @@ def host_problem(domain: Domain) -> str:
     host, made = domain.host, f"{MADE_BY[domain.source]} gives"
     if _ADDRESS.fullmatch(host):
         return f"{made} {host}, which is an address: set domain to a host name, such as shop.example.com"
-    if len(host) > LONGEST:
-        return f"{made} a host name of {len(host)} characters; the maximum is {LONGEST}: set domain to a shorter one"
+    if len(host) > MAX_HOST_LENGTH:
+        return f"{made} a host name of {len(host)} characters; the maximum is {MAX_HOST_LENGTH}: set domain to a shorter one"
     return ""
 
 

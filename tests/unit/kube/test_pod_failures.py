@@ -123,7 +123,7 @@ def test_a_restarted_container_is_stable_after_a_minute_and_if_it_loops_after_tw
     found = pod_failures.unstable("p", a_pod(runs(running), ended, restart_count=restarts, ready=True), NOW)
     assert (found and found.again) == left
     assert found is None or "it is considered stable from " in found.message
-    assert trouble.unstable("p", a_pod(runs(running), ready=True), NOW) is None
+    assert pod_failures.unstable("p", a_pod(runs(running), ready=True), NOW) is None
 
 
 @pytest.mark.parametrize(

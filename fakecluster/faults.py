@@ -1,8 +1,8 @@
-"""A bad network, a busy server, a process that dies: what goes wrong between the operator and the API server.
+"""Faults between the operator and the API server: a bad network, a busy server, a process that crashes.
 
-A plan is a list of faults, each one object of JSON. It is learned from a run in which nothing went wrong: the n-th
-request of a verb, a kind, a name is the same one in every run of the same seed. A `FaultRun` is a run under a plan; it
-outlives the operator's processes, each of which reaches the API server through `FaultyTransport` of its own.
+A plan is a list of faults, each one object of JSON. It is generated from a run without faults: the n-th request of a
+verb, a kind, a name is the same one in every run of the same seed. A `FaultRun` is a run under a plan; it outlives the
+operator's processes, each of which reaches the API server through a `FaultyTransport` of its own.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ StepTrouble = Literal["restart", "twin", "hurry"]
 
 
 class Fault(Struct, frozen=True, omit_defaults=True, tag_field="at", tag="request"):
-    """One thing that goes wrong with requests."""
+    """A fault of requests."""
 
     what: What
     """`crash`: the process dies; a status code; `timeout`, `reset`; `cut`: half of the answer is missing."""
@@ -51,7 +51,7 @@ class Fault(Struct, frozen=True, omit_defaults=True, tag_field="at", tag="reques
     """The first request this happens to, of those that match, counted from 1."""
     times: int = 1
     after: bool = False
-    """The server has done what it was asked; only the answer is lost."""
+    """The server has handled the request; only the response is lost."""
     retry_after: int = 0
     """Seconds, for 429 and 503."""
     back: int = 0
@@ -76,11 +76,11 @@ class Fault(Struct, frozen=True, omit_defaults=True, tag_field="at", tag="reques
 
 
 class WatchFault(Struct, frozen=True, omit_defaults=True, tag_field="at", tag="watch"):
-    """One thing that goes wrong with watches."""
+    """A fault of watches."""
 
     what: WatchTrouble
     """`drop`: the connection breaks; `double`: an event comes twice; `delay`: it comes late; `swap`: it comes after the
-    next one; `gone`: the version is too old; `silent`: nothing comes any more, and nobody says so."""
+    next one; `gone`: the version is too old; `silent`: no event comes any more, and the connection stays open."""
     kind: str = ""
     nth: int = 1
     """The first event this happens to, of the kind's watches together, counted from 1; bookmarks are not counted."""
@@ -93,11 +93,11 @@ class WatchFault(Struct, frozen=True, omit_defaults=True, tag_field="at", tag="w
 
 
 class StepFault(Struct, frozen=True, omit_defaults=True, tag_field="at", tag="step"):
-    """One thing that goes wrong as a step of a scenario begins."""
+    """A fault as a step of a scenario begins."""
 
     what: StepTrouble
     """`restart`: the process dies, and the step is done while there is none; `twin`: a second process works beside the
-    first, and neither knows; `hurry`: the step is done before what the last one asked for is done."""
+    first as leader, too; `hurry`: the step begins before the cluster has settled after the last one."""
     step: int
     """Steps are counted from 0."""
     seconds: float = 5.0
@@ -127,20 +127,20 @@ class FaultRun:
         branch: Callable[[int], bool] = lambda number: False,
     ) -> None:
         self.happened: list[str] = []
-        """What went wrong so far, to be read when a test fails."""
+        """The faults that have happened so far."""
         self.stale_start: tuple[int, float] = 0, 0.0
         """How many writes back the next process begins, and for how long it is held there."""
         self.events: dict[str, int] = {}
         """By kind, how many events its watches have brought."""
         self.withheld_streams = 0
-        """How many streams keep back what the server has told them."""
+        """How many streams hold back events of the server."""
         self._mine = _CountedPlan(plan)
         self._others = {number: _CountedPlan(faults) for number, faults in enumerate(others)}
         self._branch = branch
 
     @contextmanager
     def withholding_events(self) -> Iterator[None]:
-        """While a stream keeps back what the server has told it."""
+        """Marks that a stream holds back events of the server."""
         self.withheld_streams += 1
         try:
             yield
@@ -148,18 +148,18 @@ class FaultRun:
             self.withheld_streams -= 1
 
     def of_request(self, request: ApiRequest) -> Fault | None:
-        """What happens to a request."""
+        """The fault that happens to a request, if any."""
         fault = self._due(lambda fault: isinstance(fault, Fault) and fault.meets(request))
         return fault if isinstance(fault, Fault) else None
 
     def of_event(self, kind: Kind) -> WatchFault | None:
-        """What happens to the next event of a kind's watch."""
+        """The fault that happens to the next event of a kind's watch, if any."""
         self.events[kind.kind] = self.events.get(kind.kind, 0) + 1
         fault = self._due(lambda fault: isinstance(fault, WatchFault) and fault.kind in ("", kind.kind))
         return fault if isinstance(fault, WatchFault) else None
 
     def of_step(self, step: int, *what: StepTrouble) -> list[StepFault]:
-        """What happens as a step begins, of these troubles."""
+        """The faults that happen as a step begins, of these types."""
         first = self._due(lambda fault: isinstance(fault, StepFault) and fault.step == step and fault.what in what)
         rest = [fault for fault in self._mine.plan if isinstance(fault, StepFault) and fault.step == step]
         return [fault for fault in rest if fault.what in what] if first else []
@@ -203,7 +203,7 @@ def _times(fault: AnyFault) -> int:
 
 
 class FaultyTransport:
-    """A Transport that does to requests what a course says, and hands the others on. One for each process."""
+    """A Transport that lets the faults of a run happen to requests, and passes on the others. One for each process."""
 
     def __init__(
         self,
@@ -290,7 +290,7 @@ class FaultyTransport:
             async for line in _lines_of(answer):
                 if b'"BOOKMARK"' in line[:30]:
                     if held:
-                        # A bookmark says that everything before it has come: it does not overtake.
+                        # A bookmark follows everything before it: it does not overtake.
                         yield [held]
                         held = b""
                         holding.close()

@@ -58,7 +58,7 @@ class Frappe:
         self.maintenance: set[str] = set()
         """Sites in maintenance mode, by name of the FrappeSite."""
         self.pings: Counter[str] = Counter()
-        """By host, how often a proxy was asked for more than its own health."""
+        """By host, the number of requests to a proxy, except health checks."""
         self.silent: set[str] = set()
         """Sites that do not answer, by name of the FrappeSite."""
         self.stale: set[str] = set()
@@ -79,7 +79,7 @@ class Frappe:
             if ends and fnmatch(job, pattern):
                 end = ends.pop(0)
                 if end is None:
-                    # It hangs until its script says something else.
+                    # It hangs until the script of the test changes.
                     ends.insert(0, None)
                     return None
                 if end.code:
@@ -100,7 +100,7 @@ class Frappe:
         return _said(*commands[command](pod, values))
 
     def inspect_image(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
-        """Publishes assets, and says what is in the image."""
+        """Publishes assets, and reports the contents of the image."""
         disk = self._disk(pod, "common")
         disk.setdefault("assets", set()).add(flags["image-key"])
         self.ledger.append(Effect("looked into image", flags["image-key"]))
@@ -195,7 +195,7 @@ class Frappe:
         return {"host_name": flags["host-name"], "connection": connection}
 
     def _refusal(self, pod: Manifest) -> tuple[bool, str, Manifest] | None:
-        """What the database says to the credentials in the pod, None when it takes them."""
+        """The database's error for the credentials in the pod; None when it accepts them."""
         connection = self._secret(pod, "secret-database")
         if connection["password"] == self._password_of(pod["metadata"]["namespace"], connection):
             return None

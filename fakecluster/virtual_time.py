@@ -12,7 +12,7 @@ class Deadlock(Exception):
 
 
 class _Jumping(selectors.DefaultSelector):
-    """Looks at its files without waiting; the time it was asked to wait passes at once."""
+    """Polls its files without waiting; the time to wait passes at once."""
 
     def __init__(self, advance: Callable[[float | None], None]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A world: a cluster, the operator in it, and time that passes at once. Tests are sentences about it."""
+"""A `World`: a cluster in memory with the operator running in it, under virtual time."""
 
 import asyncio
 import fnmatch
@@ -35,32 +35,32 @@ SIMULATED = (kinds.POD, REPLICA_SET)
 """Kinds that the cluster makes; their labels are the operator's."""
 
 OPEN_WORLDS: list["World"] = []
-"""Worlds that a test has begun and nobody has ended yet."""
+"""Worlds that were not ended yet."""
 
 
 class NotSettled(AssertionError):
-    """Something still happens after a long time."""
+    """The cluster still changes after a long time."""
 
 
 class Process:
-    """One life of the operator: its requests end with it, wherever they are."""
+    """One process of the operator: when it crashes, its pending requests never return."""
 
     def __init__(self, network: Callable[[Callable[[], None]], Transport]) -> None:
-        """`network` makes its way to the API server; it is told how to kill the process."""
+        """`network` makes the transport to the API server, given a function that kills the process."""
         self._inner = network(self.die)
         self.dead = False
         self.engine: Engine | None = None
         self.task: asyncio.Task[None] | None = None
 
     def die(self) -> None:
-        """Ends here and now."""
+        """Crashes the process."""
         self.dead = True
         if self.task is not None:
             self.task.get_loop().call_soon(self.task.cancel)
 
     @property
     def idle(self) -> bool:
-        """Whether it knows everything, and nothing is to be looked at, now or later."""
+        """Whether its cache is filled and no key is queued, running or delayed."""
         if self.engine is None or not self.engine.synced.is_set():
             return False
         return not any(len(queue) or queue.running or queue.delayed for queue in self.engine.queues.values())
@@ -134,7 +134,7 @@ class World:
         self._tokens = 0
         self._last = 0.0
         self.contradictions: list[str] = []
-        """Times a status said something that was not so."""
+        """Statuses that contradicted themselves, with their time."""
         self.api.store.listeners.append(self._notice)
         OPEN_WORLDS.append(self)
         self._namespace("default")
@@ -163,7 +163,7 @@ class World:
         self.api.delete(Ref(kind, namespace, name), propagation=propagation)
 
     def crash(self) -> None:
-        """The operator's process dies here and now; another is started a second later, knowing nothing."""
+        """The operator's process crashes; another is started a second later, with an empty cache."""
         if self._processes:
             self._processes[0].die()
 
@@ -172,7 +172,7 @@ class World:
         self.loop.create_task(self._twin(seconds))
 
     def serve_stale_view(self, writes: int, seconds: float) -> None:
-        """Who begins to watch from now on, for so many seconds, sees the cluster as it was so many writes ago."""
+        """For so many seconds, new watches are served from the state of so many writes ago."""
         before = [write.before for write in self.server.writes[-writes:]]
         self.server.stale_view = StaleView(before[0] if before else 0, self.loop.time() + seconds)
 
@@ -182,7 +182,7 @@ class World:
         self._look_for_death()
 
     def changed(self) -> None:
-        """Something was scripted anew: programs that hang, pods that break."""
+        """To be called after a test has changed its script: hanging programs, broken pods."""
         self.kubelet.end_hanging_programs()
         self.sim.resync()
         self._touch()
@@ -194,7 +194,7 @@ class World:
         return self.sim.find(kind, namespace, name)
 
     def get_existing(self, ref: Ref) -> Manifest:
-        """The same; raises when there is none."""
+        """An object as it is stored; raises when there is none."""
         return self.api.get(ref).obj
 
     def all(self, kind: Kind, pattern: str = "*") -> list[Manifest]:
@@ -217,7 +217,7 @@ class World:
         return Condition("", "", f"{found[0]['metadata']['name']} has no condition {type_}")
 
     def children(self, owner: str = "") -> list[Ref]:
-        """Everything the operator has made, or what of it one object controls."""
+        """All objects that the operator has made, or those that one object controls."""
         found = []
         for ref in self.api.store.refs():
             metadata = self.api.get(ref).obj["metadata"]
@@ -229,7 +229,7 @@ class World:
 
     @property
     def idle(self) -> bool:
-        """Whether the operator has nothing to look at, now or later."""
+        """Whether no key is queued, running or delayed."""
         return bool(self._processes) and all(process.idle for process in self._processes)
 
     @property
@@ -238,7 +238,7 @@ class World:
         return [write for write in self.server.writes if write.ref.kind != kinds.LEASE]
 
     def comparable_objects(self) -> dict[str, Manifest]:
-        """What the ends of two runs are compared by: everything but times, numbers of the server's, and random."""
+        """All objects without the fields that differ between any two runs: times, UIDs, versions, random values."""
         shown = {}
         for ref in self.api.store.refs():
             if ref.kind not in (*SIMULATED, kinds.EVENT, kinds.LEASE) and not is_history(ref.kind, ref.name):
@@ -269,7 +269,7 @@ class World:
                 raise NotSettled(f"after {within} s: {self._recent()}")
             self.run(min(wait, quiet) + 0.001)
 
-    def quiet(self, seconds: float) -> None:
+    def assert_no_writes(self, seconds: float) -> None:
         """Assert that the operator writes nothing for so many virtual seconds."""
         before = len(self.writes)
         self.run(seconds)
@@ -365,7 +365,7 @@ class World:
 
 
 class Condition(NamedTuple):
-    """What a condition says."""
+    """A condition of an object."""
 
     status: str
     reason: str
@@ -377,7 +377,7 @@ class Condition(NamedTuple):
 
 
 def contradictions(obj: Manifest) -> Iterable[str]:
-    """What an object's status says that cannot be so."""
+    """What contradicts itself in an object's status."""
     status = obj.get("status", {})
     conditions = {each["type"]: each for each in status.get("conditions", [])}
     for name, each in conditions.items():
@@ -394,7 +394,7 @@ def contradictions(obj: Manifest) -> Iterable[str]:
 
 
 def settle(world: World, quiet: float = 90.0) -> None:
-    """Let the operator and the cluster do what they do until nothing happens any more."""
+    """Lets time pass until nothing has happened in the world for `quiet` virtual seconds."""
     world.settle(quiet)
 
 

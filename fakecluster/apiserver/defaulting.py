@@ -230,7 +230,7 @@ def _job(obj: Manifest) -> None:
 
 
 def identify(job: Manifest) -> None:
-    """What a new Job gets besides, and nobody owns: its pods are told apart by its uid."""
+    """Adds the selector and labels with the UID of a new Job, which no manager owns."""
     spec, uid = job["spec"], job["metadata"]["uid"]
     if spec["manualSelector"]:
         return

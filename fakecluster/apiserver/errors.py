@@ -1,4 +1,4 @@
-"""How the API server says no."""
+"""The errors that the API server returns, as Status objects."""
 
 from typing import Any
 

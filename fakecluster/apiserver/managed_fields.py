@@ -1,4 +1,4 @@
-"""Who owns which field: the managers of an object, and what applying and updating does to them."""
+"""Field ownership: the managers of an object, and how applying and updating changes them."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +20,7 @@ from frappe_operator.kube.objects import Manifest
 
 
 class ManagerEntry(NamedTuple):
-    """One entry of `metadata.managedFields`, as far as it tells entries apart."""
+    """The identity of an entry of `metadata.managedFields`."""
 
     manager: str
     operation: str
@@ -114,7 +114,7 @@ def after(
 
 
 def rendered(managers: Managers, api_version: str, changed: Mapping[ManagerEntry, str]) -> list[Manifest]:
-    """`metadata.managedFields` as it is sent."""
+    """Renders `metadata.managedFields`."""
     return [
         {
             "manager": who.manager,

@@ -10,7 +10,7 @@ from frappe_operator.runtime.client.transport import Headers, Query
 
 
 class ApiRequest(NamedTuple):
-    """One request, taken apart."""
+    """One request, parsed."""
 
     method: str
     kind: Kind
@@ -31,7 +31,7 @@ class ApiRequest(NamedTuple):
 
     @property
     def verb(self) -> str:
-        """The verb as RBAC and the audit log call it; an apply is told apart from other patches."""
+        """The verb as RBAC and the audit log call it; an apply is a verb of its own here."""
         if self.method == "GET":
             return "watch" if self.query.get("watch") in {"1", "true"} else ("get" if self.name else "list")
         if self.method == "PATCH":
@@ -42,7 +42,7 @@ class ApiRequest(NamedTuple):
 def parse_request(
     kinds: Iterable[Kind], method: str, path: str, query: Query, headers: Headers, body: bytes | None
 ) -> ApiRequest | None:
-    """What a request asks for; None when it is about none of these kinds."""
+    """Parses a request; None when it is for none of these kinds."""
     parts = [unquote(part) for part in path.strip("/").split("/")]
     if parts[0] == "api" and len(parts) > 2:
         group, version, rest = "", parts[1], parts[2:]

@@ -1,4 +1,4 @@
-"""The API server at the end of a `Transport`: paths, queries, pages, watches and what goes over the wire."""
+"""The API server as a `Transport`: paths, queries, pages, watches and serialization."""
 
 import asyncio
 import base64
@@ -45,7 +45,7 @@ class WriteRequest(NamedTuple):
 
 
 class StaleView(NamedTuple):
-    """What a server that is behind shows to those who begin to watch."""
+    """An earlier state that a server which is behind serves to new watches."""
 
     version: int
     until: float
@@ -55,7 +55,7 @@ class StaleView(NamedTuple):
 class ApiServer:
     """An `Api` behind the kernel's `Transport`.
 
-    `pause` is awaited before a request is looked at and before its answer leaves, so that requests can overtake
+    `pause` is awaited before a request is handled and before its response leaves, so that requests can overtake
     each other.
     """
 

@@ -70,7 +70,7 @@ class WrittenRecord(Record):
 
 
 class SerializedRecord(Record):
-    """An object that exists as JSON only, and is parsed each time that something in it is asked for.
+    """An object that exists as JSON only, and is parsed each time that a field of it is read.
 
     A cluster of a hundred thousand objects has no room for as many parsed ones.
     """
@@ -184,7 +184,7 @@ class Store:
         """`limit`: how many changes of each kind are remembered at least; None: all."""
         self.version = version
         self.oldest = 0
-        """Watches from before this version are told 410."""
+        """Watches from before this version get 410."""
         self.objects: dict[Kind, dict[Key, Record]] = {}
         self.by_uid: dict[str, Ref] = {}
         self.feeds: dict[Kind, Feed] = {}
@@ -227,12 +227,12 @@ class Store:
                 yield Ref(kind, *key)
 
     def load(self, ref: Ref, uid: str, record: Record) -> None:
-        """Take in an object that was there before anybody watched: nobody is told of it."""
+        """Adds an object without an event, as if it had existed from the beginning."""
         self.objects.setdefault(ref.kind, {})[Key(ref.namespace, ref.name)] = record
         self.by_uid[uid] = ref
 
     def put(self, ref: Ref, obj: Manifest, managers: Managers) -> Record:
-        """Keep a new state of an object; its resource version is set here."""
+        """Stores a new state of an object and sets its resource version."""
         self.version += 1
         obj["metadata"]["resourceVersion"] = str(self.version)
         record, before = WrittenRecord(obj, managers), self.get(ref)
@@ -241,7 +241,7 @@ class Store:
         return record
 
     def remove(self, ref: Ref) -> Record:
-        """Forget an object. Its last state carries the version of its end, as watches show it."""
+        """Deletes an object. Its last state carries the version of the deletion, as watches show it."""
         before = self.objects[ref.kind].pop(Key(ref.namespace, ref.name))
         last = orjson.loads(before.wire)
         del self.by_uid[last["metadata"]["uid"]]
@@ -252,7 +252,7 @@ class Store:
         return record
 
     def compact(self) -> None:
-        """Forget the past: every watch and every page from before now is told 410."""
+        """Discards the history: every watch and every page from before now gets 410."""
         self.oldest = self.version
 
     def _tell(self, ref: Ref, change: Change) -> None:

@@ -28,7 +28,7 @@ class Shape(Protocol):
     """How one field merges, and the fields in it."""
 
     keys: tuple[str, ...]
-    """What tells entries of this list apart; empty when it is not a keyed list."""
+    """The keys of the entries of this list; empty when it is not a keyed list."""
     members: bool
     """The list is a set of scalars."""
     whole: bool
@@ -166,7 +166,7 @@ def _leaves(value: Any, shape: Shape, path: Path, found: dict[Path, Any]) -> Non
 
 
 def merge(live: Any, config: Any, shape: Shape) -> Any:
-    """`live` with everything that `config` says; what `config` does not name stays."""
+    """`live` with every field of `config`; other fields stay."""
     if isinstance(live, dict) and isinstance(config, dict) and not shape.whole:
         merged = dict(live)
         for name, value in config.items():

@@ -1,4 +1,4 @@
-"""The verbs of the API: what reading and writing objects does, as the real server does it."""
+"""The verbs of the API: how objects are read and written, as in the real API server."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -59,7 +59,7 @@ class Api:
     """A cluster's API, without the network.
 
     `clock` gives seconds; timestamps count from a fixed day. `crds` are CustomResourceDefinitions: their kinds
-    are pruned, defaulted and merged as they declare; other custom kinds are kept as they are sent.
+    are pruned, defaulted and merged as they declare; other custom kinds are stored as they are sent.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class Api:
                     ref, f"the {field} in the precondition ({wanted}) does not match the {field} in record ({having})"
                 )
         self._admit("delete", ref, live.obj)
-        # Jobs orphan their pods unless asked otherwise: kept by Kubernetes for clients of old.
+        # Jobs orphan their pods unless asked otherwise: Kubernetes keeps this for old clients.
         policy = propagation or ("Orphan" if ref.kind == kinds.JOB else "Background")
         waiting = {"Orphan": "orphan", "Foreground": "foregroundDeletion"}.get(policy, "")
         running = ref.kind == kinds.POD and live.obj["spec"].get("nodeName")
@@ -196,7 +196,7 @@ class Api:
         return self.store.put(ref, new, live.managers)
 
     def finish(self, ref: Ref) -> None:
-        """The kubelet's last word on a deleted pod, or the namespace controller's on a namespace."""
+        """Removes a deleted pod, as the kubelet does, or a deleted namespace, as its controller does."""
         if "deletionTimestamp" in self.get(ref).obj["metadata"]:
             self.store.remove(ref)
 
@@ -260,7 +260,7 @@ class Api:
         return self.store.put(ref, new, managers)
 
     def _keep_fixed(self, ref: Ref, live: Record | None, new: Manifest, subresource: str) -> None:
-        """What a writer cannot change through this door stays as it is."""
+        """Restores what a write to this resource or subresource cannot change."""
         metadata = new["metadata"]
         for name in ("managedFields", "resourceVersion", "selfLink"):
             metadata.pop(name, None)
@@ -336,7 +336,7 @@ class Api:
             raise bad_request(f"the name of the object ({named}) does not match the name on the URL ({ref.name})")
 
     def _without_foreign(self, ref: Ref, config: Manifest, subresource: str) -> None:
-        """Through the main door nobody owns status, and through `status` nothing else."""
+        """Drops `status` from writes to the main resource, and everything else from writes to `status`."""
         if subresource == "status":
             for name in config.keys() - {"apiVersion", "kind", "metadata", "status"}:
                 del config[name]

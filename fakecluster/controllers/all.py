@@ -1,4 +1,4 @@
-"""The cluster that the operator finds: every controller there is, and the nodes."""
+"""All controllers of a cluster, and its nodes."""
 
 from collections.abc import Iterable
 

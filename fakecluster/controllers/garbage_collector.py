@@ -1,4 +1,4 @@
-"""The garbage collector and the namespace controller: what goes because something else went."""
+"""The garbage collector and the namespace controller: they delete what depends on a deleted object."""
 
 from collections.abc import Callable
 

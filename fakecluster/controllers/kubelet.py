@@ -1,4 +1,4 @@
-"""Nodes: pods are placed, started, and ended; the programs of Jobs run to whatever end is scripted."""
+"""The scheduler and the kubelet: pods are placed, started and ended; programs of Jobs end as a test scripts it."""
 
 import hashlib
 import re
@@ -90,7 +90,7 @@ class Kubelet:
         self._node.clear()
 
     def _image_id(self, pod: Manifest, container: Manifest) -> str:
-        """What a container runs: pulled when it starts first, as its policy says."""
+        """The image of a container, pulled at its first start according to its pull policy."""
         key = pod["metadata"]["uid"], container["name"]
         if key not in self._images:
             name, at, pinned = container["image"].partition("@")

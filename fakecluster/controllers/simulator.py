@@ -43,7 +43,7 @@ class Simulator:
     """The cluster's own controllers over an `Api`."""
 
     def __init__(self, api: Api, rules: Iterable[tuple[Kind | None, Rule]], seed: int = 0) -> None:
-        """`rules`: each for one kind, or for every kind (None); the first that wants something is asked."""
+        """`rules`: each for one kind, or for every kind (None); the first that returns an action decides."""
         self.api = api
         self.random = random.Random(seed)
         self.off: set[str] = set()
@@ -107,7 +107,7 @@ class Simulator:
     def perform(self, action: Action) -> None:
         """Do one action; it must be one of `actions()` as they are now."""
         self.done.append(str(action))
-        # Whatever it does or fails to do, its object is looked at again.
+        # Whether it succeeds or fails, its object is reconciled again.
         self._dirty[action.ref] = None
         try:
             action.do()
@@ -131,7 +131,7 @@ class Simulator:
         raise AssertionError(f"the cluster does not come to rest: {self.done[-5:]}")
 
     def resync(self) -> None:
-        """Have every object looked at: what was scripted has changed."""
+        """Reconciles every object: the script of a test has changed."""
         for ref in self.api.store.refs():
             self._dirty[ref] = None
             self._index(ref)
@@ -176,7 +176,7 @@ class Simulator:
         self._wake()
 
     def _concerned(self, ref: Ref, obj: Manifest) -> Iterable[Ref]:
-        """Objects whose controllers look at this one, beside its owners."""
+        """Objects whose controllers depend on this one, beside its owners."""
         namespace = self.find(kinds.NAMESPACE, "", ref.namespace)
         if namespace is not None and "deletionTimestamp" in namespace["metadata"]:
             yield Ref(kinds.NAMESPACE, "", ref.namespace)

@@ -1,4 +1,4 @@
-"""Volumes: claims are bound, grown, and kept while a pod uses them."""
+"""Volumes: claims are bound and expanded, and not deleted while a pod uses them."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ PROTECTION = "kubernetes.io/pvc-protection"
 
 
 def claims(sim: Simulator, ref: Ref, obj: Manifest) -> Action | None:
-    """A claim is bound when its class says so, and let go when nobody mounts it any more."""
+    """A claim is bound according to its class, and deleted once no pod mounts it."""
     users = [pod for pod in _pods(sim, ref.namespace) if ref.name in claims_of(pod)]
     metadata, spec, status = obj["metadata"], obj["spec"], obj["status"]
     if "deletionTimestamp" in metadata:

@@ -58,7 +58,7 @@ def pod(name: str, owner: Manifest, namespace: str, template: Manifest, labels: 
 
 
 def make_pod(sim: Simulator, made: Manifest, ref: Ref, obj: Manifest) -> None:
-    """Create a pod for a controller; that it is refused is told as an Event of the controller's object."""
+    """Creates a pod for a controller; a refusal becomes an Event of the controller's object."""
     try:
         sim.api.create(made, MANAGER)
     except StatusError as refused:

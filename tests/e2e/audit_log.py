@@ -1,4 +1,4 @@
-"""The API server's audit log: who asked for what, told by the one who was asked."""
+"""Reads the operator's requests from the audit log of the API server."""
 
 import json
 from collections import Counter

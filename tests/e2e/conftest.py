@@ -31,7 +31,7 @@ LAST_WORDS_SECONDS = 5.0
 
 
 class Settled(NamedTuple):
-    """A bench and a site that nobody touches any more."""
+    """A bench and a site that have settled and that no test changes."""
 
     namespace: Namespace
     since: float

@@ -1,4 +1,4 @@
-"""What the end-to-end tests see of the cluster: objects, conditions, pods, and answers over HTTP."""
+"""A namespace of the real cluster: its objects, conditions, pods, and HTTP responses of its sites."""
 
 import json
 import urllib.error
@@ -18,7 +18,7 @@ READY_SECONDS = 300.0
 
 
 class Answer(NamedTuple):
-    """What an HTTP server said."""
+    """An HTTP response."""
 
     status: int
     body: str
@@ -26,7 +26,7 @@ class Answer(NamedTuple):
 
 
 class Visitor:
-    """A browser, as far as cookies go. Redirects are not followed."""
+    """An HTTP client with cookies. Redirects are not followed."""
 
     def __init__(self, address: str, host: str) -> None:
         self._address, self._host = address, host
@@ -56,7 +56,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 
 class Namespace(NamedTuple):
-    """A namespace with the operator at work on it."""
+    """A namespace whose benches and sites the operator reconciles."""
 
     kubectl: Kubectl
     operator: Operator

@@ -1,4 +1,4 @@
-"""What is kept: a stopped database is told, a changed spec arrives, a child that was tampered with is put right."""
+"""A running site: a stopped database is reported, a changed spec or image is rolled out, drift is repaired."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A site on a database that is not ours: what is wrong is said, and nothing is touched before it is right."""
+"""A site with an external database: problems are reported, and nothing is written to it before they are solved."""
 
 import json
 

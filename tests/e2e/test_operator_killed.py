@@ -1,4 +1,4 @@
-"""The operator is killed twenty times while it makes a bench and a site: the end is the same."""
+"""The operator is killed twenty times while it creates a bench and a site: the final objects are the same."""
 
 import random
 import threading

@@ -1,4 +1,4 @@
-"""How sites go: with Retain and back again, with Delete and without a trace; and one that was hard to make."""
+"""Deletion of sites with Retain and Delete, of a bench with sites; and a creation that is killed half-way."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Worlds end with the test that began them."""
+"""Ends the worlds of each test; provides the `server` fixture."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A small product on the kernel, to try the world with: a Toy wants a ConfigMap, a Secret, a Job, a Deployment."""
+"""A minimal controller on the runtime: a Toy has a ConfigMap, a Secret, a Job and a Deployment."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What any accepted spec comes to is applied once: the API server stores it as it is written, and nothing is left."""
+"""A second apply of the children of any accepted spec changes nothing: the server stores them as they are written."""
 
 from hypothesis import HealthCheck, Phase, assume, given, settings
 

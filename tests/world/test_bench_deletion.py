@@ -46,7 +46,7 @@ def test_a_bench_that_waits_for_its_sites_stays_whole() -> None:
     assert world.condition("Ready", "acme", SITE).ok
     asked = len(world.server.requests)
     world.edit(BENCH, "forge", {"metadata": {"annotations": {"somebody": "was here"}}})
-    world.quiet(600)
+    world.assert_no_writes(600)
     assert [each.verb for each in world.server.requests[asked:] if each.verb != "watch"] == []
 
 

@@ -22,7 +22,7 @@ def test_deleted_children_come_back() -> None:
     settle(world)
     assert world.comparable_objects() == before
     assert world.frappe.ledger.count(Effect("created site", "acme.example.com")) == 1
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 @pytest.mark.parametrize("lost", [Ref(SERVICE, "default", "acme-gunicorn"), Ref(SERVICE, "default", "forge-nginx")])
@@ -51,7 +51,7 @@ def test_edited_children_are_put_right() -> None:
             world.edit(ref.kind, ref.name, {"metadata": {"labels": {"app.kubernetes.io/name": "other"}}})
     settle(world, quiet=200)
     assert world.comparable_objects() == before
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_what_others_add_to_children_stays() -> None:
@@ -66,7 +66,7 @@ def test_what_others_add_to_children_stays() -> None:
     front = world.get_existing(Ref(DEPLOYMENT, "default", "acme-gunicorn"))
     assert front["metadata"]["annotations"]["example.com/note"] == "mine"
     assert [each["name"] for each in front["spec"]["template"]["spec"]["containers"]][-1] == "mesh"
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 @pytest.mark.parametrize(
@@ -131,4 +131,4 @@ def test_what_the_spec_no_longer_says_goes_from_the_pods() -> None:
     settle(world)
     front = world.get_existing(Ref(DEPLOYMENT, "default", "acme-gunicorn"))
     assert "imagePullSecrets" not in front["spec"]["template"]["spec"]
-    world.quiet(600)
+    world.assert_no_writes(600)

@@ -1,4 +1,4 @@
-"""The simulated cluster does what a real one does with the objects it is given."""
+"""The controllers of the fake cluster do what those of a real cluster do."""
 
 from typing import Any
 

@@ -26,7 +26,7 @@ def test_links_follow_the_domain_there_and_back_and_no_pod_restarts() -> None:
         assert world.condition("Ready", "acme", SITE).ok
         assert len(world.all(JOB, "acme-configure-*")) == 1
     assert revisions(world) == before
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_an_address_that_could_not_be_brought_in_yet_is_not_forgotten() -> None:

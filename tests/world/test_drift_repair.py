@@ -1,4 +1,4 @@
-"""What exists is kept as it should be, whatever else is wrong: a deleted, edited or scaled child of a running bench or
+"""Drift is repaired whatever else is wrong: a deleted, edited or scaled child of a running bench or
 site heals under every failed check and beside every server that is down."""
 
 import base64
@@ -252,7 +252,7 @@ def test_every_child_that_is_deleted_comes_back(trouble: PodFailure) -> None:
     settle(world)
     for kind, name in ((BENCH, "forge"), (SITE, "acme"), (SITE, "bolt")):
         assert world.condition("Ready", name, kind).ok, world.condition("Ready", name, kind)
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda each: each.name)
@@ -267,7 +267,7 @@ def test_every_child_that_is_edited_or_scaled_is_put_right_and_nothing_else_chan
             world.edit(DEPLOYMENT, ref.name, {"spec": {"replicas": 7, "template": {"spec": pod}}})
     settle(world)
     assert world.comparable_objects() == before
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 @pytest.mark.parametrize("trouble", [each for each in TROUBLES if "limit" not in each.name], ids=lambda each: each.name)

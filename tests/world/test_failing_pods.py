@@ -1,4 +1,4 @@
-"""What keeps pods from running is said with its reason, and what can be mended without a hand is."""
+"""Why pods do not run is reported with its cause; what the operator can repair, it repairs."""
 
 import json
 
@@ -63,7 +63,7 @@ def test_pods_without_room_are_said_with_what_is_missing() -> None:
     world.edit(SITE, "acme", {"spec": {"componentResources": {"gunicorn": {"requests": {"cpu": "1"}}}}})
     settle(world)
     assert world.condition("Ready", "acme", SITE).ok
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_site_hears_why_its_database_does_not_come() -> None:
@@ -159,7 +159,7 @@ def test_a_site_is_never_ready_while_a_container_crashes() -> None:
     world.changed()
     settle(world)
     assert world.condition("Ready", "acme", SITE).ok
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_container_that_was_killed_for_its_memory_says_so() -> None:
@@ -225,7 +225,7 @@ def test_a_server_gets_a_larger_volume_and_no_new_pod(field: str) -> None:
     assert [each["kind"] for each in pod["ownerReferences"]] == ["StatefulSet"]
     assert world.condition("Ready", "forge", BENCH).ok
     assert world.condition("Ready", "acme", SITE).ok
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_a_storage_class_that_is_not_named_any_more_stays_what_it_is() -> None:
     world.edit(SITE, "acme", {"spec": {"storage": None}})
     settle(world)
     assert world.condition("Ready", "acme", SITE).ok
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_task_that_fails_again_and_again_is_stalled_with_its_last_words() -> None:

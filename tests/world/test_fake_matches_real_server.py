@@ -1,4 +1,4 @@
-"""What the operator sends becomes the same object in the world and in the real API server, field for field.
+"""What the operator sends becomes the same object in the fake and in the real API server, field by field.
 
 So what a test in the world says about drift and ownership, it says about Kubernetes.
 """

@@ -67,7 +67,7 @@ def test_a_pod_that_starts_after_the_tag_has_moved_runs_what_its_neighbours_run(
     assert running(world) == {first}
     status = world.get_existing(Ref(BENCH, "default", "forge"))["status"]["image"]
     assert (status["reference"], status["digest"]) == (f"{REPOSITORY}:now", first)
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_moved_tag_is_rolled_out_when_somebody_asks_for_it() -> None:
@@ -88,7 +88,7 @@ def test_a_moved_tag_is_rolled_out_when_somebody_asks_for_it() -> None:
     assert running(world) == {second}
     assert len(world.all(JOB, "forge-image-*")) == jobs
     assert world.condition("Ready", "acme", SITE).ok
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_an_image_that_the_node_knows_by_no_digest_is_run_by_its_name() -> None:
@@ -140,7 +140,7 @@ def test_an_image_that_the_sites_cannot_run_is_refused_and_they_stay_on_theirs(
     for pod in world.all(POD, "forge-image-*"):
         world.delete(POD, pod["metadata"]["name"])
     world.crash()
-    world.quiet(600)
+    world.assert_no_writes(600)
     # The record is lost: what the sites run is in the status.
     world.delete(CONFIG_MAP, "forge-image")
     for job in world.all(JOB, "forge-image-*"):
@@ -152,7 +152,7 @@ def test_an_image_that_the_sites_cannot_run_is_refused_and_they_stay_on_theirs(
     settle(world)
     assert world.condition("Ready", "forge", BENCH).ok
     assert set(recorded(world)) == {"facts"}
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_bench_without_sites_takes_any_image() -> None:
@@ -191,7 +191,7 @@ def test_an_app_that_the_spec_names_no_more_is_still_said_to_be_installed() -> N
     assert sorted(installed()) == ["erpnext", "frappe", "hrms"]
     asked = len(world.server.requests)
     world.edit(SITE, "acme", {"metadata": {"annotations": {"somebody": "was here"}}})
-    world.quiet(300)
+    world.assert_no_writes(300)
     assert [each.verb for each in world.server.requests[asked:] if each.verb != "watch"] == []
 
 
@@ -221,7 +221,7 @@ def test_after_each_change_of_image_pages_name_the_assets_of_the_one_that_runs()
             assert world.condition("Ready", name, SITE).ok
             assert world.frappe.page(name).partition("@")[0].endswith(version)
         assert len(world.all(JOB, "acme-assets-*")) == 1, "that of the image before is gone"
-        world.quiet(600)
+        world.assert_no_writes(600)
 
 
 def test_what_a_pod_of_the_earlier_image_caches_while_it_ends_does_not_stay() -> None:
@@ -265,4 +265,4 @@ def test_a_new_image_is_looked_into_and_rolled_out() -> None:
     assert images == {f"example.com/erp:v15.60.0@{image_digest('example.com/erp:v15.60.0')}"}
     assert len(world.all(JOB, "forge-image-*")) == 1
     assert world.frappe.ledger.count(Effect("created site", "acme.example.com")) == 1
-    world.quiet(600)
+    world.assert_no_writes(600)

@@ -1,4 +1,4 @@
-"""The kernel in the world, with a product small enough to see through."""
+"""The runtime in a `World`, with a minimal controller of its own kind."""
 
 import json
 
@@ -37,14 +37,14 @@ def test_a_toy_gets_what_it_wants_and_then_nothing_is_written() -> None:
     settle(world)
     assert {str(ref) for ref in world.children("bear")} == CHILDREN
     assert ready(world)
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_restart_writes_nothing_to_a_settled_world() -> None:
     world = a_world()
     settle(world)
     world.crash()
-    world.quiet(600)
+    world.assert_no_writes(600)
     assert world.starts == 2
 
 
@@ -55,7 +55,7 @@ def test_a_deleted_child_comes_back() -> None:
     world.delete(DEPLOYMENT, "bear-shelf")
     settle(world)
     assert {str(ref) for ref in world.children("bear")} == CHILDREN
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_an_edited_child_is_put_right_and_what_others_added_stays() -> None:
@@ -70,7 +70,7 @@ def test_an_edited_child_is_put_right_and_what_others_added_stays() -> None:
     assert shelf is not None
     assert shelf["spec"]["replicas"] == 1
     assert shelf["metadata"]["annotations"]["a"] == "b"
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_changed_spec_reaches_the_children() -> None:
@@ -94,7 +94,7 @@ def test_what_is_no_longer_wanted_of_a_child_goes() -> None:
     settle(world)
     label = world.get_existing(Ref(CONFIG_MAP, "default", "bear-label"))
     assert label["data"] == {"size": "1", "color": "blue"}
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_deleted_toy_takes_its_children_along() -> None:
@@ -153,7 +153,7 @@ def test_the_operator_dies_at_any_write_and_the_end_is_the_same(nth: int, after:
         assert world.starts == 2
     assert world.comparable_objects() == reference.comparable_objects()
     assert made(world) == made(reference)
-    world.quiet(LONG)
+    world.assert_no_writes(LONG)
 
 
 @pytest.mark.parametrize("what", ["409", "500", "503", "429", "timeout", "reset", "cut"])
@@ -168,7 +168,7 @@ def test_a_bad_network_changes_nothing_in_the_end(what: str, after: bool, nth: i
     assert len(world.faults.happened) == 2
     assert world.comparable_objects() == reference.comparable_objects()
     assert json.dumps(made(world), sort_keys=True) == json.dumps(made(reference), sort_keys=True)
-    world.quiet(LONG)
+    world.assert_no_writes(LONG)
 
 
 @pytest.mark.parametrize("what", ["drop", "double", "delay", "swap", "gone", "silent"])

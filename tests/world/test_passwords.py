@@ -35,7 +35,7 @@ def test_a_rotated_password_reaches_a_running_site() -> None:
     assert fetched(world, "acme.example.com") == 200
     assert world.condition("Ready", "acme", SITE).ok
     assert revisions(world) == before
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_wrong_password_in_a_secret_does_not_take_a_running_site_down() -> None:
@@ -63,7 +63,7 @@ def test_another_password_in_our_own_connection_secret_becomes_the_password() ->
     assert configured(world)["connection"]["password"] == "chosen-canary"
     assert fetched(world, "acme.example.com") == 200
     assert world.condition("Ready", "acme", SITE).ok
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 @pytest.mark.parametrize("retained", [False, True])
@@ -85,7 +85,7 @@ def test_a_lost_connection_secret_is_made_again_for_the_same_database(retained: 
     assert fetched(world, "acme.example.com") == 200
     assert world.condition("Ready", "acme", SITE).ok
     assert world.frappe.ledger.count(Effect("created site", "acme.example.com")) == 1
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_connection_secret_that_is_lost_while_the_site_is_made_is_made_again_too() -> None:
@@ -121,7 +121,7 @@ def test_a_lost_admin_secret_is_not_made_again(retained: bool) -> None:
     world.delete(DEPLOYMENT, "acme-socketio")
     settle(world)
     assert world.get(DEPLOYMENT, "acme-socketio") is not None
-    world.quiet(600)
+    world.assert_no_writes(600)
     words = said.message.split("the labels ")[1].split(". If")[0]
     labels = dict(each.split("=") for each in words.split(","))
     meta = {"name": "acme-admin", "labels": labels}
@@ -149,7 +149,7 @@ def test_a_lost_root_password_is_made_again_and_mariadb_restarts_with_it() -> No
     assert world.condition("Ready", "bolt", SITE).ok, "which root has made a database for"
     assert {**revisions(world), **before} == revisions(world), "and no pod of a site restarts"
     assert world.get(STATEFUL_SET, "forge-redis-queue") == queue
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_retained_database_takes_up_the_password_of_a_new_bench() -> None:
@@ -189,7 +189,7 @@ def test_another_password_of_redis_restarts_both_servers_and_then_every_pod_of_t
     assert after is not None
     assert mariadb is not None
     assert after["metadata"]["uid"] == mariadb["metadata"]["uid"]
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_no_pod_of_a_new_bench_is_started_twice_for_its_passwords() -> None:

@@ -37,7 +37,7 @@ def test_a_retained_site_keeps_its_queue_and_what_waits_in_it() -> None:
     settle(world)
     assert world.frappe.executed("acme") == ["send the invoices"]
     assert world.frappe.enqueue("acme", "another") == queue
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_site_of_an_earlier_operator_keeps_its_queue() -> None:
@@ -47,7 +47,7 @@ def test_a_site_of_an_earlier_operator_keeps_its_queue() -> None:
     world.edit(PVC, "acme-files", {"metadata": {"labels": {QUEUES_LABEL: None}}})
     settle(world)
     assert world.frappe.enqueue("acme", "one") == "rq:queue:acme:default"
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_deleted_site_stays_while_redis_does_not_answer_and_says_so() -> None:

@@ -90,7 +90,7 @@ def test_a_site_without_web_servers_says_so_and_is_not_asked_for_ever(before: in
     assert "componentReplicas.gunicorn is 0" in serving.message
     assert world.condition("Routed", "acme", SITE).ok
     asked = len(world.server.requests)
-    world.quiet(60)
+    world.assert_no_writes(60)
     assert all(each.verb == "watch" for each in world.server.requests[asked:])
     world.edit(SITE, "acme", {"spec": {"componentReplicas": {"gunicorn": 1}}})
     settle(world)
@@ -108,7 +108,7 @@ def test_a_ready_site_in_maintenance_mode_is_found_and_asked_less_and_less_until
     assert "HTTP 503: Frappe is in maintenance mode" in said.message
     world.run(300)
     asked = len(world.server.requests)
-    world.quiet(300)
+    world.assert_no_writes(300)
     lists = [each for each in world.server.requests[asked:] if each.verb == "list"]
     assert 4 <= len(lists) <= 6, "the proxies' addresses are listed for each question: once a minute by now"
     world.frappe.maintenance = set()

@@ -20,7 +20,7 @@ def test_a_bench_and_a_site_become_ready_and_then_nothing_is_written() -> None:
     assert world.condition("Ready", "acme", SITE).ok
     assert fetched(world, "acme.example.com") == 200
     assert fetched(world, "other.example.com") == 404
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_bench_and_a_site_of_one_name_become_ready_side_by_side() -> None:
@@ -28,7 +28,7 @@ def test_a_bench_and_a_site_of_one_name_become_ready_side_by_side() -> None:
     settle(world)
     assert world.condition("Ready", "acme", BENCH).ok
     assert world.condition("Ready", "acme", SITE).ok
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_when_all_goes_well_there_is_no_warning_and_one_event_each() -> None:
@@ -83,7 +83,7 @@ def test_a_restart_writes_nothing_to_a_settled_world() -> None:
     world = a_world()
     settle(world)
     world.crash()
-    world.quiet(600)
+    world.assert_no_writes(600)
     assert world.starts == 2
 
 
@@ -94,7 +94,7 @@ def test_each_of_three_sites_answers_on_its_own_host() -> None:
         assert world.condition("Ready", name, SITE).ok
         assert fetched(world, f"{name}.example.com") == 200
     assert len(world.frappe.databases()) == 3
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_the_order_in_which_objects_are_made_does_not_matter() -> None:

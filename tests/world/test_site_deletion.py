@@ -40,7 +40,7 @@ def test_a_site_that_is_to_be_deleted_leaves_nothing() -> None:
     assert len(world.frappe.databases()) == 1
     assert fetched(world, "bolt.example.com") == 200
     assert fetched(world, "acme.example.com") == 404
-    world.quiet(600)
+    world.assert_no_writes(600)
 
 
 def test_a_database_is_dropped_when_the_last_pod_has_ended_and_not_before() -> None:

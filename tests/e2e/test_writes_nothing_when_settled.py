@@ -1,6 +1,7 @@
 """A settled bench and site are not written to, while the operator works on others and is killed twenty times.
 
-They have been settled since the first of the end-to-end tests; this module is the last by name, so that little is left to wait.
+They have been settled since the first of the end-to-end tests; this module is the last by name, so that little is
+left to wait.
 """
 
 import time

@@ -22,6 +22,7 @@ MOST = 24
 
 METHODS = 3
 """Methods of one name that are followed where the type of the object is not known."""
+PLACEHOLDER = re.compile("<[^<>]*>")
 ALONE = re.compile("<[^<>]*>|")
 """A text that is a placeholder and nothing else."""
 
@@ -85,7 +86,8 @@ def collect() -> Found:
     found = Found([], [])
     for node, scope in source.nodes:
         source.read(node, scope, found)
-    unique = {(each.reason, each.text): each for each in reversed(found.messages)}
+    # The same message with placeholders of other names is one.
+    unique = {(each.reason, PLACEHOLDER.sub("<>", each.text)): each for each in reversed(found.messages)}
     return Found(sorted(unique.values(), key=lambda each: (each.reason, each.text)), found.unreadable)
 
 
@@ -186,6 +188,8 @@ class Source:
         match node:
             case ast.Constant(value=str(text)):
                 return [text]
+            case ast.Constant(value=int(number)):
+                return [f"{number}"]
             case ast.JoinedStr(values=values):
                 return self.joined(values, inner)
             case ast.BinOp(left=left, op=ast.Add(), right=right):
@@ -490,29 +494,65 @@ def _last(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
+NAMES = {
+    "live": "name",
+    "ref": "object",
+    "claim": "object",
+    "mine": "owner",
+    "blocked": "problem",
+    "error": "problem",
+    "why": "cause",
+    "said": "cause",
+    "words": "cause",
+    "last words": "last lines",
+    "asked": "value",
+    "text": "value",
+    "wanted": "desired",
+    "has": "present",
+    "made": "present",
+    "having": "present",
+    "lent": "requests or limits",
+    "then": "version",
+    "now": "present version",
+    "pinned": "present image",
+    "trail": "app",
+    "odd": "keys",
+    "absent": "names",
+    "missing": "apps",
+    "others": "name",
+    "found": "name",
+    "objects": "number",
+    "how": "cause",
+}
+"""What placeholders are called, where the name in the source says little to a user."""
 UNNAMED = frozenset({"metadata", "owner", "self", "spec", "status"})
 """Parts of an expression that a placeholder does not show."""
 
 
 def _label(node: ast.AST) -> str:
     """A short name for a value that is known only at run time."""
+    name = _name(node)
+    return NAMES.get(name, name)
+
+
+def _name(node: ast.AST) -> str:
     match node:
         case ast.Name(id=name):
             return name.strip("_").replace("_", " ")
         case ast.Attribute(value=value, attr="name"):
-            return _label(value)
+            return _name(value)
         case ast.Attribute(value=value, attr=name):
-            return _label(value) if name in UNNAMED else name.strip("_").replace("_", " ")
+            return _name(value) if name in UNNAMED else name.strip("_").replace("_", " ")
         case ast.Call(func=ast.Attribute(attr="join"), args=[argument, *_]) | ast.Call(args=[argument, *_]):
-            return _label(argument)
+            return _name(argument)
         case ast.Call(func=function):
             return _last(function).strip("_").replace("_", " ")
         case ast.GeneratorExp(generators=[generator, *_]) | ast.ListComp(generators=[generator, *_]):
-            return _label(generator.iter)
+            return _name(generator.iter)
         case ast.Subscript(value=value) | ast.Await(value=value) | ast.NamedExpr(value=value):
-            return _label(value)
+            return _name(value)
         case ast.BinOp(left=left):
-            return _label(left)
+            return _name(left)
         case ast.IfExp(body=body):
-            return _label(body)
+            return _name(body)
     return "value"

@@ -84,10 +84,7 @@ IN_PROGRESS: dict[str, Explanation] = {
     ),
     "NotAnswering": Explanation(
         "The site does not answer `GET /api/method/ping` through the bench's proxy with 200, although its pods are available.",
-        (
-            "kubectl logs deployment/SITE-gunicorn --container=gunicorn",
-            "kubectl exec deployment/SITE-gunicorn --container=gunicorn -- ls sites",
-        ),
+        ("kubectl logs deployment/SITE-gunicorn --container=gunicorn     # or --container=nginx, in front of it",),
         "Act by the HTTP status in the message. 500: the log of gunicorn has the traceback, most often of the database. 503: end "
         "maintenance mode with `set-maintenance-mode off`. 502 and 504: the web pods do not answer, or not in time.",
     ),

@@ -11,6 +11,7 @@ import orjson
 
 from fakecluster.apiserver import selectors
 from fakecluster.apiserver.errors import StatusError, bad_request, expired, invalid
+from fakecluster.apiserver.json_patch import json_patched
 from fakecluster.apiserver.requests import ApiRequest, parse_request
 from fakecluster.apiserver.store import Change, Record
 from fakecluster.apiserver.verbs import Api
@@ -151,7 +152,7 @@ class ApiServer:
         content = request.headers.get("Content-Type", "")
         if content == "application/json-patch+json":
             live = api.get(request.ref)
-            new = _json_patched(live.obj, sent)
+            new = json_patched(live.obj, sent)
             return self._answered(200, api.replace(request.ref, new, manager, request.subresource), request)
         if content != "application/merge-patch+json":
             raise StatusError(
@@ -431,36 +432,3 @@ def _decoded(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise bad_request(f"the body is not JSON: {error}") from None
-
-
-def _json_patched(live: Manifest, operations: Any) -> Manifest:
-    """A JSON patch's result, for what operators send: add, replace, remove and test."""
-    new: Manifest = orjson.loads(orjson.dumps(live))
-    for operation in operations:
-        *way, last = [part.replace("~1", "/").replace("~0", "~") for part in operation["path"].strip("/").split("/")]
-        here: Any = new
-        for part in way:
-            here = here[int(part)] if isinstance(here, list) else here.get(part)
-            if here is None:
-                raise StatusError(422, "Invalid", f"the path {operation['path']} does not exist")
-        _operate(here, last, operation)
-    return new
-
-
-def _operate(here: Any, last: str, operation: Manifest) -> None:
-    verb = operation["op"]
-    place: Any = last
-    if isinstance(here, list):
-        place = len(here) if last == "-" else int(last)
-    exists = place < len(here) if isinstance(here, list) else place in here
-    if verb != "add" and not exists:
-        raise StatusError(422, "Invalid", f"the path {operation['path']} does not exist")
-    if verb == "test":
-        if here[place] != operation["value"]:
-            raise StatusError(422, "Invalid", f"testing path {operation['path']}: value differs")
-    elif verb == "remove":
-        del here[place]
-    elif verb == "add" and isinstance(here, list):
-        here.insert(place, operation["value"])
-    else:
-        here[place] = operation["value"]

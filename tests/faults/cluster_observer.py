@@ -7,7 +7,8 @@ from typing import Any
 
 from msgspec import field
 
-from fakecluster.world import contradictions, is_history
+from fakecluster.comparison import is_history
+from fakecluster.world import contradictions
 from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind

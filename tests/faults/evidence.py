@@ -9,8 +9,9 @@ from typing import NamedTuple
 import structlog
 
 from fakecluster.apiserver.store import Change
+from fakecluster.comparison import is_history
 from fakecluster.frappe import Effect
-from fakecluster.world import SIMULATED, ControllersOf, World, is_history, operator_controllers
+from fakecluster.world import SIMULATED, ControllersOf, World, operator_controllers
 from frappe_operator.api import kinds as api_kinds
 from frappe_operator.api.labels import BENCH_LABEL, SITE_LABEL
 from frappe_operator.kube import kinds

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from fakecluster.faults import FaultRun, FaultyTransport
+from fakecluster.faults import FaultRun
+from fakecluster.faulty_transport import FaultyTransport
 from frappe_operator.api import kinds as api_kinds
 from frappe_operator.bench import controller as bench
 from frappe_operator.model.settings import Images

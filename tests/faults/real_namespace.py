@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterable
 
-from fakecluster.world import is_history, without_volatile
+from fakecluster.comparison import is_history, without_volatile
 from frappe_operator.api import kinds as api_kinds
 from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube import kinds

@@ -11,8 +11,9 @@ import pytest
 
 from fakecluster.apiserver.requests import ApiRequest
 from fakecluster.apiserver.verbs import Api
+from fakecluster.comparison import without_volatile
 from fakecluster.samples import a_bench, a_site, a_world
-from fakecluster.world import settle, without_volatile
+from fakecluster.world import settle
 from frappe_operator.kube.kinds import NAMESPACE, PVC, ref_of
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.http import HttpTransport

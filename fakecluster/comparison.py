@@ -1,0 +1,54 @@
+"""What two runs are compared by: their objects without the fields that differ between any two runs."""
+
+import re
+from typing import Any
+
+from frappe_operator.kube import kinds
+from frappe_operator.kube.kinds import Kind
+
+VOLATILE = {
+    "clusterIP",
+    "clusterIPs",
+    "completionTime",
+    "creationTimestamp",
+    "currentRevision",
+    "deletionTimestamp",
+    "deployment.kubernetes.io/revision",
+    "finishedAt",
+    "generation",
+    "lastTransitionTime",
+    "managedFields",
+    "observedGeneration",
+    "resourceVersion",
+    "startTime",
+    "uid",
+    "updateRevision",
+    "volumeName",
+    # What they are fingerprints of has a resourceVersion in it.
+    "secretRevisions",
+    "vyogo.tech/configuration",
+    "vyogo.tech/inputs",
+    "vyogo.tech/secret-revision",
+}
+HISTORY = re.compile("-(configure-[0-9a-f]{8}|assets-[0-9a-f]{12}(-meanwhile)?)$")
+
+
+def is_history(kind: Kind, name: str) -> bool:
+    """Whether it is a Job that brings a site up to date: which there are tells what the site was before, and when that
+    changed, and nothing of what it should be now."""
+    return kind == kinds.JOB and HISTORY.search(name) is not None
+
+
+def without_volatile(value: Any, secret: bool = False) -> Any:
+    """A value without what differs between two runs that went the same way."""
+    if isinstance(value, dict):
+        secret = secret or value.get("kind") == "Secret"
+        return {
+            name: (sorted(inner) if secret and name == "data" else without_volatile(inner, secret))
+            for name, inner in sorted(value.items())
+            if name not in VOLATILE and not name.endswith("controller-uid")
+        }
+    if isinstance(value, list):
+        return [without_volatile(item, secret) for item in value]
+    # A site keeps the Job that created it, with the address it had then.
+    return "--host-name=*" if isinstance(value, str) and value.startswith("--host-name=") else value

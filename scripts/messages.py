@@ -64,19 +64,20 @@ class Scope(NamedTuple):
 
 
 def reasons() -> dict[str, str]:
-    """The values of every enum of reasons, by the name of the member."""
+    """The values of every enum of reasons, by the name of the member. A member may have more than its value."""
     found: dict[str, str] = {}
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef) and node.name.endswith("Reason"):
-                for each in node.body:
-                    match each:
-                        case ast.Assign(
-                            targets=[ast.Name(id=member)],
-                            value=ast.Constant(value=str(reason))
-                            | ast.Tuple(elts=[ast.Constant(value=str(reason)), _]),
-                        ):
-                            found[member] = reason
+            if not (isinstance(node, ast.ClassDef) and node.name.endswith("Reason")):
+                continue
+            for each in node.body:
+                match each:
+                    case ast.Assign(targets=[ast.Name(id=member)], value=ast.Constant(value=str(value))):
+                        found[member] = value
+                    case ast.Assign(
+                        targets=[ast.Name(id=member)], value=ast.Tuple(elts=[ast.Constant(value=str(value)), *_])
+                    ):
+                        found[member] = value
     return found
 
 
@@ -504,7 +505,7 @@ NAMES = {
     "why": "cause",
     "said": "cause",
     "words": "cause",
-    "last words": "last lines",
+    "log tail": "last lines",
     "asked": "value",
     "text": "value",
     "wanted": "desired",

@@ -316,7 +316,7 @@ GROUPS: dict[str, dict[str, Explanation]] = {
     "Somebody must act": USER,
     "Pods that do not run": PODS,
     "Databases and Redis": SERVERS,
-    "PodFailure of the operator itself": OPERATOR,
+    "Problems of the operator itself": OPERATOR,
     "As it should be": TRUE,
 }
 EXPLANATIONS = {reason: each for group in GROUPS.values() for reason, each in group.items()}

@@ -67,7 +67,8 @@ def host_problem(domain: Domain) -> str:
     if _ADDRESS.fullmatch(host):
         return f"{made} {host}, which is an address: set domain to a host name, such as shop.example.com"
     if len(host) > MAX_HOST_LENGTH:
-        return f"{made} a host name of {len(host)} characters; the maximum is {MAX_HOST_LENGTH}: set domain to a shorter one"
+        too_long = f"a host name of {len(host)} characters; the maximum is {MAX_HOST_LENGTH}"
+        return f"{made} {too_long}: set domain to a shorter one"
     return ""
 
 

@@ -208,7 +208,9 @@ class Watching:
 async def test_every_child_we_make_is_known_to_be_right_from_the_answer(place: Place) -> None:
     """No default and no spelling of the server's is in what is ours: nothing has to be read after a restart."""
     unequal = []
-    for count, manifest in enumerate(each for case in CASES for each in repaired(case)):
+    # Rendering has an event loop of its own.
+    manifests = await asyncio.to_thread(lambda: [each for case in CASES for each in repaired(case)])
+    for count, manifest in enumerate(manifests):
         moved = place.moved(manifest)
         # Cases share their names.
         moved["metadata"]["name"] = f"child-{count}"

@@ -23,7 +23,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "reserved site": ("FrappeSite", {**SITE, "siteName": "assets"}, "a name that Frappe reserves"),
     "no bench": ("FrappeSite", {"siteName": "a.b"}, "spec.benchRef: Required value"),
     "url for a domain": ("FrappeSite", {**SITE, "domain": "https://shop/"}, "without scheme, port or path"),
-    "no connection": ("FrappeSite", {**SITE, "dbConfig": {"mode": "external"}}, "name a Secret with the keys host,"),
+    "no connection": (
+        "FrappeSite",
+        {**SITE, "dbConfig": {"mode": "external"}},
+        "it names a Secret with the keys host,",
+    ),
     "two modes": (
         "FrappeSite",
         {**SITE, "dbConfig": {**EXTERNAL, "mode": "shared"}},
@@ -49,11 +53,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "suffix": ("FrappeBench", {**BENCH, "domainConfig": {"suffix": "a.com"}}, "must be a dot followed by a domain"),
     "version": ("FrappeBench", {"frappeVersion": "version 15"}, "must be an image tag"),
-    "tag": ("FrappeBench", {**BENCH, "imageConfig": {"repository": "r.example.com/erp:v1"}}, "in imageConfig.tag"),
+    "tag": ("FrappeBench", {**BENCH, "imageConfig": {"repository": "r.example.com/erp:v1"}}, "set imageConfig.tag"),
     "old": ("FrappeBench", {"frappeVersion": "version-14"}, "use an image with Frappe 15 or newer"),
     "address": ("FrappeSite", {**SITE, "domain": "10.0.0.7"}, "must be a host name, not an IP address"),
     "address as a name": ("FrappeSite", {**SITE, "siteName": "10.0.0.7"}, "use a host name that resolves to it"),
-    "no unit": ("FrappeBench", {**BENCH, "redisConfig": {"maxMemory": "512"}}, "an amount of memory with its unit"),
+    "no unit": ("FrappeBench", {**BENCH, "redisConfig": {"maxMemory": "512"}}, "an amount of memory with a unit"),
     "app of a repository": (
         "FrappeBench",
         {**BENCH, "appsJSON": '[{"name": "crm", "url": "x"}]'},
@@ -68,7 +72,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 CHANGED: dict[str, tuple[dict[str, Any], str]] = {
-    "siteName": ({"siteName": "other.example.com"}, "use domain and aliases to answer on another host name"),
+    "siteName": ({"siteName": "other.example.com"}, "use domain and aliases to serve other host names"),
     "benchRef": ({"benchRef": {"name": "pier"}}, "benchRef is immutable"),
     "mode": ({"dbConfig": EXTERNAL}, "dbConfig.mode is immutable"),
 }

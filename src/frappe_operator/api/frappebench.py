@@ -8,10 +8,9 @@ from frappe_operator.api.types import (
     DIGEST,
     LABEL,
     MEMORY,
-    NO_ADDRESS,
+    NOT_AN_ADDRESS,
     TAG,
     AppName,
-    Asked,
     ComponentReplicas,
     ComponentResources,
     Count,
@@ -22,17 +21,20 @@ from frappe_operator.api.types import (
     Repository,
     Resources,
     Rule,
+    Section,
     StorageSize,
     Tag,
+    matching,
     memory,
-    said,
     validations,
 )
 
 APPS_JSON = 'a JSON list of app names, such as ["erpnext", "hrms"], or of objects with a "name"'
 SOURCES = ("branch", "url", "gitUrl", "gitBranch", "version", "repo", "repository", "ref", "tag", "commit")
 """Fields that name the source of an app in other tools. They are refused: apps are taken from the image."""
-NO_SOURCES = "apps are taken from the image: remove branch, url and similar fields, and use an image with the apps"
+NO_SOURCES_MESSAGE = (
+    "apps are taken from the image: remove branch, url and similar fields, and use an image with the apps"
+)
 
 
 def _apps_json() -> Meta:
@@ -46,12 +48,12 @@ def _apps_json() -> Meta:
     sources = spaced(f'"({"|".join(SOURCES)})"', ":")
     rules = (
         Rule(f"self.matches(r'{sources}') || self.matches(r'{apps}')", f"must be {APPS_JSON}"),
-        Rule(f"!self.matches(r'{sources}')", NO_SOURCES),
+        Rule(f"!self.matches(r'{sources}')", NO_SOURCES_MESSAGE),
     )
     return Meta(max_length=16384, extra_json_schema=validations(*rules))
 
 
-Version = said(
+Version = matching(
     rf"^{TAG}$",
     "must be an image tag, such as version-15 or v15.51.1",
     128,
@@ -62,7 +64,7 @@ Version = said(
 )
 
 
-class App(Asked):
+class App(Section):
     """An app that sites of the bench can install."""
 
     name: Annotated[AppName, Meta(description="The app's Python package.", examples=["erpnext"])]
@@ -72,7 +74,7 @@ class App(Asked):
     ] = None
 
 
-class ImageConfig(Asked):
+class ImageConfig(Section):
     """Image of the Frappe pods."""
 
     repository: Annotated[
@@ -88,7 +90,7 @@ class ImageConfig(Asked):
         ),
     ] = None
     digest: Annotated[
-        Annotated[str, said(rf"^{DIGEST}$", "must be sha256: followed by 64 hexadecimal digits", 71)] | None,
+        Annotated[str, matching(rf"^{DIGEST}$", "must be sha256: followed by 64 hexadecimal digits", 71)] | None,
         Meta(description="Image digest. Takes precedence over the tag."),
     ] = None
     pull_policy: Annotated[
@@ -124,19 +126,19 @@ class BenchResources(ComponentResources):
     ] = None
 
 
-MEMORY_IS = "must be an amount of memory with a unit, such as 512Mi or 4gb"
+MEMORY_MESSAGE = "must be an amount of memory with a unit, such as 512Mi or 4gb"
 
 
-class RedisConfig(Asked):
+class RedisConfig(Section):
     """Cache and queue of the bench."""
 
     image: Annotated[ImageName | None, Meta(description="Image of the server. Default: set by the operator.")] = None
     max_memory: Annotated[
         Annotated[
             str,
-            said(
+            matching(
                 MEMORY,
-                MEMORY_IS,
+                MEMORY_MESSAGE,
                 16,
                 Rule(
                     f"!self.matches(r'{MEMORY}') || ({memory('self')}.compareTo(quantity('1Mi')) >= 0 && "
@@ -164,7 +166,7 @@ class RedisConfig(Asked):
     ] = None
 
 
-class BenchStorage(Asked):
+class BenchStorage(Section):
     """Common storage of the bench: the published assets."""
 
     size: Annotated[
@@ -186,17 +188,17 @@ class BenchStorage(Asked):
     ] = None
 
 
-class DomainConfig(Asked):
+class DomainConfig(Section):
     """Host names of sites that set no `domain`."""
 
     suffix: Annotated[
         Annotated[
             str,
-            said(
+            matching(
                 rf"^(\.{LABEL})+$",
                 "must be a dot followed by a domain in lowercase, such as .platform.example.com",
                 200,
-                NO_ADDRESS,
+                NOT_AN_ADDRESS,
             ),
         ]
         | None,
@@ -204,7 +206,7 @@ class DomainConfig(Asked):
     ] = None
 
 
-class DatabaseConfig(Asked):
+class DatabaseConfig(Section):
     """MariaDB server of the bench, created when the first site uses it."""
 
     image: Annotated[ImageName | None, Meta(description="Image of the server. Default: set by the operator.")] = None
@@ -218,7 +220,7 @@ class DatabaseConfig(Asked):
     resources: Annotated[Resources | None, Meta(description="Resource requests and limits of the server.")] = None
 
 
-class BenchIngress(Asked):
+class BenchIngress(Section):
     """How sites are reached from outside the cluster."""
 
     rules = (
@@ -244,17 +246,17 @@ REDIS_LIMIT = (
     f"'memory' in self.componentResources.redis.limits && isQuantity(string({LIMIT})) && "
     f"quantity(string({LIMIT})).compareTo(quantity('0')) > 0"
 )
-MEMORY_LIMIT_IS = (
+MEMORY_LIMIT_MESSAGE = (
     "redisConfig.maxMemory is more than 90% of componentResources.redis.limits.memory, so that Redis would be killed "
     "before it evicts keys: lower maxMemory or raise the limit"
 )
-BEFORE_THE_LIMIT = (
+BELOW_THE_LIMIT = (
     f"{memory('self.redisConfig.maxMemory')}.asApproximateFloat() * 10.0 <= "
     f"quantity(string({LIMIT})).asApproximateFloat() * 9.0"
 )
 
 
-class FrappeBenchSpec(Asked):
+class FrappeBenchSpec(Section):
     """Desired state of the bench."""
 
     rules = (
@@ -263,8 +265,8 @@ class FrappeBenchSpec(Asked):
             "apps and appsJSON are two ways to write the same list: set only one of them",
         ),
         Rule(
-            f"!({REDIS_LIMIT}) || !self.redisConfig.maxMemory.matches(r'{MEMORY}') || {BEFORE_THE_LIMIT}",
-            MEMORY_LIMIT_IS,
+            f"!({REDIS_LIMIT}) || !self.redisConfig.maxMemory.matches(r'{MEMORY}') || {BELOW_THE_LIMIT}",
+            MEMORY_LIMIT_MESSAGE,
         ),
     )
 
@@ -328,7 +330,7 @@ class FrappeBenchSpec(Asked):
     ] = None
 
 
-class ImageStatus(Asked):
+class ImageStatus(Section):
     """What the inspection of the image found."""
 
     reference: Annotated[str | None, Meta(description="Image that was inspected.")] = None
@@ -344,7 +346,7 @@ class ImageStatus(Asked):
     apps: Annotated[dict[str, str] | None, Meta(description="Apps in the image, with their versions.")] = None
 
 
-class SecretRevisionsStatus(Asked):
+class SecretRevisionsStatus(Section):
     """Revisions of the Secrets that servers read when they start."""
 
     redis: Annotated[
@@ -353,7 +355,7 @@ class SecretRevisionsStatus(Asked):
     mariadb: Annotated[str | None, Meta(description="Revision of <bench>-mariadb-root that MariaDB runs with.")] = None
 
 
-class FrappeBenchStatus(Asked):
+class FrappeBenchStatus(Section):
     """Observed state of the bench."""
 
     image: Annotated[ImageStatus | None, Meta(description="What the inspection of the image found.")] = None

@@ -7,21 +7,21 @@ from msgspec import Meta, Struct, field
 from frappe_operator.api.types import (
     DNS_NAME,
     AppName,
-    Asked,
     ComponentReplicas,
     ComponentResources,
     HostName,
     LocalReference,
     ObjectName,
     Rule,
+    Section,
     StorageSize,
-    said,
+    matching,
 )
 
-MOVE = "is immutable: create a new FrappeSite and move the data by backup and restore"
+IMMUTABLE = "is immutable: create a new FrappeSite and move the data by backup and restore"
 
 
-class BenchReference(Asked):
+class BenchReference(Section):
     """Reference to a FrappeBench in the namespace of the site."""
 
     name: Annotated[ObjectName, Meta(description="Name of the FrappeBench.", examples=["production-bench"])]
@@ -31,7 +31,7 @@ class BenchReference(Asked):
     ] = None
 
 
-class DbConfig(Asked):
+class DbConfig(Section):
     """Database of the site."""
 
     rules = (
@@ -58,7 +58,7 @@ class DbConfig(Asked):
     ] = None
 
 
-class SiteStorage(Asked):
+class SiteStorage(Section):
     """Volume of the site: its public and private files."""
 
     size: Annotated[
@@ -73,7 +73,7 @@ class SiteStorage(Asked):
     ] = None
 
 
-class FrappeSiteSpec(Asked):
+class FrappeSiteSpec(Section):
     """Desired state of the site."""
 
     rules = (
@@ -89,7 +89,7 @@ class FrappeSiteSpec(Asked):
         Rule(
             "(has(self.dbConfig) && has(self.dbConfig.mode) ? self.dbConfig.mode : 'shared') == "
             "(has(oldSelf.dbConfig) && has(oldSelf.dbConfig.mode) ? oldSelf.dbConfig.mode : 'shared')",
-            f"dbConfig.mode {MOVE}",
+            f"dbConfig.mode {IMMUTABLE}",
         ),
     )
 
@@ -101,7 +101,7 @@ class FrappeSiteSpec(Asked):
                 "x-kubernetes-validations": [
                     {
                         "rule": "self.name == oldSelf.name",
-                        "message": f"benchRef {MOVE}",
+                        "message": f"benchRef {IMMUTABLE}",
                     }
                 ]
             },
@@ -110,7 +110,7 @@ class FrappeSiteSpec(Asked):
     site_name: Annotated[
         Annotated[
             str,
-            said(DNS_NAME, "must be a host name in lowercase, such as shop.example.com", 253),
+            matching(DNS_NAME, "must be a host name in lowercase, such as shop.example.com", 253),
         ],
         Meta(
             description="Name of the site in Frappe: lowercase, usually its host name. Immutable.",
@@ -175,7 +175,7 @@ class FrappeSiteSpec(Asked):
     ] = None
 
 
-class FrappeSiteStatus(Asked):
+class FrappeSiteStatus(Section):
     """Observed state of the site."""
 
     site_url: Annotated[str | None, Meta(description="URL of the site.")] = field(default=None, name="siteURL")

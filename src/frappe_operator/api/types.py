@@ -1,4 +1,4 @@
-"""The types both kinds are made of. Every limit in here becomes part of the published schema."""
+"""Types that several kinds use. Their limits and rules are part of the published schema."""
 
 from typing import Annotated, ClassVar
 
@@ -6,29 +6,29 @@ from msgspec import Meta, Struct
 
 
 class Rule(Struct, frozen=True):
-    """A CEL rule of the schema: the API server refuses what breaks it, with this message."""
+    """A CEL rule of the schema. The API server rejects an object that breaks it, with this message."""
 
     rule: str
     message: str
 
 
-class Asked(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """A part of a spec. A field that is absent is None here; what that means is decided in `model`."""
+class Section(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """A section of a spec or status. An absent field is None; its default is decided in `model`."""
 
     rules: ClassVar[tuple[Rule, ...]] = ()
 
 
-def said(pattern: str, message: str, max_length: int, *others: Rule) -> Meta:
+def matching(pattern: str, message: str, max_length: int, *others: Rule) -> Meta:
     """Schema of a string that must match a pattern; `message` is shown when it does not. `others`: further rules.
 
-    A rule instead of a `pattern`, because the API server shows a pattern that is not matched as it is.
+    It is a CEL rule and not a `pattern`, because for a pattern the API server shows the regular expression.
     """
     rules = (Rule(f"self.matches(r'{pattern}')", message), *others)
     return Meta(max_length=max_length, extra_json_schema=validations(*rules))
 
 
 def validations(*rules: Rule) -> dict[str, object]:
-    """Rules as a schema has them."""
+    """The part of a schema that contains rules."""
     return {"x-kubernetes-validations": [{"rule": each.rule, "message": each.message} for each in rules]}
 
 
@@ -37,26 +37,26 @@ DNS_NAME = rf"^{LABEL}(\.{LABEL})*$"
 HOST = LABEL.replace("a-z", "A-Za-z")
 
 ObjectName = Annotated[
-    str, said(DNS_NAME, "must be the name of a Kubernetes object: lowercase letters, digits, '-' and '.'", 253)
+    str, matching(DNS_NAME, "must be the name of a Kubernetes object: lowercase letters, digits, '-' and '.'", 253)
 ]
-NO_ADDRESS = Rule(
-    # What ends in a number is an address to a browser, however it is written.
+NOT_AN_ADDRESS = Rule(
+    # Browsers take a host that ends in a number for an address.
     r"!self.matches(r'(^|\.)([0-9]+|0[xX][0-9a-fA-F]*)\.?$')",
     "must be a host name, not an IP address: use a name that resolves to the address, such as shop.example.com",
 )
 HostName = Annotated[
     str,
-    said(
+    matching(
         rf"^{HOST}(\.{HOST})*\.?$",
         "must be a host name such as shop.example.com, without scheme, port or path",
         254,
         Rule("size(self) < 254 || self.endsWith('.')", "must be at most 253 characters"),
-        NO_ADDRESS,
+        NOT_AN_ADDRESS,
     ),
 ]
 AppName = Annotated[
     str,
-    said("^[a-z][a-z0-9_]*$", "must be the name of the app's Python package, such as erpnext", 64),
+    matching("^[a-z][a-z0-9_]*$", "must be the name of the app's Python package, such as erpnext", 64),
 ]
 HEXTET = "[0-9A-Fa-f]{1,4}"
 OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -72,7 +72,7 @@ IPV6 = "|".join(
 NETWORK = rf"^(({IPV4})/([1-9]|[12][0-9]|3[0-2])|({IPV6})/([1-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$"
 Network = Annotated[
     str,
-    said(
+    matching(
         NETWORK,
         "must be a network such as 10.244.0.0/16 or fd00:10:244::/56; write a single address as 10.0.0.7/32 or "
         "fd00::7/128; a network that contains every address (/0) is not allowed",
@@ -81,18 +81,18 @@ Network = Annotated[
 ]
 AMOUNT = r"^(0|[1-9][0-9]*)(\.[0-9]+)?(m|[kMGTP]|[KMGTP]i)?$"
 
-AMOUNT_IS = "must be a quantity such as 5Gi, 512Mi, 500m or 2"
+QUANTITY_MESSAGE = "must be a quantity such as 5Gi, 512Mi, 500m or 2"
 
 
-def holds(amount: str, comparison: str, bound: str) -> str:
-    """The CEL expression that an amount is, say, `>=` a bound; true of what is no amount."""
+def compares(amount: str, comparison: str, bound: str) -> str:
+    """A CEL expression that compares a quantity with a bound; true if the value is not a quantity."""
     text = f"string({amount})"
     return f"(!isQuantity({text}) || quantity({text}).compareTo(quantity('{bound}')) {comparison} 0)"
 
 
-WRITTEN = Rule(
+IS_QUANTITY = Rule(
     f"type(self) == int ? self >= 0 : string(self).matches(r'{AMOUNT}')",
-    AMOUNT_IS,
+    QUANTITY_MESSAGE,
 )
 
 
@@ -100,20 +100,20 @@ def _quantity(*rules: Rule) -> Meta:
     return Meta(extra_json_schema={"x-kubernetes-int-or-string": True, "maxLength": 32, **validations(*rules)})
 
 
-# The API server turns what is larger into another number without a word.
-Quantity = Annotated[int | str, _quantity(WRITTEN, Rule(holds("self", "<=", "1Ei"), "must be at most 1024Pi"))]
+# The API server silently changes larger numbers.
+Quantity = Annotated[int | str, _quantity(IS_QUANTITY, Rule(compares("self", "<=", "1Ei"), "must be at most 1024Pi"))]
 StorageSize = Annotated[
     int | str,
     _quantity(
-        WRITTEN,
+        IS_QUANTITY,
         Rule(
-            f"{holds('self', '>=', '1Mi')} && {holds('self', '<=', '1Ei')}",
+            f"{compares('self', '>=', '1Mi')} && {compares('self', '<=', '1Ei')}",
             "must be between 1Mi and 1024Pi: write the size with a unit, such as 5Gi",
         ),
     ),
 ]
 
-# As the grammar of image references has it: a registry with its port, then a path.
+# The grammar of image references: a registry with its port, then a path.
 REPOSITORY = (
     r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*(:[0-9]{1,5})?/)?"
     r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
@@ -122,8 +122,8 @@ TAG = "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 DIGEST = "sha256:[0-9a-f]{64}"
 Repository = Annotated[
     str,
-    said(
-        # Tag and digest are let through here: they have a sentence of their own.
+    matching(
+        # Tag and digest are matched here, because they have a message of their own.
         rf"^{REPOSITORY}(:[^/@]*)?(@[^/]*)?$",
         "must be an image name without a tag, such as registry.example.com/erp",
         255,
@@ -135,25 +135,25 @@ Repository = Annotated[
 ]
 ImageName = Annotated[
     str,
-    said(
+    matching(
         rf"^{REPOSITORY}(:{TAG})?(@{DIGEST})?$",
         "must be an image name such as registry.example.com/mariadb:10.11",
         512,
     ),
 ]
-Tag = said(rf"^{TAG}$", "must be an image tag, such as version-15 or v15.51.1", 128)
+Tag = matching(rf"^{TAG}$", "must be an image tag, such as version-15 or v15.51.1", 128)
 
 MEMORY = r"^[1-9][0-9]*[kKmMgG]i?[bB]?$"
-"""An amount of memory as Kubernetes or Redis writes it, with its unit."""
+"""Matches an amount of memory with a unit, as a Kubernetes quantity or in Redis notation."""
 
 
 def memory(text: str) -> str:
-    """The CEL expression for such an amount as a quantity: Redis' `mb` is Kubernetes' `Mi`, and its `m` is `M`."""
+    """A CEL expression that converts an amount of memory to a quantity: `mb` of Redis is `Mi`, its `m` is `M`."""
     binary = f"{text}.upperAscii().replace('I', '').replace('B', '') + 'i'"
     return f"quantity({text}.matches(r'[iIbB]$') ? {binary} : {text}.upperAscii().replace('K', 'k'))"
 
 
-class LocalReference(Asked):
+class LocalReference(Section):
     """Reference to an object in the same namespace."""
 
     name: Annotated[ObjectName, Meta(description="Name of the object.", examples=["registry-login"])]
@@ -169,8 +169,8 @@ Amounts = Annotated[
             **validations(
                 Rule(f"self.all(name, name in {COUNTED})", "only cpu, memory and ephemeral-storage are supported"),
                 Rule(
-                    f"{BYTES}.all(name, !(name in self) || {holds('self[name]', '==', '0')} || "
-                    f"{holds('self[name]', '>=', '1Mi')})",
+                    f"{BYTES}.all(name, !(name in self) || {compares('self[name]', '==', '0')} || "
+                    f"{compares('self[name]', '>=', '1Mi')})",
                     "memory and ephemeral-storage are in bytes and must be at least 1Mi: write a unit, such as 512Mi",
                 ),
             ),
@@ -179,7 +179,7 @@ Amounts = Annotated[
 ]
 
 
-class Resources(Asked):
+class Resources(Section):
     """Resource requests and limits of a container."""
 
     rules = (
@@ -204,7 +204,7 @@ class Resources(Asked):
 Count = Annotated[int, Meta(ge=0, le=1000)]
 
 
-class ComponentReplicas(Asked):
+class ComponentReplicas(Section):
     """Replicas per component. The scheduler always has one replica: two would enqueue every job twice."""
 
     gunicorn: Annotated[Count | None, Meta(description="Web server replicas of each site. Default 1.")] = None
@@ -219,7 +219,7 @@ class ComponentReplicas(Asked):
     worker_short: Annotated[Count | None, Meta(description="Worker replicas for the queue short. Default 1.")] = None
 
 
-class ComponentResources(Asked):
+class ComponentResources(Section):
     """Resource requests and limits per component."""
 
     gunicorn: Annotated[Resources | None, Meta(description="Web server.")] = None

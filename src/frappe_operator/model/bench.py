@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from frappe_operator.api.frappebench import APPS_JSON, MEMORY_IS, MEMORY_LIMIT_IS, NO_SOURCES, SOURCES, FrappeBenchSpec
+from frappe_operator.api.frappebench import (
+    APPS_JSON,
+    MEMORY_LIMIT_MESSAGE,
+    MEMORY_MESSAGE,
+    NO_SOURCES_MESSAGE,
+    SOURCES,
+    FrappeBenchSpec,
+)
 from frappe_operator.api.kinds import BENCH, LiveBench
 from frappe_operator.api.types import MEMORY, ComponentReplicas, ComponentResources, Resources
 from frappe_operator.kube.names import child, digest
@@ -439,7 +446,7 @@ def _apps_json(text: str) -> list[str]:
         raise Blocked(Reason.INVALID_SPEC, f"appsJSON is nested too deeply: must be {APPS_JSON}") from error
     apps = listed if isinstance(listed, list) else [listed]
     if any(name in SOURCES for app in apps if isinstance(app, _App) for name, _ in app.fields):
-        raise Blocked(Reason.INVALID_SPEC, f"appsJSON: {NO_SOURCES}")
+        raise Blocked(Reason.INVALID_SPEC, f"appsJSON: {NO_SOURCES_MESSAGE}")
     names = [app.name if isinstance(app, _App) else app for app in apps]
     if apps is not listed or not all(isinstance(name, str) and APP.fullmatch(name) for name in names):
         raise Blocked(Reason.INVALID_SPEC, f"appsJSON contains something else than apps: must be {APPS_JSON}")
@@ -489,10 +496,10 @@ def memory_problem(spec: FrappeBenchSpec) -> str:
     if text is None:
         return ""
     if re.fullmatch(MEMORY, text) is None:
-        return f"redisConfig.maxMemory is {text}: {MEMORY_IS}"
+        return f"redisConfig.maxMemory is {text}: {MEMORY_MESSAGE}"
     asked = spec.component_resources
     limit = amount(limits("redis", asked.redis if asked else None).get("memory", "0"))
-    return MEMORY_LIMIT_IS if limit and int(redis_memory(text)) * 10 > limit * 9 else ""
+    return MEMORY_LIMIT_MESSAGE if limit and int(redis_memory(text)) * 10 > limit * 9 else ""
 
 
 def redis_defaults(max_memory: str) -> Amounts:

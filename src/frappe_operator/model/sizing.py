@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from frappe_operator.api.types import AMOUNT_IS, Resources
+from frappe_operator.api.types import QUANTITY_MESSAGE, Resources
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.quantities import amount, canonical
 from frappe_operator.kube.reasons import Reason
@@ -74,7 +74,7 @@ def written(field: str, asked: str | int) -> str:
     try:
         return canonical(asked)
     except ValueError:
-        raise Blocked(Reason.INVALID_SPEC, f"{field} is {asked}: {AMOUNT_IS}") from None
+        raise Blocked(Reason.INVALID_SPEC, f"{field} is {asked}: {QUANTITY_MESSAGE}") from None
 
 
 def _bounded(ours: Mapping[str, str], asked: Mapping[str, str], choose: Callable[..., str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from frappe_operator.kube.live import Custom, Meta
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain
 from frappe_operator.model import site as site_model
-from frappe_operator.model.bench import Bench, Facts, Upstream
+from frappe_operator.model.bench import Bench, BenchOffer, Facts, Upstream
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import Connection, Site
 
@@ -38,6 +38,7 @@ def a_bench(name: str = "pier", *, facts: Facts | None = FACTS, **spec: Any) -> 
     asked = live(name, {"frappeVersion": "version-15", **spec}, kind=BENCH)
     return bench_model.resolve(
         asked,
+        bench_model.parse(asked),
         IMAGES,
         facts=facts,
         access_mode=bench_model.RWO,
@@ -46,10 +47,16 @@ def a_bench(name: str = "pier", *, facts: Facts | None = FACTS, **spec: Any) -> 
     )
 
 
+def an_offer(name: str = "pier", *, facts: Facts | None = FACTS, **spec: Any) -> BenchOffer:
+    """What a bench offers its sites."""
+    written = live(name, {"frappeVersion": "version-15", **spec}, kind=BENCH)
+    return bench_model.offer(written, bench_model.parse(written), IMAGES, facts)
+
+
 def a_site(
     name: str = "pearl",
     *,
-    bench: Bench | None = None,
+    bench: BenchOffer | None = None,
     connection: Connection | None = None,
     retained: str = "",
     uid: str = "",
@@ -57,6 +64,6 @@ def a_site(
 ) -> Site:
     """A site as decided."""
     asked = live(name, {"benchRef": {"name": "pier"}, "siteName": "pearl.example.net", **spec}, kind=SITE, uid=uid)
-    parsed, bench = site_model.parse(asked), bench or a_bench()
+    parsed, bench = site_model.parse(asked), bench or an_offer()
     hosts = domain.resolve(parsed, bench.suffix)
     return site_model.resolve(asked, parsed, bench, domain=hosts, retained_database=retained, connection=connection)

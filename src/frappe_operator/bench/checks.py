@@ -5,17 +5,22 @@ from collections.abc import Callable
 from frappe_operator.api.types import Resources
 from frappe_operator.bench.observe import Observed
 from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Blocked, Failed, Verdict
+from frappe_operator.kube.stage import Blocked, Verdict
 from frappe_operator.model import bench as model
 from frappe_operator.model import sizing
 
 Check = Callable[[Observed], Verdict | None]
 
 
-def failed(observed: Observed) -> list[Failed]:
-    """Every check that fails, with the condition it makes false."""
-    verdicts = ((condition, check(observed)) for condition, check in CHECKS)
-    return [(condition, verdict) for condition, verdict in verdicts if verdict is not None]
+def spec_is_readable(observed: Observed) -> Verdict | None:
+    """The spec keeps to the schema, which a CustomResourceDefinition of another version may not enforce."""
+    if observed.spec_or_none is not None:
+        return None
+    return Verdict(False, Reason.INVALID_SPEC, f"spec: {observed.spec_error}", blocked=True)
+
+
+PREMISES: tuple[Check, ...] = (spec_is_readable,)
+"""Without them nothing about the bench can be decided: the first that fails ends the reconcile, and Ready says so."""
 
 
 def apps_are_known(observed: Observed) -> Verdict | None:

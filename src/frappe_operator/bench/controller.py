@@ -6,7 +6,8 @@ from datetime import datetime
 from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite
 from frappe_operator.api.labels import BENCH_FINALIZER, BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
 from frappe_operator.bench.cleanup import DELETED, FOREGROUND, cleanup
-from frappe_operator.bench.observe import observe, resolve
+from frappe_operator.bench.observe import observe
+from frappe_operator.bench.resolve import resolve
 from frappe_operator.bench.stages import stages
 from frappe_operator.bench.status import status
 from frappe_operator.components import proxy
@@ -80,16 +81,16 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
                 return None
         else:
             await ensure_finalizer(cluster, BENCH, live, BENCH_FINALIZER)
+        observed = await observe(cluster, live, images)
         try:
-            observed = await observe(cluster, live, images)
+            bench = resolve(observed, images)
         except Undecided:
             if staying:
-                # A bench whose spec is none waits for its sites as well.
+                # A bench whose spec cannot be read waits for its sites as well.
                 await report(cluster, BENCH, live, staying, {})
                 return None
             raise
         again = await inspect_again(cluster, observed.job_without_report) if observed.job_without_report else None
-        bench = resolve(observed, images)
         served = cluster.get(CONFIG_MAP, key.namespace, bench.names.nginx) is not None
         steps = stages(bench, observed, token)
         done = await apply(cluster, BENCH, live, steps, prune=PRUNE)

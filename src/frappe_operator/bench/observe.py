@@ -1,5 +1,6 @@
 """Reads what there is around a bench."""
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -15,40 +16,49 @@ from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
 from frappe_operator.model import domain, job_reports
-from frappe_operator.model.bench import RWO, Bench, Facts, Image, Names, Revisions, Upstream, secret_revision
+from frappe_operator.model.bench import NO_REVISIONS, RWO, Facts, Image, Names, Revisions, Upstream, secret_revision
 from frappe_operator.model.settings import Images
-from frappe_operator.model.site import SiteNames, needs_mariadb
+from frappe_operator.model.site import SiteNames
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
 class Observed(NamedTuple):
-    """What there is around a bench."""
+    """The facts that a bench is decided from. Without a readable spec nothing else is read."""
 
     live: LiveBench
-    spec: FrappeBenchSpec
-    sites: list[LiveSite]
-    classes: dict[str, StorageClass]
-    reports: dict[str, Report]
-    recorded: Facts | None
+    spec_or_none: FrappeBenchSpec | None
+    """None when the spec does not keep to the schema."""
+    spec_error: str = ""
+    """Why not."""
+    sites: Sequence[LiveSite] = ()
+    classes: Mapping[str, StorageClass] = {}
+    reports: Mapping[str, Report] = {}
+    recorded: Facts | None = None
     """What the ConfigMap says of the image, which may be an earlier one."""
-    found: Facts | None
+    found: Facts | None = None
     """What was found in the image of the spec, when that is another one."""
-    used: dict[str, str]
+    used: Mapping[str, str] = {}
     """By app that a site has installed or asks for, such a site, where there is something found to compare it with."""
-    job_without_report: Job | None
-    """That Job, when it is done but nobody kept what it said."""
-    access_mode: str
-    live_mode: str
+    job_without_report: Job | None = None
+    """The Job that inspected the image of the spec, when it has succeeded and its report was lost."""
+    access_mode: str = RWO
+    live_mode: str = ""
     """Access mode of the claim for the common storage, empty while there is none."""
-    mariadb_exists: bool
-    upstreams: tuple[Upstream, ...]
-    secrets: Revisions
-    """Of our generated Secrets, as they are now."""
-    redis_passwords_differ: bool
-    """Whether the Secret of Redis says one password to the servers and another to their clients."""
-    revisions: Revisions
+    mariadb_exists: bool = False
+    upstreams: tuple[Upstream, ...] = ()
+    secrets: Revisions = NO_REVISIONS
+    """Of the generated Secrets, as they are now."""
+    redis_passwords_differ: bool = False
+    """Whether the Secret of Redis gives the servers another password than their clients."""
+    revisions: Revisions = NO_REVISIONS
     """Of the Secrets that the servers run with."""
+
+    @property
+    def spec(self) -> FrappeBenchSpec:
+        """The spec, once the checks of `checks.PREMISES` have passed."""
+        assert self.spec_or_none is not None
+        return self.spec_or_none
 
     @property
     def names(self) -> Names:
@@ -56,10 +66,12 @@ class Observed(NamedTuple):
 
 
 async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
-    """Everything a bench is decided from. One read of a ConfigMap, remembered while it does not change; and once,
-    when the image has been looked into, of what was found. Raises Blocked when the spec is none."""
+    """Reads every fact that a bench is decided from, once. A missing object or an unreadable spec is a fact as well."""
     namespace, name = live.metadata.namespace, live.metadata.name
-    spec = model.parse(live)
+    try:
+        spec = live.decode()
+    except msgspec.MsgspecError as error:
+        return Observed(live, None, spec_error=str(error))
     names = model.Names(name)
     body = await cluster.body(CONFIG_MAP, namespace, names.image)
     recorded, refused = model.inspected(live, (body or {}).get("data") or {})
@@ -87,7 +99,7 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
     redis_secret, agree = await _redis_secret(cluster, live, names.redis)
     return Observed(
         live=live,
-        spec=spec,
+        spec_or_none=spec,
         sites=sites,
         classes=classes,
         reports=job_reports.reports(pods),
@@ -102,23 +114,6 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
         secrets=Revisions(redis_secret if agree else "", _root_secret(cluster, live, names.mariadb_root)),
         redis_passwords_differ=not agree,
         revisions=model.revisions(live),
-    )
-
-
-def resolve(observed: Observed, images: Images) -> Bench:
-    """The bench as decided."""
-    refused = model.refusal(observed.recorded, observed.found, observed.used) is not None
-    return model.resolve(
-        observed.live,
-        images,
-        facts=observed.recorded if refused else observed.found or observed.recorded,
-        refused=observed.found if refused else None,
-        access_mode=observed.access_mode,
-        live_mode=observed.live_mode,
-        # A server that exists stays: what it holds is not ours to give up.
-        mariadb_wanted=observed.mariadb_exists or any(needs_mariadb(site) for site in observed.sites),
-        upstreams=observed.upstreams,
-        secrets=observed.secrets,
     )
 
 
@@ -168,7 +163,7 @@ class _Site(msgspec.Struct, rename="camel"):
     installed_apps: tuple[str, ...] = ()
 
 
-def _used(spec: FrappeBenchSpec, sites: list[LiveSite]) -> dict[str, str]:
+def _used(spec: FrappeBenchSpec, sites: Sequence[LiveSite]) -> dict[str, str]:
     """By app that a site has installed or asks for, such a site; frappe first."""
     used: dict[str, str] = {}
     for site in sites:
@@ -197,7 +192,7 @@ def _access_mode(asked_class: str | None, classes: dict[str, StorageClass]) -> s
     return model.access_modes(chosen.provisioner, chosen.metadata.annotation(model.ACCESS_MODES_ANNOTATION))
 
 
-def _upstreams(cluster: View, sites: list[LiveSite]) -> tuple[Upstream, ...]:
+def _upstreams(cluster: View, sites: Sequence[LiveSite]) -> tuple[Upstream, ...]:
     hosts = domain.Register(cluster)
     result = []
     for site in sites:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from frappe_operator.bench import checks
+from frappe_operator.bench.checks import CHECKS
 from frappe_operator.bench.observe import Observed
 from frappe_operator.components import image, mariadb, proxy, redis, storage
 from frappe_operator.kube.readiness import claims_usable, jobs_succeeded, workloads_available
 from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Lives, Stage, Verdict, checked
+from frappe_operator.kube.stage import Lives, Stage, Verdict, checked, failed
 from frappe_operator.model.bench import Bench, missing_apps
 from frappe_operator.model.reasons import FrappeReason
 
@@ -33,7 +33,7 @@ def stages(bench: Bench, observed: Observed, token: Callable[[], str]) -> list[S
         *database(bench, observed, token),
         Stage("ProxyReady", served, workloads_available, after=IMAGE),
     ]
-    return checked(rows, checks.failed(observed))
+    return checked(rows, failed(CHECKS, observed))
 
 
 def database(bench: Bench, observed: Observed, token: Callable[[], str]) -> list[Stage]:

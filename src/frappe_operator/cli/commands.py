@@ -172,13 +172,13 @@ def render(files: Files, namespace: Namespace = "default") -> None:
     from frappe_operator.cli.declared import Declared
     from frappe_operator.cli.render import BenchNotDeclared
     from frappe_operator.cli.render import render as documents
-    from frappe_operator.kube.stage import Blocked
+    from frappe_operator.kube.stage import Undecided
 
     declared = Declared(_read(files), namespace, Images())
     try:
         for document in documents(declared):
             typer.echo(document, nl=False)
-    except (Blocked, BenchNotDeclared) as stopped:
+    except (Undecided, BenchNotDeclared) as stopped:
         _fail(str(stopped))
 
 

@@ -7,15 +7,16 @@ from typing import Any
 from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite
 from frappe_operator.bench import checks as bench_checks
 from frappe_operator.bench import observe as bench_observe
+from frappe_operator.bench import resolve as bench_resolve
 from frappe_operator.bench.stages import stages as bench_stages
 from frappe_operator.cli import text
 from frappe_operator.cli.declared import Declared, Object
 from frappe_operator.kube.objects import Manifest
-from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Blocked, Failed, Stage
-from frappe_operator.model.site import bench_namespace_problem, parse
+from frappe_operator.kube.stage import Failed, Stage, Undecided, failed
+from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.site import checks as site_checks
 from frappe_operator.site import observe as site_observe
+from frappe_operator.site import resolve as site_resolve
 from frappe_operator.site.stages import stages as site_stages
 
 GENERATED = "<generated>"
@@ -26,7 +27,7 @@ class BenchNotDeclared(Exception):
 
 
 def render(declared: Declared) -> Iterator[str]:
-    """The documents of a YAML stream: benches first. Raises Blocked, as a reconcile would, and BenchNotDeclared."""
+    """The documents of a YAML stream: benches first. Raises Undecided, as a reconcile would, and BenchNotDeclared."""
     for bench in declared.of(BENCH):
         facts = declared.facts(bench.live)
         assumed = (
@@ -39,31 +40,31 @@ def render(declared: Declared) -> Iterator[str]:
 
 
 def bench_children(declared: Declared, bench: Object[LiveBench]) -> list[Stage]:
-    """The stages of a bench. Raises Blocked when a check fails: nothing that exists has to be kept."""
+    """The stages of a bench. Raises Undecided when a check fails: nothing exists that would have to be kept."""
     observed = asyncio.run(bench_observe.observe(declared, bench.live, declared.images))
-    _refuse(bench_checks.failed(observed))
-    decided = bench_observe.resolve(observed, declared.images)
+    decided = bench_resolve.resolve(observed, declared.images)
+    _refuse(failed(bench_checks.CHECKS, observed))
     return bench_stages(decided, observed, lambda: GENERATED)
 
 
 def site_children(declared: Declared, site: Object[LiveSite]) -> list[Stage]:
-    """The stages of a site. Raises Blocked when a check fails, and BenchNotDeclared."""
-    meta, spec = site.live.metadata, parse(site.live)
-    bench = spec.bench_ref.name
-    if declared.find(BENCH, meta.namespace, bench) is None:
-        if said := bench_namespace_problem(spec, meta.namespace):
-            raise Blocked(Reason.INVALID_SPEC, said)
-        message = f"FrappeBench {bench} of FrappeSite {meta.name} is not in the files"
-        raise BenchNotDeclared(f"{message} (namespace {meta.namespace})")
+    """The stages of a site. Raises Undecided when a check fails, and BenchNotDeclared."""
     observed = asyncio.run(site_observe.observe(declared, site.live, declared.images))
-    _refuse(site_checks.failed(observed))
-    decided = site_observe.resolve(observed)
+    try:
+        decided = site_resolve.resolve(observed)
+    except Undecided as undecided:
+        if undecided.verdict.reason != FrappeReason.BENCH_NOT_FOUND:
+            raise
+        meta, bench = site.live.metadata, observed.spec.bench_ref.name
+        message = f"FrappeBench {bench} of FrappeSite {meta.name} is not in the files (namespace {meta.namespace})"
+        raise BenchNotDeclared(message) from None
+    _refuse(failed(site_checks.CHECKS, observed))
     return site_stages(decided, observed, lambda: GENERATED)
 
 
-def _refuse(failed: Sequence[Failed]) -> None:
-    for _, verdict in failed:
-        raise Blocked(Reason(verdict.reason), verdict.message)
+def _refuse(failures: Sequence[Failed]) -> None:
+    for _, verdict in failures:
+        raise Undecided(verdict)
 
 
 def _documents(owner: Object[Any], stages: list[Stage], assumed: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from frappe_operator.cli import render, rules, schema
 from frappe_operator.cli.declared import Declared, Object, kind_of
 from frappe_operator.cli.source import Document, Problem
 from frappe_operator.kube.names import GROUP
-from frappe_operator.kube.stage import Blocked
+from frappe_operator.kube.stage import Undecided
 from frappe_operator.model import domain, site
 from frappe_operator.model.settings import Images
 from frappe_operator.runner import bench as runner_bench
@@ -101,8 +101,8 @@ def _said_by_operator(declared: Declared, each: Object[Any]) -> Iterator[Problem
         else:
             yield from _hosts_taken(declared, each)
             render.site_children(declared, each)
-    except Blocked as blocked:
-        yield Problem(_place(each.document, blocked.verdict.message), blocked.verdict.message)
+    except Undecided as undecided:
+        yield Problem(_place(each.document, undecided.verdict.message), undecided.verdict.message)
     except ImageBlocked as blocked:
         yield Problem(("spec", "frappeVersion"), blocked.message)
 

@@ -1,7 +1,7 @@
 """A stage: one group of children, one status condition, one row in the docs."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from frappe_operator.kube.kinds import Ref
 from frappe_operator.kube.live import Live
@@ -19,23 +19,18 @@ class Verdict(NamedTuple):
 
 
 class Undecided(Exception):
-    """What the object should be cannot be said. Ends the reconcile before anything is written."""
+    """The desired state of the object cannot be decided: the reconcile ends before anything is written."""
 
-    blocked = False
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.verdict = Verdict(False, reason, message, blocked=self.blocked)
-
-
-class Waiting(Undecided):
-    """Something else has to come first, and will say so when it is there."""
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.message)
+        self.verdict = verdict
 
 
 class Blocked(Undecided):
-    """The user must change something: the condition says what. No retry."""
+    """The user must change something: the condition says what."""
 
-    blocked = True
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(Verdict(False, reason, message, blocked=True))
 
 
 Lives = Sequence[Live | None]
@@ -61,6 +56,22 @@ class Stage(NamedTuple):
 
 Failed = tuple[str, Verdict]
 """A check that failed: the condition it makes false, and why."""
+
+
+T = TypeVar("T")
+
+
+def failed(checks: Iterable[tuple[str, Callable[[T], Verdict | None]]], observed: T) -> list[Failed]:
+    """Every check that fails, in their order, with the condition it makes false."""
+    verdicts = ((condition, check(observed)) for condition, check in checks)
+    return [(condition, verdict) for condition, verdict in verdicts if verdict is not None]
+
+
+def require(premises: Iterable[Callable[[T], Verdict | None]], observed: T) -> None:
+    """Raises Undecided with the first of the checks that fails."""
+    for premise in premises:
+        if verdict := premise(observed):
+            raise Undecided(verdict)
 
 
 def checked(stages: Iterable[Stage], failed: Sequence[Failed]) -> list[Stage]:

@@ -229,27 +229,58 @@ class Bench(Struct, frozen=True):
     common: Volume
     mariadb: MariaDB
     mariadb_wanted: bool
-    suffix: str | None
-    route: Route
-    """Of its sites, unless they say otherwise."""
     jobs: Manifest
     """`resources` of the Job that inspects the image."""
     trusted_proxies: tuple[str, ...]
     """Networks whose word about a visitor's address and scheme counts."""
-    site_replicas: ComponentReplicas | None
-    site_resources: ComponentResources | None
     upstreams: tuple[Upstream, ...] = ()
 
     @property
     def names(self) -> Names:
         return Names(self.owner.name)
 
+
+class BenchOffer(Struct, frozen=True):
+    """What a site may know of its bench."""
+
+    name: str
+    apps: tuple[str, ...]
+    facts: Facts | None
+    """What was found in the image that sites run; None until an image has been inspected."""
+    running_image: Image | None
+    """That image; None until an image has been inspected."""
+    suffix: str | None
+    route: Route
+    """Of its sites, unless they say otherwise."""
+    redis_revision: str
+    """Of the Secret with the password of Redis that the servers run with."""
+    replicas: ComponentReplicas | None
+    """The defaults of its sites."""
+    resources: ComponentResources | None
+    """The defaults of its sites."""
+
     @property
-    def running_image(self) -> Image | None:
-        """The image that was inspected and whose assets are published: what sites run."""
-        if self.facts is None:
-            return None
-        return Image(self.facts.pinned, self.image.pull_policy, self.image.pull_secrets)
+    def names(self) -> Names:
+        return Names(self.name)
+
+
+def offer(live: LiveBench, spec: FrappeBenchSpec, images: Images, facts: Facts | None) -> BenchOffer:
+    """What a bench offers its sites. `facts`: what was found in the image that they run.
+
+    Decided from the bench's spec and status alone: what a site's reconcile reads of its bench is this and nothing else.
+    """
+    asked = image(spec, images)
+    return BenchOffer(
+        name=live.metadata.name,
+        apps=_apps(spec, live),
+        facts=facts,
+        running_image=Image(facts.pinned, asked.pull_policy, asked.pull_secrets) if facts else None,
+        suffix=spec.domain_config.suffix if spec.domain_config else None,
+        route=route.of_bench(spec.ingress),
+        redis_revision=revisions(live).redis,
+        replicas=spec.component_replicas,
+        resources=spec.component_resources,
+    )
 
 
 def parse(live: LiveBench) -> FrappeBenchSpec:
@@ -296,6 +327,7 @@ def access_modes(provisioner: str, annotation: str) -> str:
 
 def resolve(
     live: LiveBench,
+    spec: FrappeBenchSpec,
     images: Images,
     *,
     facts: Facts | None,
@@ -310,10 +342,9 @@ def resolve(
     `live_mode`: the access mode of its claim, empty while there is none. `secrets`: those that exist and are good;
     where there is none, the servers stay with the one they run with.
 
-    Raises Blocked when the spec is none. What else is wrong with it, bench/checks.py says; here it has a value that
-    keeps what exists as it is.
+    What is wrong with the spec, bench/checks.py says; here it has a value that keeps what exists as it is. Raises
+    Blocked for an amount that is none.
     """
-    spec = parse(live)
     storage, redis, database = spec.storage, spec.redis_config, spec.database_config
     asked_mode = storage.access_mode if storage else None
     asked = spec.component_resources
@@ -356,12 +387,8 @@ def resolve(
             revision=secrets.mariadb or before.mariadb,
         ),
         mariadb_wanted=mariadb_wanted,
-        suffix=spec.domain_config.suffix if spec.domain_config else None,
-        route=route.of_bench(spec.ingress),
         jobs=resources("jobs", asked.jobs if asked else None),
         trusted_proxies=tuple(filter(None, map(_network, spec.trusted_proxies or []))),
-        site_replicas=spec.component_replicas,
-        site_resources=asked,
         upstreams=upstreams,
     )
 

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -14,13 +14,12 @@ from frappe_operator.kube.live import Live
 from frappe_operator.kube.names import GROUP, child, digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Blocked, Waiting
+from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import route
-from frappe_operator.model.bench import RWO, Bench, Facts, Image, Names, Volume
+from frappe_operator.model.bench import RWO, BenchOffer, Facts, Image, Names, Volume
 from frappe_operator.model.bench import job_resources as bench_job_resources
 from frappe_operator.model.domain import Domain, readable_spec
 from frappe_operator.model.owner import Owner
-from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.route import Route
 from frappe_operator.model.sizing import Size, replicas, resources, written
 
@@ -258,7 +257,7 @@ def is_our_bench_id(recorded: str, name: str) -> bool:
 def resolve(
     live: LiveSite,
     spec: FrappeSiteSpec,
-    bench: Bench,
+    bench: BenchOffer,
     *,
     domain: Domain,
     retained_database: str = "",
@@ -275,26 +274,25 @@ def resolve(
     Secret and the claim for files say of a site of this name. `recorded_bench_id`: what that claim says of its queues,
     None while there is no claim. `revision`: of our own connection Secret, once there is one. `connection`: the user's
     own database. `known_database`: the name in the last status. `live_mode`: access mode of the claim for its files,
-    empty while there is none. Raises Waiting while the bench's image is not known. What is wrong with the spec or a
-    Secret, site/checks.py says; here it has a value that keeps what exists as it is.
+    empty while there is none. The bench's image has been inspected. What is wrong with the spec or a Secret,
+    site/checks.py says; here it has a value that keeps what exists as it is.
     """
-    image = bench.running_image
-    if image is None or bench.facts is None:
-        raise Waiting(FrappeReason.BENCH_NOT_READY, f"FrappeBench {bench.owner.name} has not inspected its image yet")
+    assert bench.running_image is not None, "site/checks.py: image_is_inspected"
+    assert bench.facts is not None
     storage = spec.storage
-    asked_sizes = [each for each in (spec.component_resources, bench.site_resources) if each is not None]
+    asked_sizes = [each for each in (spec.component_resources, bench.resources) if each is not None]
 
     def sized(component: str) -> Manifest:
         return resources(component, *(getattr(each, component) for each in asked_sizes))
 
     origin = _origin(live, retained_database, origin, known_database)
     return Site(
-        owner=Owner.of(SITE, live, bench.owner.name),
+        owner=Owner.of(SITE, live, bench.name),
         origin=origin,
         site_name=spec.site_name,
         apps=tuple(app for app in apps(spec, bench) if app in bench.facts.apps),
         bench=bench.names,
-        image=image,
+        image=bench.running_image,
         facts=bench.facts,
         domain=domain,
         database=_database(live, bench, origin, revision, connection, known_database),
@@ -307,7 +305,7 @@ def resolve(
         ),
         sizes={
             component: Size(
-                1 if component == "scheduler" else replicas(component, spec.component_replicas, bench.site_replicas),
+                1 if component == "scheduler" else replicas(component, spec.component_replicas, bench.replicas),
                 sized(component),
             )
             for component in COMPONENTS
@@ -315,12 +313,12 @@ def resolve(
         front_door=sized("front_door"),
         layout=sized("layout"),
         jobs=sized("jobs"),
-        redis_revision=bench.redis.revision,
+        redis_revision=bench.redis_revision,
         route=route.of_site(bench.route, spec.ingress_class_name),
     )
 
 
-def apps(spec: FrappeSiteSpec, bench: Bench) -> tuple[str, ...]:
+def apps(spec: FrappeSiteSpec, bench: BenchOffer) -> tuple[str, ...]:
     """The apps that are asked for, frappe first, each once."""
     return tuple(dict.fromkeys(["frappe", *(spec.apps if spec.apps is not None else bench.apps)]))
 
@@ -346,7 +344,7 @@ def _origin(live: LiveSite, retained: str, origin: str, known: str) -> str:
 
 
 def _database(
-    live: LiveSite, bench: Bench, origin: str, revision: str, connection: Connection | None, known: str
+    live: LiveSite, bench: BenchOffer, origin: str, revision: str, connection: Connection | None, known: str
 ) -> Database:
     meta, names = live.metadata, SiteNames(live.metadata.name)
     if connection is not None:
@@ -381,7 +379,7 @@ def connection_from(name: str, data: dict[str, str] | None, revision: str) -> Co
     return Connection(name, host, port, database, username, revision)
 
 
-def connection_problem(name: str, data: dict[str, str] | None, facts: Facts) -> tuple[Reason, str] | None:
+def connection_problem(name: str, data: Mapping[str, str] | None, facts: Facts) -> tuple[Reason, str] | None:
     """What is wrong with a user's connection Secret, decoded, for the Frappe of `facts`; None when nothing is."""
     if data is None:
         return (

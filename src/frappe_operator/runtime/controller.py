@@ -20,7 +20,7 @@ EventFilter = Callable[[L], object]
 
 Reconcile = Callable[[Cluster, Key], Awaitable[float | None]]
 """Makes the cluster what one object specifies. Returns the seconds after which the object is requeued; None: the next
-event triggers the next reconcile. Raises Blocked or Waiting when the desired state cannot be decided; any other
+event triggers the next reconcile. Raises Undecided when the desired state cannot be decided; any other
 exception is retried with backoff."""
 
 Background = Callable[[Cluster, Callable[[], float]], Coroutine[None, None, None]]

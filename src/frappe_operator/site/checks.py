@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from frappe_operator.api.types import ComponentResources, Resources
 from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Blocked, Failed, Verdict
+from frappe_operator.kube.stage import Blocked, Verdict
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain, sizing
 from frappe_operator.model import site as model
@@ -14,10 +14,40 @@ from frappe_operator.site.observe import Observed
 Check = Callable[[Observed], Verdict | None]
 
 
-def failed(observed: Observed) -> list[Failed]:
-    """Every check that fails, with the condition it makes false."""
-    verdicts = ((condition, check(observed)) for condition, check in CHECKS)
-    return [(condition, verdict) for condition, verdict in verdicts if verdict is not None]
+def spec_is_readable(observed: Observed) -> Verdict | None:
+    """The spec keeps to the schema, which a CustomResourceDefinition of another version may not enforce."""
+    return _blocked(Reason.INVALID_SPEC, f"spec: {observed.spec_error}") if observed.spec_or_none is None else None
+
+
+def bench_exists(observed: Observed) -> Verdict | None:
+    """The FrappeBench that benchRef names is in the site's namespace."""
+    if observed.bench_live_or_none is not None:
+        return None
+    name, namespace = observed.spec.bench_ref.name, observed.live.metadata.namespace
+    if problem := model.bench_namespace_problem(observed.spec, namespace):
+        return _blocked(Reason.INVALID_SPEC, problem)
+    message = f"FrappeBench {name} does not exist in namespace {namespace}: create it, or correct benchRef"
+    return _blocked(FrappeReason.BENCH_NOT_FOUND, message)
+
+
+def bench_spec_is_readable(observed: Observed) -> Verdict | None:
+    """The spec of the bench keeps to the schema."""
+    if observed.bench_or_none is not None:
+        return None
+    bench = observed.bench_live.metadata.name
+    return _blocked(Reason.INVALID_SPEC, f"FrappeBench {bench}: spec: {observed.bench_error}")
+
+
+def image_is_inspected(observed: Observed) -> Verdict | None:
+    """An image of the bench has been inspected, now or at any time before."""
+    if observed.bench.facts is not None:
+        return None
+    message = f"FrappeBench {observed.bench.name} has not inspected its image yet"
+    return Verdict(False, FrappeReason.BENCH_NOT_READY, message)
+
+
+PREMISES: tuple[Check, ...] = (spec_is_readable, bench_exists, bench_spec_is_readable, image_is_inspected)
+"""Without them nothing about the site can be decided: the first that fails ends the reconcile, and Ready says so."""
 
 
 def beside_its_bench(observed: Observed) -> Verdict | None:
@@ -63,7 +93,7 @@ def apps_are_known(observed: Observed) -> Verdict | None:
     try:
         bench_model.apps(bench_model.parse(observed.bench_live))
     except Blocked as blocked:
-        return _blocked(Reason.INVALID_SPEC, f"FrappeBench {observed.bench.owner.name}: {blocked}")
+        return _blocked(Reason.INVALID_SPEC, f"FrappeBench {observed.bench.name}: {blocked}")
     return None
 
 
@@ -76,7 +106,7 @@ def apps_are_in_the_image(observed: Observed) -> Verdict | None:
     if not absent:
         return None
     message = (
-        f"{', '.join(absent)} is not in image {image.reference} of FrappeBench {observed.bench.owner.name}: remove it "
+        f"{', '.join(absent)} is not in image {image.reference} of FrappeBench {observed.bench.name}: remove it "
         "from spec.apps, or use an image that contains it (imageConfig)"
     )
     return _blocked(FrappeReason.APP_NOT_IN_IMAGE, message)
@@ -86,9 +116,9 @@ def resources_fit(observed: Observed) -> Verdict | None:
     """No request is above its limit, whoever names them."""
     for component in ComponentResources.__struct_fields__:
         site = _of(observed.spec.component_resources, component)
-        if said := sizing.resources_problem(component, site, _of(observed.bench.site_resources, component)):
+        if said := sizing.resources_problem(component, site, _of(observed.bench.resources, component)):
             lent = [part for part in ("requests", "limits") if getattr(site, part, None) is None]
-            bench = f"FrappeBench {observed.bench.owner.name}, componentResources.{sizing.camel(component)}"
+            bench = f"FrappeBench {observed.bench.name}, componentResources.{sizing.camel(component)}"
             whose = f" (the {' and '.join(lent)}: {bench})" if lent else ""
             return _blocked(Reason.INVALID_SPEC, f"{said}{whose}")
     return None

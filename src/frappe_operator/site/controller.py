@@ -36,9 +36,10 @@ from frappe_operator.runtime.status.report import report
 from frappe_operator.site.cleanup import cleanup
 from frappe_operator.site.generated_secrets import is_created
 from frappe_operator.site.installed_apps import INSTALLED, installed_apps
-from frappe_operator.site.observe import observe, resolve
+from frappe_operator.site.observe import observe
 from frappe_operator.site.probe import ROUTED, again, ask, settled, told
 from frappe_operator.site.ready_prober import Prober
+from frappe_operator.site.resolve import resolve
 from frappe_operator.site.stages import stages
 from frappe_operator.site.status import status
 

@@ -1,6 +1,7 @@
 """Reads what there is around a site."""
 
 import base64
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -9,23 +10,19 @@ from frappe_operator.api.frappesite import FrappeSiteSpec
 from frappe_operator.api.kinds import BENCH, LiveBench, LiveSite
 from frappe_operator.api.labels import SITE_LABEL
 from frappe_operator.components.database import DATABASE_LABEL
-from frappe_operator.components.storage import QUEUES_LABEL
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, PVC, SECRET, STATEFUL_SET, STORAGE_CLASS
 from frappe_operator.kube.live import Claim, Condition, Job, Live, StorageClass, Workload
 from frappe_operator.kube.names import OURS
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import Report, available
-from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain, job_reports
 from frappe_operator.model import site as model
-from frappe_operator.model.bench import RWO, Bench
+from frappe_operator.model.bench import BenchOffer
 from frappe_operator.model.domain import Domain
-from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.settings import Images
-from frappe_operator.model.site import Connection, Site, SiteNames
+from frappe_operator.model.site import Connection, SiteNames
 
 
 class LastStatus(msgspec.Struct, rename="camel"):
@@ -38,60 +35,91 @@ class LastStatus(msgspec.Struct, rename="camel"):
 
 
 class Observed(NamedTuple):
-    """What there is around a site."""
+    """The facts that a site is decided from. Without a readable spec and a bench, nothing else is read."""
 
     live: LiveSite
-    spec: FrappeSiteSpec
-    bench_live: LiveBench
-    bench: Bench
-    bench_conditions: dict[str, Condition]
-    classes: dict[str, StorageClass]
-    reports: dict[str, Report]
-    mariadb: Workload | None
-    """The bench's own MariaDB."""
-    web: Workload | None
-    """The site's own gunicorn."""
-    retained_database: str
-    connection_secret: Live | None
-    """Our own."""
-    admin_secret: Live | None
-    claim: Claim | None
-    """For the site's files."""
-    prepared: Job | None
-    """The Job that makes the site's database, or checks the user's own."""
-    created: Job | None
-    """The Job that creates the site."""
-    configuring: list[Job]
-    """Jobs that bring address and credentials into the site, the present ones or earlier ones."""
-    connection: Connection | None
-    connection_data: dict[str, str] | None
-    """The Secret of the user's own database, decoded, but for its password; None when there is none."""
     last_status: LastStatus
-    earlier_pods: list[str] | None
-    """Pods of the site that run an earlier image, those that are ending included; None while nobody needs to know."""
-    domain: Domain
-    taken: dict[str, Key]
-    """Hosts the site wants that are another's."""
+    spec_or_none: FrappeSiteSpec | None
+    """None when the spec does not keep to the schema."""
+    spec_error: str = ""
+    """Why not."""
+    bench_live_or_none: LiveBench | None = None
+    """None when there is no such bench."""
+    bench_or_none: BenchOffer | None = None
+    """None when the spec of the bench cannot be read."""
+    bench_error: str = ""
+    """Why not."""
+    bench_conditions: Mapping[str, Condition] = {}
+    classes: Mapping[str, StorageClass] = {}
+    reports: Mapping[str, Report] = {}
+    mariadb: Workload | None = None
+    """The MariaDB of the bench."""
+    web: Workload | None = None
+    """The site's own gunicorn."""
+    retained_database: str = ""
+    connection_secret: Live | None = None
+    """The connection Secret that the operator generates."""
+    admin_secret: Live | None = None
+    claim: Claim | None = None
+    """For the site's files."""
+    prepared: Job | None = None
+    """The Job that creates the site's database, or checks an external one."""
+    created: Job | None = None
+    """The Job that creates the site."""
+    configuring: Sequence[Job] = ()
+    """Jobs that bring address and credentials into the site, the present ones or earlier ones."""
+    connection: Connection | None = None
+    connection_data: Mapping[str, str] | None = None
+    """The Secret of an external database, decoded, without its password; None when there is none."""
+    earlier_pods: Sequence[str] | None = None
+    """Pods of the site that run an earlier image, those that are ending included; None when that decides nothing."""
+    domain_or_none: Domain | None = None
+    taken: Mapping[str, Key] = {}
+    """Hosts of the site that belong to another site."""
+
+    # These exist once the checks of `checks.PREMISES` have passed.
+
+    @property
+    def spec(self) -> FrappeSiteSpec:
+        assert self.spec_or_none is not None
+        return self.spec_or_none
+
+    @property
+    def bench_live(self) -> LiveBench:
+        assert self.bench_live_or_none is not None
+        return self.bench_live_or_none
+
+    @property
+    def bench(self) -> BenchOffer:
+        assert self.bench_or_none is not None
+        return self.bench_or_none
+
+    @property
+    def domain(self) -> Domain:
+        assert self.domain_or_none is not None
+        return self.domain_or_none
 
 
 async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
-    """Everything a site is decided from. Raises Blocked when it has no spec or no bench."""
+    """Reads every fact that a site is decided from, once. A missing object or an unreadable spec is a fact as well."""
     namespace, name = live.metadata.namespace, live.metadata.name
-    spec = model.parse(live)
+    before = last_status(live)
+    try:
+        spec = live.decode()
+    except msgspec.MsgspecError as error:
+        return Observed(live, before, None, spec_error=str(error))
     names, bench_name = SiteNames(name), spec.bench_ref.name
     bench_live = cluster.get(BENCH, namespace, bench_name)
     if bench_live is None:
-        if bench_namespace_problem := model.bench_namespace_problem(spec, namespace):
-            raise Blocked(Reason.INVALID_SPEC, bench_namespace_problem)
-        message = f"FrappeBench {bench_name} does not exist in namespace {namespace}: create it, or correct benchRef"
-        raise Blocked(FrappeReason.BENCH_NOT_FOUND, message)
+        return Observed(live, before, spec)
+    try:
+        bench_spec = bench_live.decode()
+    except msgspec.MsgspecError as error:
+        return Observed(live, before, spec, bench_live_or_none=bench_live, bench_error=str(error))
     bench_names = bench_model.Names(bench_name)
     body = await cluster.body(CONFIG_MAP, namespace, bench_names.image)
     facts = bench_model.inspected(bench_live, (body or {}).get("data") or {}).facts
-    try:
-        bench = bench_model.resolve(bench_live, images, facts=facts, access_mode=RWO)
-    except Blocked as blocked:
-        raise Blocked(Reason.INVALID_SPEC, f"FrappeBench {bench_name}: {blocked}") from blocked
+    bench = bench_model.offer(bench_live, bench_spec, images, facts)
     mariadb = cluster.get(STATEFUL_SET, namespace, bench_names.mariadb)
     web = cluster.get(DEPLOYMENT, namespace, names.gunicorn)
     secret = cluster.get(SECRET, namespace, names.connection)
@@ -102,9 +130,10 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
     connection, data = await _connection(cluster, spec, namespace)
     return Observed(
         live=live,
-        spec=spec,
-        bench_live=bench_live,
-        bench=bench,
+        last_status=before,
+        spec_or_none=spec,
+        bench_live_or_none=bench_live,
+        bench_or_none=bench,
         bench_conditions={each.type: each for each in bench_live.conditions},
         classes={each.metadata.name: each for each in cluster.all(STORAGE_CLASS)},
         reports=job_reports.reports(cluster.select(POD, job_reports.SITE_INDEX, f"{namespace}/{name}")),
@@ -119,14 +148,13 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
         configuring=cluster.select(JOB, model.CONFIGURE_INDEX, f"{namespace}/{name}"),
         connection=connection,
         connection_data=data,
-        last_status=last_status(live),
         earlier_pods=await _earlier_pods(cluster, live, bench, web),
-        domain=wanted,
+        domain_or_none=wanted,
         taken={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},
     )
 
 
-async def _earlier_pods(cluster: View, live: LiveSite, bench: Bench, web: Workload | None) -> list[str] | None:
+async def _earlier_pods(cluster: View, live: LiveSite, bench: BenchOffer, web: Workload | None) -> list[str] | None:
     """Asked of the API server, for these pods are not watched; only between a rollout and the Job that follows it."""
     image, namespace, name = bench.running_image, live.metadata.namespace, live.metadata.name
     if bench.facts is None or not bench.facts.previous_key or image is None:
@@ -141,23 +169,6 @@ async def _earlier_pods(cluster: View, live: LiveSite, bench: Bench, web: Worklo
         # Somebody may have put a container of another image beside ours.
         and image.reference not in [each["image"] for each in pod["spec"]["containers"]]
     ]
-
-
-def resolve(observed: Observed) -> Site:
-    """The site as decided. Raises Waiting while the image is unknown."""
-    return model.resolve(
-        observed.live,
-        observed.spec,
-        observed.bench,
-        domain=observed.domain,
-        retained_database=observed.retained_database,
-        origin=observed.claim.metadata.label(model.ORIGIN_LABEL) if observed.claim else "",
-        revision=str(observed.connection_secret.metadata.resource_version) if observed.connection_secret else "",
-        recorded_bench_id=observed.claim.metadata.label(QUEUES_LABEL) if observed.claim else None,
-        live_mode=observed.claim.access_mode if observed.claim else "",
-        connection=observed.connection,
-        known_database=observed.last_status.database_name,
-    )
 
 
 def last_status(live: LiveSite) -> LastStatus:

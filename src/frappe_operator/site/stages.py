@@ -21,10 +21,11 @@ from frappe_operator.kube.readiness import (
     workloads_available,
 )
 from frappe_operator.kube.reasons import Reason, Trait, traits
-from frappe_operator.kube.stage import Lives, Stage, Verdict, checked
+from frappe_operator.kube.stage import Lives, Stage, Verdict, checked, failed
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
-from frappe_operator.site import checks, configured, generated_secrets
+from frappe_operator.site import configured, generated_secrets
+from frappe_operator.site.checks import CHECKS
 from frappe_operator.site.observe import Observed
 
 NEEDED_OF_BENCH = ("StorageReady", "CacheReady", "ProxyReady")
@@ -40,7 +41,7 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
     """Each row is one stage and one status condition; a failed check makes its condition false. `token` makes a new
     password.
 
-    Whether the site is reached and answers is asked after all that is in place (site/answers.py).
+    Whether the site is reached and answers is asked after all that is in place (site/probe.py).
     """
     done = jobs_succeeded(observed.reports)
     create = creation.create(site, generated_secrets.password_is_new(observed))
@@ -62,14 +63,14 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
             after=CREATED,
         ),
     ]
-    return checked(rows, checks.failed(observed))
+    return checked(rows, failed(CHECKS, observed))
 
 
 def bench_ready(observed: Observed) -> Callable[[Lives], Verdict]:
     """What the site needs of its bench is there."""
 
     def ready(_: Lives) -> Verdict:
-        name = observed.bench.owner.name
+        name = observed.bench.name
         for condition in NEEDED_OF_BENCH:
             found = observed.bench_conditions.get(condition)
             if found is None or found.status != "True":

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Blocked, Waiting
+from frappe_operator.kube.stage import Blocked, Undecided, Verdict
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.runtime.client.errors import ApiError, Conflict
 from frappe_operator.runtime.client.transport import TransportError
@@ -46,7 +46,7 @@ async def test_a_blocked_object_is_requeued_after_a_minute_and_its_status_writte
 @virtual
 async def test_waiting_is_not_stalled() -> None:
     async with an_environment() as env:
-        await reconcile_with(env, raising(Waiting(FrappeReason.BENCH_NOT_READY, "It comes.")))
+        await reconcile_with(env, raising(Undecided(Verdict(False, FrappeReason.BENCH_NOT_READY, "It comes."))))
         assert conditions(env)["Stalled"] == ("False", "BenchNotReady")
         assert conditions(env)["Reconciling"] == ("True", "BenchNotReady")
 

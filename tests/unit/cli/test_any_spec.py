@@ -31,11 +31,11 @@ from frappe_operator.model.bench import redis_memory
 from frappe_operator.model.settings import Images
 from tests.unit.cli import specs
 from tests.unit.cli.specs import COMPONENTS
-from tests.unit.resolved_samples import FACTS, IMAGES, a_bench, live
+from tests.unit.resolved_samples import FACTS, IMAGES, an_offer, live
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "500"))
 """Random specs per test. `make faults` takes 10,000."""
-BENCH_OF_ALL = a_bench()
+BENCH_OF_ALL = an_offer()
 REPEATABLE = settings(
     max_examples=EXAMPLES,
     derandomize=True,
@@ -224,7 +224,8 @@ def test_what_is_accepted_is_built_as_it_was_asked_for(count: dict[str, int], be
 def operator_never_stumbles(bench: Manifest, site: Manifest) -> None:
     """What the API server refuses can have been stored before it had the rule: the operator says so as well."""
     with contextlib.suppress(Blocked):
-        bench_model.resolve(live("pier", bench, kind=BENCH), IMAGES, facts=FACTS, access_mode=bench_model.RWO)
+        owner = live("pier", bench, kind=BENCH)
+        bench_model.resolve(owner, bench_model.parse(owner), IMAGES, facts=FACTS, access_mode=bench_model.RWO)
     asked = live("pearl", site, kind=SITE)
     for index in (*domain.INDICES.values(), *site_model.INDICES.values(), site_model.needs_mariadb):
         index(asked)

@@ -12,7 +12,7 @@ from frappe_operator.cli import render, source
 from frappe_operator.cli.declared import Declared
 from frappe_operator.components import assets, database, redis_keys
 from frappe_operator.kube.objects import Manifest
-from tests.unit.resolved_samples import FACTS, IMAGES, a_bench, a_site
+from tests.unit.resolved_samples import FACTS, IMAGES, a_site, an_offer
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CANARY = render.GENERATED
@@ -46,9 +46,9 @@ def build(path: Path) -> World:
 
 def farewell() -> list[Manifest]:
     """What is made only when a bench gets another image, and when a site goes."""
-    site, bench = a_site(), a_bench()
+    site, bench = a_site(), an_offer()
     assert bench.running_image is not None
-    changed = a_site(bench=a_bench(facts=msgspec.structs.replace(FACTS, previous_key="0123456789ab")))
+    changed = a_site(bench=an_offer(facts=msgspec.structs.replace(FACTS, previous_key="0123456789ab")))
     keys = redis_keys.Keys(site.site_name, (site.bench_id,), site.database.name)
     return [
         *assets.renew(changed, last=False),

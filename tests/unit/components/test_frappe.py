@@ -22,7 +22,7 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.route import RouteType
 from frappe_operator.model.site import Connection
 from tests.unit.components.conftest import World
-from tests.unit.resolved_samples import a_bench, a_site
+from tests.unit.resolved_samples import a_bench, a_site, an_offer
 
 SITE = a_site()
 
@@ -250,7 +250,7 @@ def test_a_database_of_the_users_is_looked_at_and_not_made() -> None:
 
 
 def test_a_changed_list_of_apps_is_another_job_and_the_same_list_the_same() -> None:
-    bench = a_bench(appsJSON='["erpnext", "hrms"]')
+    bench = an_offer(appsJSON='["erpnext", "hrms"]')
     one, again, other = (
         creation.install(a_site(bench=bench, apps=apps))[0]["metadata"]["name"]
         for apps in (["erpnext"], ["erpnext"], ["erpnext", "hrms"])
@@ -266,7 +266,7 @@ def test_every_host_has_its_rule_and_no_host_two() -> None:
 
 
 def test_a_site_that_its_user_routes_has_no_ingress() -> None:
-    site = a_site(bench=a_bench(ingress={"type": "None"}))
+    site = a_site(bench=an_offer(ingress={"type": "None"}))
     assert ROUTES[site.route.type].build(site) == []
 
 

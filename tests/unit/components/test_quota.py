@@ -9,12 +9,12 @@ from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.api.types import ComponentResources
 from frappe_operator.components import database
 from frappe_operator.kube.objects import Manifest
-from frappe_operator.model.bench import Bench
+from frappe_operator.model.bench import BenchOffer
 from frappe_operator.model.site import job_resources
 from frappe_operator.model.sizing import camel
 from tests.unit.components.conftest import World, build
 from tests.unit.components.test_manifests import containers
-from tests.unit.resolved_samples import a_bench, a_site, live
+from tests.unit.resolved_samples import a_site, an_offer, live
 
 LIMITED = {"limits": {"cpu": "1", "memory": "1Gi"}}
 BENCH_SPEC = {
@@ -71,7 +71,7 @@ def test_by_default_memory_is_limited_and_cpu_is_not(tmp_path: Path) -> None:
 
 def drop(site: Mapping[str, object], bench: Mapping[str, object] | None) -> Manifest:
     """`resources` of the Job that removes the database of a site with these specs, valid or not."""
-    owner, decided = a_site().owner, a_bench()
+    owner, decided = a_site().owner, an_offer()
     assert decided.running_image is not None
     sizes = job_resources(
         live("pearl", dict(site), kind=SITE), None if bench is None else live("pier", dict(bench), kind=BENCH)
@@ -94,13 +94,13 @@ def test_a_site_s_removal_has_the_size_of_its_jobs_whatever_else_its_spec_says()
     assert drop({**SITE_SPEC, "componentResources": {"jobs": {"limits": {"memory": "much"}}}}, None) == usual
 
 
-def fingerprint(bench: Bench) -> str:
+def fingerprint(bench: BenchOffer) -> str:
     annotations = database.jobs(a_site(bench=bench))[0]["metadata"]["annotations"]
     return str(annotations["vyogo.tech/inputs"])
 
 
 def test_an_unfinished_job_starts_again_when_its_size_changes() -> None:
-    bench = a_bench()
-    assert fingerprint(bench) == fingerprint(a_bench(componentResources={"gunicorn": LIMITED}))
+    bench = an_offer()
+    assert fingerprint(bench) == fingerprint(an_offer(componentResources={"gunicorn": LIMITED}))
     for part in ("jobs", "layout"):
-        assert fingerprint(bench) != fingerprint(a_bench(componentResources={part: LIMITED})), part
+        assert fingerprint(bench) != fingerprint(an_offer(componentResources={part: LIMITED})), part

@@ -15,7 +15,7 @@ from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as model
 from frappe_operator.model.bench import RWO, RWX, apps, image, redis_memory
-from tests.unit.resolved_samples import FACTS, IMAGES, REFERENCE, a_bench, live
+from tests.unit.resolved_samples import FACTS, IMAGES, REFERENCE, a_bench, an_offer, live
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,11 @@ def test_a_class_can_do_what_it_says_else_what_its_provisioner_is_known_for(
 
 
 def test_sites_run_the_image_that_was_looked_into_until_the_new_one_was() -> None:
-    bench = a_bench(frappeVersion="version-16")
-    assert bench.image.reference.endswith("version-16")
+    assert a_bench(frappeVersion="version-16").image.reference.endswith("version-16")
+    bench = an_offer(frappeVersion="version-16")
     assert bench.running_image is not None
     assert bench.running_image.reference == REFERENCE
-    assert a_bench(facts=None).running_image is None
+    assert an_offer(facts=None).running_image is None
 
 
 def test_what_is_no_spec_is_blocked_in_words_and_asked_for_softly_elsewhere() -> None:
@@ -244,7 +244,7 @@ def test_an_image_is_pinned_by_a_digest_of_its_own_repository(reference: str, im
 
 def test_an_image_is_asked_for_with_tag_and_digest_and_one_with_a_digest_as_it_is() -> None:
     facts = FACTS.__class__(REFERENCE, "15.51.1", "3.11.6", {}, digest=SOME)
-    assert a_bench(facts=facts).running_image == model.Image(f"{REFERENCE}@{SOME}")
+    assert an_offer(facts=facts).running_image == model.Image(f"{REFERENCE}@{SOME}")
     named = FACTS.__class__(f"r.net/erp@{SOME}", "15.51.1", "3.11.6", {}, digest=SOME)
     assert named.pinned == f"r.net/erp@{SOME}"
 

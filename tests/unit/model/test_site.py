@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from frappe_operator.api.kinds import SITE
 from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Waiting
 from frappe_operator.model.site import (
     Connection,
     bench_id,
@@ -23,7 +22,7 @@ from frappe_operator.model.site import (
     parse,
     without_password,
 )
-from tests.unit.resolved_samples import FACTS, a_bench, a_site, live
+from tests.unit.resolved_samples import FACTS, a_site, an_offer, live
 
 NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
 UIDS = st.uuids().map(str)
@@ -139,20 +138,15 @@ def test_a_site_lives_beside_its_bench() -> None:
 
 
 def test_apps_are_the_benchs_unless_the_site_names_its_own() -> None:
-    bench = a_bench(appsJSON='["erpnext", "hrms"]')
+    bench = an_offer(appsJSON='["erpnext", "hrms"]')
     assert a_site(bench=bench).apps == ("frappe", "erpnext", "hrms")
     assert a_site(bench=bench, apps=["hrms"]).apps == ("frappe", "hrms")
     assert a_site(bench=bench, apps=[]).apps == ("frappe",)
     assert a_site(bench=bench, apps=["crm", "hrms"]).apps == ("frappe", "hrms"), "the image has no crm"
 
 
-def test_nothing_is_decided_before_the_image_is_known() -> None:
-    with pytest.raises(Waiting, match="has not inspected its image yet"):
-        a_site(bench=a_bench(facts=None))
-
-
 def test_the_scheduler_is_one_and_other_counts_are_the_sites_else_the_benchs_else_one() -> None:
-    bench = a_bench(componentReplicas={"gunicorn": 3, "workerLong": 2})
+    bench = an_offer(componentReplicas={"gunicorn": 3, "workerLong": 2})
     sizes = a_site(bench=bench, componentReplicas={"gunicorn": 5, "workerShort": 0}).sizes
     assert {name: size.replicas for name, size in sizes.items()} == {
         "gunicorn": 5,

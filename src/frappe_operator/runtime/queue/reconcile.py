@@ -1,6 +1,6 @@
 """One reconcile of one object and its outcome. The one place where problems are handled.
 
-There are three kinds. The user must act, or something else must come first (Blocked, Waiting): the Ready condition says
+There are three kinds. The user must act, or something else must come first (Undecided): the Ready condition says
 so. A request to the API server fails: the reconcile is retried with backoff, and Ready says so when it lasts. Anything
 else is a bug in the operator: Ready says so at once, the log has the traceback, and the reconcile is retried too.
 """

@@ -1,0 +1,28 @@
+"""From the observed facts to the decided bench."""
+
+from frappe_operator.bench.checks import PREMISES
+from frappe_operator.bench.observe import Observed
+from frappe_operator.kube.stage import require
+from frappe_operator.model import bench as model
+from frappe_operator.model.bench import Bench
+from frappe_operator.model.settings import Images
+from frappe_operator.model.site import needs_mariadb
+
+
+def resolve(observed: Observed, images: Images) -> Bench:
+    """Decides the bench. Raises Undecided with the first of PREMISES that fails."""
+    require(PREMISES, observed)
+    refused = model.refusal(observed.recorded, observed.found, observed.used) is not None
+    return model.resolve(
+        observed.live,
+        observed.spec,
+        images,
+        facts=observed.recorded if refused else observed.found or observed.recorded,
+        refused=observed.found if refused else None,
+        access_mode=observed.access_mode,
+        live_mode=observed.live_mode,
+        # A server that exists stays: what it holds is not ours to give up.
+        mariadb_wanted=observed.mariadb_exists or any(needs_mariadb(site) for site in observed.sites),
+        upstreams=observed.upstreams,
+        secrets=observed.secrets,
+    )

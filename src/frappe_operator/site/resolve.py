@@ -1,0 +1,26 @@
+"""From the observed facts to the decided site."""
+
+from frappe_operator.components.storage import QUEUES_LABEL
+from frappe_operator.kube.stage import require
+from frappe_operator.model import site as model
+from frappe_operator.model.site import Site
+from frappe_operator.site.checks import PREMISES
+from frappe_operator.site.observe import Observed
+
+
+def resolve(observed: Observed) -> Site:
+    """Decides the site. Raises Undecided with the first of PREMISES that fails."""
+    require(PREMISES, observed)
+    return model.resolve(
+        observed.live,
+        observed.spec,
+        observed.bench,
+        domain=observed.domain,
+        retained_database=observed.retained_database,
+        origin=observed.claim.metadata.label(model.ORIGIN_LABEL) if observed.claim else "",
+        revision=str(observed.connection_secret.metadata.resource_version) if observed.connection_secret else "",
+        recorded_bench_id=observed.claim.metadata.label(QUEUES_LABEL) if observed.claim else None,
+        live_mode=observed.claim.access_mode if observed.claim else "",
+        connection=observed.connection,
+        known_database=observed.last_status.database_name,
+    )

@@ -17,18 +17,18 @@ from fakecluster.faults import AnyFault, FaultRun
 from fakecluster.faulty_transport import FaultyTransport
 from fakecluster.frappe import Frappe
 from fakecluster.virtual_time import VirtualLoop
+from frappe_operator import registry
 from frappe_operator.api import kinds as api_kinds
-from frappe_operator.bench import controller as bench
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Ref
 from frappe_operator.kube.live import CONTROLLED_BY_US
 from frappe_operator.kube.names import MANAGED_BY
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.settings import Images
+from frappe_operator.registry import Environment
 from frappe_operator.runtime.client.transport import Headers, Query, Response, Transport
 from frappe_operator.runtime.controller import Controller
 from frappe_operator.runtime.process.engine import Engine
-from frappe_operator.site import controller as site
 
 LATENCY_SECONDS = 0.004
 RESTART_SECONDS = 1.0
@@ -94,10 +94,7 @@ ControllersOf = Callable[["World"], Sequence[Controller]]
 
 def operator_controllers(world: "World") -> Sequence[Controller]:
     """The operator's own controllers."""
-    return [
-        bench.controller(Images(), world.token),
-        site.controller(Images(), world.token, world.frappe.fetch),
-    ]
+    return registry.controllers(Environment(Images(), world.token, world.frappe.fetch))
 
 
 class World:

@@ -137,8 +137,7 @@ def stages(kind: Kind) -> tuple[Object[Any], list[Stage]]:
     """The stages of an object with the least that can be said, and that object."""
     declared = Declared(source.read(str(ROOT / "examples" / "minimal.yaml")), "default", Images())
     (found,) = declared.of(kind)
-    build: Any = render.bench_children if kind is BENCH else render.site_children
-    return found, build(declared, found)
+    return found, render.children(declared, found)
 
 
 def _conditions(kind: Kind) -> str:

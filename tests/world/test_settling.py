@@ -66,7 +66,7 @@ def test_everything_that_is_asked_for_is_among_the_rights_of_the_operator() -> N
     world.delete(SITE, "acme")
     world.delete(BENCH, "forge")
     settle(world)
-    rights = rbac.needed()
+    rights = rbac.needed(rbac.controllers())
     verbs = {"apply": "patch"}
     asked = {(each.kind, each.subresource, verbs.get(each.verb, each.verb)) for each in world.server.requests}
     assert {verb for _, _, verb in asked} >= {"get", "list", "watch", "create", "patch", "delete"}

@@ -11,20 +11,19 @@ from frappe_operator.bench.resolve import resolve
 from frappe_operator.bench.stages import stages
 from frappe_operator.bench.status import status
 from frappe_operator.components import proxy
+from frappe_operator.components.children import CHILDREN
+from frappe_operator.kube.children import pruned
 from frappe_operator.kube.kinds import (
     CONFIG_MAP,
-    DEPLOYMENT,
     EVENT,
     JOB,
     POD,
-    PVC,
     SECRET,
-    SERVICE,
-    STATEFUL_SET,
     STORAGE_CLASS,
+    Kind,
 )
 from frappe_operator.kube.live import Job, Live, Pod
-from frappe_operator.kube.names import AT_WORK, JOB_PODS, OURS
+from frappe_operator.kube.names import AT_WORK, JOB_PODS
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.stage import Undecided, Verdict
 from frappe_operator.model import bench as bench_model
@@ -35,27 +34,12 @@ from frappe_operator.model.settings import Images
 from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.apply.finalizers import ensure_finalizer
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.controller import Controller, Watch, generation_changes, owned_by
+from frappe_operator.runtime.controller import Controller, Watch, generation_changes, owned_by, watch_children
 from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 
-PRUNE = (CONFIG_MAP, DEPLOYMENT, JOB, SERVICE)
-"""Kinds of children that go when no stage names them any more. Nothing that holds data is among them."""
-
-NEEDS = {
-    BENCH: "get patch",
-    CONFIG_MAP: "get create patch delete",
-    DEPLOYMENT: "get create patch delete",
-    JOB: "get create delete",
-    EVENT: "list",
-    POD: "list patch delete",
-    PVC: "get create patch",
-    SECRET: "get create",
-    SERVICE: "get create patch delete",
-    SITE: "list",
-    STATEFUL_SET: "get create patch delete",
-}
-"""What a bench's reconcile may do, beside watching: the source of the operator's RBAC."""
+VERBS: dict[Kind, str] = {BENCH: "get patch", SITE: "list", POD: "list patch delete", EVENT: "list"}
+"""What a bench's reconcile does with objects that are no children of it."""
 
 LOST_SECONDS = 30.0
 """How long after its end a Job's report is waited for."""
@@ -93,7 +77,7 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         again = await inspect_again(cluster, observed.job_without_report) if observed.job_without_report else None
         served = cluster.get(CONFIG_MAP, key.namespace, bench.names.nginx) is not None
         steps = stages(bench, observed, token)
-        done = await apply(cluster, BENCH, live, steps, prune=PRUNE)
+        done = await apply(cluster, BENCH, live, steps, prune=pruned(CHILDREN))
         if served and any(ref.kind is CONFIG_MAP and ref.name == bench.names.nginx for ref in done.written):
             await nudge_proxies(cluster, key)
         diagnosis = await diagnose(
@@ -113,15 +97,10 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
             Watch(SITE, bench_of_site, event_filter=generation_changes, indices=domain.INDICES),
             Watch(BENCH, sharing_suffix, event_filter=bench_model.suffix),
             Watch(STORAGE_CLASS, every_bench),
-            Watch(DEPLOYMENT, owned_by(BENCH), labels=OURS),
-            Watch(STATEFUL_SET, owned_by(BENCH), labels=OURS),
-            Watch(JOB, owned_by(BENCH), labels=OURS),
-            Watch(PVC, owned_by(BENCH), labels=OURS),
-            Watch(SERVICE, owned_by(BENCH), labels=OURS),
-            Watch(CONFIG_MAP, owned_by(BENCH), labels=OURS),
-            Watch(SECRET, bench_of_secret, metadata_only=True),
+            *watch_children(CHILDREN, owned_by(BENCH), other_owners={SECRET: bench_of_secret}),
             Watch(POD, bench_of_pod, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
         ],
+        VERBS,
     )
 
 

@@ -1,8 +1,13 @@
 """From the observed facts to the decided bench."""
 
-from frappe_operator.bench.checks import PREMISES
-from frappe_operator.bench.observe import Observed
-from frappe_operator.kube.stage import require
+from collections.abc import Callable
+
+from frappe_operator.api.kinds import LiveBench
+from frappe_operator.bench.checks import CHECKS, PREMISES
+from frappe_operator.bench.observe import Observed, observe
+from frappe_operator.bench.stages import stages
+from frappe_operator.kube.stage import Failed, Stage, failed, require
+from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.settings import Images
@@ -26,3 +31,11 @@ def resolve(observed: Observed, images: Images) -> Bench:
         upstreams=observed.upstreams,
         secrets=observed.secrets,
     )
+
+
+async def decide(
+    view: View, live: LiveBench, images: Images, token: Callable[[], str]
+) -> tuple[list[Stage], list[Failed]]:
+    """The stages of a bench, and the checks that it fails. Raises Undecided."""
+    observed = await observe(view, live, images)
+    return stages(resolve(observed, images), observed, token), failed(CHECKS, observed)

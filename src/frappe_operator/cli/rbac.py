@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from frappe_operator.api.kinds import BENCH, SITE
-from frappe_operator.bench import controller as bench
+from frappe_operator import registry
+from frappe_operator.components.children import CHILDREN
+from frappe_operator.kube.children import ChildKind
 from frappe_operator.kube.kinds import EVENT, LEASE, Kind
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.settings import Images
+from frappe_operator.registry import Environment
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.runtime.controller import Controller
-from frappe_operator.site import controller as site
 
 NAME = "frappe-operator"
 LABELS = {"app.kubernetes.io/name": NAME}
@@ -32,12 +33,12 @@ def controllers() -> list[Controller]:
     async def fetch(url: str, host: str) -> Answer:
         raise NotImplementedError
 
-    return [bench.controller(Images(), str), site.controller(Images(), str, fetch)]
+    return registry.controllers(Environment(Images(), str, fetch))
 
 
 def manifests(namespace: str, watched_namespaces: Sequence[str] = ()) -> list[Manifest]:
     """Account, roles and bindings. With `watched_namespaces` the rights end at their borders: no ClusterRole."""
-    rights = needed()
+    rights = needed(controllers())
     own = _role("Role", f"{NAME}-process", namespace, {(kind, ""): verbs for kind, verbs in IN_ITS_NAMESPACE.items()})
     account: Manifest = {
         "apiVersion": "v1",
@@ -52,22 +53,24 @@ def manifests(namespace: str, watched_namespaces: Sequence[str] = ()) -> list[Ma
     return [account, *own_binding(own, namespace), *(each for role in roles for each in own_binding(role, namespace))]
 
 
-def needed() -> dict[tuple[Kind, str], set[str]]:
-    """Everything the controllers and the process do to objects, wherever these are."""
+def needed(
+    controllers: Sequence[Controller], children: Iterable[ChildKind] = CHILDREN
+) -> dict[tuple[Kind, str], set[str]]:
+    """Everything that the controllers and the process do with objects, wherever these are."""
     rights: dict[tuple[Kind, str], set[str]] = {}
 
     def allow(kind: Kind, verbs: Iterable[str], subresource: str = "") -> None:
         rights.setdefault((kind, subresource), set()).update(verbs)
 
-    for controller in controllers():
+    for controller in controllers:
         for kind in (controller.kind, *(watch.kind for watch in controller.watches)):
             allow(kind, WATCHED)
-    for needs in (bench.NEEDS, site.NEEDS):
-        for kind, verbs in needs.items():
+        for kind, verbs in controller.verbs.items():
             allow(kind, verbs.split())
-    for kind in (BENCH, SITE):
         for subresource, subresource_verbs in OF_OUR_KINDS.items():
-            allow(kind, subresource_verbs, subresource)
+            allow(controller.kind, subresource_verbs, subresource)
+    for child in children:
+        allow(child.kind, child.verbs.split())
     for kind, process_verbs in OF_THE_PROCESS.items():
         allow(kind, process_verbs)
     return rights

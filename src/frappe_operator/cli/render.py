@@ -1,23 +1,17 @@
 """The children of benches and sites as YAML, decided and built by the same functions as in a cluster."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite
-from frappe_operator.bench import checks as bench_checks
-from frappe_operator.bench import observe as bench_observe
-from frappe_operator.bench import resolve as bench_resolve
-from frappe_operator.bench.stages import stages as bench_stages
+from frappe_operator.api.kinds import LiveBench, LiveSite
 from frappe_operator.cli import text
 from frappe_operator.cli.declared import Declared, Object
+from frappe_operator.kube.live import Live
 from frappe_operator.kube.objects import Manifest
-from frappe_operator.kube.stage import Failed, Stage, Undecided, failed
+from frappe_operator.kube.stage import Stage, Undecided
 from frappe_operator.model.reasons import FrappeReason
-from frappe_operator.site import checks as site_checks
-from frappe_operator.site import observe as site_observe
-from frappe_operator.site import resolve as site_resolve
-from frappe_operator.site.stages import stages as site_stages
+from frappe_operator.registry import OWN_KINDS
 
 GENERATED = "<generated>"
 
@@ -28,43 +22,36 @@ class BenchNotDeclared(Exception):
 
 def render(declared: Declared) -> Iterator[str]:
     """The documents of a YAML stream: benches first. Raises Undecided, as a reconcile would, and BenchNotDeclared."""
-    for bench in declared.of(BENCH):
-        facts = declared.facts(bench.live)
-        assumed = (
-            f"Assumed: image {facts.reference} contains {', '.join(facts.apps)}, with Frappe {facts.frappe_version}."
-        )
-        yield from _documents(bench, bench_children(declared, bench), assumed)
-    for site in declared.of(SITE):
-        assumed = "Assumed: the UID of the object, from which the end of the database name is derived."
-        yield from _documents(site, site_children(declared, site), assumed)
+    for own in OWN_KINDS:
+        for each in declared.of(own.kind):
+            yield from _documents(each, children(declared, each), _assumed(declared, each.live))
 
 
-def bench_children(declared: Declared, bench: Object[LiveBench]) -> list[Stage]:
-    """The stages of a bench. Raises Undecided when a check fails: nothing exists that would have to be kept."""
-    observed = asyncio.run(bench_observe.observe(declared, bench.live, declared.images))
-    decided = bench_resolve.resolve(observed, declared.images)
-    _refuse(failed(bench_checks.CHECKS, observed))
-    return bench_stages(decided, observed, lambda: GENERATED)
-
-
-def site_children(declared: Declared, site: Object[LiveSite]) -> list[Stage]:
-    """The stages of a site. Raises Undecided when a check fails, and BenchNotDeclared."""
-    observed = asyncio.run(site_observe.observe(declared, site.live, declared.images))
+def children(declared: Declared, owner: Object[Any]) -> list[Stage]:
+    """The stages of an object. Raises Undecided when a check fails, for nothing exists that would have to be kept, and
+    BenchNotDeclared."""
+    decide = next(each.decide for each in OWN_KINDS if each.kind is owner.kind)
     try:
-        decided = site_resolve.resolve(observed)
+        stages, failures = asyncio.run(decide(declared, owner.live, declared.images, lambda: GENERATED))
     except Undecided as undecided:
         if undecided.verdict.reason != FrappeReason.BENCH_NOT_FOUND:
             raise
-        meta, bench = site.live.metadata, observed.spec.bench_ref.name
+        meta, bench = owner.live.metadata, owner.live.decode().bench_ref.name
         message = f"FrappeBench {bench} of FrappeSite {meta.name} is not in the files (namespace {meta.namespace})"
         raise BenchNotDeclared(message) from None
-    _refuse(failed(site_checks.CHECKS, observed))
-    return site_stages(decided, observed, lambda: GENERATED)
-
-
-def _refuse(failures: Sequence[Failed]) -> None:
     for _, verdict in failures:
         raise Undecided(verdict)
+    return stages
+
+
+def _assumed(declared: Declared, live: Live) -> str:
+    """What only a cluster can tell, and is assumed here."""
+    if isinstance(live, LiveBench):
+        facts = declared.facts(live)
+        return f"Assumed: image {facts.reference} contains {', '.join(facts.apps)}, with Frappe {facts.frappe_version}."
+    if isinstance(live, LiveSite):
+        return "Assumed: the UID of the object, from which the end of the database name is derived."
+    return ""
 
 
 def _documents(owner: Object[Any], stages: list[Stage], assumed: str) -> Iterator[str]:

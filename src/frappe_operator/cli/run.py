@@ -5,12 +5,11 @@ import secrets
 import aiohttp
 import uvloop
 
-from frappe_operator.bench import controller as bench
 from frappe_operator.model.settings import Images
+from frappe_operator.registry import Environment, controllers
 from frappe_operator.runtime.client.fetch import http_fetch
 from frappe_operator.runtime.process import operator
 from frappe_operator.runtime.process.settings import Settings
-from frappe_operator.site import controller as site
 
 TOKEN_BYTES = 24
 """Of randomness in a password. It is written in letters that stand for themselves in URLs and in configuration."""
@@ -26,8 +25,8 @@ async def _run(settings: Settings, images: Images) -> int:
     # Each site has its own host name and is asked rarely: nothing is gained by keeping connections or cookies.
     connector = aiohttp.TCPConnector(force_close=True, limit=64)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        controllers = [bench.controller(images, token), site.controller(images, token, http_fetch(session))]
-        return await operator.run(settings, controllers)
+        environment = Environment(images, token, http_fetch(session))
+        return await operator.run(settings, controllers(environment))
 
 
 def token() -> str:

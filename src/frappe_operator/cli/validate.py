@@ -13,6 +13,7 @@ from frappe_operator.kube.names import GROUP
 from frappe_operator.kube.stage import Undecided
 from frappe_operator.model import domain, site
 from frappe_operator.model.settings import Images
+from frappe_operator.registry import OWN_KINDS
 from frappe_operator.runner import bench as runner_bench
 from frappe_operator.runner.outcome import Blocked as ImageBlocked
 
@@ -42,8 +43,7 @@ def validate(documents: Sequence[Document], namespace: str) -> Findings:
     sound = [document for document in documents if not found.get(id(document))]
     declared = Declared(sound, namespace, Images())
     notes = []
-    declarations: list[Object[Any]] = [*declared.of(BENCH), *declared.of(SITE)]
-    for each in declarations:
+    for each in (each for own in OWN_KINDS for each in declared.of(own.kind)):
         try:
             found[id(each.document)] += _said_by_operator(declared, each)
         except render.BenchNotDeclared as missing:
@@ -97,10 +97,9 @@ def _said_by_operator(declared: Declared, each: Object[Any]) -> Iterator[Problem
     try:
         if each.kind is BENCH:
             runner_bench.major(declared.facts(each.live).frappe_version)
-            render.bench_children(declared, each)
-        else:
+        if each.kind is SITE:
             yield from _hosts_taken(declared, each)
-            render.site_children(declared, each)
+        render.children(declared, each)
     except Undecided as undecided:
         yield Problem(_place(each.document, undecided.verdict.message), undecided.verdict.message)
     except ImageBlocked as blocked:

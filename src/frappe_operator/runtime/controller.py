@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
+from frappe_operator.kube.children import ChildKind
 from frappe_operator.kube.kinds import Kind, KindOf
 from frappe_operator.kube.live import Custom, Live
 from frappe_operator.kube.objects import Key
@@ -59,6 +60,29 @@ class Watch(NamedTuple, Generic[L]):
         return CachedKind(self.kind, self.labels, self.fields, self.metadata_only, self.optional, self.install, indices)
 
 
+def watch_children(
+    children: Iterable[ChildKind],
+    owner_of: MapFunction[Any],
+    *,
+    other_owners: Mapping[Kind, MapFunction[Any]] | None = None,
+    indices: Mapping[Kind, Mapping[str, Callable[[Any], Iterable[str]]]] | None = None,
+) -> list[Watch[Any]]:
+    """The watches of all child kinds. `owner_of`: from a child to its owner. `other_owners`: for some kinds, a map
+    function that stands in its place. `indices`: by kind."""
+    return [
+        Watch(
+            each.kind,
+            (other_owners or {}).get(each.kind, owner_of),
+            labels=each.labels,
+            metadata_only=each.metadata_only,
+            indices=(indices or {}).get(each.kind, {}),
+            optional=bool(each.install),
+            install=each.install,
+        )
+        for each in children
+    ]
+
+
 class Controller(NamedTuple):
     """Reconciles the objects of one kind."""
 
@@ -67,6 +91,8 @@ class Controller(NamedTuple):
     watches: Sequence[Watch[Any]] = ()
     """The other kinds that it reads from the cache. Its own kind needs an entry only for indices, or for other objects
     of the kind that a change concerns."""
+    verbs: Mapping[Kind, str] = {}
+    """What it does with kinds that are no children, beside watching them: a source of the operator's RBAC."""
     background: Background | None = None
     """A task that runs beside the reconciles for as long as the process leads."""
 

@@ -4,21 +4,19 @@ from collections.abc import Callable, Iterable
 
 from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite
 from frappe_operator.api.labels import BENCH_LABEL, SITE_FINALIZER, SITE_LABEL
+from frappe_operator.components.children import CHILDREN
+from frappe_operator.kube.children import pruned
 from frappe_operator.kube.kinds import (
-    CONFIG_MAP,
-    DEPLOYMENT,
     EVENT,
-    INGRESS,
     JOB,
     POD,
-    PVC,
     SECRET,
-    SERVICE,
     STATEFUL_SET,
     STORAGE_CLASS,
+    Kind,
 )
 from frappe_operator.kube.live import Live, Pod
-from frappe_operator.kube.names import AT_WORK, JOB_PODS, OURS
+from frappe_operator.kube.names import AT_WORK, JOB_PODS
 from frappe_operator.kube.objects import Key
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain
@@ -30,7 +28,7 @@ from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.apply.finalizers import ensure_finalizer
 from frappe_operator.runtime.client.fetch import Fetch
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.controller import Controller, Watch, generation_changes
+from frappe_operator.runtime.controller import Controller, Watch, generation_changes, watch_children
 from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 from frappe_operator.site.cleanup import cleanup
@@ -43,23 +41,8 @@ from frappe_operator.site.resolve import resolve
 from frappe_operator.site.stages import stages
 from frappe_operator.site.status import status
 
-PRUNE = (CONFIG_MAP, DEPLOYMENT, INGRESS, JOB, SERVICE)
-"""Kinds of children that go when no stage names them any more. Nothing that holds data is among them."""
-
-NEEDS = {
-    SITE: "get patch",
-    CONFIG_MAP: "get create patch delete",
-    DEPLOYMENT: "get create patch delete",
-    EVENT: "list",
-    INGRESS: "get create patch delete",
-    JOB: "get create delete",
-    POD: "list",
-    PVC: "get create patch delete",
-    SECRET: "get create delete",
-    SERVICE: "get create patch delete",
-    STATEFUL_SET: "get",
-}
-"""What a site's reconcile may do, beside watching: the source of the operator's RBAC."""
+VERBS: dict[Kind, str] = {SITE: "get patch", POD: "list", EVENT: "list"}
+"""What a site's reconcile does with objects that are no children of it."""
 
 
 EARLIER_PODS_SECONDS = 30.0
@@ -82,7 +65,7 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         observed = await observe(cluster, live, images)
         site = resolve(observed)
         steps = stages(site, observed, token)
-        done = await apply(cluster, SITE, live, steps, prune=PRUNE)
+        done = await apply(cluster, SITE, live, steps, prune=pruned(CHILDREN))
         diagnosis = await diagnose(
             cluster, live, steps, done.verdicts, report_model.pods_of_job(cluster, key.namespace)
         )
@@ -114,17 +97,15 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
             Watch(BENCH, sharing_suffix, event_filter=bench_model.suffix),
             Watch(BENCH, sites_of_bench, event_filter=offered),
             Watch(STORAGE_CLASS, nobody),
-            Watch(DEPLOYMENT, labelled_site, labels=OURS),
-            Watch(STATEFUL_SET, sites_of_server, labels=OURS),
-            Watch(JOB, labelled_site, labels=OURS, indices=site_model.JOB_INDICES),
-            Watch(PVC, labelled_site, labels=OURS),
-            Watch(SERVICE, labelled_site, labels=OURS),
-            Watch(INGRESS, labelled_site, labels=OURS),
-            Watch(CONFIG_MAP, labelled_site, labels=OURS),
-            # Everybody's, not ours alone: a site's own database is in a Secret that its user makes.
-            Watch(SECRET, sites_of_secret, metadata_only=True),
+            *watch_children(
+                CHILDREN,
+                labelled_site,
+                other_owners={STATEFUL_SET: sites_of_server, SECRET: sites_of_secret},
+                indices={JOB: site_model.JOB_INDICES},
+            ),
             Watch(POD, site_of_pod, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
         ],
+        VERBS,
         prober.run,
     )
 

@@ -1,11 +1,17 @@
 """From the observed facts to the decided site."""
 
+from collections.abc import Callable
+
+from frappe_operator.api.kinds import LiveSite
 from frappe_operator.components.storage import QUEUES_LABEL
-from frappe_operator.kube.stage import require
+from frappe_operator.kube.stage import Failed, Stage, failed, require
+from frappe_operator.kube.view import View
 from frappe_operator.model import site as model
+from frappe_operator.model.settings import Images
 from frappe_operator.model.site import Site
-from frappe_operator.site.checks import PREMISES
-from frappe_operator.site.observe import Observed
+from frappe_operator.site.checks import CHECKS, PREMISES
+from frappe_operator.site.observe import Observed, observe
+from frappe_operator.site.stages import stages
 
 
 def resolve(observed: Observed) -> Site:
@@ -24,3 +30,11 @@ def resolve(observed: Observed) -> Site:
         connection=observed.connection,
         known_database=observed.last_status.database_name,
     )
+
+
+async def decide(
+    view: View, live: LiveSite, images: Images, token: Callable[[], str]
+) -> tuple[list[Stage], list[Failed]]:
+    """The stages of a site, and the checks that it fails. Raises Undecided."""
+    observed = await observe(view, live, images)
+    return stages(resolve(observed), observed, token), failed(CHECKS, observed)

@@ -56,7 +56,7 @@ def built(documents: list[Document]) -> dict[tuple[str, str], Manifest]:
     """All that is made for a bench and a site, by kind and name."""
     declared = Declared(documents, "default", Images())
     (bench,), (site,) = declared.of(BENCH), declared.of(SITE)
-    stages = [*render.bench_children(declared, bench), *render.site_children(declared, site)]
+    stages = [*render.children(declared, bench), *render.children(declared, site)]
     made = [child for stage in stages for child in (*stage.children, *stage.once)]
     found = {(child["kind"], child["metadata"]["name"]): child for child in made}
     assert len(found) == len(made), "no two have one name"

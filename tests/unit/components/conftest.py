@@ -37,8 +37,8 @@ class World(NamedTuple):
 def build(path: Path) -> World:
     declared = Declared(source.read(str(path)), "default", IMAGES)
     stages = [
-        *(stage for bench in declared.of(BENCH) for stage in render.bench_children(declared, bench)),
-        *(stage for site in declared.of(SITE) for stage in render.site_children(declared, site)),
+        *(stage for bench in declared.of(BENCH) for stage in render.children(declared, bench)),
+        *(stage for site in declared.of(SITE) for stage in render.children(declared, site)),
     ]
     children = [child for stage in stages for child in (*stage.children, *stage.once)]
     return World(path.parent.name, [*children, *farewell()] if path.parent.name == "minimal" else children)

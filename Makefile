@@ -39,7 +39,7 @@ fast: setup ## Runs the tests that need no cluster.
 
 faults: setup ## Runs all fault plans: what can go wrong at every write of every scenario; then random edits and specs, and the model check.
 	$(PYTHON) -m tests.faults
-	WAYS=200 EXAMPLES=10000 $(PYTHON) -m pytest -q -n $(WORKERS) tests/world/test_order_of_edits.py tests/unit/cli/test_any_spec.py
+	WAYS=200 EXAMPLES=10000 $(PYTHON) -m pytest -q -n $(WORKERS) tests/world/test_order_of_edits.py tests/world/test_apply_is_idempotent.py tests/unit/cli/test_any_spec.py
 	@$(MAKE) --no-print-directory model
 
 mutants: setup ## Plants known bugs, one after the other, and checks that the tests catch each. ONLY="watch-*" for some.

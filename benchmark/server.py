@@ -22,7 +22,6 @@ from benchmark.synthetic_server import CONTROL
 from benchmark.templates import PROXY, Template, templates
 from fakecluster.apiserver import http
 from fakecluster.apiserver.errors import StatusError, bad_request
-from fakecluster.apiserver.managed_fields import Managers
 from fakecluster.apiserver.requests import ApiRequest
 from fakecluster.apiserver.server import JSON, ApiServer, WriteRequest
 from fakecluster.apiserver.verbs import Api
@@ -33,7 +32,7 @@ from frappe_operator.kube.kinds import DEPLOYMENT, EVENT, LEASE, NAMESPACE, POD,
 from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.runtime.client.transport import Response
 
-BATCH = 64
+BATCH = 16
 """How many objects are changed before requests are answered again."""
 MOST_UNREAD = 4000
 """The most events of a burst that the slowest watch has not read yet."""
@@ -146,7 +145,7 @@ class MeasuredServer(ApiServer):
                 obj = orjson.loads(each.wire)
                 if given.get("kind", name) != name or not change(obj):
                     continue
-                self._put(kind, key, obj, each.managers)
+                self._put(kind, key, obj)
                 flipped.append(f"{name} {key}")
                 await _breathe(len(flipped))
         return flipped
@@ -161,14 +160,14 @@ class MeasuredServer(ApiServer):
         """Increments the generation of every object of a kind, as an edit of its spec does."""
         found = [(key, each) for key, each in self.api.store.objects[kind].items() if key.namespace == namespace]
         for number, (key, each) in enumerate(found, 1):
-            self._put(kind, key, orjson.loads(each.wire), each.managers)
+            self._put(kind, key, orjson.loads(each.wire))
             await _breathe(number)
 
-    def _put(self, kind: Kind, key: Key, obj: Manifest, managers: Managers) -> None:
+    def _put(self, kind: Kind, key: Key, obj: Manifest) -> None:
         metadata = obj["metadata"]
         if "generation" in metadata:
             metadata["generation"] += 1
-        self.api.store.put(Ref(kind, *key), obj, managers)
+        self.api.store.put(Ref(kind, *key), obj)
 
     async def _let_loose(self, storm: Storm) -> int:
         """Sends the events of a burst as fast as they are read; returns the resource version of the last one."""

@@ -114,7 +114,7 @@ class ApiServer:
         return Response(200, JSON, self._wire(self.api.get(request.ref), request))
 
     def _write(self, request: ApiRequest) -> Response:
-        version = self.api.store.version
+        now, version = self.api.clock(), self.api.store.version
         code = 500
         manager = request.query.get("fieldManager") or request.headers.get("User-Agent", "").split("/")[0]
         try:
@@ -125,7 +125,6 @@ class ApiServer:
             raise
         finally:
             changed = self.api.store.version != version
-            now = self.api.clock()
             self.writes.append(
                 WriteRequest(now, request.verb, request.ref, manager, request.subresource, code, changed, version)
             )

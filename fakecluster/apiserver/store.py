@@ -49,7 +49,8 @@ class WrittenRecord(Record):
 
     __slots__ = ("_managers", "_obj", "_wire")
 
-    def __init__(self, obj: Manifest, managers: Managers) -> None:
+    def __init__(self, obj: Manifest, managers: Managers | None) -> None:
+        """`managers`: None for those that its managedFields name."""
         self._obj = obj
         self._managers = managers
         self._wire = b""
@@ -60,6 +61,8 @@ class WrittenRecord(Record):
 
     @property
     def managers(self) -> Managers:
+        if self._managers is None:
+            self._managers = parsed(self._obj["metadata"].get("managedFields", []))
         return self._managers
 
     @property
@@ -231,8 +234,8 @@ class Store:
         self.objects.setdefault(ref.kind, {})[Key(ref.namespace, ref.name)] = record
         self.by_uid[uid] = ref
 
-    def put(self, ref: Ref, obj: Manifest, managers: Managers) -> Record:
-        """Stores a new state of an object and sets its resource version."""
+    def put(self, ref: Ref, obj: Manifest, managers: Managers | None = None) -> Record:
+        """Stores a new state of an object and sets its resource version. `managers`: None for those it names itself."""
         self.version += 1
         obj["metadata"]["resourceVersion"] = str(self.version)
         record, before = WrittenRecord(obj, managers), self.get(ref)

@@ -22,7 +22,8 @@ from frappe_operator.kube.live import CONTROLLED_BY_US
 from frappe_operator.kube.names import JOB_LABEL, MANAGED_BY, digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Names, secret_revision
-from frappe_operator.model.site import CONFIGURATION_ANNOTATION, database_name, mark
+from frappe_operator.model.database import database_name, mark
+from frappe_operator.model.site import CONFIGURATION_ANNOTATION
 
 NAMESPACE_OF, BENCH_OF, SITE_OF = "tenant-{:03}", "bench-{:03}", "site-{:05}"
 """Names by number; all of one length, so that their order is the numbers'."""

@@ -2,6 +2,7 @@
 
 from frappe_operator.bench import observe as bench_observe
 from frappe_operator.kube import names
+from frappe_operator.model import database as database_model
 from frappe_operator.model import domain
 from frappe_operator.model import site as site_model
 from frappe_operator.runner import database
@@ -11,21 +12,22 @@ from tests.mutants.mutant import Mutant
 
 DOMAIN = "unit/model/test_domain.py"
 SITE = "unit/model/test_site.py"
+DATABASE = "unit/model/test_database.py"
 
 MUTANTS = [
     Mutant(
         "database-named-without-its-namespace",
         "A database's name is derived from the site's name alone: two tenants share one, and --force drops it.",
-        site_model._database_prefix,
+        database_model._database_prefix,
         argument("digest", 0, "name"),
-        (f"{SITE}::test_no_text_that_a_tenant_writes_names_a_database_of_another",),
+        (f"{DATABASE}::test_no_text_that_a_tenant_writes_names_a_database_of_another",),
     ),
     Mutant(
         "any-retained-database-adopted",
         "A label on a Secret decides which database a site opens: a tenant writes another tenant's there.",
         site_model._origin,
         always_true("is_our_database"),
-        (f"{SITE}::test_a_retained_database_is_taken_up_only_by_the_site_it_was_given_to",),
+        (f"{DATABASE}::test_a_retained_database_is_taken_up_only_by_the_site_it_was_given_to",),
     ),
     Mutant(
         "grant-for-databases-of-others",

@@ -11,8 +11,9 @@ from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain
 from frappe_operator.model import site as site_model
 from frappe_operator.model.bench import Bench, BenchOffer, Facts, Upstream
+from frappe_operator.model.database import Connection
 from frappe_operator.model.settings import Images
-from frappe_operator.model.site import Connection, Site
+from frappe_operator.model.site import Site
 
 NAMESPACE = "harbour"
 IMAGES = Images(
@@ -63,6 +64,8 @@ def a_site(
     **spec: Any,
 ) -> Site:
     """A site as decided."""
+    if connection is not None:
+        spec = {"dbConfig": {"mode": "external", "connectionSecretRef": {"name": connection.secret}}, **spec}
     asked = live(name, {"benchRef": {"name": "pier"}, "siteName": "pearl.example.net", **spec}, kind=SITE, uid=uid)
     parsed, bench = site_model.parse(asked), bench or an_offer()
     hosts = domain.resolve(parsed, bench.suffix)

@@ -23,7 +23,7 @@ from frappe_operator.kube.kinds import (
     Ref,
 )
 from frappe_operator.kube.objects import Manifest
-from frappe_operator.model.site import database_name
+from frappe_operator.model.database import database_name
 
 Act = Callable[[World], None]
 MENDED = (CONFIG_MAP, DEPLOYMENT, INGRESS, SERVICE, STATEFUL_SET)

@@ -10,8 +10,8 @@ from frappe_operator.kube.stage import Failed, Stage, failed, require
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
 from frappe_operator.model.bench import Bench
+from frappe_operator.model.database import needs_mariadb
 from frappe_operator.model.settings import Images
-from frappe_operator.model.site import needs_mariadb
 
 
 def resolve(observed: Observed, images: Images) -> Bench:

@@ -18,8 +18,8 @@ from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain
 from frappe_operator.model.bench import Facts, Names
+from frappe_operator.model.database import SECRET_KEYS
 from frappe_operator.model.settings import Images
-from frappe_operator.model.site import SECRET_KEYS
 
 L = TypeVar("L", bound=Live)
 

@@ -1,6 +1,6 @@
 """Making the site: Administrator's first password, the Jobs that create the site, configure it and install its apps."""
 
-from frappe_operator.components import database
+from frappe_operator.components.database import ENGINES
 from frappe_operator.components.frappe import Task, site_job
 from frappe_operator.components.metadata import retained
 from frappe_operator.components.pod import mount
@@ -35,7 +35,7 @@ def create(site: Site, password_is_new: bool = False) -> list[Manifest]:
         *(["--set-password"] if password_is_new else []),
     ]
     task = Task(site.names.create, "create", arguments, site.database.revision)
-    connection = database.secrets(site) if password_is_new else {"database": site.database.secret}
+    connection = ENGINES[site.database.engine].secrets(site) if password_is_new else {"database": site.database.secret}
     # A site that is taken up again needs no password for Administrator, who has one.
     optional = ("admin",) if site.retained else ()
     job = site_job(site, task, {**connection, "admin": site.names.admin}, optional)
@@ -47,10 +47,11 @@ def create(site: Site, password_is_new: bool = False) -> list[Manifest]:
 
 def configure(site: Site) -> list[Manifest]:
     """The Job that brings the present address and credentials into a site that exists, one for each of these."""
-    set_password = ["--set-password"] if site.database.built_in else []
-    arguments = ["configure-site", f"--site={site.site_name}", f"--host-name={site.url}", *set_password]
+    engine = ENGINES[site.database.engine]
+    address = [f"--site={site.site_name}", f"--host-name={site.url}"]
+    arguments = ["configure-site", *address, *engine.configure_arguments(site)]
     task = Task(site.names.part(f"configure-{site.configuration}"), CONFIGURE_PART, arguments, site.database.revision)
-    return [site_job(site, task, database.secrets(site))]
+    return [site_job(site, task, engine.secrets(site))]
 
 
 def install(site: Site) -> list[Manifest]:

@@ -1,8 +1,7 @@
 """A site as decided: every default chosen, every None gone."""
 
-import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 from msgspec import Struct
@@ -18,13 +17,22 @@ from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import route
 from frappe_operator.model.bench import RWO, BenchOffer, Facts, Image, Names, Volume
 from frappe_operator.model.bench import job_resources as bench_job_resources
+from frappe_operator.model.database import (
+    Connection,
+    Database,
+    built_in,
+    database_of,
+    external,
+    is_mark,
+    is_our_database,
+    mark,
+)
 from frappe_operator.model.domain import Domain, readable_spec
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.route import Route
 from frappe_operator.model.sizing import Size, replicas, resources, written
 
 COMPONENTS = ("gunicorn", "socketio", "scheduler", "worker_default", "worker_long", "worker_short")
-_MARK = re.compile("[0-9a-f]{8}")
 CONFIGURATION_ANNOTATION = f"{GROUP}/configuration"
 """On the Job that creates a site: `Site.configuration` as it was given to it."""
 ORIGIN_LABEL = f"{GROUP}/origin"
@@ -32,20 +40,6 @@ ORIGIN_LABEL = f"{GROUP}/origin"
 CONFIGURE_PART = "configure"
 """Component of the Jobs that bring a later one in; the fingerprint of what they bring follows it in their names."""
 _CONFIGURE = re.compile(f"-{CONFIGURE_PART}-[0-9a-f]{{8}}$")
-SECRET_KEYS = ("host", "port", "database", "username", "password")
-
-
-class Database(Struct, frozen=True):
-    """Where a site's data is. The password is in the Secret and nowhere else."""
-
-    secret: str
-    built_in: bool
-    """In the bench's MariaDB, made by us; otherwise the user's own, made by nobody here."""
-    name: str
-    host: str
-    username: str
-    revision: str
-    """Changes when the connection Secret does; empty while ours does not exist yet."""
 
 
 class SiteNames(Struct, frozen=True):
@@ -145,17 +139,6 @@ class Site(Struct, frozen=True):
         return f"http://{self.domain.host}"
 
 
-class Connection(Struct, frozen=True):
-    """What we may know of a user's connection Secret: everything but the password."""
-
-    secret: str
-    host: str
-    port: str
-    database: str
-    username: str
-    revision: str
-
-
 CONNECTION_INDEX = "connection-secret"
 """Index over all FrappeSites: by the Secret of their own database."""
 
@@ -203,36 +186,6 @@ def bench_namespace_problem(spec: FrappeSiteSpec, namespace: str) -> str:
     )
 
 
-def needs_mariadb(live: LiveSite) -> bool:
-    """Whether the site's database is in the bench's MariaDB."""
-    spec = readable_spec(live)
-    return spec is not None and (spec.db_config is None or spec.db_config.mode in (None, "shared"))
-
-
-def database_name(namespace: str, name: str, uid: str) -> str:
-    """Name of a site's database and of its user.
-
-    It begins with a fingerprint of namespace and name, so that no credentials a tenant writes down can name a
-    database of another namespace, and ends with one of the UID. 26 characters: Frappe 15 uses it as a user name too.
-    """
-    return f"{_database_prefix(namespace, name)}{mark(uid)}"
-
-
-def mark(uid: str) -> str:
-    """Fingerprint of a FrappeSite: the end of its database's name, and `Site.origin`."""
-    return digest(uid, 8)
-
-
-def is_our_database(database: str, namespace: str, name: str) -> bool:
-    """Whether `database` is one that a site of this namespace and name was given once."""
-    prefix = _database_prefix(namespace, name)
-    return database.startswith(prefix) and _MARK.fullmatch(database, len(prefix)) is not None
-
-
-def _database_prefix(namespace: str, name: str) -> str:
-    return f"_{digest(f'{namespace}/{name}', 16)}_"
-
-
 def bench_id(name: str, uid: str, recorded: str | None) -> str:
     """Prefix of a site's queues, another one for each creation of a site: a job that an earlier site of the same name
     left in a queue is never executed by this one.
@@ -250,8 +203,8 @@ def bench_id(name: str, uid: str, recorded: str | None) -> str:
 
 def is_our_bench_id(recorded: str, name: str) -> bool:
     """Whether `recorded` is one that a site of this name was given once."""
-    mark = recorded[-8:]
-    return recorded == name or (_MARK.fullmatch(mark) is not None and recorded == child(name, mark))
+    end = recorded[-8:]
+    return recorded == name or (is_mark(end) and recorded == child(name, end))
 
 
 def resolve(
@@ -337,7 +290,7 @@ def job_resources(site: LiveSite, bench: LiveBench | None) -> Manifest:
 def _origin(live: LiveSite, retained: str, origin: str, known: str) -> str:
     """Whose the data was first. The Secret is believed before the claim, for it opens the database; then the status."""
     meta = live.metadata
-    for database in (retained, f"{_database_prefix(meta.namespace, meta.name)}{origin}", known):
+    for database in (retained, database_of(meta.namespace, meta.name, origin), known):
         if is_our_database(database, meta.namespace, meta.name):
             return database.rpartition("_")[2]
     return mark(meta.uid)
@@ -346,65 +299,7 @@ def _origin(live: LiveSite, retained: str, origin: str, known: str) -> str:
 def _database(
     live: LiveSite, bench: BenchOffer, origin: str, revision: str, connection: Connection | None, known: str
 ) -> Database:
-    meta, names = live.metadata, SiteNames(live.metadata.name)
     if connection is not None:
-        name = connection.database or known
-        return Database(connection.secret, False, name, connection.host, connection.username, connection.revision)
-    name = f"{_database_prefix(meta.namespace, meta.name)}{origin}"
-    return Database(names.connection, True, name, f"{bench.names.mariadb}.{meta.namespace}.svc", name, revision)
-
-
-class _Version(Struct, rename="camel"):
-    resource_version: str
-
-
-class _Secret(Struct):
-    metadata: _Version
-    data: dict[str, str] = {}
-
-
-def without_password(body: bytes) -> bytes:
-    """What may be remembered of a user's connection Secret: of its password only whether there is one; nothing of its
-    annotations, among which kubectl keeps a copy of all."""
-    secret = msgspec.json.decode(body, type=_Secret)
-    data = {key: secret.data[key] for key in SECRET_KEYS if secret.data.get(key)}
-    if "password" in data:
-        data["password"] = base64.b64encode(b"there is one").decode()
-    return msgspec.json.encode(_Secret(secret.metadata, data))
-
-
-def connection_from(name: str, data: dict[str, str] | None, revision: str) -> Connection:
-    """A user's connection Secret, decoded, without its password. What it lacks is empty (see `connection_problem`)."""
-    host, port, database, username, _ = (_trimmed((data or {}).get(key, "")) for key in SECRET_KEYS)
-    return Connection(name, host, port, database, username, revision)
-
-
-def connection_problem(name: str, data: Mapping[str, str] | None, facts: Facts) -> tuple[Reason, str] | None:
-    """What is wrong with a user's connection Secret, decoded, for the Frappe of `facts`; None when nothing is."""
-    if data is None:
-        return (
-            Reason.SECRET_NOT_FOUND,
-            f"Secret {name} does not exist: create it with the keys {', '.join(SECRET_KEYS)}",
-        )
-    values = {key: _trimmed(data.get(key, "")) for key in SECRET_KEYS}
-    if absent := [key for key, value in values.items() if not value]:
-        said = f"Secret {name} lacks {', '.join(absent)}: it needs the keys {', '.join(SECRET_KEYS)}"
-    elif odd := [key for key, value in values.items() if not value.isprintable() or value != value.strip()]:
-        said = (
-            f"Secret {name}: {', '.join(odd)} begins or ends with a space, or contains a line break or another control "
-            "character: remove it"
-        )
-    elif facts.major < 16 and values["username"] != values["database"]:
-        said = (
-            f"Secret {name}: Frappe {facts.frappe_version} uses the database name as user name, but username is "
-            f"{values['username']} and database is {values['database']}: create a MariaDB user named like the "
-            "database, or use Frappe 16"
-        )
-    else:
-        return None
-    return Reason.SECRET_INVALID, said
-
-
-def _trimmed(value: str) -> str:
-    """The value as the runner reads it: `kubectl create secret --from-file` and `echo` leave a newline."""
-    return value.rstrip("\r\n")
+        return external(connection, known)
+    meta = live.metadata
+    return built_in(bench.names, SiteNames(meta.name).connection, meta.namespace, meta.name, origin, revision)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from frappe_operator.api.types import ComponentResources, Resources
+from frappe_operator.components.database import ENGINES
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked, Verdict
 from frappe_operator.model import bench as bench_model
@@ -68,22 +69,10 @@ def bench_is_staying(observed: Observed) -> Verdict | None:
     return _blocked(FrappeReason.BENCH_DELETING, message)
 
 
-def retained_database_is_its_own(observed: Observed) -> Verdict | None:
-    """No label leads to the database of another."""
-    meta, database = observed.live.metadata, observed.retained_database
-    if observed.connection or not database or model.is_our_database(database, meta.namespace, meta.name):
-        return None
-    secret = model.SiteNames(meta.name).connection
-    message = f"Secret {secret} names database {database}, which does not belong to this site: delete the Secret"
-    return _blocked(Reason.NAME_CONFLICT, message)
-
-
-def connection_is_usable(observed: Observed) -> Verdict | None:
-    """The Secret of the user's own database has all that a login needs."""
-    if observed.connection is None or observed.bench.facts is None:
-        return None
-    wrong = model.connection_problem(observed.connection.secret, observed.connection_data, observed.bench.facts)
-    return _blocked(*wrong) if wrong else None
+def database_secret_is_usable(observed: Observed) -> Verdict | None:
+    """The Secret that names the database names one that may be this site's, and has all that a login needs."""
+    problem = ENGINES[observed.database.engine].secret_problem(observed.database)
+    return _blocked(*problem) if problem else None
 
 
 def apps_are_known(observed: Observed) -> Verdict | None:
@@ -144,8 +133,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("BenchReady", bench_is_staying),
     # Before anything is made that a host name cannot lead to.
     ("BenchReady", host_can_be_served),
-    ("DatabaseReady", retained_database_is_its_own),
-    ("DatabaseReady", connection_is_usable),
+    ("DatabaseReady", database_secret_is_usable),
     ("AppsInstalled", apps_are_known),
     ("AppsInstalled", apps_are_in_the_image),
     ("WorkloadsReady", resources_fit),

@@ -8,7 +8,7 @@ from msgspec import Struct
 from frappe_operator.api.kinds import BENCH, SITE, LiveSite
 from frappe_operator.api.labels import SITE_FINALIZER, SITE_LABEL
 from frappe_operator.components import database, redis_keys
-from frappe_operator.components.database import DATABASE_LABEL
+from frappe_operator.components.database.interface import DATABASE_LABEL, Remains, drop_name
 from frappe_operator.components.redis_keys import Keys
 from frappe_operator.components.storage import QUEUES_LABEL
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, INGRESS, POD, PVC, SECRET, STATEFUL_SET, Kind
@@ -21,9 +21,10 @@ from frappe_operator.kube.stage import Stage, Verdict
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import job_reports as report_model
 from frappe_operator.model.bench import Image, Names
+from frappe_operator.model.database import is_our_database
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.reasons import FrappeReason
-from frappe_operator.model.site import SiteNames, bench_id, is_our_database, job_resources
+from frappe_operator.model.site import SiteNames, bench_id, job_resources
 from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.apply.finalizers import remove_finalizer
 from frappe_operator.runtime.cluster import Cluster
@@ -79,7 +80,7 @@ def _deletion_spec(live: LiveSite) -> DeletionSpec:
 
 def _spared(site: str) -> tuple[str, ...]:
     """Names of the Jobs that take part in a deletion."""
-    return redis_keys.drop_name(site), database.drop_name(site)
+    return redis_keys.drop_name(site), drop_name(site)
 
 
 async def _stop(cluster: Cluster, live: LiveSite) -> None:
@@ -133,8 +134,8 @@ async def _drop(cluster: Cluster, live: LiveSite, spec: DeletionSpec) -> tuple[V
         name = f"_{label}" if ours else told if isinstance(told, str) else ""
         keys = Keys(spec.site_name, tuple(prefixes), name)
         jobs.append(redis_keys.drop(owner, image, bench, sizes, keys, queue=queue, cache=cache))
-    if ours and mariadb:
-        jobs.append(database.drop(owner, image, bench, sizes, names.connection))
+    named = f"_{label}" if label else ""
+    jobs += database.drop(Remains(owner, image, bench, sizes, names.connection, named, server_exists=mariadb))
     if not jobs:
         return gone, None
     pods = cluster.select(POD, report_model.SITE_INDEX, f"{key.namespace}/{key.name}")

@@ -7,6 +7,7 @@ of its own. What is wrong here holds nothing else up: the site goes on with what
 from collections.abc import Callable
 
 from frappe_operator.components import creation
+from frappe_operator.components.database import ENGINES
 from frappe_operator.kube.kinds import JOB, Ref
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import jobs_succeeded
@@ -42,10 +43,9 @@ def configured(site: Site, observed: Observed) -> Callable[[Lives], Verdict]:
     def ready(lives: Lives) -> Verdict:
         if not is_created(observed):
             return Verdict(False, Reason.WAITING, "Waiting for SiteCreated")
-        secret = site.database.secret
         if not site.database.revision:
-            lost = f"Secret {secret} was deleted and is generated again with a new password"
-            return Verdict(False, Reason.WAITING, lost if site.database.built_in else f"Waiting for Secret {secret}")
+            return Verdict(False, Reason.WAITING, ENGINES[site.database.engine].secret_lost(site))
+        secret = site.database.secret
         verdict = jobs_succeeded(observed.reports)(lives)
         if not verdict.ok and verdict.reason in (Reason.PROVISIONING, Reason.JOB_RUNNING):
             message = f"Configuring the address {site.url} and the credentials of Secret {secret}"

@@ -9,7 +9,7 @@ import msgspec
 from frappe_operator.api.frappesite import FrappeSiteSpec
 from frappe_operator.api.kinds import BENCH, LiveBench, LiveSite
 from frappe_operator.api.labels import SITE_LABEL
-from frappe_operator.components.database import DATABASE_LABEL
+from frappe_operator.components.database.interface import DATABASE_LABEL, ObservedDatabase
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, PVC, SECRET, STATEFUL_SET, STORAGE_CLASS
 from frappe_operator.kube.live import Claim, Condition, Job, Live, StorageClass, Workload
 from frappe_operator.kube.names import OURS
@@ -17,12 +17,13 @@ from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import Report, available
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import domain, job_reports
+from frappe_operator.model import database, domain, job_reports
 from frappe_operator.model import site as model
 from frappe_operator.model.bench import BenchOffer
+from frappe_operator.model.database import Connection
 from frappe_operator.model.domain import Domain
 from frappe_operator.model.settings import Images
-from frappe_operator.model.site import Connection, SiteNames
+from frappe_operator.model.site import SiteNames
 
 
 class LastStatus(msgspec.Struct, rename="camel"):
@@ -98,6 +99,21 @@ class Observed(NamedTuple):
     def domain(self) -> Domain:
         assert self.domain_or_none is not None
         return self.domain_or_none
+
+    @property
+    def database(self) -> ObservedDatabase:
+        """What is observed of the site's database."""
+        return ObservedDatabase(
+            engine=database.engine(self.spec),
+            site=self.live.metadata.key,
+            recorded_name=self.retained_database,
+            connection=self.connection,
+            connection_data=self.connection_data,
+            frappe=self.bench.facts,
+            server=self.mariadb,
+            conditions=self.last_status.conditions,
+            bench_conditions=self.bench_conditions,
+        )
 
 
 async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
@@ -185,8 +201,8 @@ async def _connection(
     if spec.db_config is None or spec.db_config.connection_secret_ref is None:
         return None, None
     name = spec.db_config.connection_secret_ref.name
-    secret = await cluster.body(SECRET, namespace, name, model.without_password)
+    secret = await cluster.body(SECRET, namespace, name, database.without_password)
     if secret is None:
-        return model.connection_from(name, None, ""), None
+        return database.connection_from(name, None, ""), None
     data = {key: base64.b64decode(value).decode(errors="replace") for key, value in secret["data"].items()}
-    return model.connection_from(name, data, secret["metadata"]["resourceVersion"]), data
+    return database.connection_from(name, data, secret["metadata"]["resourceVersion"]), data

@@ -6,21 +6,19 @@ from frappe_operator.components import (
     assets,
     background,
     creation,
-    database,
     gunicorn,
-    mariadb,
     socketio,
     storage,
 )
+from frappe_operator.components.database import ENGINES
 from frappe_operator.components.route import ROUTES
 from frappe_operator.kube.readiness import (
     ALL_READY,
     claims_usable,
     jobs_succeeded,
-    rolling_out,
     workloads_available,
 )
-from frappe_operator.kube.reasons import Reason, Trait, traits
+from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Lives, Stage, Verdict, checked, failed
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
@@ -44,13 +42,14 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
     Whether the site is reached and answers is asked after all that is in place (site/probe.py).
     """
     done = jobs_succeeded(observed.reports)
+    engine = ENGINES[site.database.engine]
     create = creation.create(site, generated_secrets.password_is_new(observed))
     workloads = [*gunicorn.build(site), *socketio.build(site), *background.build(site)]
     rows = [
         Stage("BenchReady", [], bench_ready(observed)),
         Stage("StorageReady", storage.files(site), claims_usable(observed.classes)),
-        Stage("DatabaseReady", [], server_ready(site, observed)),
-        Stage("DatabaseReady", [], done, once=[*database.connection(site, token()), *database.jobs(site)]),
+        Stage("DatabaseReady", [], lambda _: engine.server_ready(site, observed.database)),
+        Stage("DatabaseReady", [], done, once=[*engine.connection(site, token()), *engine.jobs(site)]),
         Stage("SiteCreated", [], done, once=[*generated_secrets.admin(site, observed, token()), *create]),
         configured.stage(site, observed),
         Stage("AppsInstalled", [], done, once=creation.install(site), after=MADE),
@@ -77,29 +76,6 @@ def bench_ready(observed: Observed) -> Callable[[Lives], Verdict]:
                 why = f"{condition}: {found.message}" if found else f"{condition} has not been reported yet"
                 return Verdict(False, FrappeReason.BENCH_NOT_READY, f"FrappeBench {name}: {why}")
         return Verdict(True, Reason.READY, f"FrappeBench {name} provides what the site needs.")
-
-    return ready
-
-
-def server_ready(site: Site, observed: Observed) -> Callable[[Lives], Verdict]:
-    """The bench's MariaDB is up, where the site's database is in it."""
-
-    def ready(_: Lives) -> Verdict:
-        if not site.database.built_in:
-            return Verdict(True, Reason.READY, "The database is external.")
-        if observed.mariadb is not None and observed.mariadb.status.ready_replicas > 0:
-            return Verdict(True, Reason.READY, "MariaDB is available.")
-        name = site.bench.mariadb
-        server = f"MariaDB {name} of FrappeBench {site.bench.bench}"
-        if not mariadb.answered([*observed.last_status.conditions, *observed.bench_conditions.values()]):
-            told = observed.bench_conditions.get("DatabaseReady")
-            # What merely is on its way changes often, and each word of it would be a write for each site.
-            troubled = told is not None and told.status != "True" and Trait.EXPECTED not in traits(told.reason)
-            why = told.message if told is not None and troubled else f"see pod {name}-0"
-            return Verdict(False, Reason.PROVISIONING, f"{server} is not ready yet: {why}")
-        if observed.mariadb is None or rolling_out(observed.mariadb):
-            return Verdict(False, Reason.ROLLING_OUT, f"The StatefulSet of {server} is being recreated")
-        return Verdict(False, FrappeReason.DATABASE_UNAVAILABLE, f"{server} is not available: see pod {name}-0")
 
     return ready
 

@@ -25,7 +25,7 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.quantities import amount, canonical
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import domain
+from frappe_operator.model import database, domain
 from frappe_operator.model import site as site_model
 from frappe_operator.model.bench import redis_memory
 from frappe_operator.model.settings import Images
@@ -227,7 +227,7 @@ def operator_never_stumbles(bench: Manifest, site: Manifest) -> None:
         owner = live("pier", bench, kind=BENCH)
         bench_model.resolve(owner, bench_model.parse(owner), IMAGES, facts=FACTS, access_mode=bench_model.RWO)
     asked = live("pearl", site, kind=SITE)
-    for index in (*domain.INDICES.values(), *site_model.INDICES.values(), site_model.needs_mariadb):
+    for index in (*domain.INDICES.values(), *site_model.INDICES.values(), database.needs_mariadb):
         index(asked)
     with contextlib.suppress(Blocked):
         spec = site_model.parse(asked)

@@ -11,6 +11,7 @@ from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.cli import render, source
 from frappe_operator.cli.declared import Declared
 from frappe_operator.components import assets, database, redis_keys
+from frappe_operator.components.database.interface import Remains
 from frappe_operator.kube.objects import Manifest
 from tests.unit.resolved_samples import FACTS, IMAGES, a_site, an_offer
 
@@ -54,7 +55,17 @@ def farewell() -> list[Manifest]:
         *assets.renew(changed, last=False),
         *assets.renew(changed, last=True),
         redis_keys.drop(site.owner, bench.running_image, bench.names, site.jobs, keys, queue=True, cache=True),
-        database.drop(site.owner, bench.running_image, bench.names, site.jobs, site.database.secret),
+        *database.drop(
+            Remains(
+                site.owner,
+                bench.running_image,
+                bench.names,
+                site.jobs,
+                site.database.secret,
+                site.database.name,
+                server_exists=True,
+            )
+        ),
     ]
 
 

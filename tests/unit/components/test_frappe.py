@@ -8,7 +8,6 @@ import pytest
 from frappe_operator.components import (
     background,
     creation,
-    database,
     frappe,
     gunicorn,
     nginx,
@@ -17,10 +16,10 @@ from frappe_operator.components import (
     socketio,
     storage,
 )
+from frappe_operator.components.database import built_in
 from frappe_operator.components.route import ROUTES
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.route import RouteType
-from frappe_operator.model.site import Connection
 from tests.unit.components.conftest import World
 from tests.unit.resolved_samples import a_bench, a_site, an_offer
 
@@ -232,7 +231,7 @@ def test_the_queue_is_kept_and_never_evicted_and_the_cache_is_neither() -> None:
 
 
 def test_only_the_job_that_makes_the_database_holds_root() -> None:
-    jobs = [*database.jobs(SITE), *creation.create(SITE), *creation.install(SITE)]
+    jobs = [*built_in.jobs(SITE), *creation.create(SITE), *creation.install(SITE)]
     holders = [
         job["metadata"]["name"]
         for job in jobs
@@ -240,13 +239,6 @@ def test_only_the_job_that_makes_the_database_holds_root() -> None:
         if volume.get("secret", {}).get("secretName") == "pier-mariadb-root"
     ]
     assert holders == ["pearl-database"]
-
-
-def test_a_database_of_the_users_is_looked_at_and_not_made() -> None:
-    site = a_site(connection=Connection("tides", "db.example.net", "3307", "sea", "sea", "9"))
-    assert database.connection(site, "password") == []
-    (job,) = database.jobs(site)
-    assert pod(job["spec"])["containers"][0]["args"][0] == "check-database"
 
 
 def test_a_changed_list_of_apps_is_another_job_and_the_same_list_the_same() -> None:
@@ -282,7 +274,7 @@ def test_a_volume_for_one_node_keeps_its_pods_together_and_another_does_not() ->
 
 def test_user_text_is_never_an_option_of_its_own() -> None:
     """Values stand behind `--flag=`: one that begins with a dash is still a value."""
-    jobs = [*database.jobs(SITE), *creation.create(SITE), *creation.install(SITE)]
+    jobs = [*built_in.jobs(SITE), *creation.create(SITE), *creation.install(SITE)]
     for job in jobs:
         for container in (*pod(job["spec"])["initContainers"], *pod(job["spec"])["containers"]):
             command, *options = container["args"]

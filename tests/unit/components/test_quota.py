@@ -8,6 +8,7 @@ from frappe_operator.api.frappebench import BenchResources
 from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.api.types import ComponentResources
 from frappe_operator.components import database
+from frappe_operator.components.database.interface import Remains
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import BenchOffer
 from frappe_operator.model.site import job_resources
@@ -71,12 +72,15 @@ def test_by_default_memory_is_limited_and_cpu_is_not(tmp_path: Path) -> None:
 
 def drop(site: Mapping[str, object], bench: Mapping[str, object] | None) -> Manifest:
     """`resources` of the Job that removes the database of a site with these specs, valid or not."""
-    owner, decided = a_site().owner, an_offer()
+    of_spec, decided = a_site(), an_offer()
     assert decided.running_image is not None
     sizes = job_resources(
         live("pearl", dict(site), kind=SITE), None if bench is None else live("pier", dict(bench), kind=BENCH)
     )
-    job = database.drop(owner, decided.running_image, decided.names, sizes, "pearl-db-connection")
+    owner, named = of_spec.owner, of_spec.database.name
+    (job,) = database.drop(
+        Remains(owner, decided.running_image, decided.names, sizes, "pearl-db-connection", named, server_exists=True)
+    )
     resources: Manifest = job["spec"]["template"]["spec"]["containers"][0]["resources"]
     return resources
 
@@ -95,7 +99,7 @@ def test_a_site_s_removal_has_the_size_of_its_jobs_whatever_else_its_spec_says()
 
 
 def fingerprint(bench: BenchOffer) -> str:
-    annotations = database.jobs(a_site(bench=bench))[0]["metadata"]["annotations"]
+    annotations = database.built_in.jobs(a_site(bench=bench))[0]["metadata"]["annotations"]
     return str(annotations["vyogo.tech/inputs"])
 
 

@@ -1,0 +1,162 @@
+"""Where a site's data is: the engine, the database's name, and the Secret with the connection."""
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from frappe_operator.api.frappesite import FrappeSiteSpec
+from frappe_operator.api.kinds import LiveSite
+from frappe_operator.kube.names import digest
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.model.bench import Facts, Names
+from frappe_operator.model.domain import readable_spec
+
+EngineName = Literal["built-in", "external"]
+"""built-in: the bench's MariaDB, in which the operator creates the database. external: the user's own database."""
+BUILT_IN: EngineName = "built-in"
+EXTERNAL: EngineName = "external"
+
+_MARK = re.compile("[0-9a-f]{8}")
+SECRET_KEYS = ("host", "port", "database", "username", "password")
+
+
+class Database(Struct, frozen=True):
+    """Where a site's data is. The password is in the Secret and nowhere else."""
+
+    engine: EngineName
+    secret: str
+    name: str
+    host: str
+    username: str
+    revision: str
+    """Changes when the connection Secret does; empty while ours does not exist yet."""
+
+
+class Connection(Struct, frozen=True):
+    """What the operator knows of a user's connection Secret: everything but the password."""
+
+    secret: str
+    host: str
+    port: str
+    database: str
+    username: str
+    revision: str
+
+
+def engine(spec: FrappeSiteSpec) -> EngineName:
+    """The engine of a site's database."""
+    # The CRD requires connectionSecretRef with mode: external, and allows it with no other mode.
+    return EXTERNAL if spec.db_config and spec.db_config.connection_secret_ref else BUILT_IN
+
+
+def needs_mariadb(live: LiveSite) -> bool:
+    """Whether the site's database is in the bench's MariaDB."""
+    spec = readable_spec(live)
+    return spec is not None and engine(spec) == BUILT_IN
+
+
+def built_in(bench: Names, secret: str, namespace: str, name: str, origin: str, revision: str) -> Database:
+    """The database of the site `namespace/name` in its bench's MariaDB. `secret`: with the connection, `revision`: its
+    version, empty while there is none. `origin`: fingerprint of the FrappeSite that first had the data."""
+    database = database_of(namespace, name, origin)
+    return Database(BUILT_IN, secret, database, f"{bench.mariadb}.{namespace}.svc", database, revision)
+
+
+def external(connection: Connection, known: str) -> Database:
+    """The user's own database. `known`: its name in the last status, for a Secret that does not say it now."""
+    name = connection.database or known
+    return Database(EXTERNAL, connection.secret, name, connection.host, connection.username, connection.revision)
+
+
+def database_name(namespace: str, name: str, uid: str) -> str:
+    """Name of a site's database and of its user.
+
+    It begins with a fingerprint of namespace and name, so that no credentials a tenant writes down can name a
+    database of another namespace, and ends with one of the UID. 26 characters: Frappe 15 uses it as a user name too.
+    """
+    return database_of(namespace, name, mark(uid))
+
+
+def database_of(namespace: str, name: str, origin: str) -> str:
+    """Name of the database that the FrappeSite with the fingerprint `origin` was given."""
+    return f"{_database_prefix(namespace, name)}{origin}"
+
+
+def mark(uid: str) -> str:
+    """Fingerprint of a FrappeSite: the end of its database's name, and `Site.origin`."""
+    return digest(uid, 8)
+
+
+def is_mark(text: str) -> bool:
+    """Whether `text` can be the fingerprint of a FrappeSite."""
+    return _MARK.fullmatch(text) is not None
+
+
+def is_our_database(database: str, namespace: str, name: str) -> bool:
+    """Whether `database` is one that a site of this namespace and name was given once."""
+    prefix = _database_prefix(namespace, name)
+    return database.startswith(prefix) and is_mark(database.removeprefix(prefix))
+
+
+def _database_prefix(namespace: str, name: str) -> str:
+    return f"_{digest(f'{namespace}/{name}', 16)}_"
+
+
+class _Version(Struct, rename="camel"):
+    resource_version: str
+
+
+class _Secret(Struct):
+    metadata: _Version
+    data: dict[str, str] = {}
+
+
+def without_password(body: bytes) -> bytes:
+    """What may be remembered of a user's connection Secret: of its password only whether there is one; nothing of its
+    annotations, among which kubectl keeps a copy of all."""
+    secret = msgspec.json.decode(body, type=_Secret)
+    data = {key: secret.data[key] for key in SECRET_KEYS if secret.data.get(key)}
+    if "password" in data:
+        data["password"] = base64.b64encode(b"there is one").decode()
+    return msgspec.json.encode(_Secret(secret.metadata, data))
+
+
+def connection_from(name: str, data: dict[str, str] | None, revision: str) -> Connection:
+    """A user's connection Secret, decoded, without its password. What it lacks is empty (see `connection_problem`)."""
+    host, port, database, username, _ = (_trimmed((data or {}).get(key, "")) for key in SECRET_KEYS)
+    return Connection(name, host, port, database, username, revision)
+
+
+def connection_problem(name: str, data: Mapping[str, str] | None, facts: Facts) -> tuple[Reason, str] | None:
+    """What is wrong with a user's connection Secret, decoded, for the Frappe of `facts`; None when nothing is."""
+    if data is None:
+        return (
+            Reason.SECRET_NOT_FOUND,
+            f"Secret {name} does not exist: create it with the keys {', '.join(SECRET_KEYS)}",
+        )
+    values = {key: _trimmed(data.get(key, "")) for key in SECRET_KEYS}
+    if absent := [key for key, value in values.items() if not value]:
+        said = f"Secret {name} lacks {', '.join(absent)}: it needs the keys {', '.join(SECRET_KEYS)}"
+    elif odd := [key for key, value in values.items() if not value.isprintable() or value != value.strip()]:
+        said = (
+            f"Secret {name}: {', '.join(odd)} begins or ends with a space, or contains a line break or another control "
+            "character: remove it"
+        )
+    elif facts.major < 16 and values["username"] != values["database"]:
+        said = (
+            f"Secret {name}: Frappe {facts.frappe_version} uses the database name as user name, but username is "
+            f"{values['username']} and database is {values['database']}: create a MariaDB user named like the "
+            "database, or use Frappe 16"
+        )
+    else:
+        return None
+    return Reason.SECRET_INVALID, said
+
+
+def _trimmed(value: str) -> str:
+    """The value as the runner reads it: `kubectl create secret --from-file` and `echo` leave a newline."""
+    return value.rstrip("\r\n")

@@ -6,7 +6,7 @@ import msgspec
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, PVC, SECRET, KindOf, Ref
 from frappe_operator.kube.live import CONTROLLED_BY_US, Custom, Job, StorageClass
 from frappe_operator.kube.live import Meta as LiveMeta
-from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OURS
+from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OURS, RETAINED_LABEL
 from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.kube.readiness import claims_usable, jobs_succeeded, succeeded, workloads_available
 from frappe_operator.kube.stage import Stage
@@ -50,7 +50,7 @@ def child(index: int, *, kept: bool = False, annotations: dict[str, str] | None 
     if annotations:
         metadata["annotations"] = annotations
     if kept:
-        metadata["ownerReferences"] = []
+        metadata["labels"][RETAINED_LABEL] = "true"
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **body}
 
 

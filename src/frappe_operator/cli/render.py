@@ -8,7 +8,6 @@ from frappe_operator.api.kinds import LiveBench, LiveSite
 from frappe_operator.cli import text
 from frappe_operator.cli.declared import Declared, Object
 from frappe_operator.kube.live import Live
-from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.stage import Stage, Undecided
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.registry import OWN_KINDS
@@ -58,14 +57,8 @@ def _documents(owner: Object[Any], stages: list[Stage], assumed: str) -> Iterato
     title = f"{owner.kind.kind} {owner.live.metadata.name}"
     for stage in stages:
         for child in stage.children:
-            yield text.document(_shown(child), f"{title} · {stage.condition}\n{assumed}")
+            yield text.document(child, f"{title} · {stage.condition}\n{assumed}")
             assumed = ""
         for child in stage.once:
-            yield text.document(_shown(child), f"{title} · {stage.condition} · created once\n{assumed}")
+            yield text.document(child, f"{title} · {stage.condition} · created once\n{assumed}")
             assumed = ""
-
-
-def _shown(child: Manifest) -> Manifest:
-    """A child as one reads it: kind and name first. That nobody owns it is said by an absent owner reference."""
-    metadata = {name: value for name, value in child["metadata"].items() if name != "ownerReferences"}
-    return {**child, "metadata": metadata}

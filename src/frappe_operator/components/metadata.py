@@ -5,7 +5,7 @@ from typing import Any
 from frappe_operator.api.kinds import BENCH
 from frappe_operator.api.labels import BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
 from frappe_operator.kube.live import CONTROLLED_BY_US
-from frappe_operator.kube.names import INSTANCE, MANAGED_BY, NAME
+from frappe_operator.kube.names import INSTANCE, MANAGED_BY, NAME, RETAINED_LABEL
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.owner import Owner
 
@@ -38,4 +38,6 @@ def retained(owner: Owner, name: str, part: str) -> Manifest:
     A deletion in the foreground removes everything that refers to the owner before a finalizer is asked. What must
     outlive its owner belongs to it by its labels alone, and goes only when our own cleanup deletes it.
     """
-    return metadata(owner, name, part, ownerReferences=[])
+    result = metadata(owner, name, part)
+    result["labels"][RETAINED_LABEL] = "true"
+    return result

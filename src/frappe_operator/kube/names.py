@@ -15,6 +15,9 @@ NAME = "app.kubernetes.io/name"
 INSTANCE = "app.kubernetes.io/instance"
 COMPONENT = "app.kubernetes.io/component"
 
+RETAINED_LABEL = f"{GROUP}/retained"
+"""On a child that outlives its owner: it is written without an owner reference, and belongs to its owner by labels."""
+
 JOB_LABEL = "batch.kubernetes.io/job-name"
 
 OURS = f"{MANAGED_BY}={CONTROLLED_BY_US}"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, PVC, SECRET, Ref
+from frappe_operator.kube.names import RETAINED_LABEL
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.runtime.apply.children import apply
@@ -192,10 +193,16 @@ async def test_a_delete_does_not_hit_a_new_object_of_the_same_name() -> None:
         assert env.get(CONFIG_MAP, "bear-config")["data"] == {"size": "theirs"}
 
 
+def a_retained_claim() -> Manifest:
+    claim = a_claim("5Gi")
+    claim["metadata"]["labels"] |= {RETAINED_LABEL: "true"}
+    return claim
+
+
 @virtual
 async def test_a_retained_child_has_no_owner_and_is_found_by_its_labels() -> None:
     async with an_environment() as env:
-        kept = a_claim("5Gi", metadata={"ownerReferences": []})
+        kept = a_retained_claim()
         await env.apply(stage(kept))
         uid = env.get(PVC, "bear-files")["metadata"]["uid"]
         assert "ownerReferences" not in env.get(PVC, "bear-files")["metadata"]
@@ -209,7 +216,7 @@ async def test_a_retained_child_has_no_owner_and_is_found_by_its_labels() -> Non
 async def test_a_retained_child_is_not_taken_from_another_owner() -> None:
     async with an_environment() as env:
         labels = {"app.kubernetes.io/managed-by": "frappe-operator", "app.kubernetes.io/instance": "wolf"}
-        kept = a_claim("5Gi", metadata={"ownerReferences": []})
+        kept = a_retained_claim()
         await env.create(by_another(a_claim("5Gi"), labels=labels))
         done = await env.apply(stage(kept))
         assert done.verdicts["Ready1"].reason == Reason.NAME_CONFLICT
@@ -220,7 +227,7 @@ async def test_an_uncached_retained_object_is_not_overwritten() -> None:
     """Its labels may say what was just decided without them: the next reconcile, which has seen them, decides anew."""
     async with an_environment() as env:
         labels = {"app.kubernetes.io/managed-by": "frappe-operator", "app.kubernetes.io/instance": "bear"}
-        kept = by_another(a_claim("5Gi"), labels={**labels, "word": "new"}, ownerReferences=[])
+        kept = by_another(a_claim("5Gi"), labels={**labels, "word": "new", RETAINED_LABEL: "true"})
         env.api.create(by_another(a_claim("5Gi"), labels={**labels, "word": "retained"}), "frappe-operator")
         with pytest.raises(Conflict, match="was not cached yet"):
             await apply(env.cluster, TOY, env.owner, [stage(kept)])

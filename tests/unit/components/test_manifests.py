@@ -9,6 +9,7 @@ import yaml
 
 from frappe_operator.api.kinds import ALL
 from frappe_operator.kube.kinds import SECRET
+from frappe_operator.kube.names import RETAINED_LABEL
 from frappe_operator.kube.objects import Manifest
 from tests.unit.components.conftest import CANARY, GOLDEN, World, build
 from tests.unit.components.restricted import broken
@@ -175,12 +176,12 @@ def test_jobs_are_never_taken_away_and_two_pods_of_one_never_run_at_once(world: 
 
 def test_what_holds_data_belongs_to_nobody_whose_end_could_take_it_along(world: World) -> None:
     kept = {
-        each["metadata"]["name"]: each["metadata"].get("ownerReferences")
+        each["metadata"]["name"]: each["metadata"]["labels"].get(RETAINED_LABEL)
         for each in world.of("Secret", "PersistentVolumeClaim")
     }
-    for name, owners in kept.items():
+    for name, label in kept.items():
         holds = name.endswith(("-files", "-admin", "-db-connection", "-mariadb-root"))
-        assert (owners == []) == holds, name
+        assert (label == "true") == holds, name
 
 
 def test_the_same_decision_renders_the_same_bytes(world: World) -> None:

@@ -11,7 +11,7 @@ import structlog
 
 from frappe_operator.kube.kinds import SECRET, Kind, Ref, ref_of
 from frappe_operator.kube.live import CONTROLLED_BY_US, Job, Live
-from frappe_operator.kube.names import GROUP, INSTANCE, MANAGED_BY
+from frappe_operator.kube.names import GROUP, INSTANCE, MANAGED_BY, RETAINED_LABEL
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Stage, Verdict
@@ -179,10 +179,8 @@ class _Children:
         if ref.kind not in self._cluster.cache.stores:
             raise ValueError(f"{ref.kind.kind} {ref.name} is a child, but its kind is not watched")
         metadata = dict(manifest["metadata"])
-        retained = metadata.get("ownerReferences") == []
-        if retained:
-            del metadata["ownerReferences"]
-        elif "ownerReferences" not in metadata:
+        retained = RETAINED_LABEL in (metadata.get("labels") or {})
+        if not retained and "ownerReferences" not in metadata:
             metadata["ownerReferences"] = [self._reference()]
         return _Child(ref, {**_with_data(manifest), "metadata": metadata}, create_once, retained)
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from frappe_operator.kube.live import CONTROLLED_BY_US, Live, Meta, Owner, Pairs, pairs
-from frappe_operator.kube.names import GROUP
+from frappe_operator.kube.names import GROUP, RETAINED_LABEL
 from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.drift import NOTHING, SETTABLE, SIXTY_BITS, joined, owned_fingerprint
 
@@ -19,7 +19,7 @@ NOT_READ = frozenset(
         *("pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller"),
         *("volume.kubernetes.io/selected-node", "volume.kubernetes.io/storage-provisioner"),
         "volume.beta.kubernetes.io/storage-provisioner",
-        *("app.kubernetes.io/name", f"{GROUP}/component"),
+        *("app.kubernetes.io/name", f"{GROUP}/component", RETAINED_LABEL),
     }
 )
 """Annotations and labels of other programs that thousands of objects have: they are not cached."""

@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 SOURCE = Path(__file__).parent.parent / "src" / "frappe_operator"
-MAKERS = {"Verdict": 1, "Message": 1, "write": 1, "Blocked": 0, "Waiting": 0, "Retry": 0, "PodFailure": 0}
+MAKERS = {
+    "Verdict": 1,
+    "Message": 1,
+    "write": 1,
+    "Blocked": 0,
+    "Waiting": 0,
+    "Retry": 0,
+    "PodFailure": 0,
+    "__init__": 0,
+}
 """Types and functions that take a reason and a message, and the position of the reason; the message follows it."""
 SEVERAL = ""
 """Stands for the reason of a message whose reason is decided elsewhere, such as that of a Job's report."""
@@ -261,7 +270,7 @@ class Source:
         """What the callers in the same module pass for a parameter."""
         names = [each for each in _parameters(function) if each not in ("self", "cls")]
         for call, where in self.calls:
-            if where.module is scope.module and _last(call.func) == function.name:
+            if where.module is scope.module and _last(call.func) == function.name != "__init__":
                 argument = _argument(call, names.index(name), name) if name in names else None
                 yield self.texts(argument, where)
 

@@ -35,7 +35,7 @@ def install(site: str, wanted: list[str]) -> dict[str, Any]:
             if app not in installed or mark.exists():
                 _install(site, app, mark)
                 installed = _installed(site, present)
-                # What counts is what the site says: some refusals of Frappe's exit with 0.
+                # The list of the site decides: in some cases Frappe refuses an app and exits with 0.
                 if app not in installed:
                     raise Retry("InstallationFailed", f"install-app {app} exited with 0, but {app} is not installed")
     say(f"Installed apps: {', '.join(installed)}")

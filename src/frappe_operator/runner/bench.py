@@ -23,7 +23,7 @@ def apps() -> list[str]:
 
 
 def version(app: str) -> str:
-    """Version of an app, read without running its code; empty when it does not say."""
+    """Version of an app, read without running its code; empty if it declares none."""
     value = _assigned(paths.APPS / app / app / "__init__.py", "__version__")
     if isinstance(value, ast.Constant) and isinstance(value.value, str):
         return value.value
@@ -34,7 +34,7 @@ def version(app: str) -> str:
 
 
 def required_apps(app: str) -> list[str]:
-    """The apps that an app requires, read from its hooks without running them; none where it does not say."""
+    """The apps that an app requires, read from its hooks without running them; none if it declares none."""
     value = _assigned(paths.APPS / app / app / "hooks.py", "required_apps")
     listed = value.elts if isinstance(value, (ast.List, ast.Tuple)) else []
     words = [each.value for each in listed if isinstance(each, ast.Constant) and isinstance(each.value, str)]

@@ -58,7 +58,7 @@ def ask(argv: Sequence[str], stdin: str, *, timeout: float, pass_fds: Sequence[i
 
 
 def follow(argv: Sequence[str], cwd: Path) -> Ended:
-    """Runs a program and prints what it says, as it says it."""
+    """Runs a program and prints its output as it arrives."""
     process = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stderr is not None

@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str]) -> int:
-    """Runs one command, leaves its report, and says how to exit."""
+    """Runs one command and writes its report. Returns the exit code."""
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _terminate)
     try:

@@ -43,7 +43,7 @@ def configure(site: str, host_name: str, set_password: bool, patience: int) -> d
 
 
 def _note(marker: Path, connection: Connection) -> None:
-    """Where the site's data is now: a site that is made again of this volume is checked against it."""
+    """Records where the data of the site is. A site that is created again from this volume is checked against it."""
     made = json.loads(marker.read_text(encoding="utf-8"))
     after = {**made, "database": connection.database, "host": connection.host}
     if after != made:

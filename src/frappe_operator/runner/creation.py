@@ -1,7 +1,8 @@
 """`create-site`: makes a site once, whatever happens on the way.
 
-The order is what keeps data safe. A table in the database says "we are making this" before anything is made; a file
-on the volume, written last, says "it was made". Only a database with the table and without the file is ever cleaned.
+The order keeps data safe. A table in the database marks that the creation has begun, before anything is created; a file
+on the volume, written last, marks that the site was created. Only a database with the table and without the file is
+ever emptied.
 """
 
 import datetime
@@ -21,9 +22,9 @@ LOCK_SECONDS = 600
 
 
 def create(site: str, owner: str, bench_id: str, host_name: str, set_password: bool, patience: int) -> dict[str, Any]:
-    """Makes the site, or finishes making it, or finds it made. Raises Blocked and Retry.
+    """Creates the site, or completes an interrupted creation, or finds that it exists. Raises Blocked and Retry.
 
-    `set_password`: the connection Secret was made again since the database's user was given its password.
+    `set_password`: the connection Secret was generated again after the password of the database's user was set.
     """
     directory = paths.SITES / site
     frappe_version = bench.version("frappe")
@@ -67,7 +68,7 @@ def _take_up(directory: Path, database: Connection, found: schema.Contents, conf
 
 
 def _claim(database: Connection, found: schema.Contents, owner: str) -> None:
-    """Makes sure that the database is ours and empty."""
+    """Ensures that the database belongs to this site and is empty."""
     if found.owner is None and found.objects:
         if others := _other_sites():
             namespace, name = owner.split("/")
@@ -87,14 +88,14 @@ def _claim(database: Connection, found: schema.Contents, owner: str) -> None:
     if found.owner is None:
         schema.mark(database, owner)
     if found.objects:
-        # new-site over a half-made database succeeds with a wrong site: rows doubled, an index too many.
+        # new-site over a partial database succeeds with a wrong site: duplicate rows, an additional index.
         say(f"Dropping the {len(found.objects)} tables of an earlier attempt that was interrupted")
         schema.end_sessions(database)
         schema.clear(database, found.objects)
 
 
 def _other_sites() -> list[str]:
-    """Names of the sites that were made on this volume before, under another name than today's."""
+    """Names of sites that were created on this volume with another siteName."""
     return sorted(each.parent.parent.name for each in paths.VOLUME.glob(f"*/{paths.OURS}/created.json"))
 
 

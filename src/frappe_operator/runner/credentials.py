@@ -1,4 +1,4 @@
-"""Secrets: read from mounted files, remembered, and taken out of everything that is said."""
+"""Secrets: read from mounted files, remembered, and removed from all output."""
 
 import json
 import re

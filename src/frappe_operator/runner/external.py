@@ -86,7 +86,7 @@ def _charset(site: Connection) -> None:
 
 
 def _privileges(site: Connection) -> None:
-    """Does what Frappe will do: what SHOW GRANTS says is not to be believed, nor to be printed."""
+    """Tries what Frappe will do. The output of SHOW GRANTS is not reliable, and must not be printed."""
     try:
         query(site, "\n".join(_PRIVILEGES.values()))
     except sql.Refused as refusal:
@@ -101,7 +101,7 @@ def _privileges(site: Connection) -> None:
 
 
 def _is_home(site: Connection, owner: str) -> bool:
-    """Whether the volume says that this very site was made in this database. Its view holds one site only."""
+    """Whether the volume records that this site was created in this database. The pod sees one site only."""
     for marker in paths.SITES.glob(f"*/{paths.OURS}/created.json"):
         said = json.loads(marker.read_text(encoding="utf-8"))
         return (said["owner"], said["database"]) == (owner, site.database)

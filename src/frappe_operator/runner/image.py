@@ -1,4 +1,4 @@
-"""`inspect-image`: says what is in the bench's image, and publishes its built assets for the bench's proxy."""
+"""`inspect-image`: reports what the bench's image contains, and publishes its built assets for the bench's proxy."""
 
 import os
 import platform

@@ -52,7 +52,7 @@ def layout(
     durable.write(view / "common_site_config.json", common, 0o640)
     _assets(view / "assets")
     (view / site).mkdir(exist_ok=True)
-    # Without it the bench CLI says that the directory is no bench.
+    # Without it the bench CLI does not accept the directory as a bench.
     (config / "pids").mkdir(exist_ok=True)
     if volume is not None:
         _site_directory(volume / site)

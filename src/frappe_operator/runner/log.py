@@ -1,4 +1,4 @@
-"""What the runner says while it works: one line a thought, with the time since its start, without secrets."""
+"""The log of the runner: lines with the time since its start, without secrets."""
 
 import time
 

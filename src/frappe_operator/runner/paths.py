@@ -1,4 +1,4 @@
-"""Where things are in a Frappe pod. The environment says otherwise only in tests."""
+"""Paths in a Frappe pod. Environment variables change them in tests only."""
 
 import os
 from pathlib import Path

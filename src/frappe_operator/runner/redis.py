@@ -17,7 +17,7 @@ UNREADY = {"LOADING", "MASTERDOWN", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "NOREPLIC
 
 
 class Server(NamedTuple):
-    """Where a Redis server is, and who asks."""
+    """Address of a Redis server, and the login to it."""
 
     host: str
     port: int = 6379
@@ -30,7 +30,7 @@ class Refused(Stopped):
     """The server is there and refuses the command."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("RedisRefused", f"Redis says: {message}")
+        super().__init__("RedisRefused", f"Redis reports an error: {message}")
         self.code = message.partition(" ")[0]
 
 

@@ -41,7 +41,7 @@ def drop(
 
 
 def drop_assets(redis_cache_host: str) -> dict[str, Any]:
-    """Removes the cached names of built assets: who asks next writes down those of its own image. Raises Retry."""
+    """Removes the cached names of built assets. The next page caches those of its own image. Raises Retry."""
     with redis.connected(_server(redis_cache_host), TIMEOUT) as ask:
         # A pickle of whoever wrote it: it is never read here, and a correct one is as quickly written again.
         ask("UNLINK", "assets_json")
@@ -104,7 +104,7 @@ def _scan(ask: redis.Ask, pattern: str) -> Iterator[bytes]:
 
 
 def _unlink(ask: redis.Ask, keys: Iterable[bytes]) -> int:
-    """Removes the keys, and says how many there were."""
+    """Removes the keys. Returns their number."""
     batch: list[bytes] = []
     dropped = 0
     for key in keys:

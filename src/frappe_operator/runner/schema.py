@@ -1,4 +1,4 @@
-"""What is in a site's database, and the mark that says we are making it.
+"""The contents of a site's database, and the mark that the creation of the site has begun.
 
 Only a database that carries our mark may be cleaned. The mark is a table; its comment names the owner, so that
 making and naming it is one step.
@@ -20,7 +20,7 @@ class Contents(NamedTuple):
     owner: str | None
     """Whose mark is on it."""
     objects: dict[str, str]
-    """Kind of each table, view and sequence that is not ours."""
+    """Kind of each table, view and sequence except the mark."""
 
 
 def contents(server: Connection) -> Contents:

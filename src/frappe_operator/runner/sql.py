@@ -23,10 +23,10 @@ _PREAMBLE = "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION', lock_wait_timeout 
 
 
 class Refused(Stopped):
-    """The server was there and said no. Where that is not expected, it ends the command and is tried again."""
+    """The server rejected a statement. If the caller does not expect it, the command ends and is retried."""
 
     def __init__(self, code: int, message: str, line: int) -> None:
-        super().__init__("DatabaseRefused", f"MariaDB says: {message} (error {code})")
+        super().__init__("DatabaseRefused", f"MariaDB reports an error: {message} (error {code})")
         self.code = code
         self.line = line
         """Line of the refused statement, from 1; 0 when the login was refused."""
@@ -49,9 +49,9 @@ def option(text: str) -> str:
 
 
 def query(server: Connection, statements: str) -> list[list[str]]:
-    """Runs statements and gives the rows. Text that may hold anything is best asked for as HEX().
+    """Runs statements and returns the rows. Select text that may contain anything as HEX().
 
-    Raises Refused when the server says no, Retry when it cannot be reached.
+    Raises Refused when the server rejects a statement, Retry when it cannot be reached.
     """
     # The options are in memory that has no name: no file is left behind, whatever happens.
     options = os.memfd_create("client.cnf")
@@ -75,7 +75,7 @@ def query(server: Connection, statements: str) -> list[list[str]]:
 
 
 def text(hexadecimal: str) -> str:
-    """What HEX() was made of."""
+    """The text that was encoded with HEX()."""
     return bytes.fromhex(hexadecimal).decode("utf-8", "surrogateescape")
 
 
@@ -92,7 +92,7 @@ def wait(server: Connection, patience: int) -> None:
             if trouble.message != said:
                 say(f"{trouble.message}; retrying for up to {patience} seconds")
                 said = trouble.message
-            # There is nothing to wait on: a server that is away does not say when it is back.
+            # There is no event to wait for: a server that cannot be reached does not report when it is back.
             time.sleep(1)
         else:
             return

@@ -7,6 +7,7 @@ import pytest
 
 from frappe_operator import runner
 from frappe_operator.kube.reasons import Reason
+from frappe_operator.model.reasons import FrappeReason
 
 from .conftest import HAS_MARIADB
 from .pod import Pod
@@ -41,7 +42,7 @@ def test_every_reason_that_blocks_is_one_that_a_condition_can_have() -> None:
         if isinstance(node.args[0], ast.Constant)
     }
     assert "DatabaseNotEmpty" in blocked
-    assert blocked <= {str(reason) for reason in Reason}
+    assert blocked <= {str(reason) for reason in (*Reason, *FrappeReason)}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from frappe_operator.components import frappe, nginx
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import FRAPPE, config_volume, template
+from frappe_operator.components.service import service
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import Site
 
@@ -75,18 +76,13 @@ def build(site: Site) -> list[Manifest]:
             "metadata": metadata(owner, site.names.front_door, PART),
             "data": {"nginx.conf": conf(site)},
         },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata(owner, name, PART),
-            "spec": {
-                "selector": selector(owner, PART),
-                "ports": [
-                    {"name": "http", "port": nginx.PORT, "targetPort": "http"},
-                    {"name": "gunicorn", "port": 8000, "targetPort": "http"},
-                ],
-            },
-        },
+        service(
+            owner,
+            name,
+            PART,
+            {"name": "http", "port": nginx.PORT, "targetPort": "http"},
+            {"name": "gunicorn", "port": 8000, "targetPort": "http"},
+        ),
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",

@@ -13,6 +13,7 @@ from frappe_operator.components.pod import (
     secret_volume,
     template,
 )
+from frappe_operator.components.service import service
 from frappe_operator.components.volume import claim_template
 from frappe_operator.kube.live import Condition
 from frappe_operator.kube.objects import Manifest
@@ -136,15 +137,7 @@ def build(bench: Bench) -> list[Manifest]:
         ],
     }
     return [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata(owner, name, part),
-            "spec": {
-                "selector": selector(owner, part),
-                "ports": [{"name": "mysql", "port": PORT, "targetPort": "mysql"}],
-            },
-        },
+        service(owner, name, part, {"name": "mysql", "port": PORT, "targetPort": "mysql"}),
         {
             "apiVersion": "apps/v1",
             "kind": "StatefulSet",

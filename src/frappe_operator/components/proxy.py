@@ -11,6 +11,7 @@ from frappe_operator.components.pod import (
     scratch,
     template,
 )
+from frappe_operator.components.service import service
 from frappe_operator.components.storage import MOUNTS_COMMON, common_node
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
@@ -43,15 +44,7 @@ def build(bench: Bench) -> list[Manifest]:
         ],
     }
     return [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata(owner, name, PART),
-            "spec": {
-                "selector": selector(owner, PART),
-                "ports": [{"name": "http", "port": nginx.PORT, "targetPort": "http"}],
-            },
-        },
+        service(owner, name, PART, {"name": "http", "port": nginx.PORT, "targetPort": "http"}),
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",

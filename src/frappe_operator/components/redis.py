@@ -16,21 +16,13 @@ from frappe_operator.components.pod import (
     secret_volume,
     template,
 )
+from frappe_operator.components.service import service
 from frappe_operator.components.volume import claim_template
 from frappe_operator.kube.objects import Manifest
+from frappe_operator.kube.secret_body import SecretBody
 from frappe_operator.model.bench import Bench
 
 PORT = 6379
-
-
-class _Version(msgspec.Struct, rename="camel"):
-    uid: str
-    resource_version: str
-
-
-class _Secret(msgspec.Struct):
-    metadata: _Version
-    data: dict[str, bytes] = {}
 
 
 PLAIN = frozenset(string.ascii_letters + string.digits)
@@ -56,7 +48,7 @@ def secret(bench: Bench, password: str) -> list[Manifest]:
 
 def agreement(body: bytes) -> bytes:
     """What may be remembered of the Secret: its metadata, and whether its two keys say one password."""
-    found = msgspec.json.decode(body, type=_Secret)
+    found = msgspec.json.decode(body, type=SecretBody)
     return msgspec.json.encode({"metadata": found.metadata, "agree": _agree(found.data)})
 
 
@@ -140,15 +132,7 @@ def _server(
     if claims:
         spec["volumeClaimTemplates"] = claims
     return [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata(bench.owner, name, part),
-            "spec": {
-                "selector": selector(bench.owner, part),
-                "ports": [{"name": "redis", "port": PORT, "targetPort": "redis"}],
-            },
-        },
+        service(bench.owner, name, part, {"name": "redis", "port": PORT, "targetPort": "redis"}),
         {
             "apiVersion": "apps/v1",
             "kind": "StatefulSet",

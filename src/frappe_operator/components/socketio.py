@@ -3,6 +3,7 @@
 from frappe_operator.components import frappe
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import FRAPPE, template
+from frappe_operator.components.service import service
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import Site
 
@@ -47,15 +48,7 @@ def build(site: Site) -> list[Manifest]:
         },
     )
     return [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata(owner, name, PART),
-            "spec": {
-                "selector": selector(owner, PART),
-                "ports": [{"name": "socketio", "port": frappe.SOCKETIO_PORT, "targetPort": "socketio"}],
-            },
-        },
+        service(owner, name, PART, {"name": "socketio", "port": frappe.SOCKETIO_PORT, "targetPort": "socketio"}),
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",

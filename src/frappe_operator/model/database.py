@@ -1,6 +1,5 @@
 """Where a site's data is: the engine, the database's name, and the Secret with the connection."""
 
-import base64
 import re
 from collections.abc import Mapping
 from typing import Literal
@@ -12,6 +11,7 @@ from frappe_operator.api.frappesite import FrappeSiteSpec
 from frappe_operator.api.kinds import LiveSite
 from frappe_operator.kube.names import digest
 from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.secret_body import SecretBody
 from frappe_operator.model.bench import Facts, Names
 from frappe_operator.model.domain import readable_spec
 
@@ -106,23 +106,14 @@ def _database_prefix(namespace: str, name: str) -> str:
     return f"_{digest(f'{namespace}/{name}', 16)}_"
 
 
-class _Version(Struct, rename="camel"):
-    resource_version: str
-
-
-class _Secret(Struct):
-    metadata: _Version
-    data: dict[str, str] = {}
-
-
 def without_password(body: bytes) -> bytes:
     """What may be remembered of a user's connection Secret: of its password only whether there is one; nothing of its
     annotations, among which kubectl keeps a copy of all."""
-    secret = msgspec.json.decode(body, type=_Secret)
+    secret = msgspec.json.decode(body, type=SecretBody)
     data = {key: secret.data[key] for key in SECRET_KEYS if secret.data.get(key)}
     if "password" in data:
-        data["password"] = base64.b64encode(b"there is one").decode()
-    return msgspec.json.encode(_Secret(secret.metadata, data))
+        data["password"] = b"there is one"
+    return msgspec.json.encode(SecretBody(secret.metadata, data))
 
 
 def connection_from(name: str, data: dict[str, str] | None, revision: str) -> Connection:

@@ -20,7 +20,7 @@ from frappe_operator.runtime.cache.store import Store
 from frappe_operator.runtime.process.engine import WORKERS
 from tests.benchmark.operator_in_process import cpu_of_a_start, models, running_operator, server_with
 
-TIMES_PARSING = {"kubectl": 1.2, CONTROLLED_BY_US: 2.5}
+TIMES_PARSING = {"kubectl": 1.2, CONTROLLED_BY_US: 6}
 """CPU to take an object into the store ÷ to parse its JSON, by who has applied it: ours are verified as they come."""
 FEW, MANY = 100, 500
 PER_SITE_GROWS = 1.5

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.cli.commands import app
 from frappe_operator.kube.kinds import Kind
-from frappe_operator.site.probe import ASKED
+from frappe_operator.model.conditions import SiteCondition
 from scripts import reference
 from tests.unit.components.restricted import broken
 
@@ -23,7 +23,11 @@ def test_derived_files_are_up_to_date(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == FILES[path], "run `make manifests`"
 
 
-@pytest.mark.parametrize(("kind", "asked"), [(BENCH, ()), (SITE, ASKED)], ids=["FrappeBench", "FrappeSite"])
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [(BENCH, ()), (SITE, (SiteCondition.ROUTED, SiteCondition.SERVING))],
+    ids=["FrappeBench", "FrappeSite"],
+)
 def test_every_condition_has_its_sentence_in_the_order_of_the_stages(kind: Kind, asked: tuple[str, ...]) -> None:
     _, stages = reference.stages(kind)
     conditions = [*(stage.condition for stage in stages), *asked]

@@ -26,7 +26,7 @@ MUTANTS = [
         "ready-unconditionally",
         "Ready is True once the reconcile has run to its end.",
         conditions.conditions,
-        expression("not v.ok", "v.blocked"),
+        expression("not verdict.ok", "verdict.blocked"),
         (f"{CONDITIONS}::test_ready_speaks_with_the_words_of_the_first_stage_that_is_not",),
     ),
     Mutant(

@@ -62,7 +62,7 @@ NAME: Schema = {
 COMMON_STATUS: dict[str, Schema] = {
     "phase": {
         "type": "string",
-        "description": "Summary of the conditions for display: Pending, Provisioning, Ready, Failed or Deleting.",
+        "description": "Summary of the conditions for display: Pending, Provisioning, Ready, Off, Failed or Deleting.",
     },
     "observedGeneration": {
         "type": "integer",

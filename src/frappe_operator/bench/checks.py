@@ -8,6 +8,7 @@ from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked, Verdict
 from frappe_operator.model import bench as model
 from frappe_operator.model import sizing
+from frappe_operator.model.conditions import BenchCondition
 
 Check = Callable[[Observed], Verdict | None]
 
@@ -91,14 +92,14 @@ def _fits(component: str, asked: Resources | None) -> Verdict | None:
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (
-    ("ImageReady", apps_are_known),
-    ("ImageReady", image_may_reach_the_sites),
-    ("ImageReady", jobs_fit),
-    ("CacheReady", redis_has_one_password),
-    ("CacheReady", redis_fits),
-    ("CacheReady", cache_fits),
-    ("DatabaseReady", mariadb_fits),
-    ("ProxyReady", proxy_fits),
-    ("ProxyReady", trusted_proxies_are_networks),
+    (BenchCondition.IMAGE_READY, apps_are_known),
+    (BenchCondition.IMAGE_READY, image_may_reach_the_sites),
+    (BenchCondition.IMAGE_READY, jobs_fit),
+    (BenchCondition.CACHE_READY, redis_has_one_password),
+    (BenchCondition.CACHE_READY, redis_fits),
+    (BenchCondition.CACHE_READY, cache_fits),
+    (BenchCondition.DATABASE_READY, mariadb_fits),
+    (BenchCondition.PROXY_READY, proxy_fits),
+    (BenchCondition.PROXY_READY, trusted_proxies_are_networks),
 )
 """In the order in which they speak: of those with one condition the first that fails."""

@@ -4,11 +4,12 @@ from frappe_operator.api.kinds import BENCH, SITE, LiveBench
 from frappe_operator.api.labels import BENCH_FINALIZER
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model import domain
+from frappe_operator.model.conditions import BenchCondition
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.runtime.apply.finalizers import remove_finalizer
 from frappe_operator.runtime.cluster import Cluster
 
-DELETED = "Deleted"
+DELETED = BenchCondition.DELETED
 SHOWN = 5
 FOREGROUND = "foregroundDeletion"
 """Finalizer of an object whose children the garbage collector deletes before it: what we made again would be deleted

@@ -6,13 +6,16 @@ from typing import Any
 from frappe_operator.bench.observe import Observed
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model.bench import Bench
+from frappe_operator.model.conditions import BenchCondition
 
 
 def status(bench: Bench, observed: Observed, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
     """Fields of `status`. None removes a field."""
     facts, before = bench.facts, observed.revisions
-    redis = bench.redis.revision if verdicts["CacheReady"].ok or not before.redis else before.redis
-    mariadb = bench.mariadb.revision if verdicts["DatabaseReady"].ok or not before.mariadb else before.mariadb
+    redis = bench.redis.revision if verdicts[BenchCondition.CACHE_READY].ok or not before.redis else before.redis
+    mariadb = (
+        bench.mariadb.revision if verdicts[BenchCondition.DATABASE_READY].ok or not before.mariadb else before.mariadb
+    )
     return {
         "sites": len(observed.sites),
         "image": facts

@@ -19,6 +19,7 @@ from frappe_operator.kube.live import Condition
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.model.bench import Bench
+from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.reasons import FrappeReason
 
 PORT = 3306
@@ -69,7 +70,7 @@ STARTED = ["mariadb-admin", f"--defaults-file={ROOT}", f"--socket={SOCKET}", "st
 
 def answered(said: Iterable[Condition]) -> bool:
     """Whether a MariaDB that does not answer now ever did, by what bench and site last said: else it merely begins."""
-    return any(each.type == "DatabaseReady" and each.reason in ANSWERED for each in said)
+    return any(each.type == SiteCondition.DATABASE_READY and each.reason in ANSWERED for each in said)
 
 
 def secret(bench: Bench, password: str) -> list[Manifest]:

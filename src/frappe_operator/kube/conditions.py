@@ -19,18 +19,25 @@ def conditions(
 ) -> list[Condition]:
     """One condition a stage, then the computed `Ready`, `Reconciling`, `Stalled` (kstatus).
 
-    `Ready` takes reason and message of the first stage that is not true. `lastTransitionTime` stays
-    while the status stays. Conditions of other controllers in `previous` are kept as they are.
+    `Ready` takes reason and message of the first stage that is not true; one that is off on purpose counts only where
+    no other is false. `lastTransitionTime` stays while the status stays. Conditions of other controllers in `previous`
+    are kept as they are.
     """
-    failing = next(((name, v) for name, v in verdicts.items() if not v.ok), None)
-    if failing is None:
+    false = [verdict for verdict in verdicts.values() if not verdict.ok]
+    why = next((verdict for verdict in false if not verdict.off), false[0] if false else None)
+    if why is None:
         summary = {
             READY: Verdict(True, Reason.READY, "All conditions are true."),
             RECONCILING: Verdict(False, Reason.READY, "The object is up to date."),
             STALLED: Verdict(False, Reason.READY, "The object is not blocked."),
         }
+    elif why.off:
+        summary = {
+            READY: why,
+            RECONCILING: Verdict(False, why.reason, "The object is off on purpose."),
+            STALLED: Verdict(False, why.reason, "The object is off on purpose."),
+        }
     else:
-        _, why = failing
         summary = {
             READY: why,
             RECONCILING: Verdict(not why.blocked, why.reason, why.message),
@@ -52,7 +59,7 @@ def _condition(old: Condition | None, name: str, verdict: Verdict, generation: i
 
 
 def phase(conditions: Sequence[Condition], deleting: bool = False) -> str:
-    """`Pending`, `Provisioning`, `Ready`, `Failed` or `Deleting`: for people; nothing in here reads it."""
+    """`Pending`, `Provisioning`, `Ready`, `Off`, `Failed` or `Deleting`: for people; no code reads it."""
     by_type = {condition.type: condition for condition in conditions}
     if deleting:
         return "Deleting"
@@ -62,4 +69,6 @@ def phase(conditions: Sequence[Condition], deleting: bool = False) -> str:
         return "Ready"
     if STALLED in by_type and by_type[STALLED].status == "True":
         return "Failed"
+    if RECONCILING in by_type and by_type[RECONCILING].status == "False":
+        return "Off"
     return "Provisioning"

@@ -16,6 +16,8 @@ class Verdict(NamedTuple):
     message: str
     blocked: bool = False
     """The user must change something; waiting does not help."""
+    off: bool = False
+    """Off on purpose, as a suspended object is: neither ready, nor in progress, nor stalled."""
 
 
 class Undecided(Exception):

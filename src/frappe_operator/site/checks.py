@@ -9,6 +9,7 @@ from frappe_operator.kube.stage import Blocked, Verdict
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain, sizing
 from frappe_operator.model import site as model
+from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.site.observe import Observed
 
@@ -129,13 +130,13 @@ def _blocked(reason: str, message: str) -> Verdict:
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (
-    ("BenchReady", beside_its_bench),
-    ("BenchReady", bench_is_staying),
+    (SiteCondition.BENCH_READY, beside_its_bench),
+    (SiteCondition.BENCH_READY, bench_is_staying),
     # Before anything is made that a host name cannot lead to.
-    ("BenchReady", host_can_be_served),
-    ("DatabaseReady", database_secret_is_usable),
-    ("AppsInstalled", apps_are_known),
-    ("AppsInstalled", apps_are_in_the_image),
-    ("WorkloadsReady", resources_fit),
+    (SiteCondition.BENCH_READY, host_can_be_served),
+    (SiteCondition.DATABASE_READY, database_secret_is_usable),
+    (SiteCondition.APPS_INSTALLED, apps_are_known),
+    (SiteCondition.APPS_INSTALLED, apps_are_in_the_image),
+    (SiteCondition.WORKLOADS_READY, resources_fit),
 )
 """In the order in which they speak: of those with one condition the first that fails."""

@@ -21,6 +21,7 @@ from frappe_operator.kube.stage import Stage, Verdict
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import job_reports as report_model
 from frappe_operator.model.bench import Image, Names
+from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.database import is_our_database
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.reasons import FrappeReason
@@ -32,7 +33,7 @@ from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 
 REQUEUE_SECONDS = 2.0
-DELETED = "Deleted"
+DELETED = SiteCondition.DELETED
 
 
 class BenchName(Struct, frozen=True):

@@ -18,11 +18,13 @@ from frappe_operator.kube.kinds import (
 from frappe_operator.kube.live import Live, Pod
 from frappe_operator.kube.names import AT_WORK, JOB_PODS
 from frappe_operator.kube.objects import Key
+from frappe_operator.kube.stage import Verdict
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain
 from frappe_operator.model import job_reports as report_model
 from frappe_operator.model import site as site_model
 from frappe_operator.model.bench import Names
+from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.apply.finalizers import ensure_finalizer
@@ -32,10 +34,11 @@ from frappe_operator.runtime.controller import Controller, Watch, generation_cha
 from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 from frappe_operator.site.cleanup import cleanup
+from frappe_operator.site.conditions import routed, serving
 from frappe_operator.site.generated_secrets import is_created
 from frappe_operator.site.installed_apps import INSTALLED, installed_apps
 from frappe_operator.site.observe import observe
-from frappe_operator.site.probe import ROUTED, again, ask, settled, told
+from frappe_operator.site.probe import again, ask, settled
 from frappe_operator.site.ready_prober import Prober
 from frappe_operator.site.resolve import resolve
 from frappe_operator.site.stages import stages
@@ -72,7 +75,12 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         asked = key in prober.unanswered or not settled(observed, site)
         prober.unanswered.discard(key)
         answers = await ask(cluster, site, observed, fetch) if asked else None
-        reached = told(site, done.verdicts[ROUTED], answers, asked)
+        created = done.verdicts[SiteCondition.ROUTED]
+        reaches = routed.probed(site, answers) if asked else routed.known(site)
+        reached: dict[str, Verdict] = {
+            SiteCondition.ROUTED: reaches if created.ok else created,
+            SiteCondition.SERVING: serving.probed(site, answers) if asked else serving.known(site),
+        }
         verdicts = {**diagnosis.verdicts, **reached}
         installed = await installed_apps(cluster, site, observed, verdicts[INSTALLED])
         await report(cluster, SITE, live, verdicts, status(site, verdicts, installed))

@@ -8,11 +8,12 @@ from frappe_operator.kube.live import PodStatus
 from frappe_operator.kube.names import JOB_LABEL
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model import job_reports
+from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.site import Site
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.site.observe import Observed
 
-INSTALLED = "AppsInstalled"
+INSTALLED = SiteCondition.APPS_INSTALLED
 
 
 async def installed_apps(cluster: Cluster, site: Site, observed: Observed, installed: Verdict) -> list[str] | None:

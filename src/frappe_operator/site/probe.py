@@ -7,15 +7,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from frappe_operator.api.labels import BENCH_LABEL, COMPONENT_LABEL
-from frappe_operator.components.nginx import PORT, REFUSED
+from frappe_operator.components.nginx import PORT
 from frappe_operator.components.proxy import PART as PROXY_PART
 from frappe_operator.kube import conditions
 from frappe_operator.kube.kinds import POD, SERVICE
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import available
-from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Verdict
-from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
 from frappe_operator.runtime.client.fetch import Answer, Fetch
 from frappe_operator.runtime.cluster import Cluster
@@ -24,15 +21,6 @@ from frappe_operator.site.observe import Observed
 PING = "/api/method/ping"
 SOONEST_SECONDS, LATEST_SECONDS = 2.0, 60.0
 """Between two questions to a site that does not answer, while everything it needs is in place."""
-WHY = {
-    500: "Frappe fails, most often because its database rejects it; see the log of container gunicorn",
-    502: "the web pods do not respond",
-    503: "Frappe is in maintenance mode (end it with `set-maintenance-mode off`) or is being updated",
-    504: "the web pods take too long to respond",
-}
-"""By status of an answer, what it most likely means."""
-ASKED = ROUTED, SERVING = "Routed", "Serving"
-"""The conditions that answers decide about, after all others."""
 
 
 class Answers(NamedTuple):
@@ -94,58 +82,3 @@ def _ready(pod: Manifest) -> bool:
 def address(ip: str) -> str:
     """An IP address as it stands in a URL."""
     return f"[{ip}]" if ":" in ip else ip
-
-
-def told(site: Site, there: Verdict, answers: Answers | None, asked: bool) -> dict[str, Verdict]:
-    """The conditions Routed and Serving. `there`: whether what routes is. `asked`: no answers were known before."""
-    if not asked:
-        routed, serving = _known(site), _answers(site)
-    else:
-        routed, serving = _routed(site, answers), _serving(site, answers)
-    return {ROUTED: routed if there.ok else there, SERVING: serving}
-
-
-def _routed(site: Site, answers: Answers | None) -> Verdict:
-    """Every proxy knows every host."""
-    if answers is None:
-        return Verdict(
-            False, FrappeReason.ROUTE_NOT_SERVED, "The proxies are probed once a web pod of the site is ready"
-        )
-    if not answers.proxies:
-        return Verdict(
-            False, FrappeReason.ROUTE_NOT_SERVED, f"No proxy pod of FrappeBench {site.bench.bench} is ready yet"
-        )
-    for where, answer in answers.proxies.items():
-        if answer.body.strip() != site.site_name:
-            pod, host = where.split()
-            message = f"Proxy pod {pod} does not route {host} yet"
-            if answer.body.strip() == REFUSED:
-                message = (
-                    f"Proxy pod {pod} does not route {host}: nginx rejected entries of its maps; its log names them"
-                )
-            return Verdict(False, FrappeReason.ROUTE_NOT_SERVED, message)
-    return _known(site)
-
-
-def _serving(site: Site, answers: Answers | None) -> Verdict:
-    """Frappe answers a ping that comes the way a visitor does."""
-    if site.sizes["gunicorn"].replicas == 0:
-        # Whoever asks may still be answered by a pod that is about to end.
-        message = f"{site.url} has no web server, because componentReplicas.gunicorn is 0: set it to 1 or more"
-        return Verdict(False, FrappeReason.NOT_ANSWERING, message, blocked=True)
-    if answers is None or answers.ping is None:
-        return Verdict(False, FrappeReason.NOT_ANSWERING, f"{site.url} is probed once a web pod of the site is ready")
-    if answers.ping.status != 200:
-        status = answers.ping.status
-        said = f"HTTP {status}" if status else answers.ping.body
-        why = f": {WHY[status]}" if status in WHY else ""
-        return Verdict(False, FrappeReason.NOT_ANSWERING, f"{site.url}{PING} does not return 200: {said}{why}")
-    return _answers(site)
-
-
-def _known(site: Site) -> Verdict:
-    return Verdict(True, Reason.READY, f"Every proxy pod routes {', '.join(site.domain.hosts)}.")
-
-
-def _answers(site: Site) -> Verdict:
-    return Verdict(True, Reason.READY, f"{site.url} responds.")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from frappe_operator.kube.stage import Verdict
+from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.site import Site
 
 
@@ -13,8 +14,8 @@ def status(site: Site, verdicts: Mapping[str, Verdict], installed: list[str] | N
         "siteURL": site.url,
         "resolvedDomain": site.domain.host,
         "domainSource": site.domain.source,
-        "benchReady": verdicts["BenchReady"].ok,
-        "databaseReady": verdicts["DatabaseReady"].ok,
+        "benchReady": verdicts[SiteCondition.BENCH_READY].ok,
+        "databaseReady": verdicts[SiteCondition.DATABASE_READY].ok,
         "databaseName": site.database.name,
         "dbConnectionSecret": site.database.secret,
         "adminSecret": site.names.admin,

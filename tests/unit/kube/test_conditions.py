@@ -8,6 +8,7 @@ from frappe_operator.model.reasons import FrappeReason
 
 YES = Verdict(True, Reason.SUCCEEDED, "Done.")
 COMING = Verdict(False, Reason.JOB_RUNNING, "Job pearl-create is running")
+OFF = Verdict(False, Reason.NOT_NEEDED, "Suspended by spec.suspend", off=True)
 BLOCKED = Verdict(False, FrappeReason.APP_NOT_IN_IMAGE, "crm is not in the image", blocked=True)
 
 
@@ -37,6 +38,24 @@ def test_ready_speaks_with_the_words_of_the_first_stage_that_is_not() -> None:
 def test_stalled_when_the_user_must_act() -> None:
     found = by_type(conditions([], {"A": BLOCKED}, 1, "now"))
     assert (found["Ready"].status, found["Reconciling"].status, found["Stalled"].status) == ("False", "False", "True")
+
+
+def test_off_on_purpose_is_neither_ready_nor_in_progress_nor_stalled() -> None:
+    found = by_type(conditions([], {"A": YES, "B": OFF}, 1, "now"))
+    assert {name: each.status for name, each in found.items()} == {
+        "A": "True",
+        "B": "False",
+        "Ready": "False",
+        "Reconciling": "False",
+        "Stalled": "False",
+    }
+    assert (found["Ready"].reason, found["Ready"].message) == (OFF.reason, OFF.message)
+    assert phase([*found.values()]) == "Off"
+
+
+def test_what_is_wrong_counts_before_what_is_off_on_purpose() -> None:
+    found = by_type(conditions([], {"A": OFF, "B": BLOCKED}, 1, "now"))
+    assert (found["Ready"].reason, found["Stalled"].status) == (BLOCKED.reason, "True")
 
 
 def test_a_condition_changes_its_time_only_with_its_status() -> None:

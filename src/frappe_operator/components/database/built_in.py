@@ -8,6 +8,7 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import rolling_out
 from frappe_operator.kube.reasons import Reason, Trait, traits
 from frappe_operator.kube.stage import Verdict
+from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.database import is_our_database
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site, SiteNames
@@ -31,7 +32,7 @@ def server_ready(site: Site, observed: ObservedDatabase) -> Verdict:
     name = site.bench.mariadb
     described = f"MariaDB {name} of FrappeBench {site.bench.bench}"
     if not mariadb.answered([*observed.conditions, *observed.bench_conditions.values()]):
-        told = observed.bench_conditions.get("DatabaseReady")
+        told = observed.bench_conditions.get(SiteCondition.DATABASE_READY)
         # What merely is on its way changes often, and each word of it would be a write for each site.
         troubled = told is not None and told.status != "True" and Trait.EXPECTED not in traits(told.reason)
         why = told.message if told is not None and troubled else f"see pod {name}-0"

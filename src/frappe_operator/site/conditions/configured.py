@@ -13,11 +13,12 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import jobs_succeeded
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Lives, Stage, Verdict
+from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.site import CONFIGURATION_ANNOTATION, Site
 from frappe_operator.site.generated_secrets import is_created, lost_admin
 from frappe_operator.site.observe import Observed
 
-CONDITION = "Configured"
+CONDITION = SiteCondition.CONFIGURED
 
 
 def stage(site: Site, observed: Observed) -> Stage:

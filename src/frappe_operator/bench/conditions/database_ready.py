@@ -1,0 +1,28 @@
+"""DatabaseReady: the MariaDB server of the bench is available."""
+
+from collections.abc import Callable
+
+from frappe_operator.bench.observe import Observed
+from frappe_operator.components import mariadb
+from frappe_operator.kube.readiness import workloads_available
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Lives, Verdict
+from frappe_operator.model.bench import Bench
+from frappe_operator.model.reasons import FrappeReason
+
+
+def server_is_available(bench: Bench, observed: Observed) -> Callable[[Lives], Verdict]:
+    """MariaDB is up. Whether one that is not has broken down or merely begins, the last status tells."""
+    answered = mariadb.answered(observed.live.conditions)
+    restarts = observed.revisions.mariadb not in ("", bench.mariadb.revision)
+
+    def ready(lives: Lives) -> Verdict:
+        verdict = workloads_available(lives)
+        if verdict.reason != Reason.PODS_NOT_READY or not (answered or restarts):
+            return verdict
+        why = "is not available"
+        if restarts:
+            why = f"is restarting with the new password of root in Secret {bench.names.mariadb_root}"
+        return Verdict(False, FrappeReason.DATABASE_UNAVAILABLE, f"MariaDB {why}: {verdict.message}")
+
+    return ready

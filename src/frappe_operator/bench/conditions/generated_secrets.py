@@ -1,0 +1,17 @@
+"""CacheReady and DatabaseReady: the Secret with the password of a server exists."""
+
+from collections.abc import Callable
+
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Lives, Verdict
+
+
+def exists(name: str, revision: str, follows: str) -> Callable[[Lives], Verdict]:
+    """A generated Secret exists. One that was lost is made again: what was started with the one before starts anew."""
+
+    def ready(_: Lives) -> Verdict:
+        if revision:
+            return Verdict(True, Reason.READY, f"Secret {name} exists.")
+        return Verdict(False, Reason.PROVISIONING, f"Secret {name} is being generated; {follows} with the new password")
+
+    return ready

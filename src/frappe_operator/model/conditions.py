@@ -1,0 +1,31 @@
+"""The types of the conditions of benches and sites, in the order of their stages."""
+
+from enum import StrEnum
+
+
+class BenchCondition(StrEnum):
+    """Types of the conditions of a FrappeBench beside Ready, Reconciling and Stalled."""
+
+    STORAGE_READY = "StorageReady"
+    IMAGE_READY = "ImageReady"
+    CACHE_READY = "CacheReady"
+    DATABASE_READY = "DatabaseReady"
+    PROXY_READY = "ProxyReady"
+    DELETED = "Deleted"
+    """Only while it is being deleted."""
+
+
+class SiteCondition(StrEnum):
+    """Types of the conditions of a FrappeSite beside Ready, Reconciling and Stalled."""
+
+    BENCH_READY = "BenchReady"
+    STORAGE_READY = "StorageReady"
+    DATABASE_READY = "DatabaseReady"
+    SITE_CREATED = "SiteCreated"
+    CONFIGURED = "Configured"
+    APPS_INSTALLED = "AppsInstalled"
+    WORKLOADS_READY = "WorkloadsReady"
+    ROUTED = "Routed"
+    SERVING = "Serving"
+    DELETED = "Deleted"
+    """Only while it is being deleted."""

@@ -1,0 +1,1 @@
+"""The conditions of a site that need more than a row of its stages, one file each."""

@@ -1,0 +1,26 @@
+"""BenchReady: the bench provides what the site needs."""
+
+from collections.abc import Callable
+
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Lives, Verdict
+from frappe_operator.model.conditions import BenchCondition
+from frappe_operator.model.reasons import FrappeReason
+from frappe_operator.site.observe import Observed
+
+NEEDED_OF_BENCH = (BenchCondition.STORAGE_READY, BenchCondition.CACHE_READY, BenchCondition.PROXY_READY)
+
+
+def ready(observed: Observed) -> Callable[[Lives], Verdict]:
+    """What the site needs of its bench is there."""
+
+    def verdict(_: Lives) -> Verdict:
+        name = observed.bench.name
+        for condition in NEEDED_OF_BENCH:
+            found = observed.bench_conditions.get(condition)
+            if found is None or found.status != "True":
+                why = f"{condition}: {found.message}" if found else f"{condition} has not been reported yet"
+                return Verdict(False, FrappeReason.BENCH_NOT_READY, f"FrappeBench {name}: {why}")
+        return Verdict(True, Reason.READY, f"FrappeBench {name} provides what the site needs.")
+
+    return verdict

@@ -4,13 +4,13 @@ from frappe_operator.kube.children import ChildKind
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, INGRESS, JOB, PVC, SECRET, SERVICE, STATEFUL_SET
 
 CHILDREN: tuple[ChildKind, ...] = (
-    ChildKind(DEPLOYMENT, "get create patch delete", pruned=True),
+    ChildKind(DEPLOYMENT, "get create patch delete", pruned=True, stopped_on_deletion=True),
     # A StatefulSet is a server with data: it is never pruned.
     ChildKind(STATEFUL_SET, "get create patch delete", pruned=False),
     ChildKind(JOB, "get create delete", pruned=True),
     ChildKind(PVC, "get create patch delete", pruned=False),
     ChildKind(SERVICE, "get create patch delete", pruned=True),
-    ChildKind(INGRESS, "get create patch delete", pruned=True),
+    ChildKind(INGRESS, "get create patch delete", pruned=True, stopped_on_deletion=True),
     ChildKind(CONFIG_MAP, "get create patch delete", pruned=True),
     # All Secrets, not only those of the operator: the user creates the one of an external database.
     ChildKind(SECRET, "get create delete", pruned=False, labels="", metadata_only=True),

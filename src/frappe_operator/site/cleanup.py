@@ -8,10 +8,12 @@ from msgspec import Struct
 from frappe_operator.api.kinds import BENCH, SITE, LiveSite
 from frappe_operator.api.labels import SITE_FINALIZER, SITE_LABEL
 from frappe_operator.components import database, redis_keys
+from frappe_operator.components.children import CHILDREN
 from frappe_operator.components.database.interface import DATABASE_LABEL, Remains, drop_name
 from frappe_operator.components.redis_keys import Keys
 from frappe_operator.components.storage import QUEUES_LABEL
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, INGRESS, POD, PVC, SECRET, STATEFUL_SET, Kind
+from frappe_operator.kube.children import stopped_on_deletion
+from frappe_operator.kube.kinds import CONFIG_MAP, POD, PVC, SECRET, STATEFUL_SET, Kind
 from frappe_operator.kube.live import CONTROLLED_BY_US, Job
 from frappe_operator.kube.names import JOB_LABEL, MANAGED_BY, OURS
 from frappe_operator.kube.objects import Key
@@ -85,12 +87,12 @@ def _spared(site: str) -> tuple[str, ...]:
 
 
 async def _stop(cluster: Cluster, live: LiveSite) -> None:
-    """Ends what runs, but for the Jobs that take part in the deletion."""
-    spared = _spared(live.metadata.name)
+    """Deletes workloads, routes and unfinished Jobs, except for the Jobs that take part in the deletion."""
+    stopped, spared = stopped_on_deletion(CHILDREN), _spared(live.metadata.name)
     for kind, child in cluster.owned(live.metadata.uid):
         name, uid = child.metadata.name, child.metadata.uid
         unfinished = isinstance(child, Job) and not succeeded(child) and name not in spared
-        if (kind in (DEPLOYMENT, INGRESS) or unfinished) and not child.deleting:
+        if (kind in stopped or unfinished) and not child.deleting:
             await cluster.delete(kind, child.metadata.namespace, name, uid)
 
 

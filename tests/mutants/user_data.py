@@ -1,7 +1,7 @@
 """Bugs by which users lose data: databases, files, passwords, encryption keys, queued jobs."""
 
 from frappe_operator.components import frappe, storage
-from frappe_operator.model import bench as bench_model
+from frappe_operator.model import image
 from frappe_operator.runner import creation, database, durable, site_config
 from frappe_operator.site import cleanup, generated_secrets
 from tests.mutants.changes import (
@@ -55,7 +55,7 @@ MUTANTS = [
     Mutant(
         "older-release-rolled-out",
         "A site whose data is of Frappe 15.102 gets pods with 15.51.",
-        bench_model.refusal,
+        image.refusal,
         always_false("older"),
         ("world/test_images.py::test_an_image_that_the_sites_cannot_run_is_refused_and_they_stay_on_theirs",),
     ),

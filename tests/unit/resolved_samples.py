@@ -10,8 +10,9 @@ from frappe_operator.kube.live import Custom, Meta
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain
 from frappe_operator.model import site as site_model
-from frappe_operator.model.bench import Bench, BenchOffer, Facts, Upstream
+from frappe_operator.model.bench import Bench, BenchOffer, Upstream
 from frappe_operator.model.database import Connection
+from frappe_operator.model.image import Facts
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import Site
 

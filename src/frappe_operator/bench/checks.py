@@ -9,6 +9,8 @@ from frappe_operator.kube.stage import Blocked, Verdict
 from frappe_operator.model import bench as model
 from frappe_operator.model import sizing
 from frappe_operator.model.conditions import BenchCondition
+from frappe_operator.model.image import refusal
+from frappe_operator.model.redis_sizing import memory_problem
 
 Check = Callable[[Observed], Verdict | None]
 
@@ -35,7 +37,7 @@ def apps_are_known(observed: Observed) -> Verdict | None:
 
 def cache_fits(observed: Observed) -> Verdict | None:
     """The cache makes room before Redis is killed."""
-    said = model.memory_problem(observed.spec)
+    said = memory_problem(observed.spec)
     return Verdict(False, Reason.INVALID_SPEC, said, blocked=True) if said else None
 
 
@@ -47,7 +49,7 @@ def jobs_fit(observed: Observed) -> Verdict | None:
 
 def image_may_reach_the_sites(observed: Observed) -> Verdict | None:
     """What was found in the image of the spec is not older than what the sites run, and has their apps."""
-    refused = model.refusal(observed.recorded, observed.found, observed.used)
+    refused = refusal(observed.recorded, observed.found, observed.used)
     return Verdict(False, *refused, blocked=True) if refused else None
 
 

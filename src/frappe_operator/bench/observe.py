@@ -16,7 +16,8 @@ from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
 from frappe_operator.model import domain, job_reports
-from frappe_operator.model.bench import NO_REVISIONS, RWO, Facts, Image, Names, Revisions, Upstream, secret_revision
+from frappe_operator.model.bench import NO_REVISIONS, RWO, Names, Revisions, Upstream, secret_revision
+from frappe_operator.model.image import Facts, Image, image_digest
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import SiteNames
 
@@ -151,7 +152,7 @@ async def _found(cluster: View, namespace: str, job: str, image: Image, recorded
                 said.python,
                 said.apps,
                 previous_key=recorded.key if recorded else "",
-                digest=model.image_digest(image.reference, pod["status"]["containerStatuses"][0].get("imageID", "")),
+                digest=image_digest(image.reference, pod["status"]["containerStatuses"][0].get("imageID", "")),
                 request=image.request,
             )
     return None

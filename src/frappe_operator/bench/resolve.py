@@ -11,13 +11,14 @@ from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.database import needs_mariadb
+from frappe_operator.model.image import refusal
 from frappe_operator.model.settings import Images
 
 
 def resolve(observed: Observed, images: Images) -> Bench:
     """Decides the bench. Raises Undecided with the first of PREMISES that fails."""
     require(PREMISES, observed)
-    refused = model.refusal(observed.recorded, observed.found, observed.used) is not None
+    refused = refusal(observed.recorded, observed.found, observed.used) is not None
     return model.resolve(
         observed.live,
         observed.spec,

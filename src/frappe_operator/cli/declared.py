@@ -17,8 +17,9 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain
-from frappe_operator.model.bench import Facts, Names
+from frappe_operator.model.bench import Names
 from frappe_operator.model.database import SECRET_KEYS
+from frappe_operator.model.image import Facts
 from frappe_operator.model.settings import Images
 
 L = TypeVar("L", bound=Live)

@@ -20,7 +20,8 @@ from frappe_operator.components.pod import (
 from frappe_operator.components.storage import files_node
 from frappe_operator.kube.names import digest
 from frappe_operator.kube.objects import Manifest
-from frappe_operator.model.bench import Image, Names
+from frappe_operator.model.bench import Names
+from frappe_operator.model.image import Image
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.site import Site
 

@@ -15,7 +15,8 @@ from frappe_operator.components.pod import (
 from frappe_operator.components.storage import MOUNTS_COMMON, common_node
 from frappe_operator.kube.names import child
 from frappe_operator.kube.objects import Manifest
-from frappe_operator.model.bench import FACTS, REFUSED, Bench, Facts, Image
+from frappe_operator.model.bench import Bench
+from frappe_operator.model.image import FACTS, REFUSED, Facts, Image
 
 PART = "image"
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 from frappe_operator.components.frappe import Task, bare_job
 from frappe_operator.kube.names import child
 from frappe_operator.kube.objects import Manifest
-from frappe_operator.model.bench import Image, Names
+from frappe_operator.model.bench import Names
+from frappe_operator.model.image import Image
 from frappe_operator.model.owner import Owner
 
 PART = "keys"

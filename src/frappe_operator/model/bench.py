@@ -11,25 +11,23 @@ from msgspec import Struct
 
 from frappe_operator.api.frappebench import (
     APPS_JSON,
-    MEMORY_LIMIT_MESSAGE,
-    MEMORY_MESSAGE,
     NO_SOURCES_MESSAGE,
     SOURCES,
     FrappeBenchSpec,
 )
 from frappe_operator.api.kinds import BENCH, LiveBench
-from frappe_operator.api.types import MEMORY, ComponentReplicas, ComponentResources, Resources
+from frappe_operator.api.types import ComponentReplicas, ComponentResources, Resources
 from frappe_operator.kube.names import child, digest
 from frappe_operator.kube.objects import Manifest
-from frappe_operator.kube.quantities import amount, canonical
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import route
+from frappe_operator.model.image import REFUSED, Facts, Image, facts_from
 from frappe_operator.model.owner import Owner
-from frappe_operator.model.reasons import FrappeReason
+from frappe_operator.model.redis_sizing import redis_defaults, redis_memory
 from frappe_operator.model.route import Route
 from frappe_operator.model.settings import Images
-from frappe_operator.model.sizing import DEFAULTS, Amounts, Size, limits, replicas, resources, written
+from frappe_operator.model.sizing import Size, limits, replicas, resources, written
 
 RWO, RWX = "ReadWriteOnce", "ReadWriteMany"
 INSPECT_ANNOTATION = "vyogo.tech/inspect-image"
@@ -52,63 +50,6 @@ SHARED_FILE_PROVISIONERS = frozenset(
     }
 )
 """Provisioners whose volumes many nodes may write at once."""
-
-
-class Image(Struct, frozen=True):
-    """An image of Frappe."""
-
-    reference: str
-    pull_policy: str = "IfNotPresent"
-    pull_secrets: tuple[str, ...] = ()
-    request: str = ""
-    """The request to inspect it (INSPECT_ANNOTATION): another one is another image, though its name is the same."""
-
-    @property
-    def key(self) -> str:
-        """Names the image where its reference cannot stand."""
-        return _image_key(self.reference, self.request)
-
-
-class Facts(Struct, frozen=True, rename="camel"):
-    """What was found in an image by running it once."""
-
-    reference: str
-    """The image as the spec names it. What pods run is `pinned`."""
-    frappe_version: str
-    python: str
-    apps: dict[str, str]
-    previous_key: str = ""
-    """Key of the image before, whose assets are still served."""
-    digest: str = ""
-    """Of the image that was inspected; empty when its node did not tell, or an earlier operator did not ask."""
-    request: str = ""
-
-    @property
-    def key(self) -> str:
-        return _image_key(self.reference, self.request)
-
-    @property
-    def pinned(self) -> str:
-        """The very image that was inspected, whatever becomes of its tag."""
-        return f"{self.reference}@{self.digest}" if self.digest and "@" not in self.reference else self.reference
-
-    def answer(self, image: "Image") -> bool:
-        """Whether this is what was found in `image`, as it is asked for."""
-        return self.reference == image.reference and self.request == image.request
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """By app, frappe included."""
-        return {**self.apps, "frappe": self.frappe_version}
-
-    @property
-    def major(self) -> int:
-        """Frappe's major version."""
-        return int(self.frappe_version.split(".")[0])
-
-
-def _image_key(reference: str, request: str) -> str:
-    return digest(f"{reference}\n{request}" if request else reference, 12)
 
 
 class Volume(Struct, frozen=True):
@@ -497,45 +438,6 @@ class _App(NamedTuple):
         return said.get("name") if fine else None
 
 
-UNITS = {"": 1, "k": 1000, "kb": 1024, "ki": 1024, "m": 1000**2, "mb": 1024**2, "mi": 1024**2}
-UNITS |= {"g": 1000**3, "gb": 1024**3, "gi": 1024**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
-USUAL_MEMORY = 256 * 1024**2
-
-
-def redis_memory(text: str | None, limit: str | None = None) -> str:
-    """Bytes, from Kubernetes' spelling or Redis' own (where `mb` is 1024² and `m` is 1000²).
-
-    `limit`: of the server's memory, if one was asked for. Our own choice leaves a quarter of it to Redis itself. It
-    also stands for text that is no amount, of which `memory_problem` tells.
-    """
-    if text is None or not re.fullmatch(f"{MEMORY}|[0-9]+", text):
-        return str(min(USUAL_MEMORY, int(amount(limit)) * 3 // 4) if limit and amount(limit) else USUAL_MEMORY)
-    number = text.rstrip("kKmMgGiIbB")
-    return str(int(number) * UNITS[text[len(number) :].lower()])
-
-
-def memory_problem(spec: FrappeBenchSpec) -> str:
-    """What is wrong with the cache's memory, empty when nothing is.
-
-    With less than a tenth of its limit for its own work Redis is killed before it makes room.
-    """
-    text = spec.redis_config.max_memory if spec.redis_config else None
-    if text is None:
-        return ""
-    if re.fullmatch(MEMORY, text) is None:
-        return f"redisConfig.maxMemory is {text}: {MEMORY_MESSAGE}"
-    asked = spec.component_resources
-    limit = amount(limits("redis", asked.redis if asked else None).get("memory", "0"))
-    return MEMORY_LIMIT_MESSAGE if limit and int(redis_memory(text)) * 10 > limit * 9 else ""
-
-
-def redis_defaults(max_memory: str) -> Amounts:
-    """Resources of a Redis that is given none: room for what it may hold, and half as much for its own work."""
-    usual = DEFAULTS["redis"]
-    needed = canonical(int(max_memory) * 3 // 2)
-    return {**usual, "limits": {"memory": max(usual["limits"]["memory"], needed, key=amount)}}
-
-
 def missing_apps(bench: Bench) -> list[str]:
     """Apps the spec names that the image was found not to hold."""
     if bench.facts is None:
@@ -553,79 +455,3 @@ class Inspected(NamedTuple):
 def inspected(live: LiveBench, data: Mapping[str, Any]) -> Inspected:
     """What was found in the bench's images. When the ConfigMap has been lost, what sites run is in the last status."""
     return Inspected(facts_from(data) or _last_status(live).image, facts_from(data, REFUSED))
-
-
-FACTS, REFUSED = "facts", "refused"
-
-
-def facts_from(data: Mapping[str, Any], key: str = FACTS) -> Facts | None:
-    """Facts as the ConfigMap `<bench>-image` keeps them, None when it holds none."""
-    try:
-        return msgspec.json.decode(data.get(key, ""), type=Facts)
-    except msgspec.MsgspecError:
-        return None
-
-
-def refusal(facts: Facts | None, found: Facts | None, used: Mapping[str, str]) -> tuple[str, str] | None:
-    """Why sites that run the image of `facts` must not be given the one of `found`; None when they may.
-
-    `used`: by app that a site has installed or asks for, the name of such a site.
-    """
-    if facts is None or found is None:
-        return None
-    stay = f"The sites keep running {facts.pinned}"
-    for app, site in used.items():
-        now, then = facts.versions.get(app), found.versions.get(app)
-        if now is None:
-            continue
-        if then is None:
-            return (
-                FrappeReason.APP_NOT_IN_IMAGE,
-                f"{app} is not in image {found.reference}, but FrappeSite {site} uses it. {stay}: use an image "
-                "that contains it (imageConfig)",
-            )
-        if older(then, now):
-            return (
-                FrappeReason.VERSION_NOT_SUPPORTED,
-                f"Image {found.reference} contains {app} {then}, but the data of FrappeSite {site} is of {app} {now}, "
-                f"which cannot be downgraded. {stay}: use an image with {app} {now} or newer "
-                f"(imageConfig, frappeVersion), or restore a backup that was taken with {then} into a new site on "
-                "another bench",
-            )
-    return None
-
-
-def older(version: str, than: str) -> bool:
-    """Whether a release comes before another: 15.51.1 before 15.102.0, 16.0.0-dev before 16.0.0. What cannot be told,
-    as of `15.x.x-develop`, is not older."""
-    (numbers, rest), (others, other_rest) = _version(version), _version(than)
-    if numbers != others:
-        common = min(len(numbers), len(others))
-        return numbers[:common] < others[:common]
-    return bool(rest) and not other_rest
-
-
-def _version(text: str) -> tuple[tuple[int, ...], str]:
-    """The numbers a version begins with, and the rest."""
-    match = re.match(r"v?(\d{1,9}(?:\.\d{1,9})*)", text)
-    return (tuple(map(int, match[1].split("."))), text[match.end() :]) if match else ((), text)
-
-
-def image_digest(reference: str, image_id: str) -> str:
-    """The digest by which an image that was pulled as `reference` can be pulled again, from a container's `imageID`.
-
-    Empty when that names no digest of the same repository: of an image that was loaded by hand, the node knows only
-    its own number.
-    """
-    repository, at, found = image_id.removeprefix("docker-pullable://").partition("@")
-    asked = re.sub(r":[^/:]*$", "", reference.partition("@")[0])
-    same = at and _whole(repository) == _whole(asked)
-    return found if same and re.fullmatch("sha256:[0-9a-f]{64}", found) else ""
-
-
-def _whole(repository: str) -> str:
-    """A repository with the registry it is in when it names none."""
-    first, slash, _ = repository.partition("/")
-    if slash and (first == "localhost" or "." in first or ":" in first):
-        return repository
-    return f"docker.io/{repository}" if slash else f"docker.io/library/{repository}"

@@ -12,8 +12,9 @@ from frappe_operator.api.kinds import LiveSite
 from frappe_operator.kube.names import digest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.secret_body import SecretBody
-from frappe_operator.model.bench import Facts, Names
+from frappe_operator.model.bench import Names
 from frappe_operator.model.domain import readable_spec
+from frappe_operator.model.image import Facts
 
 EngineName = Literal["built-in", "external"]
 """built-in: the bench's MariaDB, in which the operator creates the database. external: the user's own database."""

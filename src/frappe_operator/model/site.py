@@ -15,7 +15,7 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import route
-from frappe_operator.model.bench import RWO, BenchOffer, Facts, Image, Names, Volume
+from frappe_operator.model.bench import RWO, BenchOffer, Names, Volume
 from frappe_operator.model.bench import job_resources as bench_job_resources
 from frappe_operator.model.database import (
     Connection,
@@ -28,6 +28,7 @@ from frappe_operator.model.database import (
     mark,
 )
 from frappe_operator.model.domain import Domain, readable_spec
+from frappe_operator.model.image import Facts, Image
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.route import Route
 from frappe_operator.model.sizing import Size, replicas, resources, written

@@ -22,9 +22,10 @@ from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Stage, Verdict
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import job_reports as report_model
-from frappe_operator.model.bench import Image, Names
+from frappe_operator.model.bench import Names
 from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.database import is_our_database
+from frappe_operator.model.image import Image
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import SiteNames, bench_id, job_resources

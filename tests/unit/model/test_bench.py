@@ -14,8 +14,8 @@ from frappe_operator.api.types import NETWORK
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as model
-from frappe_operator.model.bench import RWO, RWX, apps, image, redis_memory
-from tests.unit.resolved_samples import FACTS, IMAGES, REFERENCE, a_bench, an_offer, live
+from frappe_operator.model.bench import RWO, RWX, apps, image
+from tests.unit.resolved_samples import IMAGES, REFERENCE, a_bench, an_offer, live
 
 
 @pytest.mark.parametrize(
@@ -82,41 +82,6 @@ def test_the_image_is_what_image_config_says_with_the_version_as_tag(
     assert image(FrappeBenchSpec(frappe_version="version-15", image_config=config), IMAGES).reference == reference
 
 
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("256Mi", 256 * 1024**2), ("4gb", 4 * 1024**3), ("4g", 4 * 1000**3), ("1G", 1000**3), ("512mb", 512 * 1024**2)],
-)
-def test_memory_may_be_spelled_as_kubernetes_or_as_redis_does(text: str, size: int) -> None:
-    assert redis_memory(text) == str(size)
-
-
-@given(st.from_regex(r"[1-9][0-9]{0,9}[kKmMgG]i?[bB]?", fullmatch=True))
-def test_every_memory_the_schema_takes_is_a_number_of_bytes(text: str) -> None:
-    assert int(redis_memory(text)) >= 1
-
-
-def test_redis_gets_room_for_its_memory_unless_a_limit_is_given() -> None:
-    assert a_bench().redis.resources["limits"] == {"memory": "512Mi"}
-    large = a_bench(redisConfig={"maxMemory": "4gb"}).redis
-    assert int(large.resources["limits"]["memory"]) > int(large.max_memory)
-    given = a_bench(redisConfig={"maxMemory": "4gb"}, componentResources={"redis": {"limits": {"memory": "9Gi"}}})
-    assert given.redis.resources["limits"] == {"memory": "9Gi"}
-
-
-def test_redis_makes_room_before_it_is_killed() -> None:
-    small = a_bench(componentResources={"redis": {"limits": {"memory": "128Mi"}}}).redis
-    assert small.max_memory == str(96 * 1024**2), "what is ours gives way to the limit"
-    assert small.resources["requests"]["memory"] == "64Mi"
-    for memory, fine in {"1gb": False, "1000Mi": False, "1g": False, "900mb": True, "900m": True, "512": False}.items():
-        spec: Any = {
-            "redisConfig": {"maxMemory": memory},
-            "componentResources": {"redis": {"limits": {"memory": "1Gi"}}},
-        }
-        asked = live("pier", {"frappeVersion": "v15", **spec}, kind=BENCH)
-        assert (model.memory_problem(model.parse(asked)) == "") is fine, memory
-        assert a_bench(**spec).redis.max_memory == redis_memory(memory), "what exists stays as it is"
-
-
 @pytest.mark.parametrize("spec", [{"storage": {"size": "5 GB"}}, {"databaseConfig": {"storageSize": "much"}}])
 def test_what_is_no_amount_is_blocked_where_no_rule_refused_it(spec: dict[str, Any]) -> None:
     with pytest.raises(Blocked, match=": must be a quantity such as 5Gi"):
@@ -159,14 +124,6 @@ def test_missing_apps_are_those_the_image_was_found_not_to_hold() -> None:
     assert model.missing_apps(a_bench(appsJSON='["crm"]', facts=None)) == []
 
 
-def test_facts_survive_their_config_map_and_rubbish_is_none() -> None:
-    from msgspec import json
-
-    assert model.facts_from({"facts": json.encode(FACTS).decode()}) == FACTS
-    assert model.facts_from({}) is None
-    assert model.facts_from({"facts": "{"}) is None
-
-
 ADDRESSES = st.ip_addresses() | st.from_regex(r"[0-9a-f:.]{1,24}", fullmatch=True)
 
 
@@ -192,67 +149,3 @@ def test_a_trusted_proxy_is_a_network_as_nginx_writes_it_and_anything_else_is_sa
     spec = FrappeBenchSpec(frappe_version="v15", trusted_proxies=["10.0.0.0/8", "ingress"])
     assert "'ingress' is not a network" in model.trusted_proxies_problem(spec)
     assert a_bench(trustedProxies=["10.0.0.0/8", "ingress"]).trusted_proxies == ("10.0.0.0/8",)
-
-
-@pytest.mark.parametrize(
-    ("version", "than", "is_older"),
-    [
-        ("15.51.1", "15.102.0", True),
-        ("15.102.0", "15.51.1", False),
-        ("15.102.0", "15.102.0", False),
-        ("15.102.0", "16.0.0-dev", True),
-        ("16.0.0-dev", "16.0.0", True),
-        ("16.0.0", "16.0.0-dev", False),
-        ("16.0.0-beta.1", "16.0.0-dev", False),
-        ("15.x.x-develop", "15.102.0", False),
-        ("14.x.x-develop", "15.102.0", True),
-        ("v15.51.1", "15.51.2", True),
-        ("", "15.51.2", False),
-        ("develop", "15.51.2", False),
-        ("15", "15.102.0", False),
-    ],
-)
-def test_releases_are_compared_by_their_numbers(version: str, than: str, is_older: bool) -> None:
-    assert model.older(version, than) is is_older
-
-
-@given(st.text(max_size=20), st.text(max_size=20))
-def test_of_two_versions_whatever_at_most_one_is_older(one: str, other: str) -> None:
-    assert not (model.older(one, other) and model.older(other, one))
-
-
-SOME = f"sha256:{'5' * 64}"
-
-
-@pytest.mark.parametrize(
-    ("reference", "image_id", "digest"),
-    [
-        ("docker.io/frappe/erpnext:v15", f"docker.io/frappe/erpnext@{SOME}", SOME),
-        ("frappe/erpnext:v15", f"docker.io/frappe/erpnext@{SOME}", SOME),
-        ("erpnext", f"docker-pullable://docker.io/library/erpnext@{SOME}", SOME),
-        ("registry.example.com:5000/erp:v15", f"registry.example.com:5000/erp@{SOME}", SOME),
-        ("localhost/erp", f"localhost/erp@{SOME}", SOME),
-        ("docker.io/frappe/erpnext:v15", SOME, ""),
-        ("docker.io/frappe/erpnext:v15", "", ""),
-        ("docker.io/frappe/erpnext:v15", f"mirror.example.com/frappe/erpnext@{SOME}", ""),
-        ("docker.io/frappe/erpnext:v15", "docker.io/frappe/erpnext@sha256:5", ""),
-    ],
-)
-def test_an_image_is_pinned_by_a_digest_of_its_own_repository(reference: str, image_id: str, digest: str) -> None:
-    assert model.image_digest(reference, image_id) == digest
-
-
-def test_an_image_is_asked_for_with_tag_and_digest_and_one_with_a_digest_as_it_is() -> None:
-    facts = FACTS.__class__(REFERENCE, "15.51.1", "3.11.6", {}, digest=SOME)
-    assert an_offer(facts=facts).running_image == model.Image(f"{REFERENCE}@{SOME}")
-    named = FACTS.__class__(f"r.net/erp@{SOME}", "15.51.1", "3.11.6", {}, digest=SOME)
-    assert named.pinned == f"r.net/erp@{SOME}"
-
-
-def test_facts_of_an_earlier_operator_have_no_digest_and_the_same_key() -> None:
-    old = '{"reference": "r.net/erp:v15", "frappeVersion": "15.1.0", "python": "3.11", "apps": {}, "previousKey": ""}'
-    facts = model.facts_from({"facts": old})
-    assert facts is not None
-    assert facts.pinned == "r.net/erp:v15"
-    assert facts.answer(model.Image("r.net/erp:v15"))
-    assert facts.key == model.Image("r.net/erp:v15").key != model.Image("r.net/erp:v15", request="1").key

@@ -8,8 +8,9 @@ from frappe_operator.kube.names import GROUP, child
 from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Verdict
-from frappe_operator.model.bench import Facts, Image, Names
+from frappe_operator.model.bench import Names
 from frappe_operator.model.database import Connection, EngineName
+from frappe_operator.model.image import Facts, Image
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.site import Site
 

@@ -18,6 +18,8 @@ settings.load_profile("repeatable" if os.environ.get("CI") else "new")
 pytest_plugins = ["sandbox.pytest_plugin"]
 
 CLUSTERS = {"control_plane", "simulated_cluster"}
+NODE = {"e2e", "sandbox"}
+"""Folders with tests that need a real node: the Makefile names them."""
 BUILDERS = {"sandbox", "standin"}
 """Folders whose tests build programs or images, or wait for those who do."""
 
@@ -30,6 +32,11 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The real node's tests first, which take longest and mostly wait; then those that need nothing; then the rest."""
+    for item in items:
+        if item.get_closest_marker("node") and not NODE & set(item.path.parts):
+            raise pytest.UsageError(
+                f"{item.nodeid} needs a node: make test looks for such tests in {sorted(NODE)} only"
+            )
     items.sort(key=_turn)
 
 

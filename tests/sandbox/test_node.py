@@ -23,9 +23,11 @@ from sandbox.progress import plain
 from sandbox.state import State
 from tests.sandbox.registry import registry
 
-# In one worker with the end-to-end tests: they share two cores.
 pytestmark = [pytest.mark.node]
 
+POD_SECONDS = 120
+"""How long a pod may take: beside these tests run the end-to-end tests, with dozens of pods on a node of their own."""
+POD_TIMEOUT = f"--timeout={POD_SECONDS}s"
 CONTAINER = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
@@ -95,7 +97,7 @@ def succeeded(kubectl: Callable[..., str], name: str) -> str:
     """What a pod said in its life, which has ended well."""
     phase = "jsonpath={.status.phase}"
     ended = ("Succeeded", "Failed")
-    until(lambda: kubectl("get", "pod", name, "--output", phase) in ended, 60, f"pod {name} to end")
+    until(lambda: kubectl("get", "pod", name, "--output", phase) in ended, POD_SECONDS, f"pod {name} to end")
     said = kubectl("logs", name)
     assert kubectl("get", "pod", name, "--output", phase) == "Succeeded", said
     return said
@@ -104,7 +106,7 @@ def succeeded(kubectl: Callable[..., str], name: str) -> str:
 def test_a_service_is_found_by_name_from_pods_and_by_address_from_the_machine(kubectl):
     web = pod("web", "echo here I am >/tmp/index.html; exec httpd -f -p 8080 -h /tmp", {"tmp": {"emptyDir": {}}})
     apply(kubectl, web, service("greeting", app="web"))
-    kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "pod/web", POD_TIMEOUT)
     apply(kubectl, pod("visitor", "until wget -qO- http://greeting/; do :; done"))
     assert succeeded(kubectl, "visitor") == "here I am\n"
     # The way back is the hard one: the pod that answers is the one that asked.
@@ -185,7 +187,7 @@ def test_a_changed_configmap_reaches_a_running_pod(kubectl):
         "reader", "until grep new /words/word; do sleep 0.1; done", {"words": {"configMap": {"name": "words"}}}
     )
     apply(kubectl, words, reader)
-    kubectl("wait", "--for=condition=Ready", "pod/reader", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "pod/reader", POD_TIMEOUT)
     apply(kubectl, {**words, "data": {"word": "new"}})
     assert succeeded(kubectl, "reader") == "new\n"
 
@@ -193,7 +195,7 @@ def test_a_changed_configmap_reaches_a_running_pod(kubectl):
 def test_a_job_that_fails_says_so_in_its_termination_message(kubectl):
     doomed = pod("doomed", "echo no such site >/dev/termination-log; exit 7")
     apply(kubectl, doomed)
-    kubectl("wait", "pod/doomed", "--for=jsonpath={.status.phase}=Failed", "--timeout=60s")
+    kubectl("wait", "pod/doomed", "--for=jsonpath={.status.phase}=Failed", POD_TIMEOUT)
     ended = json.loads(kubectl("get", "pod", "doomed", "--output", "json"))["status"]["containerStatuses"][0]["state"]
     assert (ended["terminated"]["exitCode"], ended["terminated"]["message"]) == (7, "no such site\n")
 
@@ -268,7 +270,7 @@ def processes_of(cluster: Cluster) -> list[str]:
 def run_a_pod(cluster: Cluster) -> None:
     kubectl = kubectl_for(cluster, "default")
     apply(kubectl, claim("files", "ReadWriteOnce"), pod("sleeper", "sleep 1000", {"files": claimed("files")}))
-    kubectl("wait", "--for=condition=Ready", "pod/sleeper", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "pod/sleeper", POD_TIMEOUT)
 
 
 def test_the_machine_is_as_it_was_when_a_node_with_pods_is_gone(root: Path, node_cluster: Cluster):

@@ -20,6 +20,7 @@ from frappe_operator.runtime.client.errors import AlreadyExists
 from frappe_operator.runtime.cluster import Cluster, Writer
 from frappe_operator.runtime.queue.handlers import EventHandlers
 from frappe_operator.runtime.queue.queue import Priority, Queue
+from frappe_operator.runtime.status import report as report_module
 from frappe_operator.runtime.status.report import report
 from tests.modelcheck import minimal_controller
 from tests.modelcheck.minimal_controller import FINALIZER, TOY
@@ -155,7 +156,7 @@ def spoken_too_early(patch: pytest.MonkeyPatch) -> None:
 
 def status_each_time(patch: pytest.MonkeyPatch) -> None:
     """Status is written whether it is news or not."""
-    patch.setattr("frappe_operator.runtime.report._merged", lambda before, after: {"always": "news"})
+    patch.setattr(report_module, "_merged", lambda before, after: {"always": "news"})
 
 
 def finished_jobs_restart(patch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import database, domain
 from frappe_operator.model import site as site_model
-from frappe_operator.model.bench import redis_memory
+from frappe_operator.model.redis_sizing import redis_memory
 from frappe_operator.model.settings import Images
 from tests.unit.cli import specs
 from tests.unit.cli.specs import COMPONENTS

@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 WORKERS ?= 2
 
-.PHONY: help setup demo bench test test-e2e test-node test-rest lint fast faults model mutants up down status golden manifests lock
+.PHONY: help setup demo bench test test-node test-rest lint fast faults model mutants up down status golden manifests lock
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -19,14 +19,11 @@ bench: setup ## Measures what the operator costs, prints a table, writes build/b
 	@$(PYTHON) -m benchmark $(ONLY)
 
 test: lint ## Runs every check and test that this machine can run.
-	@$(MAKE) --no-print-directory --jobs=3 --keep-going test-e2e test-node test-rest
-
-# On a node of their own, one after the other: they share an operator. Mostly they wait, so the others run beside them.
-test-e2e: setup
-	$(PYTHON) -m pytest -v tests/e2e
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-node test-rest
 
 test-node: setup
-	$(PYTHON) -m pytest -v -m node tests/sandbox
+	@# One after the other: they share a node and an operator. Mostly they wait, so the others run beside them.
+	$(PYTHON) -m pytest -v -m node tests/e2e tests/sandbox
 
 test-rest: setup
 	$(PYTHON) -m pytest -n $(WORKERS) -m "not node"

@@ -522,7 +522,7 @@ NAMES = {
     "has": "present",
     "made": "present",
     "having": "present",
-    "lent": "requests or limits",
+    "inherited": "requests or limits",
     "then": "version",
     "now": "present version",
     "pinned": "present image",

@@ -1,6 +1,7 @@
-"""Every kind that this operator owns. A new kind is a row here, beside its own package and its files in api and model.
+"""The kinds that this operator owns. A new kind is a row here, with a package of its own and files in `api` and
+`model`.
 
-The process, `render`, `validate` and `rbac` work on the rows alone.
+The process and the commands `render`, `validate` and `rbac` work on these rows alone.
 """
 
 from collections.abc import Callable, Coroutine
@@ -21,7 +22,7 @@ from frappe_operator.site import resolve as site_resolve
 
 
 class Environment(NamedTuple):
-    """What controllers need of the process they run in."""
+    """What the process provides to its controllers."""
 
     images: Images
     token: Callable[[], str]
@@ -31,23 +32,23 @@ class Environment(NamedTuple):
 
 
 Decide = Callable[[View, Any, Images, Callable[[], str]], Coroutine[Any, Any, tuple[list[Stage], list[Failed]]]]
-"""From an object to its stages and the checks that fail. Raises Undecided."""
+"""From an object to its stages and its failed checks. Raises Undecided when the object cannot be resolved."""
 
 
 class OwnKind(NamedTuple):
-    """One kind."""
+    """A row of the registry: a kind, its controller, and its decisions without the writes."""
 
     kind: KindOf[Custom]
     controller: Callable[[Environment], Controller]
     decide: Decide
-    """The decisions of its reconcile, without the writes: for `render` and `validate`."""
+    """What `render` and `validate` call in place of a reconcile."""
 
 
 OWN_KINDS: tuple[OwnKind, ...] = (
     OwnKind(BENCH, lambda it: bench.controller(it.images, it.token), bench_resolve.decide),
     OwnKind(SITE, lambda it: site.controller(it.images, it.token, it.fetch), site_resolve.decide),
 )
-"""In the order in which `render` prints them: what others refer to first."""
+"""In the order in which `render` prints them: kinds that others refer to come first."""
 
 
 def controllers(environment: Environment) -> list[Controller]:

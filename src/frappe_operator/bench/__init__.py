@@ -1,1 +1,1 @@
-"""FrappeBench: when its children are made, and in what order."""
+"""FrappeBench: its reconcile, from observing to status."""

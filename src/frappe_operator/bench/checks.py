@@ -1,4 +1,4 @@
-"""What can be wrong with a bench's spec: each check makes one condition false."""
+"""The checks of a bench: pure functions of the observed state. A failed check makes one condition false."""
 
 from collections.abc import Callable
 
@@ -16,18 +16,19 @@ Check = Callable[[Observed], Verdict | None]
 
 
 def spec_is_readable(observed: Observed) -> Verdict | None:
-    """The spec keeps to the schema, which a CustomResourceDefinition of another version may not enforce."""
+    """The spec conforms to the schema, which a CustomResourceDefinition of another version may not enforce."""
     if observed.spec_or_none is not None:
         return None
     return Verdict(False, Reason.INVALID_SPEC, f"spec: {observed.spec_error}", blocked=True)
 
 
 PREMISES: tuple[Check, ...] = (spec_is_readable,)
-"""Without them nothing about the bench can be decided: the first that fails ends the reconcile, and Ready says so."""
+"""Checks without which the bench cannot be resolved. The first that fails ends the reconcile and gives Ready its
+reason."""
 
 
-def apps_are_known(observed: Observed) -> Verdict | None:
-    """The list of apps can be read."""
+def apps_are_readable(observed: Observed) -> Verdict | None:
+    """The list of apps in the spec can be parsed."""
     try:
         model.apps(observed.spec)
     except Blocked as blocked:
@@ -36,25 +37,25 @@ def apps_are_known(observed: Observed) -> Verdict | None:
 
 
 def cache_fits(observed: Observed) -> Verdict | None:
-    """The cache makes room before Redis is killed."""
-    said = memory_problem(observed.spec)
-    return Verdict(False, Reason.INVALID_SPEC, said, blocked=True) if said else None
+    """Redis evicts cached values before it reaches its memory limit."""
+    problem = memory_problem(observed.spec)
+    return Verdict(False, Reason.INVALID_SPEC, problem, blocked=True) if problem else None
 
 
 def jobs_fit(observed: Observed) -> Verdict | None:
-    """No request of the Job that inspects the image is above its limit."""
-    asked = observed.spec.component_resources
-    return _fits("jobs", asked.jobs if asked else None)
+    """No resource request of the Job that inspects the image exceeds its limit."""
+    resources = observed.spec.component_resources
+    return _fits("jobs", resources.jobs if resources else None)
 
 
-def image_may_reach_the_sites(observed: Observed) -> Verdict | None:
-    """What was found in the image of the spec is not older than what the sites run, and has their apps."""
+def image_suits_the_sites(observed: Observed) -> Verdict | None:
+    """The image of the spec contains the apps of all sites, none of them older than the one that the sites run."""
     refused = refusal(observed.recorded, observed.found, observed.used)
     return Verdict(False, *refused, blocked=True) if refused else None
 
 
 def redis_has_one_password(observed: Observed) -> Verdict | None:
-    """The servers are given the password that their clients use."""
+    """The Secret of Redis contains the same password for the servers and for their clients."""
     if not observed.redis_passwords_differ:
         return None
     message = (
@@ -65,37 +66,37 @@ def redis_has_one_password(observed: Observed) -> Verdict | None:
 
 
 def redis_fits(observed: Observed) -> Verdict | None:
-    """No request of Redis is above its limit."""
-    asked = observed.spec.component_resources
-    return _fits("redis", asked.redis if asked else None)
+    """No resource request of Redis exceeds its limit."""
+    resources = observed.spec.component_resources
+    return _fits("redis", resources.redis if resources else None)
 
 
 def mariadb_fits(observed: Observed) -> Verdict | None:
-    """No request of MariaDB is above its limit."""
-    asked = observed.spec.database_config
-    return _fits("mariadb", asked.resources if asked else None)
+    """No resource request of MariaDB exceeds its limit."""
+    config = observed.spec.database_config
+    return _fits("mariadb", config.resources if config else None)
 
 
 def proxy_fits(observed: Observed) -> Verdict | None:
-    """No request of the proxy is above its limit."""
-    asked = observed.spec.component_resources
-    return _fits("nginx", asked.nginx if asked else None)
+    """No resource request of the proxy exceeds its limit."""
+    resources = observed.spec.component_resources
+    return _fits("nginx", resources.nginx if resources else None)
 
 
 def trusted_proxies_are_networks(observed: Observed) -> Verdict | None:
-    """What is trusted to say where a visitor comes from can be written into the proxy's configuration."""
-    said = model.trusted_proxies_problem(observed.spec)
-    return Verdict(False, Reason.INVALID_SPEC, said, blocked=True) if said else None
+    """Every entry of trustedProxies is a network that the proxy's configuration accepts."""
+    problem = model.trusted_proxies_problem(observed.spec)
+    return Verdict(False, Reason.INVALID_SPEC, problem, blocked=True) if problem else None
 
 
-def _fits(component: str, asked: Resources | None) -> Verdict | None:
-    said = sizing.resources_problem(component, asked)
-    return Verdict(False, Reason.INVALID_SPEC, said, blocked=True) if said else None
+def _fits(component: str, resources: Resources | None) -> Verdict | None:
+    problem = sizing.resources_problem(component, resources)
+    return Verdict(False, Reason.INVALID_SPEC, problem, blocked=True) if problem else None
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (
-    (BenchCondition.IMAGE_READY, apps_are_known),
-    (BenchCondition.IMAGE_READY, image_may_reach_the_sites),
+    (BenchCondition.IMAGE_READY, apps_are_readable),
+    (BenchCondition.IMAGE_READY, image_suits_the_sites),
     (BenchCondition.IMAGE_READY, jobs_fit),
     (BenchCondition.CACHE_READY, redis_has_one_password),
     (BenchCondition.CACHE_READY, redis_fits),
@@ -104,4 +105,5 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     (BenchCondition.PROXY_READY, proxy_fits),
     (BenchCondition.PROXY_READY, trusted_proxies_are_networks),
 )
-"""In the order in which they speak: of those with one condition the first that fails."""
+"""Each check with the condition that it makes false. Of the checks of one condition, the first that fails gives reason
+and message."""

@@ -1,4 +1,4 @@
-"""How a bench goes: after its sites, leaving behind what holds their data."""
+"""Deletion of a FrappeBench: after its sites. Volumes and the root password of MariaDB are retained."""
 
 from frappe_operator.api.kinds import BENCH, SITE, LiveBench
 from frappe_operator.api.labels import BENCH_FINALIZER
@@ -11,16 +11,18 @@ from frappe_operator.runtime.cluster import Cluster
 
 DELETED = BenchCondition.DELETED
 SHOWN = 5
+"""How many sites a message names."""
 FOREGROUND = "foregroundDeletion"
-"""Finalizer of an object whose children the garbage collector deletes before it: what we made again would be deleted
-again, for ever."""
+"""Finalizer of an object whose children the garbage collector deletes first: a child that the operator created again
+would be deleted again, endlessly."""
 
 
 async def cleanup(cluster: Cluster, live: LiveBench) -> Verdict | None:
-    """Lets the bench go when its sites are gone; until then, says why it stays. Needs nothing of the spec.
+    """Removes the bench's finalizer once it has no site, and returns None; until then returns the verdict of the
+    Deleted condition. Does not read the spec.
 
-    Claims made by StatefulSets stay as Kubernetes leaves them; the root password that opens MariaDB's volume stays
-    with them, and a new bench of the same name takes both up again.
+    The claims of StatefulSets are retained, as Kubernetes does by default. The root password of MariaDB is retained
+    with them: a new bench of the same name uses both.
     """
     if sites := await _sites(cluster, live):
         shown = ", ".join(sorted(sites)[:SHOWN]) + (f" and {len(sites) - SHOWN} more" if len(sites) > SHOWN else "")
@@ -36,8 +38,8 @@ async def cleanup(cluster: Cluster, live: LiveBench) -> Verdict | None:
 
 
 async def _sites(cluster: Cluster, live: LiveBench) -> list[str]:
-    """Names of the bench's sites. That there is none is asked of the API server itself: a site the cache does not have
-    yet must hold its bench as well."""
+    """Names of the bench's sites. If none is cached, the API server is asked: a site that is not cached yet blocks the
+    deletion as well."""
     meta = live.metadata
     if cached := cluster.select(SITE, domain.BENCH_INDEX, str(meta.key)):
         return [each.metadata.name for each in cached]

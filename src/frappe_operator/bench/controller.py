@@ -39,29 +39,30 @@ from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 
 VERBS: dict[Kind, str] = {BENCH: "get patch", SITE: "list", POD: "list patch delete", EVENT: "list"}
-"""What a bench's reconcile does with objects that are no children of it."""
+"""RBAC verbs for objects that are not children of a bench, by kind."""
 
-LOST_SECONDS = 30.0
-"""How long after its end a Job's report is waited for."""
+REPORT_SECONDS = 30.0
+"""How long after the completion of a Job its report may be missing from the cache before it counts as lost."""
 
 HOSTS_ANNOTATION = "vyogo.tech/hosts"
+"""On proxy pods: the resource version of the host map that the kubelet was last made to read."""
 
 
 def controller(images: Images, token: Callable[[], str]) -> Controller:
-    """The controller of FrappeBenches. `token` makes a new password."""
+    """The controller of FrappeBenches. `token` generates a password."""
 
     async def reconcile(cluster: Cluster, key: Key) -> float | None:
         live = cluster.get(BENCH, key.namespace, key.name)
         if live is None:
             return None
-        staying: dict[str, Verdict] = {}
+        deletion: dict[str, Verdict] = {}
         if live.deleting:
-            waits = await cleanup(cluster, live)
-            if waits is None:
+            remaining = await cleanup(cluster, live)
+            if remaining is None:
                 return None
-            staying = {DELETED: waits}
+            deletion = {DELETED: remaining}
             if FOREGROUND in live.metadata.finalizers:
-                await report(cluster, BENCH, live, staying, {})
+                await report(cluster, BENCH, live, deletion, {})
                 return None
         else:
             await ensure_finalizer(cluster, BENCH, live, BENCH_FINALIZER)
@@ -69,33 +70,34 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         try:
             bench = resolve(observed, images)
         except Undecided:
-            if staying:
-                # A bench whose spec cannot be read waits for its sites as well.
-                await report(cluster, BENCH, live, staying, {})
+            if deletion:
+                # A bench whose spec is invalid is deleted after its sites as well.
+                await report(cluster, BENCH, live, deletion, {})
                 return None
             raise
-        again = await inspect_again(cluster, observed.job_without_report) if observed.job_without_report else None
-        served = cluster.get(CONFIG_MAP, key.namespace, bench.names.nginx) is not None
-        steps = stages(bench, observed, token)
-        done = await apply(cluster, BENCH, live, steps, prune=pruned(CHILDREN))
-        if served and any(ref.kind is CONFIG_MAP and ref.name == bench.names.nginx for ref in done.written):
-            await nudge_proxies(cluster, key)
+        lost = observed.job_without_report
+        inspection = await inspect_again(cluster, lost) if lost else None
+        had_config = cluster.get(CONFIG_MAP, key.namespace, bench.names.nginx) is not None
+        decided = stages(bench, observed, token)
+        applied = await apply(cluster, BENCH, live, decided, prune=pruned(CHILDREN))
+        if had_config and any(ref.kind is CONFIG_MAP and ref.name == bench.names.nginx for ref in applied.written):
+            await refresh_host_map(cluster, key)
         diagnosis = await diagnose(
-            cluster, live, steps, done.verdicts, report_model.pods_of_job(cluster, key.namespace)
+            cluster, live, decided, applied.verdicts, report_model.pods_of_job(cluster, key.namespace)
         )
-        verdicts = {**staying, **diagnosis.verdicts}
+        verdicts = {**deletion, **diagnosis.verdicts}
         await report(cluster, BENCH, live, verdicts, status(bench, observed, verdicts))
-        if any(ref.kind is SECRET for ref in done.written):
-            # Our own word is no news to us, and what reads the Secret at its start has yet to be told.
+        if any(ref.kind is SECRET for ref in applied.written):
+            # A self-triggered event is ignored, and pods that read the Secret at their start get its new revision.
             cluster.requeue(BENCH, key)
-        return min((each for each in (again, diagnosis.requeue_after) if each is not None), default=None)
+        return min((each for each in (inspection, diagnosis.requeue_after) if each is not None), default=None)
 
     return Controller(
         BENCH,
         reconcile,
         [
             Watch(SITE, bench_of_site, event_filter=generation_changes, indices=domain.INDICES),
-            Watch(BENCH, sharing_suffix, event_filter=bench_model.suffix),
+            Watch(BENCH, benches_with_shared_hosts, event_filter=bench_model.suffix),
             Watch(STORAGE_CLASS, every_bench),
             *watch_children(CHILDREN, owned_by(BENCH), other_owners={SECRET: bench_of_secret}),
             Watch(POD, bench_of_pod, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
@@ -105,23 +107,23 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
 
 
 async def inspect_again(cluster: Cluster, job: Job) -> float | None:
-    """Has the image looked into again when the Job's pod went before anyone read what it said.
+    """Deletes a completed Job whose report is lost, so that the image is inspected again.
 
-    Not at once: an image that never says anything must not be asked without a pause. Returns the seconds to wait.
+    Waits REPORT_SECONDS after the Job's completion: an image that never reports must not be inspected without a pause.
+    Returns the seconds after which to requeue, None when the Job was deleted.
     """
     meta = job.metadata
-    wait = datetime.fromisoformat(job.completed).timestamp() + LOST_SECONDS - cluster.clock()
+    wait = datetime.fromisoformat(job.completed).timestamp() + REPORT_SECONDS - cluster.clock()
     if wait > 0:
         return wait
     await cluster.delete(JOB, meta.namespace, meta.name, meta.uid)
     return None
 
 
-async def nudge_proxies(cluster: Cluster, key: Key) -> None:
-    """Has the kubelets bring the new host map to the proxies within seconds.
+async def refresh_host_map(cluster: Cluster, key: Key) -> None:
+    """Makes the kubelets update the host map in the proxy pods within seconds, by an annotation on these pods.
 
-    A kubelet looks at a pod's ConfigMaps again when the pod changes, otherwise once a minute or so: without this
-    the map would arrive as well, later.
+    A kubelet reads a pod's ConfigMaps when the pod changes, otherwise about once a minute.
     """
     config = cluster.get(CONFIG_MAP, key.namespace, Names(key.name).nginx)
     if config is None:
@@ -133,7 +135,8 @@ async def nudge_proxies(cluster: Cluster, key: Key) -> None:
 
 
 def bench_of_secret(cluster: Cluster, live: Live) -> Iterable[Key]:
-    """The bench it was generated for. That of MariaDB's root outlives the bench, and so has no owner."""
+    """Map function: from a Secret to the bench it was generated for, by labels, because the Secret of MariaDB's root is
+    retained and has no owner, or by owner."""
     meta = live.metadata
     if meta.label(BENCH_LABEL) and not meta.label(SITE_LABEL):
         yield Key(meta.namespace, meta.label(BENCH_LABEL))
@@ -141,7 +144,7 @@ def bench_of_secret(cluster: Cluster, live: Live) -> Iterable[Key]:
 
 
 def bench_of_site(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
-    """A site is its bench's business: its host, and that it exists. So are the hosts it wants and another has."""
+    """Map function: from a site to its bench, and to the benches of all sites that claim one of its hosts."""
     spec = domain.readable_spec(live)
     if spec is None:
         return
@@ -149,8 +152,9 @@ def bench_of_site(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
     yield from _benches(domain.Register(cluster).rivals(live))
 
 
-def sharing_suffix(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
-    """The benches of the sites that want a host which another suffix makes free, or takes."""
+def benches_with_shared_hosts(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
+    """Map function: from a bench whose suffix changes to the benches of all sites that claim one of the changed
+    hosts."""
     return _benches(domain.Register(cluster).rivals_of(live))
 
 
@@ -159,11 +163,11 @@ def _benches(sites: Iterable[LiveSite]) -> Iterable[Key]:
 
 
 def every_bench(cluster: Cluster, live: Live) -> Iterable[Key]:
-    """StorageClasses are few and change rarely."""
+    """Map function: from a StorageClass to all benches. StorageClasses are few and change rarely."""
     return (bench.metadata.key for bench in cluster.all(BENCH))
 
 
 def bench_of_pod(cluster: Cluster, live: Pod) -> Iterable[Key]:
-    """A Job's pod belongs to a bench when it belongs to no site; it is heard when it has something to say."""
+    """Map function: from the pod of a bench's Job to the bench, once the pod reports a result or a failure."""
     if not live.metadata.label(SITE_LABEL) and report_model.has_a_report(live):
         yield Key(live.metadata.namespace, live.metadata.label(BENCH_LABEL))

@@ -1,4 +1,4 @@
-"""Reads what there is around a bench."""
+"""Observes a bench: reads every fact that it is resolved from."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -25,39 +25,40 @@ DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
 class Observed(NamedTuple):
-    """The facts that a bench is decided from. Without a readable spec nothing else is read."""
+    """The facts that a bench is resolved from. If the spec is invalid, nothing else is read."""
 
     live: LiveBench
     spec_or_none: FrappeBenchSpec | None
-    """None when the spec does not keep to the schema."""
+    """None when the spec does not conform to the schema."""
     spec_error: str = ""
-    """Why not."""
+    """Why the spec is invalid; empty when it is valid."""
     sites: Sequence[LiveSite] = ()
     classes: Mapping[str, StorageClass] = {}
     reports: Mapping[str, Report] = {}
     recorded: Facts | None = None
-    """What the ConfigMap says of the image, which may be an earlier one."""
+    """Facts of the image that the ConfigMap records, which may be an earlier one than the spec names."""
     found: Facts | None = None
-    """What was found in the image of the spec, when that is another one."""
+    """Facts of the image of the spec, when it is not the recorded one."""
     used: Mapping[str, str] = {}
-    """By app that a site has installed or asks for, such a site, where there is something found to compare it with."""
+    """By app that any site has installed or has in its spec, the name of one such site. Empty unless `found` is
+    compared with `recorded`."""
     job_without_report: Job | None = None
-    """The Job that inspected the image of the spec, when it has succeeded and its report was lost."""
+    """The Job that inspected the image of the spec, when it has succeeded and its report is lost."""
     access_mode: str = RWO
     live_mode: str = ""
-    """Access mode of the claim for the common storage, empty while there is none."""
+    """Access mode of the existing claim for the common storage, empty while there is none."""
     mariadb_exists: bool = False
     upstreams: tuple[Upstream, ...] = ()
     secrets: Revisions = NO_REVISIONS
-    """Of the generated Secrets, as they are now."""
+    """Revisions of the generated Secrets as they are now."""
     redis_passwords_differ: bool = False
-    """Whether the Secret of Redis gives the servers another password than their clients."""
+    """Whether the Secret of Redis contains different passwords for the servers and for their clients."""
     revisions: Revisions = NO_REVISIONS
-    """Of the Secrets that the servers run with."""
+    """Revisions of the Secrets that the servers run with, from the last status."""
 
     @property
     def spec(self) -> FrappeBenchSpec:
-        """The spec, once the checks of `checks.PREMISES` have passed."""
+        """The spec. It is valid once the checks of `checks.PREMISES` have passed."""
         assert self.spec_or_none is not None
         return self.spec_or_none
 
@@ -67,7 +68,7 @@ class Observed(NamedTuple):
 
 
 async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
-    """Reads every fact that a bench is decided from, once. A missing object or an unreadable spec is a fact as well."""
+    """Reads every fact that a bench is resolved from, once. A missing object or an invalid spec is a fact as well."""
     namespace, name = live.metadata.namespace, live.metadata.name
     try:
         spec = live.decode()
@@ -76,22 +77,22 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
     names = model.Names(name)
     body = await cluster.body(CONFIG_MAP, namespace, names.image)
     recorded, refused = model.inspected(live, (body or {}).get("data") or {})
-    wanted = model.image(spec, images, model.request(live, spec, images, recorded, refused))
-    job_name = image.job_name(name, wanted)
+    desired = model.image(spec, images, model.request(live, spec, images, recorded, refused))
+    job_name = image.job_name(name, desired)
     pods = cluster.select(POD, job_reports.JOB_INDEX, f"{namespace}/{job_name}")
     job = cluster.get(JOB, namespace, job_name)
     done = job is not None and succeeded(job)
-    known = any(each.answer(wanted) for each in (recorded, refused) if each is not None)
-    if done and not known:
-        # It is about to be written: a view that is behind must not make us forget the image before.
+    inspected = any(each.answer(desired) for each in (recorded, refused) if each is not None)
+    if done and not inspected:
+        # The ConfigMap is about to be written: a stale cache must not lose the facts of the image before.
         fresh = await cluster.read(CONFIG_MAP, namespace, names.image)
         recorded, refused = model.inspected(live, (fresh or {}).get("data") or {})
-        known = any(each.answer(wanted) for each in (recorded, refused) if each is not None)
-    found = None if recorded is not None and recorded.answer(wanted) else refused
-    if found is not None and not found.answer(wanted):
+        inspected = any(each.answer(desired) for each in (recorded, refused) if each is not None)
+    found = None if recorded is not None and recorded.answer(desired) else refused
+    if found is not None and not found.answer(desired):
         found = None
-    if done and not known:
-        found = await _found(cluster, namespace, job_name, wanted, recorded)
+    if done and not inspected:
+        found = await _facts_from_pods(cluster, namespace, job_name, desired, recorded)
     sites = cluster.select(SITE, domain.BENCH_INDEX, f"{namespace}/{name}")
     classes = {each.metadata.name: each for each in cluster.all(STORAGE_CLASS)}
     claim = cluster.get(PVC, namespace, names.common)
@@ -107,7 +108,7 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
         recorded=recorded,
         found=found,
         used=_used(spec, sites) if found is not None and recorded is not None else {},
-        job_without_report=job if done and not known and found is None else None,
+        job_without_report=job if done and not inspected and found is None else None,
         access_mode=live_mode or _access_mode(storage_class, classes),
         live_mode=live_mode,
         mariadb_exists=cluster.get(STATEFUL_SET, namespace, names.mariadb) is not None,
@@ -119,7 +120,8 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
 
 
 async def _redis_secret(cluster: View, bench: LiveBench, name: str) -> tuple[str, bool]:
-    """Revision of the Secret of Redis, empty while there is none of ours, and whether both its keys agree."""
+    """Revision of the Secret of Redis, empty while the operator has not generated one, and whether its two passwords
+    are equal."""
     namespace, found = bench.metadata.namespace, cluster.get(SECRET, bench.metadata.namespace, name)
     if found is None or found.deleting:
         return "", True
@@ -132,7 +134,7 @@ async def _redis_secret(cluster: View, bench: LiveBench, name: str) -> tuple[str
 
 
 def _root_secret(cluster: View, bench: LiveBench, name: str) -> str:
-    """Revision of the Secret with the password of MariaDB's root, empty while there is none of ours."""
+    """Revision of the Secret with the password of MariaDB's root, empty while the operator has not generated one."""
     found = cluster.get(SECRET, bench.metadata.namespace, name)
     if found is None or found.deleting or found.metadata.controller is not None:
         return ""
@@ -141,16 +143,18 @@ def _root_secret(cluster: View, bench: LiveBench, name: str) -> str:
     return secret_revision(meta.uid, str(meta.resource_version)) if ours else ""
 
 
-async def _found(cluster: View, namespace: str, job: str, image: Image, recorded: Facts | None) -> Facts | None:
-    """What the pods of a finished Job said, None when none of them is left that did."""
+async def _facts_from_pods(
+    cluster: View, namespace: str, job: str, image: Image, recorded: Facts | None
+) -> Facts | None:
+    """Facts of an image from the report of a pod of the completed Job; None when no pod with a report is left."""
     for pod in await cluster.list(POD, namespace, f"{JOB_LABEL}={job}"):
-        said = job_reports.message(msgspec.convert(pod["status"], PodStatus))
-        if said is not None and said.ok and said.frappe_version:
+        report = job_reports.message(msgspec.convert(pod["status"], PodStatus))
+        if report is not None and report.ok and report.frappe_version:
             return Facts(
                 image.reference,
-                said.frappe_version,
-                said.python,
-                said.apps,
+                report.frappe_version,
+                report.python,
+                report.apps,
                 previous_key=recorded.key if recorded else "",
                 digest=image_digest(image.reference, pod["status"]["containerStatuses"][0].get("imageID", "")),
                 request=image.request,
@@ -165,7 +169,7 @@ class _Site(msgspec.Struct, rename="camel"):
 
 
 def _used(spec: FrappeBenchSpec, sites: Sequence[LiveSite]) -> dict[str, str]:
-    """By app that a site has installed or asks for, such a site; frappe first."""
+    """By app that any site has installed or has in its spec, the name of one such site; frappe comes first."""
     used: dict[str, str] = {}
     for site in sites:
         try:
@@ -176,15 +180,15 @@ def _used(spec: FrappeBenchSpec, sites: Sequence[LiveSite]) -> dict[str, str]:
             of_bench = model.apps(spec)
         except Blocked:
             of_bench = ()
-        asked = domain.readable_spec(site)
-        wanted = of_bench if asked is None or asked.apps is None else asked.apps
-        for app in ("frappe", *installed, *wanted):
+        site_spec = domain.readable_spec(site)
+        desired = of_bench if site_spec is None or site_spec.apps is None else site_spec.apps
+        for app in ("frappe", *installed, *desired):
             used.setdefault(app, site.metadata.name)
     return used
 
 
-def _access_mode(asked_class: str | None, classes: dict[str, StorageClass]) -> str:
-    name = asked_class or next(
+def _access_mode(class_name: str | None, classes: dict[str, StorageClass]) -> str:
+    name = class_name or next(
         (n for n, each in classes.items() if each.metadata.annotation(DEFAULT_CLASS) == "true"), ""
     )
     if name not in classes:
@@ -197,9 +201,9 @@ def _upstreams(cluster: View, sites: Sequence[LiveSite]) -> tuple[Upstream, ...]
     hosts = domain.Register(cluster)
     result = []
     for site in sites:
-        key, spec, wanted = site.metadata.key, domain.readable_spec(site), hosts.domain(site)
-        if spec is None or wanted is None:
+        key, spec, hostnames = site.metadata.key, domain.readable_spec(site), hosts.domain(site)
+        if spec is None or hostnames is None:
             continue
         service = SiteNames(key.name).gunicorn
-        result += [Upstream(host, service, spec.site_name) for host in wanted.hosts if hosts.holder(host) == key]
+        result += [Upstream(host, service, spec.site_name) for host in hostnames.hosts if hosts.holder(host) == key]
     return tuple(sorted(result, key=lambda each: each.host))

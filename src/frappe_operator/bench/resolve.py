@@ -1,4 +1,4 @@
-"""From the observed facts to the decided bench."""
+"""Resolves a bench: from observed state to desired state."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from frappe_operator.model.settings import Images
 
 
 def resolve(observed: Observed, images: Images) -> Bench:
-    """Decides the bench. Raises Undecided with the first of PREMISES that fails."""
+    """The resolved bench. Raises Undecided with the verdict of the first of PREMISES that fails."""
     require(PREMISES, observed)
     refused = refusal(observed.recorded, observed.found, observed.used) is not None
     return model.resolve(
@@ -27,7 +27,7 @@ def resolve(observed: Observed, images: Images) -> Bench:
         refused=observed.found if refused else None,
         access_mode=observed.access_mode,
         live_mode=observed.live_mode,
-        # A server that exists stays: what it holds is not ours to give up.
+        # A server that exists is retained: it may hold data.
         mariadb_wanted=observed.mariadb_exists or any(needs_mariadb(site) for site in observed.sites),
         upstreams=observed.upstreams,
         secrets=observed.secrets,
@@ -37,6 +37,7 @@ def resolve(observed: Observed, images: Images) -> Bench:
 async def decide(
     view: View, live: LiveBench, images: Images, token: Callable[[], str]
 ) -> tuple[list[Stage], list[Failed]]:
-    """The stages of a bench, and the checks that it fails. Raises Undecided."""
+    """The stages of a bench and its failed checks, without writing. Raises Undecided when the bench cannot be
+    resolved."""
     observed = await observe(view, live, images)
     return stages(resolve(observed, images), observed, token), failed(CHECKS, observed)

@@ -1,4 +1,4 @@
-"""The life of a bench, in order."""
+"""The stages of a bench, in order."""
 
 from collections.abc import Callable
 
@@ -12,35 +12,36 @@ from frappe_operator.kube.stage import Stage, Verdict, checked, failed
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.conditions import BenchCondition
 
-STORED, IMAGE = [BenchCondition.STORAGE_READY], [BenchCondition.IMAGE_READY]
-"""What the others come after: once there is storage they begin side by side, so that images are pulled meanwhile; only
-the proxy needs to know what is in the bench's."""
+AFTER_STORAGE, AFTER_IMAGE = [BenchCondition.STORAGE_READY], [BenchCondition.IMAGE_READY]
+"""Conditions that a stage waits for. With storage, all stages begin in parallel, so that images are pulled at the same
+time; only the proxy needs the facts of the bench's image."""
 
 
 def stages(bench: Bench, observed: Observed, token: Callable[[], str]) -> list[Stage]:
-    """Each row is one stage and one status condition; a failed check makes its condition false. `token` makes a new
-    password."""
-    known = image_ready.image_is_inspected(bench, observed)
+    """Each row is one stage and one status condition; a failed check makes its condition false. `token` generates
+    a password."""
+    inspected = image_ready.image_is_inspected(bench, observed)
     about_image = [*image.runner(bench), *image.facts(bench)]
     served = [*proxy.config(bench), *proxy.build(bench)]
     password = redis.secret(bench, token())
-    made = generated_secrets.exists(
+    secret_exists = generated_secrets.exists(
         bench.names.redis, observed.secrets.redis, "Redis and every pod of the sites restart"
     )
     rows = [
         Stage(BenchCondition.STORAGE_READY, storage.common(bench), claims_usable(observed.classes)),
-        Stage(BenchCondition.IMAGE_READY, about_image, known, once=image.inspect(bench), after=STORED),
-        # The password is there before a pod is begun that reads it.
-        Stage(BenchCondition.CACHE_READY, [], made, once=password, after=STORED),
-        Stage(BenchCondition.CACHE_READY, redis.build(bench), workloads_available, after=STORED),
+        Stage(BenchCondition.IMAGE_READY, about_image, inspected, once=image.inspect(bench), after=AFTER_STORAGE),
+        # The Secret exists before a pod is created that reads it.
+        Stage(BenchCondition.CACHE_READY, [], secret_exists, once=password, after=AFTER_STORAGE),
+        Stage(BenchCondition.CACHE_READY, redis.build(bench), workloads_available, after=AFTER_STORAGE),
         *database(bench, observed, token),
-        Stage(BenchCondition.PROXY_READY, served, workloads_available, after=IMAGE),
+        Stage(BenchCondition.PROXY_READY, served, workloads_available, after=AFTER_IMAGE),
     ]
     return checked(rows, failed(CHECKS, observed))
 
 
 def database(bench: Bench, observed: Observed, token: Callable[[], str]) -> list[Stage]:
-    """The shared MariaDB, from the moment a site first needs it."""
+    """The stages of the shared MariaDB server, which is created when the first site needs it and retained from then
+    on."""
     if not bench.mariadb_wanted:
         return [
             Stage(
@@ -50,13 +51,13 @@ def database(bench: Bench, observed: Observed, token: Callable[[], str]) -> list
             )
         ]
     password = mariadb.secret(bench, token())
-    made = generated_secrets.exists(bench.names.mariadb_root, observed.secrets.mariadb, "MariaDB restarts")
+    secret_exists = generated_secrets.exists(bench.names.mariadb_root, observed.secrets.mariadb, "MariaDB restarts")
     return [
-        Stage(BenchCondition.DATABASE_READY, [], made, once=password, after=STORED),
+        Stage(BenchCondition.DATABASE_READY, [], secret_exists, once=password, after=AFTER_STORAGE),
         Stage(
             BenchCondition.DATABASE_READY,
             mariadb.build(bench),
             database_ready.server_is_available(bench, observed),
-            after=STORED,
+            after=AFTER_STORAGE,
         ),
     ]

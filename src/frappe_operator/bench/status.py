@@ -1,4 +1,4 @@
-"""What a bench's status says beside its conditions."""
+"""The status of a bench, except for its conditions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,12 +10,10 @@ from frappe_operator.model.conditions import BenchCondition
 
 
 def status(bench: Bench, observed: Observed, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
-    """Fields of `status`. None removes a field."""
-    facts, before = bench.facts, observed.revisions
-    redis = bench.redis.revision if verdicts[BenchCondition.CACHE_READY].ok or not before.redis else before.redis
-    mariadb = (
-        bench.mariadb.revision if verdicts[BenchCondition.DATABASE_READY].ok or not before.mariadb else before.mariadb
-    )
+    """Fields of `status` by their JSON names. None removes a field."""
+    facts, last = bench.facts, observed.revisions
+    redis = bench.redis.revision if verdicts[BenchCondition.CACHE_READY].ok or not last.redis else last.redis
+    mariadb = bench.mariadb.revision if verdicts[BenchCondition.DATABASE_READY].ok or not last.mariadb else last.mariadb
     return {
         "sites": len(observed.sites),
         "image": facts
@@ -27,6 +25,6 @@ def status(bench: Bench, observed: Observed, verdicts: Mapping[str, Verdict]) ->
             "apps": facts.apps,
         },
         "installedApps": list(bench.apps),
-        # A server runs with another Secret once it is up with it. Only then do the sites' pods follow.
+        # A new revision is reported once the server is available with it. Only then do the pods of the sites restart.
         "secretRevisions": {"redis": redis or None, "mariadb": (bench.mariadb_wanted and mariadb) or None},
     }

@@ -1,1 +1,1 @@
-"""FrappeSite: when its children are made, and in what order."""
+"""FrappeSite: its reconcile, from observing to status."""

@@ -1,4 +1,5 @@
-"""What can be wrong with a site's spec, its Secrets and its bench: each check makes one condition false."""
+"""The checks of a site: pure functions of the observed spec, Secrets and bench. A failed check makes one condition
+false."""
 
 from collections.abc import Callable
 
@@ -17,12 +18,12 @@ Check = Callable[[Observed], Verdict | None]
 
 
 def spec_is_readable(observed: Observed) -> Verdict | None:
-    """The spec keeps to the schema, which a CustomResourceDefinition of another version may not enforce."""
+    """The spec conforms to the schema, which a CustomResourceDefinition of another version may not enforce."""
     return _blocked(Reason.INVALID_SPEC, f"spec: {observed.spec_error}") if observed.spec_or_none is None else None
 
 
 def bench_exists(observed: Observed) -> Verdict | None:
-    """The FrappeBench that benchRef names is in the site's namespace."""
+    """The FrappeBench that benchRef names exists in the site's namespace."""
     if observed.bench_live_or_none is not None:
         return None
     name, namespace = observed.spec.bench_ref.name, observed.live.metadata.namespace
@@ -33,7 +34,7 @@ def bench_exists(observed: Observed) -> Verdict | None:
 
 
 def bench_spec_is_readable(observed: Observed) -> Verdict | None:
-    """The spec of the bench keeps to the schema."""
+    """The spec of the bench conforms to the schema."""
     if observed.bench_or_none is not None:
         return None
     bench = observed.bench_live.metadata.name
@@ -41,7 +42,7 @@ def bench_spec_is_readable(observed: Observed) -> Verdict | None:
 
 
 def image_is_inspected(observed: Observed) -> Verdict | None:
-    """An image of the bench has been inspected, now or at any time before."""
+    """At least one image of the bench has been inspected, be it an earlier one."""
     if observed.bench.facts is not None:
         return None
     message = f"FrappeBench {observed.bench.name} has not inspected its image yet"
@@ -49,17 +50,19 @@ def image_is_inspected(observed: Observed) -> Verdict | None:
 
 
 PREMISES: tuple[Check, ...] = (spec_is_readable, bench_exists, bench_spec_is_readable, image_is_inspected)
-"""Without them nothing about the site can be decided: the first that fails ends the reconcile, and Ready says so."""
+"""Checks without which the site cannot be resolved. The first that fails ends the reconcile and gives Ready its
+reason."""
 
 
-def beside_its_bench(observed: Observed) -> Verdict | None:
-    """The bench is looked for in the site's own namespace."""
-    said = model.bench_namespace_problem(observed.spec, observed.live.metadata.namespace)
-    return _blocked(Reason.INVALID_SPEC, said) if said else None
+def bench_is_in_its_namespace(observed: Observed) -> Verdict | None:
+    """benchRef names no other namespace than that of the site."""
+    problem = model.bench_namespace_problem(observed.spec, observed.live.metadata.namespace)
+    return _blocked(Reason.INVALID_SPEC, problem) if problem else None
 
 
-def bench_is_staying(observed: Observed) -> Verdict | None:
-    """A bench that is being deleted serves the sites it has, and takes no new one."""
+def bench_accepts_the_site(observed: Observed) -> Verdict | None:
+    """The bench is not being deleted, or the site is older than the deletion: existing sites are served until they are
+    deleted."""
     bench = observed.bench_live.metadata
     if bench.deletion_timestamp is None or observed.live.metadata.creation_timestamp <= bench.deletion_timestamp:
         return None
@@ -71,13 +74,13 @@ def bench_is_staying(observed: Observed) -> Verdict | None:
 
 
 def database_secret_is_usable(observed: Observed) -> Verdict | None:
-    """The Secret that names the database names one that may be this site's, and has all that a login needs."""
+    """The Secret of the database has all keys that a login needs, and names a database that this site may use."""
     problem = ENGINES[observed.database.engine].secret_problem(observed.database)
     return _blocked(*problem) if problem else None
 
 
-def apps_are_known(observed: Observed) -> Verdict | None:
-    """The list of apps can be read, where it is the bench's."""
+def apps_are_readable(observed: Observed) -> Verdict | None:
+    """The bench's list of apps can be parsed, if the site uses it."""
     if observed.spec.apps is not None:
         return None
     try:
@@ -88,36 +91,36 @@ def apps_are_known(observed: Observed) -> Verdict | None:
 
 
 def apps_are_in_the_image(observed: Observed) -> Verdict | None:
-    """The image that the site runs holds its apps."""
+    """The image that the site runs contains its apps."""
     facts, image = observed.bench.facts, observed.bench.running_image
     if facts is None or image is None:
         return None
-    absent = [app for app in model.apps(observed.spec, observed.bench) if app not in facts.apps]
-    if not absent:
+    missing = [app for app in model.apps(observed.spec, observed.bench) if app not in facts.apps]
+    if not missing:
         return None
     message = (
-        f"{', '.join(absent)} is not in image {image.reference} of FrappeBench {observed.bench.name}: remove it "
+        f"{', '.join(missing)} is not in image {image.reference} of FrappeBench {observed.bench.name}: remove it "
         "from spec.apps, or use an image that contains it (imageConfig)"
     )
     return _blocked(FrappeReason.APP_NOT_IN_IMAGE, message)
 
 
 def resources_fit(observed: Observed) -> Verdict | None:
-    """No request is above its limit, whoever names them."""
+    """No resource request exceeds its limit, where either may come from the site or from the bench."""
     for component in ComponentResources.__struct_fields__:
         site = _of(observed.spec.component_resources, component)
-        if said := sizing.resources_problem(component, site, _of(observed.bench.resources, component)):
-            lent = [part for part in ("requests", "limits") if getattr(site, part, None) is None]
+        if problem := sizing.resources_problem(component, site, _of(observed.bench.resources, component)):
+            inherited = [part for part in ("requests", "limits") if getattr(site, part, None) is None]
             bench = f"FrappeBench {observed.bench.name}, componentResources.{sizing.camel(component)}"
-            whose = f" (the {' and '.join(lent)}: {bench})" if lent else ""
-            return _blocked(Reason.INVALID_SPEC, f"{said}{whose}")
+            source = f" (the {' and '.join(inherited)}: {bench})" if inherited else ""
+            return _blocked(Reason.INVALID_SPEC, f"{problem}{source}")
     return None
 
 
 def host_can_be_served(observed: Observed) -> Verdict | None:
-    """What siteName comes to is a host name."""
-    said = domain.host_problem(observed.domain)
-    return _blocked(Reason.INVALID_SPEC, said) if said else None
+    """The main host of the site is a valid host name, also when it is derived from siteName."""
+    problem = domain.host_problem(observed.domain)
+    return _blocked(Reason.INVALID_SPEC, problem) if problem else None
 
 
 def _of(resources: ComponentResources | None, component: str) -> Resources | None:
@@ -130,13 +133,14 @@ def _blocked(reason: str, message: str) -> Verdict:
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (
-    (SiteCondition.BENCH_READY, beside_its_bench),
-    (SiteCondition.BENCH_READY, bench_is_staying),
-    # Before anything is made that a host name cannot lead to.
+    (SiteCondition.BENCH_READY, bench_is_in_its_namespace),
+    (SiteCondition.BENCH_READY, bench_accepts_the_site),
+    # With the first condition: no child is created for a site that cannot be reached.
     (SiteCondition.BENCH_READY, host_can_be_served),
     (SiteCondition.DATABASE_READY, database_secret_is_usable),
-    (SiteCondition.APPS_INSTALLED, apps_are_known),
+    (SiteCondition.APPS_INSTALLED, apps_are_readable),
     (SiteCondition.APPS_INSTALLED, apps_are_in_the_image),
     (SiteCondition.WORKLOADS_READY, resources_fit),
 )
-"""In the order in which they speak: of those with one condition the first that fails."""
+"""Each check with the condition that it makes false. Of the checks of one condition, the first that fails gives reason
+and message."""

@@ -1,4 +1,4 @@
-"""How a site goes: its pods first, its data only when that was asked for."""
+"""Deletion of a FrappeSite: its pods first, its data only with `deletionPolicy: Delete`."""
 
 from typing import Literal
 
@@ -36,15 +36,18 @@ from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 
 REQUEUE_SECONDS = 2.0
+"""The site's pods are not watched: how often it is checked whether they have ended."""
 DELETED = SiteCondition.DELETED
 
 
 class BenchName(Struct, frozen=True):
+    """benchRef of a spec, as far as a deletion needs it."""
+
     name: str = ""
 
 
 class DeletionSpec(Struct, rename="camel"):
-    """The fields of a spec that a deletion needs; the rest may be as wrong as it likes."""
+    """The fields of a spec that a deletion needs. All other fields may be invalid."""
 
     bench_ref: BenchName = BenchName()
     site_name: str = ""
@@ -52,10 +55,11 @@ class DeletionSpec(Struct, rename="camel"):
 
 
 async def cleanup(cluster: Cluster, live: LiveSite) -> float | None:
-    """Takes a site apart and lets it go. Returns when to look again, None when something will say so.
+    """Deletes the site's children, its data if the policy says so, and then its finalizer. Returns the seconds after
+    which to requeue, None when an event triggers the next reconcile.
 
-    Works with an invalid spec, without a bench, and without servers that answer: Retain needs none of them, and Delete
-    waits only for a MariaDB and Redis servers that still exist.
+    Works with an invalid spec, without a bench and without reachable servers: Retain needs none of them, and Delete
+    waits only for MariaDB and Redis servers that still exist.
     """
     key, names = live.metadata.key, SiteNames(live.metadata.name)
     await _stop(cluster, live)
@@ -65,10 +69,10 @@ async def cleanup(cluster: Cluster, live: LiveSite) -> float | None:
         return REQUEUE_SECONDS
     spec = _deletion_spec(live)
     if spec.deletion_policy == "Delete":
-        verdict, again = await _drop(cluster, live, spec)
+        verdict, requeue_after = await _drop(cluster, live, spec)
         if not verdict.ok:
             await _report(cluster, live, verdict)
-            return again
+            return requeue_after
         for kind, name in ((PVC, names.files), (SECRET, names.connection), (SECRET, names.admin)):
             await _delete_retained(cluster, kind, key, name)
     await remove_finalizer(cluster, SITE, live, SITE_FINALIZER)
@@ -82,44 +86,44 @@ def _deletion_spec(live: LiveSite) -> DeletionSpec:
         return DeletionSpec()
 
 
-def _spared(site: str) -> tuple[str, ...]:
+def _deletion_jobs(site: str) -> tuple[str, ...]:
     """Names of the Jobs that take part in a deletion."""
     return redis_keys.drop_name(site), drop_name(site)
 
 
 async def _stop(cluster: Cluster, live: LiveSite) -> None:
     """Deletes workloads, routes and unfinished Jobs, except for the Jobs that take part in the deletion."""
-    stopped, spared = stopped_on_deletion(CHILDREN), _spared(live.metadata.name)
+    stopped, excepted = stopped_on_deletion(CHILDREN), _deletion_jobs(live.metadata.name)
     for kind, child in cluster.owned(live.metadata.uid):
         name, uid = child.metadata.name, child.metadata.uid
-        unfinished = isinstance(child, Job) and not succeeded(child) and name not in spared
+        unfinished = isinstance(child, Job) and not succeeded(child) and name not in excepted
         if (kind in stopped or unfinished) and not child.deleting:
             await cluster.delete(kind, child.metadata.namespace, name, uid)
 
 
 async def _pods(cluster: Cluster, key: Key) -> list[str]:
-    """The site's pods that may still write, asked of the API server itself."""
-    spared = _spared(key.name)
+    """Names of the site's pods that may still write, read from the API server because they are not watched."""
+    excepted = _deletion_jobs(key.name)
     return [
         pod["metadata"]["name"]
         for pod in await cluster.list(POD, key.namespace, f"{OURS},{SITE_LABEL}={key.name}")
         if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
-        and pod["metadata"].get("labels", {}).get(JOB_LABEL) not in spared
+        and pod["metadata"].get("labels", {}).get(JOB_LABEL) not in excepted
     ]
 
 
 async def _drop(cluster: Cluster, live: LiveSite, spec: DeletionSpec) -> tuple[Verdict, float | None]:
-    """Removes the site from the bench's servers that still exist: its keys from Redis, its database from MariaDB. The
-    seconds until it is worth a look again come back as well."""
+    """Deletes the site's Redis keys and its database from those servers of the bench that still exist. Returns the
+    verdict, and the seconds after which to requeue."""
     key, names, bench = live.metadata.key, SiteNames(live.metadata.name), Names(spec.bench_ref.name)
-    gone = Verdict(True, Reason.SUCCEEDED, "Database and Redis keys of the site are deleted.")
+    done = Verdict(True, Reason.SUCCEEDED, "Database and Redis keys of the site are deleted.")
     bench_live = cluster.get(BENCH, key.namespace, bench.bench)
     body = await cluster.body(CONFIG_MAP, key.namespace, bench.image)
     if bench_live is None:
-        return gone, None
+        return done, None
     facts = bench_model.inspected(bench_live, (body or {}).get("data") or {}).facts
     if facts is None:
-        return gone, None
+        return done, None
     owner = Owner.of(SITE, live, bench.bench)
     image = Image(facts.pinned, pull_secrets=bench_model.pull_secrets(bench_live))
     sizes = job_resources(live, bench_live)
@@ -131,27 +135,27 @@ async def _drop(cluster: Cluster, live: LiveSite, spec: DeletionSpec) -> tuple[V
     ]
     jobs = []
     recorded = await _label(cluster, PVC, key, names.files, QUEUES_LABEL)
-    # Without the claim there is nothing left to do: it goes after the keys, and no other site is ever given its queues.
+    # Without the claim nothing is left to delete: it is deleted after the keys, and no other site ever gets its queues.
     if recorded is not None and (queue or cache):
         prefixes = [bench_id(key.name, live.metadata.uid, recorded)]
-        told = live.status_fields.get("databaseName")
-        name = f"_{label}" if ours else told if isinstance(told, str) else ""
+        recorded_name = live.status_fields.get("databaseName")
+        name = f"_{label}" if ours else recorded_name if isinstance(recorded_name, str) else ""
         keys = Keys(spec.site_name, tuple(prefixes), name)
         jobs.append(redis_keys.drop(owner, image, bench, sizes, keys, queue=queue, cache=cache))
     named = f"_{label}" if label else ""
     jobs += database.drop(Remains(owner, image, bench, sizes, names.connection, named, server_exists=mariadb))
     if not jobs:
-        return gone, None
+        return done, None
     pods = cluster.select(POD, report_model.SITE_INDEX, f"{key.namespace}/{key.name}")
     stage = Stage(DELETED, [], jobs_succeeded(report_model.reports(pods)), once=jobs)
-    done = await apply(cluster, SITE, live, [stage], prune=())
+    applied = await apply(cluster, SITE, live, [stage], prune=())
     pods_of_job = report_model.pods_of_job(cluster, key.namespace)
-    diagnosis = await diagnose(cluster, live, [stage], done.verdicts, pods_of_job)
-    return _redis_down(cluster, key.namespace, bench, diagnosis.verdicts[DELETED]), diagnosis.requeue_after
+    diagnosis = await diagnose(cluster, live, [stage], applied.verdicts, pods_of_job)
+    return _unless_redis_is_down(cluster, key.namespace, bench, diagnosis.verdicts[DELETED]), diagnosis.requeue_after
 
 
-def _redis_down(cluster: Cluster, namespace: str, bench: Names, verdict: Verdict) -> Verdict:
-    """The verdict, unless it is no because Redis does not answer: then that."""
+def _unless_redis_is_down(cluster: Cluster, namespace: str, bench: Names, verdict: Verdict) -> Verdict:
+    """The verdict; or RedisUnavailable with the name of a Redis server that is not ready, if that may explain it."""
     if verdict.ok or verdict.blocked:
         return verdict
     for name in (bench.redis_queue, bench.redis_cache):
@@ -166,13 +170,14 @@ def _redis_down(cluster: Cluster, namespace: str, bench: Names, verdict: Verdict
 
 
 async def _label(cluster: Cluster, kind: Kind, key: Key, name: str, label: str) -> str | None:
-    """A label of a retained object as it is now: empty when it has none, None when there is no such object."""
+    """A label of an object, read from the API server: empty when it has no such label, None when there is no such
+    object."""
     found = await cluster.read(kind, key.namespace, name)
     return None if found is None else str((found["metadata"].get("labels") or {}).get(label, ""))
 
 
 async def _delete_retained(cluster: Cluster, kind: Kind, key: Key, name: str) -> None:
-    """Deletes what outlives its owner unless it is asked to go, after a fresh look at whose it is."""
+    """Deletes a retained object of the site, after reading from the API server that the site owns it by its labels."""
     found = await cluster.read(kind, key.namespace, name)
     if found is None or "deletionTimestamp" in found["metadata"]:
         return

@@ -1,4 +1,4 @@
-"""The reconcile of a FrappeSite: observe, resolve, apply, ask, report."""
+"""The reconcile of a FrappeSite: observe, resolve, apply, probe, report."""
 
 from collections.abc import Callable, Iterable
 
@@ -38,58 +38,57 @@ from frappe_operator.site.conditions import routed, serving
 from frappe_operator.site.generated_secrets import is_created
 from frappe_operator.site.installed_apps import INSTALLED, installed_apps
 from frappe_operator.site.observe import observe
-from frappe_operator.site.probe import again, ask, settled
+from frappe_operator.site.probe import probe, requeue_after, settled
 from frappe_operator.site.ready_prober import Prober
 from frappe_operator.site.resolve import resolve
 from frappe_operator.site.stages import stages
 from frappe_operator.site.status import status
 
 VERBS: dict[Kind, str] = {SITE: "get patch", POD: "list", EVENT: "list"}
-"""What a site's reconcile does with objects that are no children of it."""
-
+"""RBAC verbs for objects that are not children of a site, by kind."""
 
 EARLIER_PODS_SECONDS = 30.0
-"""How often is looked whether the last pod of an earlier image has ended. They are not watched."""
+"""How often it is checked whether the last pod of an earlier image has ended. Pods are not watched."""
 
 
 def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Controller:
-    """The controller of FrappeSites. `token` makes a new password; `fetch` asks proxies and sites over HTTP."""
+    """The controller of FrappeSites. `token` generates a password; `fetch` makes HTTP requests to proxies and sites."""
 
     prober = Prober(fetch)
 
     async def reconcile(cluster: Cluster, key: Key) -> float | None:
         live = cluster.get(SITE, key.namespace, key.name)
         if live is None:
-            prober.unanswered.discard(key)
+            prober.failed.discard(key)
             return None
         if live.deleting:
             return await cleanup(cluster, live)
         await ensure_finalizer(cluster, SITE, live, SITE_FINALIZER)
         observed = await observe(cluster, live, images)
         site = resolve(observed)
-        steps = stages(site, observed, token)
-        done = await apply(cluster, SITE, live, steps, prune=pruned(CHILDREN))
+        decided = stages(site, observed, token)
+        applied = await apply(cluster, SITE, live, decided, prune=pruned(CHILDREN))
         diagnosis = await diagnose(
-            cluster, live, steps, done.verdicts, report_model.pods_of_job(cluster, key.namespace)
+            cluster, live, decided, applied.verdicts, report_model.pods_of_job(cluster, key.namespace)
         )
-        asked = key in prober.unanswered or not settled(observed, site)
-        prober.unanswered.discard(key)
-        answers = await ask(cluster, site, observed, fetch) if asked else None
-        created = done.verdicts[SiteCondition.ROUTED]
-        reaches = routed.probed(site, answers) if asked else routed.known(site)
-        reached: dict[str, Verdict] = {
-            SiteCondition.ROUTED: reaches if created.ok else created,
-            SiteCondition.SERVING: serving.probed(site, answers) if asked else serving.known(site),
+        probing = key in prober.failed or not settled(observed, site)
+        prober.failed.discard(key)
+        responses = await probe(cluster, site, observed, fetch) if probing else None
+        route = applied.verdicts[SiteCondition.ROUTED]
+        proxies = routed.probed(site, responses) if probing else routed.already_routed(site)
+        access: dict[str, Verdict] = {
+            SiteCondition.ROUTED: proxies if route.ok else route,
+            SiteCondition.SERVING: serving.probed(site, responses) if probing else serving.already_serving(site),
         }
-        verdicts = {**diagnosis.verdicts, **reached}
+        verdicts = {**diagnosis.verdicts, **access}
         installed = await installed_apps(cluster, site, observed, verdicts[INSTALLED])
         await report(cluster, SITE, live, verdicts, status(site, verdicts, installed))
-        if is_created(observed) and any(ref.kind == SECRET for ref in done.written):
-            # Our own word is no news to us, and what is in the Secret has yet to reach the site.
+        if is_created(observed) and any(ref.kind == SECRET for ref in applied.written):
+            # A self-triggered event is ignored, and the site is configured with the new Secret in the next reconcile.
             cluster.requeue(SITE, key)
-        unanswered = answers is not None and any(not each.ok and not each.blocked for each in reached.values())
-        if unanswered and not observed.taken:
-            return again(observed, cluster.clock())
+        failed = responses is not None and any(not each.ok and not each.blocked for each in access.values())
+        if failed and not observed.conflicting_hosts:
+            return requeue_after(observed, cluster.clock())
         return diagnosis.requeue_after or (EARLIER_PODS_SECONDS if observed.earlier_pods else None)
 
     return Controller(
@@ -98,16 +97,16 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         [
             Watch(
                 SITE,
-                sharing_hosts,
+                sites_with_shared_hosts,
                 event_filter=generation_changes,
                 indices={**domain.INDICES, **site_model.INDICES},
             ),
-            Watch(BENCH, sharing_suffix, event_filter=bench_model.suffix),
-            Watch(BENCH, sites_of_bench, event_filter=offered),
-            Watch(STORAGE_CLASS, nobody),
+            Watch(BENCH, sites_with_changed_hosts, event_filter=bench_model.suffix),
+            Watch(BENCH, sites_of_bench, event_filter=used_by_sites),
+            Watch(STORAGE_CLASS, no_site),
             *watch_children(
                 CHILDREN,
-                labelled_site,
+                site_by_label,
                 other_owners={STATEFUL_SET: sites_of_server, SECRET: sites_of_secret},
                 indices={JOB: site_model.JOB_INDICES},
             ),
@@ -118,29 +117,31 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
     )
 
 
-def sharing_hosts(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
-    """The sites that want one of its hosts: when it goes, the next in line gets it."""
+def sites_with_shared_hosts(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
+    """Map function: from a site to all sites that claim one of its hosts. When it is deleted, the next one gets the
+    host."""
     return (other.metadata.key for other in domain.Register(cluster).rivals(live))
 
 
-def sharing_suffix(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
-    """The sites that want a host which another suffix makes free, or takes."""
+def sites_with_changed_hosts(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
+    """Map function: from a bench whose suffix changes to all sites that claim one of the changed hosts."""
     return (other.metadata.key for other in domain.Register(cluster).rivals_of(live))
 
 
-def offered(live: LiveBench) -> object:
-    """What of a bench its sites go by: all but how many they are."""
+def used_by_sites(live: LiveBench) -> object:
+    """Event filter: what sites read of their bench, which is everything but the number of sites in its status."""
     return generation_changes(live), {**live.status_fields, "sites": None}
 
 
 def sites_of_bench(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
-    """Every site of a bench."""
+    """Map function: from a bench to all its sites."""
     found = cluster.select(SITE, domain.BENCH_INDEX, str(live.metadata.key))
     return (site.metadata.key for site in found)
 
 
 def sites_of_server(cluster: Cluster, live: Live) -> Iterable[Key]:
-    """Every site of the bench whose MariaDB it is; of its Redis, the bench's status tells."""
+    """Map function: from the MariaDB StatefulSet of a bench to all sites of the bench. For Redis, sites read the status
+    of their bench."""
     bench = live.metadata.label(BENCH_LABEL)
     if live.metadata.name != Names(bench).mariadb:
         return ()
@@ -148,24 +149,26 @@ def sites_of_server(cluster: Cluster, live: Live) -> Iterable[Key]:
     return (site.metadata.key for site in found)
 
 
-def labelled_site(cluster: Cluster, live: Live) -> Iterable[Key]:
-    """The site that a child says it belongs to. A lie costs a look and nothing more."""
+def site_by_label(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """Map function: from a child to the site that its label names. A wrong label costs one reconcile without effect."""
     if name := live.metadata.label(SITE_LABEL):
         yield Key(live.metadata.namespace, name)
 
 
 def site_of_pod(cluster: Cluster, live: Pod) -> Iterable[Key]:
-    """The site whose Job's pod it is, when the pod has something to say."""
-    return labelled_site(cluster, live) if report_model.has_a_report(live) else ()
+    """Map function: from the pod of a site's Job to the site, once the pod reports a result or a failure."""
+    return site_by_label(cluster, live) if report_model.has_a_report(live) else ()
 
 
 def sites_of_secret(cluster: Cluster, live: Live) -> Iterable[Key]:
-    """The site it was made for, and the sites whose database it names."""
-    yield from labelled_site(cluster, live)
+    """Map function: from a Secret to the site it was generated for, and to the sites that use it as connection
+    Secret."""
+    yield from site_by_label(cluster, live)
     named = cluster.select(SITE, site_model.CONNECTION_INDEX, str(live.metadata.key))
     yield from (site.metadata.key for site in named)
 
 
-def nobody(cluster: Cluster, live: Live) -> Iterable[Key]:
-    """LastStatus, but no reason to look: a claim that waits for its class changes itself when the class is there."""
+def no_site(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """Map function of StorageClasses, which are cached but trigger no reconcile: a claim that waits for its class
+    changes itself once the class exists."""
     return ()

@@ -1,7 +1,7 @@
-"""The Secrets that are made for a site: never a second time beside what was made with the first.
+"""The Secrets that are generated for a site.
 
-A connection Secret is made again, because the bench's MariaDB can be given its new password. Administrator's password
-belongs to people, who may have changed it in Frappe: without its Secret nothing but a person knows it.
+A lost connection Secret is generated again, because the operator can set the new password in the bench's MariaDB. A
+lost Secret of Administrator is not: people may have changed that password in Frappe, so only they can provide it.
 """
 
 from frappe_operator.api.labels import SITE_LABEL
@@ -17,37 +17,38 @@ from frappe_operator.site.observe import Observed
 
 
 def is_created(observed: Observed) -> bool:
-    """Whether the site was created."""
+    """Whether the Job that creates the site has succeeded."""
     return observed.created is not None and succeeded(observed.created)
 
 
 def admin(site: Site, observed: Observed, password: str) -> list[Manifest]:
-    """The Secret with Administrator's first password, while it can still become the password."""
+    """The Secret with Administrator's initial password; empty once the site has been created with one."""
     if is_created(observed):
         return []
     report = observed.reports.get(site.names.create)
     if observed.admin_secret is None and site.retained and not (report and report.reason == Reason.SECRET_NOT_FOUND):
-        # The volume most likely holds a site that has its password. The Job that takes it up says so when it does not.
+        # The retained volume most likely holds a site with its password. The creation Job reports it when it does not.
         return []
     return creation.admin(site, password)
 
 
 def lost_admin(site: Site, observed: Observed) -> Verdict | None:
-    """What to do when nothing of ours says Administrator's password any more; None while the Secret is there."""
+    """A verdict with instructions when the Secret of Administrator is lost or belongs to another owner; None
+    otherwise."""
     name, owner, found = site.names.admin, site.owner.name, observed.admin_secret
     labels = {MANAGED_BY: CONTROLLED_BY_US, INSTANCE: owner, SITE_LABEL: owner}
     if found is not None and all(found.metadata.label(label) == value for label, value in labels.items()):
         return None
-    words = ",".join(f"{label}={value}" for label, value in labels.items())
+    selector = ",".join(f"{label}={value}" for label, value in labels.items())
     if found is not None:
         message = (
-            f"Secret {name} exists and does not belong to FrappeSite {owner}: add the labels {words}, or delete it"
+            f"Secret {name} exists and does not belong to FrappeSite {owner}: add the labels {selector}, or delete it"
         )
         return Verdict(False, Reason.NAME_CONFLICT, message, blocked=True)
     shell = f"kubectl exec -n {site.owner.namespace} -it deploy/{site.names.gunicorn} -c gunicorn -- {frappe.PYTHON}"
     message = (
         f"Secret {name} with the password of Administrator does not exist, and is not generated again, because the "
-        f"site already has a password. Create it with the key password and the labels {words}. If the password is "
+        f"site already has a password. Create it with the key password and the labels {selector}. If the password is "
         f"unknown, set one first: {shell} -m frappe.utils.bench_helper frappe --site {site.site_name} "
         "set-admin-password"
     )
@@ -55,6 +56,6 @@ def lost_admin(site: Site, observed: Observed) -> Verdict | None:
 
 
 def password_is_new(observed: Observed) -> bool:
-    """Whether our connection Secret was made again after the database's user was given the password of another."""
+    """Whether the connection Secret was generated again after the database user got the password of an earlier one."""
     prepared, secret = observed.prepared, observed.connection_secret
     return bool(prepared and secret and "" < prepared.completed < secret.metadata.creation_timestamp)

@@ -1,4 +1,4 @@
-"""Which apps are installed on a site, from what its installation reported."""
+"""The apps that are installed on a site, from the report of its installation Job."""
 
 import msgspec
 
@@ -17,18 +17,18 @@ INSTALLED = SiteCondition.APPS_INSTALLED
 
 
 async def installed_apps(cluster: Cluster, site: Site, observed: Observed, installed: Verdict) -> list[str] | None:
-    """The apps on the site, None while nothing new is known of them. Read once, when the condition turns true.
+    """The apps on the site; None to leave the status as it is. They are read once, when the condition becomes true.
 
-    An app that spec.apps names no more stays installed: what counts is the report, and where the pod that made it is
-    gone, what the last status said together with what was asked for.
+    An app that is removed from spec.apps stays installed, so the report decides. When the pod with the report no longer
+    exists, the result is the apps of the last status together with those of the spec.
     """
-    known = observed.last_status.installed_apps
+    recorded = observed.last_status.installed_apps
     before = any(each.type == INSTALLED and each.status == "True" for each in observed.last_status.conditions)
-    if not installed.ok or (before and known is not None):
+    if not installed.ok or (before and recorded is not None):
         return None
     (job,) = creation.install(site)
     for pod in await cluster.list(POD, site.owner.namespace, f"{JOB_LABEL}={job['metadata']['name']}"):
-        said = job_reports.message(msgspec.convert(pod.get("status", {}), PodStatus))
-        if said is not None and said.ok and said.apps:
-            return list(said.apps)
-    return list(dict.fromkeys([*(known or ()), *site.apps]))
+        report = job_reports.message(msgspec.convert(pod.get("status", {}), PodStatus))
+        if report is not None and report.ok and report.apps:
+            return list(report.apps)
+    return list(dict.fromkeys([*(recorded or ()), *site.apps]))

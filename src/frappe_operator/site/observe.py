@@ -1,4 +1,4 @@
-"""Reads what there is around a site."""
+"""Observes a site: reads every fact that it is resolved from."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ from frappe_operator.model.site import SiteNames
 
 
 class LastStatus(msgspec.Struct, rename="camel"):
-    """The part of our own last status that saves asking again what was answered."""
+    """The part of the site's last status that the next reconcile reads."""
 
     conditions: tuple[Condition, ...] = ()
     resolved_domain: str = ""
@@ -36,49 +36,52 @@ class LastStatus(msgspec.Struct, rename="camel"):
 
 
 class Observed(NamedTuple):
-    """The facts that a site is decided from. Without a readable spec and a bench, nothing else is read."""
+    """The facts that a site is resolved from. With an invalid spec or without a bench, nothing else is read."""
 
     live: LiveSite
     last_status: LastStatus
     spec_or_none: FrappeSiteSpec | None
-    """None when the spec does not keep to the schema."""
+    """None when the spec does not conform to the schema."""
     spec_error: str = ""
-    """Why not."""
+    """Why the spec is invalid; empty when it is valid."""
     bench_live_or_none: LiveBench | None = None
-    """None when there is no such bench."""
+    """None when the bench does not exist."""
     bench_or_none: BenchOffer | None = None
-    """None when the spec of the bench cannot be read."""
+    """None when the spec of the bench is invalid."""
     bench_error: str = ""
-    """Why not."""
+    """Why the spec of the bench is invalid; empty when it is valid."""
     bench_conditions: Mapping[str, Condition] = {}
     classes: Mapping[str, StorageClass] = {}
     reports: Mapping[str, Report] = {}
     mariadb: Workload | None = None
-    """The MariaDB of the bench."""
+    """The MariaDB StatefulSet of the bench."""
     web: Workload | None = None
-    """The site's own gunicorn."""
+    """The gunicorn Deployment of the site."""
     retained_database: str = ""
+    """Name of the site's database as the connection Secret records it, empty without one."""
     connection_secret: Live | None = None
     """The connection Secret that the operator generates."""
     admin_secret: Live | None = None
+    """The Secret with the password of Administrator."""
     claim: Claim | None = None
-    """For the site's files."""
+    """The claim for the site's files."""
     prepared: Job | None = None
     """The Job that creates the site's database, or checks an external one."""
     created: Job | None = None
     """The Job that creates the site."""
     configuring: Sequence[Job] = ()
-    """Jobs that bring address and credentials into the site, the present ones or earlier ones."""
+    """The Jobs that configure address and credentials: for the present ones, or for earlier ones."""
     connection: Connection | None = None
     connection_data: Mapping[str, str] | None = None
-    """The Secret of an external database, decoded, without its password; None when there is none."""
+    """The decoded Secret of an external database, without the password; None when it does not exist."""
     earlier_pods: Sequence[str] | None = None
-    """Pods of the site that run an earlier image, those that are ending included; None when that decides nothing."""
+    """Names of the site's pods that run an earlier image, including terminating ones; None when no stage depends on
+    them."""
     domain_or_none: Domain | None = None
-    taken: Mapping[str, Key] = {}
-    """Hosts of the site that belong to another site."""
+    conflicting_hosts: Mapping[str, Key] = {}
+    """Hosts of the site that belong to another site, with the key of that site."""
 
-    # These exist once the checks of `checks.PREMISES` have passed.
+    # These values exist once the checks of `checks.PREMISES` have passed.
 
     @property
     def spec(self) -> FrappeSiteSpec:
@@ -102,7 +105,7 @@ class Observed(NamedTuple):
 
     @property
     def database(self) -> ObservedDatabase:
-        """What is observed of the site's database."""
+        """The observed state of the site's database."""
         return ObservedDatabase(
             engine=database.engine(self.spec),
             site=self.live.metadata.key,
@@ -117,21 +120,21 @@ class Observed(NamedTuple):
 
 
 async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
-    """Reads every fact that a site is decided from, once. A missing object or an unreadable spec is a fact as well."""
+    """Reads every fact that a site is resolved from, once. A missing object or an invalid spec is a fact as well."""
     namespace, name = live.metadata.namespace, live.metadata.name
-    before = last_status(live)
+    last = last_status(live)
     try:
         spec = live.decode()
     except msgspec.MsgspecError as error:
-        return Observed(live, before, None, spec_error=str(error))
+        return Observed(live, last, None, spec_error=str(error))
     names, bench_name = SiteNames(name), spec.bench_ref.name
     bench_live = cluster.get(BENCH, namespace, bench_name)
     if bench_live is None:
-        return Observed(live, before, spec)
+        return Observed(live, last, spec)
     try:
         bench_spec = bench_live.decode()
     except msgspec.MsgspecError as error:
-        return Observed(live, before, spec, bench_live_or_none=bench_live, bench_error=str(error))
+        return Observed(live, last, spec, bench_live_or_none=bench_live, bench_error=str(error))
     bench_names = bench_model.Names(bench_name)
     body = await cluster.body(CONFIG_MAP, namespace, bench_names.image)
     facts = bench_model.inspected(bench_live, (body or {}).get("data") or {}).facts
@@ -141,12 +144,12 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
     secret = cluster.get(SECRET, namespace, names.connection)
     label = secret.metadata.label(DATABASE_LABEL) if secret else ""
     hosts = domain.Register(cluster)
-    wanted = domain.resolve(spec, bench.suffix)
-    holders = {host: hosts.holder(host) for host in wanted.hosts}
+    resolved = domain.resolve(spec, bench.suffix)
+    holders = {host: hosts.holder(host) for host in resolved.hosts}
     connection, data = await _connection(cluster, spec, namespace)
     return Observed(
         live=live,
-        last_status=before,
+        last_status=last,
         spec_or_none=spec,
         bench_live_or_none=bench_live,
         bench_or_none=bench,
@@ -165,13 +168,16 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
         connection=connection,
         connection_data=data,
         earlier_pods=await _earlier_pods(cluster, live, bench, web),
-        domain_or_none=wanted,
-        taken={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},
+        domain_or_none=resolved,
+        conflicting_hosts={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},
     )
 
 
 async def _earlier_pods(cluster: View, live: LiveSite, bench: BenchOffer, web: Workload | None) -> list[str] | None:
-    """Asked of the API server, for these pods are not watched; only between a rollout and the Job that follows it."""
+    """Names of the site's pods that run an earlier image, read from the API server because pods are not watched.
+
+    None except between a rollout and the Job that follows it.
+    """
     image, namespace, name = bench.running_image, live.metadata.namespace, live.metadata.name
     if bench.facts is None or not bench.facts.previous_key or image is None:
         return None
@@ -182,13 +188,13 @@ async def _earlier_pods(cluster: View, live: LiveSite, bench: BenchOffer, web: W
         pod["metadata"]["name"]
         for pod in await cluster.list(POD, namespace, f"{OURS},{SITE_LABEL}={name}")
         if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
-        # Somebody may have put a container of another image beside ours.
+        # An admission webhook may have added containers of other images.
         and image.reference not in [each["image"] for each in pod["spec"]["containers"]]
     ]
 
 
 def last_status(live: LiveSite) -> LastStatus:
-    """An object's status as far as we use it; an unreadable one is an empty one."""
+    """The status of a site, as far as the next reconcile reads it; empty when it cannot be decoded."""
     try:
         return msgspec.json.decode(live.status_json, type=LastStatus)
     except msgspec.MsgspecError:

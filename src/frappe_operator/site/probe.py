@@ -1,6 +1,6 @@
-"""Whether visitors reach a site and get an answer: proxies and site are asked over HTTP, as visitors would.
+"""Probes of a site over HTTP: whether the proxies route its hosts, and whether Frappe answers a ping.
 
-They are asked once everything else has been written: whoever does not answer holds up nothing but this.
+A reconcile probes after everything else has been applied: a proxy or site that does not respond delays nothing else.
 """
 
 from datetime import datetime
@@ -20,19 +20,20 @@ from frappe_operator.site.observe import Observed
 
 PING = "/api/method/ping"
 SOONEST_SECONDS, LATEST_SECONDS = 2.0, 60.0
-"""Between two questions to a site that does not answer, while everything it needs is in place."""
+"""Shortest and longest time between two probes of a site that does not respond although its workloads are ready."""
 
 
-class Answers(NamedTuple):
-    """What the proxies and the site said."""
+class Responses(NamedTuple):
+    """The responses of the proxies and of the site to one round of probes."""
 
     proxies: dict[str, Answer]
-    """By proxy pod and host, `/healthz`: which site that proxy has for the host."""
+    """By `<proxy pod> <host>`, the response of `/healthz`: the name of the site to which that proxy routes the host."""
     ping: Answer | None
+    """The response to a ping through the proxies."""
 
 
 def settled(observed: Observed, site: Site) -> bool:
-    """Whether the last status says Ready for the present generation and host. Such a site is not probed again."""
+    """Whether the last status is Ready for the current generation and host. Such a site is not probed again."""
     ready = next((each for each in observed.last_status.conditions if each.type == conditions.READY), None)
     return (
         ready is not None
@@ -42,18 +43,19 @@ def settled(observed: Observed, site: Site) -> bool:
     )
 
 
-def again(observed: Observed, now: float) -> float:
-    """Seconds until a site that does not answer is asked again: the longer nothing about it has changed, the later."""
+def requeue_after(observed: Observed, now: float) -> float:
+    """Seconds until the next probe of a site that does not respond: they grow with the time since its last
+    transition."""
     changes = [each.last_transition_time for each in observed.last_status.conditions if each.last_transition_time]
     age = now - datetime.fromisoformat(max(changes)).timestamp() if changes else 0.0
     return min(max(SOONEST_SECONDS, age / 4), LATEST_SECONDS)
 
 
-async def ask(cluster: Cluster, site: Site, observed: Observed, fetch: Fetch) -> Answers | None:
-    """Asks every proxy for every host of the site, and the site for a ping. None while no web pod can answer."""
+async def probe(cluster: Cluster, site: Site, observed: Observed, fetch: Fetch) -> Responses | None:
+    """Probes every proxy pod for every host of the site, and pings the site. None while no web pod is ready."""
     namespace = site.owner.namespace
     service = cluster.get(SERVICE, namespace, site.bench.nginx)
-    # During a rolling update some pod is ready, and visitors are answered. Where none is wanted, the proxies answer.
+    # During a rolling update at least one pod is ready. With zero replicas, the proxies respond.
     if observed.web is None or service is None:
         return None
     if not observed.web.status.ready_replicas and not available(observed.web):
@@ -70,15 +72,15 @@ async def ask(cluster: Cluster, site: Site, observed: Observed, fetch: Fetch) ->
         for host in site.domain.hosts
     }
     ping = await fetch(f"http://{address(service.spec.cluster_ip)}:{PORT}{PING}", site.domain.host)
-    return Answers(proxies, ping)
+    return Responses(proxies, ping)
 
 
 def _ready(pod: Manifest) -> bool:
-    """Whether visitors are sent to a pod. One that starts has no older map than any other when it is ready."""
+    """Whether a proxy pod is ready, and so receives traffic."""
     conditions = pod.get("status", {}).get("conditions", [])
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def address(ip: str) -> str:
-    """An IP address as it stands in a URL."""
+    """An IP address as it is written in a URL: IPv6 addresses in brackets."""
     return f"[{ip}]" if ":" in ip else ip

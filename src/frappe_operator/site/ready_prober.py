@@ -1,8 +1,8 @@
-"""Asks Ready sites for a ping now and then: one that answers its visitors with an error must not stay Ready.
+"""Periodic probes of Ready sites: a site that responds with an error must not stay Ready.
 
-Nothing else tells of it: Frappe in maintenance mode, or locked out of its database, leaves every pod ready. One site
-after the other is asked, at a rate that does not grow with their number, and nothing is written here: a site that does
-not answer is reconciled, and the reconcile asks for itself.
+No watch reports it: Frappe in maintenance mode, or without access to its database, leaves every pod ready. Sites are
+probed one after the other, at a rate that does not grow with their number. The prober writes nothing: it requeues a
+site that does not respond, and the reconcile probes it again.
 """
 
 import asyncio
@@ -25,25 +25,25 @@ from frappe_operator.site.probe import PING, address
 log = structlog.get_logger(__name__)
 
 ROUND_SECONDS = 60.0
-"""A site is asked no more often than this."""
+"""The shortest time between two probes of a site."""
 PAUSE_SECONDS = 0.1
-"""Between two questions: 10,000 sites are asked once in 17 minutes."""
-AT_ONCE = 20
-"""Questions without an answer yet: a site that says nothing takes ten seconds, and must not keep the others waiting."""
+"""The shortest time between two probes of any sites: 10,000 sites are probed once in 17 minutes."""
+MAX_CONCURRENT = 20
+"""How many probes may wait for a response: one that times out takes ten seconds and must not delay the others."""
 
 
 class Prober:
-    """The one task that asks, and the sites it has doubts about."""
+    """The task that probes Ready sites, and the sites whose last probe failed."""
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
-        self.unanswered: set[Key] = set()
-        """Sites that did not answer: the next reconcile asks them whatever their status says."""
+        self.failed: set[Key] = set()
+        """Sites whose last probe failed: their next reconcile probes them even if their status is Ready."""
 
     async def run(self, cluster: Cluster, jitter: Callable[[], float]) -> None:
-        """Asks for as long as this process leads. Ends by being cancelled. `jitter`: a random number from 0 to 1."""
-        slots = asyncio.Semaphore(AT_ONCE)
-        # Processes that start together, one for each namespace, do not all ask at once.
+        """Probes sites until it is cancelled. `jitter` returns a random number from 0 to 1."""
+        slots = asyncio.Semaphore(MAX_CONCURRENT)
+        # Processes that start together, one for each namespace, do not all probe at the same time.
         await asyncio.sleep(ROUND_SECONDS * jitter())
         async with asyncio.TaskGroup() as tasks:
             while True:
@@ -52,26 +52,26 @@ class Prober:
                 if not keys:
                     await asyncio.sleep(pause)
                 for key in keys:
-                    if question := _question(cluster, key):
+                    if target := _target(cluster, key):
                         await slots.acquire()
-                        task = tasks.create_task(self._ask(cluster, key, *question))
+                        task = tasks.create_task(self._probe(cluster, key, *target))
                         task.add_done_callback(lambda _: slots.release())
                     await asyncio.sleep(pause)
 
-    async def _ask(self, cluster: Cluster, key: Key, url: str, host: str) -> None:
+    async def _probe(self, cluster: Cluster, key: Key, url: str, host: str) -> None:
         try:
             answer = await self._fetch(url, host)
         except Exception as error:
-            # What goes wrong with one site's answer must not end the questions to all others.
-            log.warning("site not asked", object=str(key), error=str(error))
+            # An error in the probe of one site must not end the probes of all others.
+            log.warning("probe failed", object=str(key), error=str(error))
             return
         if answer.status != 200:
-            self.unanswered.add(key)
+            self.failed.add(key)
             cluster.requeue(SITE, key)
 
 
-def _question(cluster: Cluster, key: Key) -> tuple[str, str] | None:
-    """URL and host with which a site is asked; None while it is not Ready, or nobody could answer."""
+def _target(cluster: Cluster, key: Key) -> tuple[str, str] | None:
+    """URL and Host header for the probe of a site; None while the site is not Ready or the proxy has no Service."""
     live = cluster.get(SITE, key.namespace, key.name)
     spec = domain.readable_spec(live) if live is not None and not live.deleting else None
     if live is None or spec is None:

@@ -1,4 +1,4 @@
-"""From the observed facts to the decided site."""
+"""Resolves a site: from observed state to desired state."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from frappe_operator.site.stages import stages
 
 
 def resolve(observed: Observed) -> Site:
-    """Decides the site. Raises Undecided with the first of PREMISES that fails."""
+    """The resolved site. Raises Undecided with the verdict of the first of PREMISES that fails."""
     require(PREMISES, observed)
     return model.resolve(
         observed.live,
@@ -35,6 +35,7 @@ def resolve(observed: Observed) -> Site:
 async def decide(
     view: View, live: LiveSite, images: Images, token: Callable[[], str]
 ) -> tuple[list[Stage], list[Failed]]:
-    """The stages of a site, and the checks that it fails. Raises Undecided."""
+    """The stages of a site and its failed checks, without writing. Raises Undecided when the site cannot be
+    resolved."""
     observed = await observe(view, live, images)
     return stages(resolve(observed), observed, token), failed(CHECKS, observed)

@@ -1,4 +1,4 @@
-"""The life of a site, in order."""
+"""The stages of a site, in order."""
 
 from collections.abc import Callable
 
@@ -24,25 +24,26 @@ from frappe_operator.site.checks import CHECKS
 from frappe_operator.site.conditions import bench_ready, configured, routed, workloads_ready
 from frappe_operator.site.observe import Observed
 
-MADE = [
+BEFORE_APPS = [
     SiteCondition.BENCH_READY,
     SiteCondition.STORAGE_READY,
     SiteCondition.DATABASE_READY,
     SiteCondition.SITE_CREATED,
 ]
-"""What apps come after: not Configured, for a site that exists goes on with the configuration it has."""
-CREATED, INSTALLED = [SiteCondition.SITE_CREATED], workloads_ready.AFTER
-"""What pods and route come after: work that is done once and stays done. Were it a server's health, everything of a
-running site that is deleted while that server is down would stay away as long."""
+"""Conditions that the installation of apps waits for. Configured is not among them: a created site continues to run
+with its last configuration."""
+BEFORE_ROUTE, BEFORE_WORKLOADS = [SiteCondition.SITE_CREATED], workloads_ready.AFTER
+"""Conditions that route and pods wait for: work that is done once and stays done. If they waited for the health of a
+server, a child of a running site that is deleted while the server is down would not be created again until it is up."""
 
 
 def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Stage]:
-    """Each row is one stage and one status condition; a failed check makes its condition false. `token` makes a new
-    password.
+    """Each row is one stage and one status condition; a failed check makes its condition false. `token` generates
+    a password.
 
-    Whether the site is reached and answers is asked after all that is in place (site/probe.py).
+    Serving, and the second half of Routed, are probed after these stages are applied (site/probe.py).
     """
-    done = jobs_succeeded(observed.reports)
+    succeeded = jobs_succeeded(observed.reports)
     engine = ENGINES[site.database.engine]
     create = creation.create(site, generated_secrets.password_is_new(observed))
     workloads = [*gunicorn.build(site), *socketio.build(site), *background.build(site)]
@@ -50,17 +51,21 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
         Stage(SiteCondition.BENCH_READY, [], bench_ready.ready(observed)),
         Stage(SiteCondition.STORAGE_READY, storage.files(site), claims_usable(observed.classes)),
         Stage(SiteCondition.DATABASE_READY, [], lambda _: engine.server_ready(site, observed.database)),
-        Stage(SiteCondition.DATABASE_READY, [], done, once=[*engine.connection(site, token()), *engine.jobs(site)]),
-        Stage(SiteCondition.SITE_CREATED, [], done, once=[*generated_secrets.admin(site, observed, token()), *create]),
+        Stage(
+            SiteCondition.DATABASE_READY, [], succeeded, once=[*engine.connection(site, token()), *engine.jobs(site)]
+        ),
+        Stage(
+            SiteCondition.SITE_CREATED, [], succeeded, once=[*generated_secrets.admin(site, observed, token()), *create]
+        ),
         configured.stage(site, observed),
-        Stage(SiteCondition.APPS_INSTALLED, [], done, once=creation.install(site), after=MADE),
-        Stage(SiteCondition.WORKLOADS_READY, workloads, workloads_available, after=INSTALLED),
+        Stage(SiteCondition.APPS_INSTALLED, [], succeeded, once=creation.install(site), after=BEFORE_APPS),
+        Stage(SiteCondition.WORKLOADS_READY, workloads, workloads_available, after=BEFORE_WORKLOADS),
         *workloads_ready.assets_json_removed(site, observed),
         Stage(
             SiteCondition.ROUTED,
-            [] if observed.taken else ROUTES[site.route.type].build(site),
+            [] if observed.conflicting_hosts else ROUTES[site.route.type].build(site),
             routed.hosts_are_free(site, observed),
-            after=CREATED,
+            after=BEFORE_ROUTE,
         ),
     ]
     return checked(rows, failed(CHECKS, observed))

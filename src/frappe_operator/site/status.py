@@ -1,4 +1,4 @@
-"""What a site's status says beside its conditions."""
+"""The status of a site, except for its conditions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,8 @@ from frappe_operator.model.site import Site
 
 
 def status(site: Site, verdicts: Mapping[str, Verdict], installed: list[str] | None) -> dict[str, Any]:
-    """Fields of `status`. `installed`: the apps on the site, None where what status says of them stays."""
+    """Fields of `status` by their JSON names. `installed`: the apps on the site, None to keep those of the last
+    status."""
     return {
         "siteURL": site.url,
         "resolvedDomain": site.domain.host,

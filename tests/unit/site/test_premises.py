@@ -1,4 +1,4 @@
-"""Without what a site cannot be decided at all: the first premise that fails ends the reconcile."""
+"""The premises of a site: the first one that fails ends the reconcile."""
 
 from typing import Any
 

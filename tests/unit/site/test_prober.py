@@ -1,4 +1,4 @@
-"""How often sites are asked whether they answer: a budget for all together, and a pause for each."""
+"""How often Ready sites are probed: a limit for all sites together, and a shortest interval for each."""
 
 import asyncio
 from collections import Counter
@@ -19,11 +19,11 @@ SPEC = {"benchRef": {"name": "pier"}, "siteName": "pearl.example.net"}
 
 
 class Sites:
-    """As much of a cluster as the prober looks at."""
+    """The part of `Cluster` that the prober uses, with `count` Ready sites. `requeued`: the sites that it requeued."""
 
     def __init__(self, count: int) -> None:
         self.sites = {Key("harbour", f"site-{number}"): self.site(f"site-{number}") for number in range(count)}
-        self.doubts: list[Key] = []
+        self.requeued: list[Key] = []
 
     def site(self, name: str) -> LiveSite:
         status = {**STATUS, "resolvedDomain": f"{name}.example.net"}
@@ -40,11 +40,12 @@ class Sites:
 
     def requeue(self, kind: Kind, key: Key) -> None:
         assert kind is SITE
-        self.doubts.append(key)
+        self.requeued.append(key)
 
 
-def asked(sites: Sites, seconds: float, silent: float = 0.0) -> list[tuple[float, str]]:
-    """When each host was asked, in virtual time. `silent`: seconds after which every answer comes, a bad one."""
+def probe_times(sites: Sites, seconds: float, silent: float = 0.0) -> list[tuple[float, str]]:
+    """Virtual time and host of each probe in `seconds`. `silent`: seconds until every response, which is then a
+    failure."""
     loop, times = VirtualLoop(), list[tuple[float, str]]()
 
     async def fetch(url: str, host: str) -> Answer:
@@ -63,27 +64,27 @@ def asked(sites: Sites, seconds: float, silent: float = 0.0) -> list[tuple[float
 
 def test_ten_thousand_sites_are_probed_ten_a_second_each_once_in_seventeen_minutes() -> None:
     sites = Sites(10_000)
-    times = asked(sites, 30 + 999.9)
+    times = probe_times(sites, 30 + 999.9)
     assert len(times) == len({host for _, host in times}) == 10_000
     assert max(Counter(int(when) for when, _ in times).values()) <= 11
-    assert sites.doubts == []
+    assert sites.requeued == []
 
 
 def test_a_few_sites_are_probed_once_a_minute_and_not_in_a_burst() -> None:
-    times = asked(Sites(6), 30 + 600)
+    times = probe_times(Sites(6), 30 + 600)
     assert 59 <= len(times) <= 61
     assert all(later - sooner > 9 for (sooner, _), (later, _) in pairwise(times))
 
 
 def test_silent_sites_do_not_hold_up_the_probes_of_others() -> None:
     sites = Sites(600)
-    times = asked(sites, 30 + 65, silent=2)
+    times = probe_times(sites, 30 + 65, silent=2)
     assert len(times) >= 600
-    assert set(sites.doubts) == set(sites.sites)
+    assert set(sites.requeued) == set(sites.sites)
 
 
 def test_a_site_that_is_being_deleted_is_not_probed() -> None:
     sites = Sites(2)
     for site in sites.sites.values():
         site.metadata.deletion_timestamp = "2026-01-01T00:00:00Z"
-    assert asked(sites, 600) == []
+    assert probe_times(sites, 600) == []

@@ -12,7 +12,8 @@ from frappe_operator.model.reasons import FrappeReason
 
 
 def server_is_available(bench: Bench, observed: Observed) -> Callable[[Lives], Verdict]:
-    """MariaDB is up. Whether one that is not has broken down or merely begins, the last status tells."""
+    """Whether MariaDB is available. The last status tells a server that failed from one that starts for the first
+    time."""
     answered = mariadb.answered(observed.live.conditions)
     restarts = observed.revisions.mariadb not in ("", bench.mariadb.revision)
 

@@ -1,4 +1,4 @@
-"""CacheReady and DatabaseReady: the Secret with the password of a server exists."""
+"""CacheReady and DatabaseReady: the generated Secret with the password of a server exists."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,8 @@ from frappe_operator.kube.stage import Lives, Verdict
 
 
 def exists(name: str, revision: str, follows: str) -> Callable[[Lives], Verdict]:
-    """A generated Secret exists. One that was lost is made again: what was started with the one before starts anew."""
+    """Whether the Secret `name` exists; `revision` is empty while it does not. `follows`: what a new password restarts,
+    for the message."""
 
     def ready(_: Lives) -> Verdict:
         if revision:

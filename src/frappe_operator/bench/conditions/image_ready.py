@@ -11,7 +11,7 @@ from frappe_operator.model.reasons import FrappeReason
 
 
 def image_is_inspected(bench: Bench, observed: Observed) -> Callable[[Lives], Verdict]:
-    """The image was looked into, its assets are published, and it holds the apps of the spec."""
+    """Whether the image has been inspected, its assets are published, and it contains the apps of the spec."""
 
     def ready(lives: Lives) -> Verdict:
         facts = bench.facts

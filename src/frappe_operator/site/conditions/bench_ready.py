@@ -9,10 +9,11 @@ from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.site.observe import Observed
 
 NEEDED_OF_BENCH = (BenchCondition.STORAGE_READY, BenchCondition.CACHE_READY, BenchCondition.PROXY_READY)
+"""Conditions of the bench that a site depends on."""
 
 
 def ready(observed: Observed) -> Callable[[Lives], Verdict]:
-    """What the site needs of its bench is there."""
+    """Whether the conditions of NEEDED_OF_BENCH are true on the bench."""
 
     def verdict(_: Lives) -> Verdict:
         name = observed.bench.name

@@ -1,7 +1,7 @@
-"""Whether a site that exists has the configuration and the credentials it should have, and what brings them in.
+"""Configured: a created site has the address and the database credentials of the resolved state.
 
-The Job that creates a site gives it both; a later address, or a later revision of the connection Secret, comes by a Job
-of its own. What is wrong here holds nothing else up: the site goes on with what it has.
+The Job that creates a site writes both. A later address or a later revision of the connection Secret is written by a
+Job of its own. A failure blocks no other stage: the site continues to run with its last configuration.
 """
 
 from collections.abc import Callable
@@ -22,15 +22,15 @@ CONDITION = SiteCondition.CONFIGURED
 
 
 def stage(site: Site, observed: Observed) -> Stage:
-    """The condition, and the Job where one is needed."""
+    """The stage of the condition, with a configuration Job if one is needed."""
     once = job(site, observed)
-    # Without one of the earlier Jobs it could not be told that the site was not left as it was created.
+    # Earlier Jobs show that the configuration is not the one that the site was created with.
     replaces = [Ref(JOB, each.metadata.namespace, each.metadata.name) for each in observed.configuring]
     return Stage(CONDITION, [], configured(site, observed), once=once, replaces=replaces)
 
 
 def job(site: Site, observed: Observed) -> list[Manifest]:
-    """The Job that brings in what the site was not created with."""
+    """The Job that writes address and credentials that the site was not created with; empty when none is needed."""
     if not is_created(observed) or not site.database.revision:
         return []
     assert observed.created is not None
@@ -39,7 +39,7 @@ def job(site: Site, observed: Observed) -> list[Manifest]:
 
 
 def configured(site: Site, observed: Observed) -> Callable[[Lives], Verdict]:
-    """The site has the present address and credentials, and no Secret that was made for it is lost."""
+    """Whether the site has the resolved address and credentials, and none of its generated Secrets is lost."""
 
     def ready(lives: Lives) -> Verdict:
         if not is_created(observed):

@@ -1,4 +1,4 @@
-"""Routed: every host is the site's own, and every proxy pod routes it to the site."""
+"""Routed: every host belongs to the site, and every proxy pod routes it to the site."""
 
 from collections.abc import Callable
 
@@ -9,15 +9,15 @@ from frappe_operator.kube.stage import Lives, Verdict
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
 from frappe_operator.site.observe import Observed
-from frappe_operator.site.probe import Answers
+from frappe_operator.site.probe import Responses
 
 
 def hosts_are_free(site: Site, observed: Observed) -> Callable[[Lives], Verdict]:
-    """Every host is the site's."""
+    """Whether every host of the site belongs to it, and its route is in effect."""
 
     def ready(lives: Lives) -> Verdict:
-        for host, key in observed.taken.items():
-            # Another namespace's names are not this one's business.
+        for host, key in observed.conflicting_hosts.items():
+            # Names of objects in another namespace are not disclosed.
             owner = f"FrappeSite {key.name}" if key.namespace == site.owner.namespace else "another FrappeSite"
             message = f"{host} belongs to {owner}, which is older: choose another domain or alias"
             return Verdict(False, FrappeReason.HOST_TAKEN, message, blocked=True)
@@ -26,28 +26,28 @@ def hosts_are_free(site: Site, observed: Observed) -> Callable[[Lives], Verdict]
     return ready
 
 
-def probed(site: Site, answers: Answers | None) -> Verdict:
-    """Every proxy knows every host."""
-    if answers is None:
+def probed(site: Site, responses: Responses | None) -> Verdict:
+    """Whether every proxy pod routes every host to the site. `responses` is None when the proxies were not probed."""
+    if responses is None:
         return Verdict(
             False, FrappeReason.ROUTE_NOT_SERVED, "The proxies are probed once a web pod of the site is ready"
         )
-    if not answers.proxies:
+    if not responses.proxies:
         return Verdict(
             False, FrappeReason.ROUTE_NOT_SERVED, f"No proxy pod of FrappeBench {site.bench.bench} is ready yet"
         )
-    for where, answer in answers.proxies.items():
+    for pod_and_host, answer in responses.proxies.items():
         if answer.body.strip() != site.site_name:
-            pod, host = where.split()
+            pod, host = pod_and_host.split()
             message = f"Proxy pod {pod} does not route {host} yet"
             if answer.body.strip() == REFUSED:
                 message = (
                     f"Proxy pod {pod} does not route {host}: nginx rejected entries of its maps; its log names them"
                 )
             return Verdict(False, FrappeReason.ROUTE_NOT_SERVED, message)
-    return known(site)
+    return already_routed(site)
 
 
-def known(site: Site) -> Verdict:
-    """The verdict of a site that was found routed before."""
+def already_routed(site: Site) -> Verdict:
+    """The verdict for a site that is not probed again, because its last probe succeeded."""
     return Verdict(True, Reason.READY, f"Every proxy pod routes {', '.join(site.domain.hosts)}.")

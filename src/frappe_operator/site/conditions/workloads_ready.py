@@ -1,4 +1,4 @@
-"""WorkloadsReady: beside the pods, the names of assets that earlier pods wrote down are removed."""
+"""WorkloadsReady: the stage that removes the asset names which pods of an earlier image have cached."""
 
 from frappe_operator.components import assets
 from frappe_operator.kube.readiness import ALL_READY, jobs_succeeded
@@ -9,14 +9,14 @@ from frappe_operator.model.site import Site
 from frappe_operator.site.observe import Observed
 
 AFTER = [SiteCondition.SITE_CREATED, SiteCondition.APPS_INSTALLED]
-"""The conditions that pods come after."""
+"""Conditions that the pods of a site wait for."""
 
 
 def assets_json_removed(site: Site, observed: Observed) -> list[Stage]:
-    """Pages name the assets of the image that runs.
+    """The stage after which pages refer to the assets of the image that runs; empty for the first image of a bench.
 
-    The names are removed when the new pods serve, and once more when the last pod of an earlier image has ended, which
-    may have written down its own meanwhile: a worker may take half an hour to finish the job it is at.
+    Cached asset names are removed when the new pods are ready, and once more when the last pod of an earlier image has
+    ended: until then such a pod may cache its own names, and a worker may take half an hour to finish its job.
     """
     if not site.facts.previous_key:
         return []
@@ -27,9 +27,9 @@ def assets_json_removed(site: Site, observed: Observed) -> list[Stage]:
 
     def ready(lives: Lives) -> Verdict:
         verdict = removed(lives)
-        # The second time comes long after visitors were served: merely being under way, it makes nothing false.
-        under_way = verdict.reason in (Reason.PROVISIONING, Reason.JOB_RUNNING)
-        return ALL_READY if verdict.ok or (under_way and was_ready) else verdict
+        # The second removal comes long after the rollout: while it is in progress, the condition stays true.
+        in_progress = verdict.reason in (Reason.PROVISIONING, Reason.JOB_RUNNING)
+        return ALL_READY if verdict.ok or (in_progress and was_ready) else verdict
 
     renew = assets.renew(site, last=not observed.earlier_pods)
     return [Stage(SiteCondition.WORKLOADS_READY, [], ready, once=renew, after=[*AFTER, SiteCondition.WORKLOADS_READY])]

@@ -1,4 +1,4 @@
-"""BenchReady: what a site needs of its bench."""
+"""BenchReady: the conditions of the bench that a site depends on."""
 
 from frappe_operator.kube.live import Condition
 from frappe_operator.model.reasons import FrappeReason

@@ -1,4 +1,4 @@
-"""Routed: whose the hosts are, and which proxy pods know them."""
+"""Routed: the owners of the hosts, and the responses of the proxy pods."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.site.conditions import routed
 from frappe_operator.site.observe import LastStatus, Observed
-from frappe_operator.site.probe import Answers
+from frappe_operator.site.probe import Responses
 from tests.unit.resolved_samples import NAMESPACE, a_site
 from tests.unit.site.test_premises import observed
 
@@ -15,34 +15,34 @@ HOST = "pearl.example.net"
 
 
 @pytest.mark.parametrize(
-    ("answers", "says"),
+    ("responses", "says"),
     [
         (None, "The proxies are probed once a web pod of the site is ready"),
-        (Answers({}, None), "No proxy pod of FrappeBench pier is ready yet"),
-        (Answers({f"one {HOST}": Answer(200, "gull")}, None), f"Proxy pod one does not route {HOST} yet"),
+        (Responses({}, None), "No proxy pod of FrappeBench pier is ready yet"),
+        (Responses({f"one {HOST}": Answer(200, "gull")}, None), f"Proxy pod one does not route {HOST} yet"),
     ],
 )
-def test_it_is_false_until_every_proxy_pod_routes_every_host(answers: Answers | None, says: str) -> None:
-    verdict = routed.probed(a_site(), answers)
+def test_it_is_false_until_every_proxy_pod_routes_every_host(responses: Responses | None, says: str) -> None:
+    verdict = routed.probed(a_site(), responses)
     assert (verdict.ok, verdict.blocked, verdict.reason) == (False, False, FrappeReason.ROUTE_NOT_SERVED)
     assert verdict.message == says
 
 
-def test_it_is_true_when_all_know_it() -> None:
+def test_it_is_true_when_every_proxy_pod_routes_every_host() -> None:
     site = a_site()
-    assert routed.probed(site, Answers({f"one {HOST}": Answer(200, f"{site.site_name}\n")}, None)).ok
+    assert routed.probed(site, Responses({f"one {HOST}": Answer(200, f"{site.site_name}\n")}, None)).ok
 
 
 @pytest.mark.parametrize(
     ("owner", "named"), [(Key(NAMESPACE, "gull"), "FrappeSite gull"), (Key("elsewhere", "gull"), "another FrappeSite")]
 )
 def test_a_host_of_another_site_blocks_and_names_no_site_of_another_namespace(owner: Key, named: str) -> None:
-    facts: Observed = observed(taken={HOST: owner})
+    facts: Observed = observed(conflicting_hosts={HOST: owner})
     verdict = routed.hosts_are_free(a_site(), facts)([])
     assert (verdict.reason, verdict.blocked) == (FrappeReason.HOST_TAKEN, True)
     assert verdict.message.startswith(f"{HOST} belongs to {named}, ")
 
 
-def test_without_a_status_nothing_is_taken() -> None:
+def test_hosts_without_another_owner_are_free() -> None:
     assert observed().last_status == LastStatus()
     assert routed.hosts_are_free(a_site(), observed())([]).ok

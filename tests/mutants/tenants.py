@@ -40,7 +40,7 @@ MUTANTS = [
         "bench-of-another-namespace",
         "A site may reference a bench of another namespace.",
         site_model.bench_namespace_problem,
-        always_true("elsewhere namespace"),
+        always_true("other namespace"),
         (f"{SITE}::test_a_site_lives_beside_its_bench",),
     ),
     Mutant(

@@ -1,1 +1,1 @@
-"""The words of Kubernetes: kinds, names, labels, conditions, verdicts. Pure values, no cluster."""
+"""Vocabulary of Kubernetes: kinds, names, labels, conditions, verdicts. Pure values without access to a cluster."""

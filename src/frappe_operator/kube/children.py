@@ -12,19 +12,19 @@ class ChildKind(NamedTuple):
 
     kind: Kind
     verbs: str
-    """What the operator does with objects of the kind, beside watching them."""
+    """The verbs that the operator needs in addition to list and watch, separated by spaces."""
     pruned: bool
-    """Whether a child is deleted when no stage names it any more. Otherwise it stays until its owner is deleted, and a
-    retained one even then."""
+    """Whether a child is deleted when no stage contains it any more. Otherwise it stays until its owner is deleted; a
+    retained child outlives its owner."""
     stopped_on_deletion: bool = False
     """Whether a child is deleted at the start of its owner's deletion, so that nothing uses the data any more when the
     data is deleted. Otherwise the garbage collector deletes it with its owner."""
     labels: str = OURS
-    """A label selector: objects that it leaves out are not cached."""
+    """Label selector of the objects that are cached."""
     metadata_only: bool = False
     """Whether only metadata is cached."""
     install: str = ""
-    """For a kind that a cluster may lack: what to install, for messages."""
+    """What to install when the cluster does not have the kind, for messages; empty for built-in kinds."""
 
 
 def stopped_on_deletion(children: Iterable[ChildKind]) -> tuple[Kind, ...]:
@@ -33,5 +33,5 @@ def stopped_on_deletion(children: Iterable[ChildKind]) -> tuple[Kind, ...]:
 
 
 def pruned(children: Iterable[ChildKind]) -> tuple[Kind, ...]:
-    """The kinds whose children are deleted when no stage names them any more."""
+    """The kinds whose children are deleted when no stage contains them any more."""
     return tuple(each.kind for each in children if each.pruned)

@@ -1,14 +1,14 @@
-"""Statuses, kept small: they are many words, and nearly the same ones in every object.
+"""Compression of cached statuses, which contain much text that is nearly the same in every object.
 
-What a status is likely to say is the dictionary (RFC 1950) that every one is packed with. It is the shorter the better
-it fits, and nothing depends on its words.
+A typical status is the preset dictionary (RFC 1950) of the compression. A better match makes the result smaller; the
+content of the dictionary has no other effect.
 """
 
 import zlib
 
 import msgspec
 
-_LIKELY = (
+_SAMPLES = (
     ("StorageReady", "True", "Ready", "All volumes can be mounted."),
     ("ImageReady", "True", "Ready", "Frappe 15.0.0 with frappe, erpnext"),
     ("CacheReady", "True", "Ready", "All pods are ready."),
@@ -25,12 +25,12 @@ _LIKELY = (
     ("Reconciling", "False", "Ready", "The object is up to date."),
     ("Stalled", "False", "Ready", "The object is not blocked."),
 )
-"""Type, status, reason and message of conditions."""
+"""Type, status, reason and message of typical conditions."""
 
 
 def _dictionary() -> bytes:
     conditions = [
-        # In the order of the alphabet, as the API server writes them.
+        # In alphabetical order, as the API server writes them.
         {
             "lastTransitionTime": "2026-01-01T00:00:00Z",
             "message": message,
@@ -39,7 +39,7 @@ def _dictionary() -> bytes:
             "status": status,
             "type": name,
         }
-        for name, status, reason, message in _LIKELY
+        for name, status, reason, message in _SAMPLES
     ]
     status = {
         "adminSecret": "site-admin",
@@ -63,15 +63,15 @@ def _dictionary() -> bytes:
 
 _DICTIONARY = _dictionary()
 _RAW = -zlib.MAX_WBITS
-"""Without a checksum: it never leaves the process."""
+"""A raw stream without checksum, because the data never leaves the process."""
 
 
 def pack(status: bytes) -> bytes:
-    """A status as JSON, made small."""
+    """Compresses a status in JSON."""
     packer = zlib.compressobj(3, zlib.DEFLATED, _RAW, zdict=_DICTIONARY)
     return packer.compress(status) + packer.flush()
 
 
 def unpack(packed: bytes) -> bytes:
-    """The status that was packed."""
+    """Decompresses a status to the JSON that `pack` was given."""
     return zlib.decompressobj(_RAW, _DICTIONARY).decompress(packed)

@@ -1,4 +1,4 @@
-"""Verdicts become conditions: the part of `status` people and programs read."""
+"""Computes the conditions and the phase in a status from the verdicts of the stages."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,11 +17,11 @@ def conditions(
     generation: int,
     now: str,
 ) -> list[Condition]:
-    """One condition a stage, then the computed `Ready`, `Reconciling`, `Stalled` (kstatus).
+    """One condition per stage, then the computed `Ready`, `Reconciling`, `Stalled` (kstatus).
 
-    `Ready` takes reason and message of the first stage that is not true; one that is off on purpose counts only where
-    no other is false. `lastTransitionTime` stays while the status stays. Conditions of other controllers in `previous`
-    are kept as they are.
+    `Ready` has reason and message of the first stage that is not true; a stage that is off on purpose counts only when
+    no other is false. `lastTransitionTime` changes only with the status of a condition. Conditions of other
+    controllers in `previous` remain unchanged.
     """
     false = [verdict for verdict in verdicts.values() if not verdict.ok]
     why = next((verdict for verdict in false if not verdict.off), false[0] if false else None)
@@ -43,13 +43,13 @@ def conditions(
             RECONCILING: Verdict(not why.blocked, why.reason, why.message),
             STALLED: Verdict(why.blocked, why.reason, why.message),
         }
-    before = {condition.type: condition for condition in previous}
-    ours = {
-        name: _condition(before.get(name), name, verdict, generation, now)
+    by_type = {condition.type: condition for condition in previous}
+    computed = {
+        name: _condition(by_type.get(name), name, verdict, generation, now)
         for name, verdict in {**verdicts, **summary}.items()
     }
-    others = [condition for name, condition in before.items() if name not in ours]
-    return [*ours.values(), *others]
+    others = [condition for name, condition in by_type.items() if name not in computed]
+    return [*computed.values(), *others]
 
 
 def _condition(old: Condition | None, name: str, verdict: Verdict, generation: int, now: str) -> Condition:
@@ -59,7 +59,7 @@ def _condition(old: Condition | None, name: str, verdict: Verdict, generation: i
 
 
 def phase(conditions: Sequence[Condition], deleting: bool = False) -> str:
-    """`Pending`, `Provisioning`, `Ready`, `Off`, `Failed` or `Deleting`: for people; no code reads it."""
+    """`Pending`, `Provisioning`, `Ready`, `Off`, `Failed` or `Deleting`: a summary for users, which no code reads."""
     by_type = {condition.type: condition for condition in conditions}
     if deleting:
         return "Deleting"

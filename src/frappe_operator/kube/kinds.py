@@ -1,4 +1,4 @@
-"""Kinds of objects: how an object of a kind is addressed, and what of it is cached."""
+"""Kinds of objects: their API paths, and the fields of their objects that are cached."""
 
 from typing import Generic, NamedTuple, TypeVar
 
@@ -9,14 +9,14 @@ T_co = TypeVar("T_co", bound=Live, covariant=True)
 
 
 class KindOf(NamedTuple, Generic[T_co]):
-    """A kind of the API, with what is needed to address its objects and to cache them."""
+    """A kind of the Kubernetes API, with its API path and the type of its cached objects."""
 
     group: str
     version: str
     kind: str
     plural: str
     projection: type[T_co]
-    """What is cached of each object."""
+    """Type of the cached objects: the fields that are cached."""
     namespaced: bool = True
 
     @property
@@ -24,7 +24,7 @@ class KindOf(NamedTuple, Generic[T_co]):
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The URL path of this kind: of all its objects, those of a namespace, or one of them."""
+        """The URL path of all objects of this kind, of those in a namespace, or of one object."""
         parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
         if namespace and self.namespaced:
             parts += ["namespaces", namespace]
@@ -33,11 +33,11 @@ class KindOf(NamedTuple, Generic[T_co]):
 
 
 Kind = KindOf[Live]
-"""Any kind."""
+"""A kind whose type of cached objects does not matter."""
 
 
 class Ref(NamedTuple):
-    """One object of one kind."""
+    """A reference to one object: kind, namespace and name."""
 
     kind: Kind
     namespace: str
@@ -65,12 +65,12 @@ BUILT_IN: tuple[Kind, ...] = (
     *(CONFIG_MAP, EVENT, NAMESPACE, POD, PVC, SECRET, SERVICE, DEPLOYMENT, STATEFUL_SET, JOB, LEASE, INGRESS),
     STORAGE_CLASS,
 )
-"""The kinds of Kubernetes itself that this operator reads or writes."""
+"""The built-in kinds of Kubernetes that this operator reads or writes."""
 _BY_NAME: dict[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in BUILT_IN}
 
 
 def ref_of(manifest: Manifest) -> Ref:
-    """The object a manifest of a built-in kind is about."""
+    """The reference to the object of a manifest. Raises KeyError for a kind that is not in `BUILT_IN`."""
     kind = _BY_NAME[manifest["apiVersion"], manifest["kind"]]
     metadata = manifest["metadata"]
     return Ref(kind, metadata.get("namespace", ""), metadata["name"])

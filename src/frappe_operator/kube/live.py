@@ -1,7 +1,7 @@
-"""What is kept of an object that exists: the few fields we read, and a digest of the rest.
+"""Cached objects: per kind, the fields that this operator reads.
 
-msgspec skips every field that is not named here while it decodes, so a cached object costs hundreds of
-bytes instead of tens of thousands. A kind's projection says, field by field, what its readers may ask.
+msgspec skips every other field while it decodes, so that a cached object takes hundreds of bytes instead of tens of
+thousands.
 """
 
 from collections.abc import Container, Mapping
@@ -17,7 +17,7 @@ from frappe_operator.kube.objects import Key, Manifest
 T = TypeVar("T")
 
 CONTROLLED_BY_US = "frappe-operator"
-"""Value of `app.kubernetes.io/managed-by` on every child, and the name of our field manager."""
+"""Value of the label `app.kubernetes.io/managed-by` of every child, and the field manager of this operator."""
 
 
 class Owner(Struct, gc=False, frozen=True, rename="camel"):
@@ -32,16 +32,16 @@ class Owner(Struct, gc=False, frozen=True, rename="camel"):
 
 
 Pairs = tuple[str, ...]
-"""Names and values in turn: with a few of them half the size of a dict, and looked up as fast."""
+"""A map as alternating names and values: for few entries half the size of a dict, with lookups as fast."""
 
 
-def pairs(words: Mapping[str, str] | None, without: Container[str] = ()) -> Pairs:
-    """A map of words as Pairs, without these names."""
-    return tuple([word for pair in words.items() if pair[0] not in without for word in pair]) if words else ()
+def pairs(entries: Mapping[str, str] | None, without: Container[str] = ()) -> Pairs:
+    """A map of strings as Pairs, except for the names in `without`."""
+    return tuple([text for pair in entries.items() if pair[0] not in without for text in pair]) if entries else ()
 
 
 class Meta(Struct, gc=False):
-    """The metadata every reader may ask for."""
+    """The cached metadata of an object of any kind."""
 
     name: str
     uid: str = ""
@@ -61,41 +61,42 @@ class Meta(Struct, gc=False):
 
     @property
     def controller(self) -> Owner | None:
-        """The one owner that controls the object."""
+        """The owner reference with `controller: true`; None when there is none."""
         for owner in self.owner_references:
             if owner.controller:
                 return owner
         return None
 
     def label(self, name: str) -> str:
-        """A label's value, empty when it is not set."""
+        """The value of a label, empty when it is not set."""
         return _value(self.labels, name)
 
     def annotation(self, name: str) -> str:
-        """An annotation's value, empty when it is not set."""
+        """The value of an annotation, empty when it is not set."""
         return _value(self.annotations, name)
 
 
 def _value(pairs: Pairs, name: str) -> str:
-    # Values stand at odd places: a value that is spelled as the name is passed over.
-    for place in range(0, len(pairs), 2):
-        if pairs[place] == name:
-            return pairs[place + 1]
+    # Values are at odd indices: a value that equals the name is skipped.
+    for index in range(0, len(pairs), 2):
+        if pairs[index] == name:
+            return pairs[index + 1]
     return ""
 
 
 class Live(Struct, gc=False, rename="camel"):
-    """An object of any kind, as far as its metadata goes. A kind with more to say has a subclass below."""
+    """A cached object of any kind, with its metadata. Subclasses add the fields of their kinds."""
 
     metadata: Meta
 
     @property
     def deleting(self) -> bool:
+        """Whether the object has a deletion timestamp."""
         return self.metadata.deletion_timestamp is not None
 
 
 class Condition(Struct, gc=False, frozen=True, rename="camel", omit_defaults=True):
-    """One condition, of ours or of a built-in kind."""
+    """One condition in the status of an object of any kind."""
 
     type: str
     status: str = "Unknown"
@@ -110,7 +111,7 @@ class _Conditions(Struct):
 
 
 class Custom(Live):
-    """An object of a kind that this operator owns. Spec and status stay JSON until they are read."""
+    """A cached object of a kind that this operator defines. Spec and status are JSON, decoded when they are read."""
 
     spec: Raw = Raw(b"{}")
     status: Raw = Raw(b"{}")
@@ -125,7 +126,7 @@ class Custom(Live):
 
     @property
     def status_fields(self) -> Manifest:
-        """The status as a map; an empty one when it is not one."""
+        """The decoded status; empty when it is not a JSON object."""
         try:
             status: Manifest = msgspec.json.decode(self.status_json, type=dict)
         except msgspec.MsgspecError:
@@ -134,7 +135,7 @@ class Custom(Live):
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """The conditions of the status; none when they do not keep to the schema."""
+        """The conditions in the status; empty when they do not match the schema."""
         try:
             return msgspec.json.decode(self.status_json, type=_Conditions).conditions
         except msgspec.MsgspecError:
@@ -142,8 +143,8 @@ class Custom(Live):
 
 
 @lru_cache(maxsize=4096)
-def _one(value: T) -> T:
-    """One of the equal values that thousands of objects have."""
+def _shared(value: T) -> T:
+    """A shared instance of a value that is equal in thousands of objects."""
     return value
 
 
@@ -158,6 +159,8 @@ class Replicas(Struct, gc=False, frozen=True, rename="camel"):
 
 
 class ReplicaSpec(Struct, gc=False, frozen=True, rename="camel"):
+    """Spec of a Deployment or StatefulSet."""
+
     replicas: int = 1
 
 
@@ -168,11 +171,11 @@ class Workload(Live):
     status: Replicas = Replicas()
 
     def __post_init__(self) -> None:
-        self.spec, self.status = _one(self.spec), _one(self.status)
+        self.spec, self.status = _shared(self.spec), _shared(self.status)
 
 
 class JobCondition(Struct, gc=False, frozen=True, rename="camel"):
-    """What is kept of a Job's conditions: finished Jobs are many, and stay."""
+    """The cached fields of a condition of a Job. There are few, because finished Jobs are many and remain."""
 
     type: str
     status: str = "Unknown"
@@ -180,22 +183,24 @@ class JobCondition(Struct, gc=False, frozen=True, rename="camel"):
 
 
 class JobStatus(Struct, gc=False, rename="camel"):
-    """Whether a Job has succeeded: the one condition that says so, or none."""
+    """Status of a Job: of its conditions only `Complete`, and only when it is true."""
 
     conditions: tuple[JobCondition, ...] = ()
 
     def __post_init__(self) -> None:
-        # What else is said of it (that it is about to succeed, a moment before it has) decides nothing.
+        # No other condition is needed.
         done = [each for each in self.conditions if each.type == "Complete" and each.status == "True"]
-        self.conditions = _one(tuple(done))
+        self.conditions = _shared(tuple(done))
 
 
 class Job(Live):
+    """A cached Job."""
+
     status: JobStatus = field(default_factory=JobStatus)
 
     @property
     def completed(self) -> str:
-        """When it succeeded, empty while it has not."""
+        """Time at which the Job succeeded, empty while it has not."""
         done = self.status.conditions
         return done[0].last_transition_time or self.metadata.creation_timestamp if done else ""
 
@@ -241,10 +246,10 @@ class PodStatus(Struct, gc=False, rename="camel"):
 
 
 class CachedPodStatus(PodStatus, gc=False):
-    """Status of a pod that is kept: the pods of failed Jobs are many."""
+    """Cached status of a pod. It has few conditions, because the pods of failed Jobs are many."""
 
     def __post_init__(self) -> None:
-        # Only a condition that is not true says anything.
+        # A condition that is true carries no information for this operator.
         self.conditions = tuple([each for each in self.conditions if each.status != "True" and each.message])
 
 
@@ -270,7 +275,7 @@ class Claim(Live):
 
     @property
     def access_mode(self) -> str:
-        """What most pods may do with it at once, of the modes it was made with; empty when it has none."""
+        """The access mode of the claim, ReadWriteMany if it is among several; empty without access modes."""
         modes = self.spec.access_modes
         return "ReadWriteMany" if "ReadWriteMany" in modes else next(iter(modes), "")
 

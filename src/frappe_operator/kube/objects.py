@@ -1,13 +1,13 @@
-"""How one object is written, and how it is named within its kind."""
+"""Manifests, and keys of objects within their kind."""
 
 from typing import Any, NamedTuple
 
 Manifest = dict[str, Any]
-"""An object as it is written: a plain dict literal that reads like its YAML."""
+"""An object as JSON, to be applied: plain dicts that read like YAML."""
 
 
 class Key(NamedTuple):
-    """A namespaced name: what a queue holds and a reconcile is given."""
+    """Namespace and name of an object: the item of a queue and the argument of a reconcile."""
 
     namespace: str
     name: str

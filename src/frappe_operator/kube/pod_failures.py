@@ -1,4 +1,4 @@
-"""What keeps pods from running, in words to act on: from the status of a pod, or from a pod that was refused."""
+"""Reasons why pods do not run, with messages to act on: from the status of a pod, or the rejection of a new pod."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,43 +12,45 @@ from frappe_operator.kube.quantities import amount, canonical
 from frappe_operator.kube.reasons import Reason
 
 UNSCHEDULABLE_SECONDS = 120.0
-"""How long a pod waits for a node before waiting is taken to be in vain: an autoscaler brings one sooner."""
+"""Seconds after which an unschedulable pod counts as blocked: an autoscaler adds a node sooner."""
 STABLE_SECONDS = 60.0
-"""How long a container that has been restarted runs, at the least, before it counts as stable."""
+"""Least number of seconds that a restarted container runs before it counts as stable."""
 LOOP_SECONDS = 600.0
-"""A container that ran for longer did not fail of its start: the kubelet forgets its backoff then, too."""
-REFUSED_SECONDS = 60.0
-"""How long the words of whoever may not make a pod stand: nothing tells when there is room in a quota."""
+"""Seconds after which the end of a container is not a failure to start; the kubelet resets its backoff then as well."""
+REJECTED_SECONDS = 60.0
+"""Seconds after which a rejected pod is checked again: no event reports that a quota has room again."""
 OOM_EXIT_CODE = 137
 
 STARTING = frozenset({"PodInitializing", "ContainerCreating"})
 PULLING = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable"})
 MISNAMED = frozenset({"InvalidImageName", "ErrImageNeverPull"})
-REFUSED_PULL = re.compile(r"not ?found|manifest unknown|does not exist|unauthorized|denied|authorization failed", re.I)
+PERMANENT_PULL_ERROR = re.compile(
+    r"not ?found|manifest unknown|does not exist|unauthorized|denied|authorization failed", re.I
+)
 _NAMED_POD = re.compile(r'^.*?pods "[^"]*" is forbidden: ')
 MISCONFIGURED = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 
 
 class PodFailure(NamedTuple):
-    """Why something does not run."""
+    """Why a pod does not run."""
 
     reason: Reason
     message: str
     blocked: bool = False
-    """Waiting does not help."""
+    """Whether the user must change something: waiting does not help."""
     again: float | None = None
-    """Seconds after which the same pod, unchanged, means something else."""
+    """Seconds after which the pod must be evaluated again even if it has not changed; None for never."""
 
 
 def of_pod(name: str, status: PodStatus, now: float) -> PodFailure | None:
-    """What is wrong with a pod; None when it runs, or simply starts. `now`: seconds since 1970."""
+    """The failure of a pod; None when it runs or starts normally. `now`: seconds since 1970."""
     for condition in status.conditions:
         if condition.type == "PodScheduled" and condition.status == "False" and condition.message:
-            # What preemption would bring is the scheduler's business.
+            # The part about preemption does not help the user.
             why = log_tail(condition.message.split(" preemption:")[0])
-            left = UNSCHEDULABLE_SECONDS - (now - seconds(condition.last_transition_time, now))
+            remaining = UNSCHEDULABLE_SECONDS - (now - seconds(condition.last_transition_time, now))
             message = f"pod {name} cannot be scheduled: {why}"
-            return PodFailure(Reason.UNSCHEDULABLE, message, left <= 0, left if left > 0 else None)
+            return PodFailure(Reason.UNSCHEDULABLE, message, remaining <= 0, remaining if remaining > 0 else None)
     for container in (*status.container_statuses, *status.init_container_statuses):
         if found := _of_container(name, container):
             return found
@@ -60,31 +62,34 @@ def _of_container(pod: str, container: ContainerStatus) -> PodFailure | None:
     if waiting is not None and waiting.reason not in STARTING:
         why = f"{waiting.reason}: {log_tail(waiting.message)}".rstrip(": ")
         if waiting.reason in PULLING | MISNAMED:
-            in_vain = waiting.reason in MISNAMED or REFUSED_PULL.search(waiting.message) is not None
-            return PodFailure(Reason.IMAGE_PULL_FAILED, f"{where} cannot pull its image: {why}", in_vain)
+            permanent = waiting.reason in MISNAMED or PERMANENT_PULL_ERROR.search(waiting.message) is not None
+            return PodFailure(Reason.IMAGE_PULL_FAILED, f"{where} cannot pull its image: {why}", permanent)
         if waiting.reason in MISCONFIGURED:
             return PodFailure(Reason.CONTAINER_CONFIG_ERROR, f"{where} cannot be created: {why}", True)
         ended = container.last_state.terminated
         return _ended(where, ended) if ended else PodFailure(Reason.CRASH_LOOP, f"{where} cannot start: {why}")
-    now_ended, before = container.state.terminated, container.last_state.terminated
-    if now_ended is not None:
-        return _ended(where, now_ended) if now_ended.exit_code else None
-    if container.restart_count and before is not None and not container.ready and waiting is None:
-        return _ended(where, before)
+    terminated, previous = container.state.terminated, container.last_state.terminated
+    if terminated is not None:
+        return _ended(where, terminated) if terminated.exit_code else None
+    if container.restart_count and previous is not None and not container.ready and waiting is None:
+        return _ended(where, previous)
     return None
 
 
 def unstable(name: str, status: PodStatus, now: float) -> PodFailure | None:
-    """A container that was restarted and has not run for long enough since: a minute, and from the second restart on
-    twice as long as it took to fail."""
+    """The failure of a container that has not been stable since its last restart; None when all containers are stable.
+
+    A container is stable after a minute, and from the second restart on after twice the time that it took to fail.
+    `now`: seconds since 1970.
+    """
     for container in status.container_statuses:
         running, ended = container.state.running, container.last_state.terminated
         if not container.restart_count or running is None or ended is None:
             continue
-        lived = seconds(ended.finished_at, now) - seconds(ended.started_at, now)
-        # One restart is no loop: a container that was frozen for once has lived for long, and is well.
-        loops = container.restart_count > 1 and lived < LOOP_SECONDS
-        stable = seconds(running.started_at, now) + max(STABLE_SECONDS, 2 * lived if loops else 0.0)
+        lifetime = seconds(ended.finished_at, now) - seconds(ended.started_at, now)
+        # One restart is not a loop: a container that was frozen once has run for long before.
+        looping = container.restart_count > 1 and lifetime < LOOP_SECONDS
+        stable = seconds(running.started_at, now) + max(STABLE_SECONDS, 2 * lifetime if looping else 0.0)
         if stable > now:
             found = _ended(f"container {container.name} of pod {name}", ended)
             until = datetime.fromtimestamp(stable, UTC).strftime("%H:%M:%S")
@@ -94,17 +99,17 @@ def unstable(name: str, status: PodStatus, now: float) -> PodFailure | None:
 
 
 def never_ready(status: PodStatus) -> bool:
-    """Whether a pod has certainly never been ready since it was made."""
+    """Whether a pod has certainly never been ready since its creation."""
     ready = next((each for each in status.conditions if each.type == "Ready"), None)
     if ready is None or status.start_time is None:
         return ready is None or ready.status == "False"
-    lasted = seconds(ready.last_transition_time, 0.0) - seconds(status.start_time, 0.0)
-    # The kubelet writes the first condition as it takes the pod up.
-    return ready.status == "False" and lasted <= 5
+    elapsed = seconds(ready.last_transition_time, 0.0) - seconds(status.start_time, 0.0)
+    # The kubelet writes the first condition when it accepts the pod.
+    return ready.status == "False" and elapsed <= 5
 
 
 def ended(terminated: Terminated) -> str:
-    """How a container ended, in words."""
+    """How a container ended, as the predicate of a sentence."""
     if terminated.reason == "OOMKilled":
         return f"was killed: memory limit reached (exit code {terminated.exit_code})"
     if terminated.exit_code == OOM_EXIT_CODE:
@@ -113,30 +118,31 @@ def ended(terminated: Terminated) -> str:
 
 
 def _ended(where: str, terminated: Terminated) -> PodFailure:
-    words = log_tail(terminated.message)
+    tail = log_tail(terminated.message)
     reason = Reason.OOM_KILLED if terminated.reason == "OOMKilled" else Reason.CRASH_LOOP
-    return PodFailure(reason, f"{where} {ended(terminated)}{': ' if words else ''}{words}")
+    return PodFailure(reason, f"{where} {ended(terminated)}{': ' if tail else ''}{tail}")
 
 
 def of_rejected_pod(message: str) -> PodFailure:
-    """Why a pod could not even be created, from the words of whoever was refused."""
-    # The name of the pod that was to be is another one each time.
+    """The failure of a pod that was rejected on creation. `message`: the error of the controller that creates it."""
+    # The name of the rejected pod differs each time.
     why = f"its pod is rejected: {log_tail(_NAMED_POD.sub('', message))}"
     if "quota" in message:
-        return PodFailure(Reason.QUOTA_EXCEEDED, why, True, REFUSED_SECONDS)
+        return PodFailure(Reason.QUOTA_EXCEEDED, why, True, REJECTED_SECONDS)
     if "forbidden" in message:
-        return PodFailure(Reason.FORBIDDEN, why, True, REFUSED_SECONDS)
-    return PodFailure(Reason.PODS_NOT_READY, why, False, REFUSED_SECONDS)
+        return PodFailure(Reason.FORBIDDEN, why, True, REJECTED_SECONDS)
+    return PodFailure(Reason.PODS_NOT_READY, why, False, REJECTED_SECONDS)
 
 
-def requested(template: Mapping[str, Any], trouble: PodFailure) -> str:
-    """What a pod of this template asks for of what no node has: `cpu 8`; empty when it is about something else."""
-    asks = []
-    for resource in dict.fromkeys(re.findall(r"Insufficient ([\w./-]*\w)", trouble.message)):
+def requested(template: Mapping[str, Any], failure: PodFailure) -> str:
+    """The requests of a pod for the resources that the failure names as insufficient, such as `cpu 8`; empty for other
+    failures. `template`: the pod template."""
+    requests = []
+    for resource in dict.fromkeys(re.findall(r"Insufficient ([\w./-]*\w)", failure.message)):
         total = sum((amount(str(each)) for each in _requests(template, resource)), Decimal(0))
         if total:
-            asks.append(f"{resource} {_shown(resource, total)}")
-    return ", ".join(asks)
+            requests.append(f"{resource} {_shown(resource, total)}")
+    return ", ".join(requests)
 
 
 def _requests(template: Mapping[str, Any], resource: str) -> list[Any]:
@@ -148,14 +154,14 @@ def _shown(resource: str, total: Decimal) -> str:
     return f"{total.normalize():f}" if resource == "cpu" else canonical(f"{int(total / 2**20)}Mi")
 
 
-def worst(troubles: Iterable[PodFailure]) -> PodFailure | None:
-    """The one to tell: the first that waiting does not mend, or the first."""
-    found = list(troubles)
+def worst(failures: Iterable[PodFailure]) -> PodFailure | None:
+    """The failure to report: the first that is blocked, otherwise the first; None without failures."""
+    found = list(failures)
     return next((each for each in found if each.blocked), found[0] if found else None)
 
 
-def seconds(timestamp: str | None, unknown: float) -> float:
-    """A time as Kubernetes writes it, in seconds since 1970."""
+def seconds(timestamp: str | None, default: float) -> float:
+    """A timestamp of Kubernetes in seconds since 1970; `default` when it is missing."""
     if not timestamp:
-        return unknown
+        return default
     return datetime.fromisoformat(timestamp).replace(tzinfo=UTC).timestamp()

@@ -1,4 +1,4 @@
-"""Amounts as Kubernetes writes them."""
+"""Quantities of Kubernetes."""
 
 import re
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, Context, Decimal
@@ -16,13 +16,13 @@ SUFFIXES = DECIMAL | BINARY
 EXPONENTS = {f"e{power}" if power else "": Decimal(10) ** power for power in range(-9, 19, 3)}
 
 _QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?[0-9]{1,3})|([a-zA-Z]*))")
-# Text of any length is a number as it stands: nothing is lost, and nothing is too large to be divided.
+# Precise enough for every quantity of at most 500 characters.
 _EXACT = Context(prec=2000, rounding=ROUND_CEILING, Emin=MIN_EMIN, Emax=MAX_EMAX)
 
 
 @lru_cache(maxsize=1024)
 def amount(text: str) -> Decimal:
-    """The number a quantity stands for: `1500m` is 1.5. Raises ValueError for what is no quantity."""
+    """The numeric value of a quantity: `1500m` is 1.5. Raises ValueError for text that is not a quantity."""
     match = _QUANTITY.fullmatch(text)
     if match is None or (match[3] or "") not in SUFFIXES or len(text) > 500:
         raise ValueError(f"{text!r} is no quantity")
@@ -31,22 +31,22 @@ def amount(text: str) -> Decimal:
 
 @lru_cache(maxsize=1024)
 def canonical(text: str | int) -> str:
-    """An amount of a resource as the API server stores it: `0.5` is `500m`, `1024Mi` is `1Gi`, `1.5m` is `2m`.
+    """A quantity as the API server stores it: `0.5` is `500m`, `1024Mi` is `1Gi`, `1.5m` is `2m`.
 
-    That is every amount in `requests`, `limits` and `capacity`. Raises ValueError as `amount` does.
+    This holds for `requests`, `limits` and `capacity`. Raises ValueError for text that is not a quantity.
     """
-    said = str(text)
-    asked = amount(said)
-    value = _EXACT.quantize(asked, DECIMAL["m"])
-    for suffix, unit in reversed(_suffixes(said, asked).items()):
+    written = str(text)
+    exact = amount(written)
+    value = _EXACT.quantize(exact, DECIMAL["m"])
+    for suffix, unit in reversed(_suffixes(written, exact).items()):
         if _EXACT.remainder(value, unit) == 0 and (value or not suffix):
             return f"{int(_EXACT.divide(value, unit))}{suffix}"
-    return said
+    return written
 
 
-def _suffixes(said: str, asked: Decimal) -> dict[str, Decimal]:
-    """The suffixes the server chooses from: of the kind the text has, where the amount is a whole one of them."""
-    if said.endswith("i"):
-        # Below 1Ki and between whole numbers the server leaves the powers of two.
-        return {"": Decimal(1), **BINARY} if abs(asked) >= 1024 and asked == int(asked) else DECIMAL
-    return EXPONENTS if re.search("[eE][+-]?[0-9]", said) else DECIMAL
+def _suffixes(written: str, value: Decimal) -> dict[str, Decimal]:
+    """The suffixes that the API server may use for a quantity: of the family of its present suffix, if possible."""
+    if written.endswith("i"):
+        # The API server does not use binary suffixes for fractions and values below 1Ki.
+        return {"": Decimal(1), **BINARY} if abs(value) >= 1024 and value == int(value) else DECIMAL
+    return EXPONENTS if re.search("[eE][+-]?[0-9]", written) else DECIMAL

@@ -1,10 +1,10 @@
-"""Verdicts on what exists: is it there, is it up, is it done."""
+"""Verdicts on live children: whether they exist, are available, or have succeeded."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from frappe_operator.kube.live import Claim, Job, StorageClass, Workload
-from frappe_operator.kube.reasons import Reason, Trait, is_known, traits
+from frappe_operator.kube.reasons import Reason, Trait, is_defined, traits
 from frappe_operator.kube.stage import Lives, Verdict
 
 CREATING = Verdict(False, Reason.PROVISIONING, "The objects are being created.")
@@ -12,27 +12,27 @@ ALL_READY = Verdict(True, Reason.READY, "All pods are ready.")
 
 
 class Report(NamedTuple):
-    """What the last finished run of a Job said."""
+    """The report of the last finished run of a Job."""
 
     ok: bool
     reason: str
     message: str
     blocked: bool = False
     failures: int = 0
-    """How often its container has ended badly."""
+    """Number of times that the container of the Job has failed."""
 
 
-MOST_FAILURES = 5
-"""A task that has ended badly so often, and not for want of something that comes by itself, is taken to do so again."""
+MAX_FAILURES = 5
+"""Number of failures after which a task counts as blocked, unless its reason is transient."""
 
 
 def exist(lives: Lives) -> Verdict:
-    """Everything is there; nothing more can be said of it."""
+    """True when all children exist."""
     return CREATING if None in lives else Verdict(True, Reason.READY, "All objects exist.")
 
 
 def workloads_available(lives: Lives) -> Verdict:
-    """Every Deployment and StatefulSet runs all its pods, of the newest template."""
+    """True when all replicas of every Deployment and StatefulSet are available with the current template."""
     if None in lives:
         return CREATING
     for live in lives:
@@ -43,35 +43,35 @@ def workloads_available(lives: Lives) -> Verdict:
 
 
 def rolling_out(live: Workload) -> bool:
-    """Whether a workload that is not available is so for its template alone: it was just written, or the pods of the
-    one before still serve."""
+    """Whether an unavailable workload is only being rolled out: its template was just changed, or the pods of the
+    previous template still serve."""
     return (
         live.status.observed_generation < live.metadata.generation or live.status.ready_replicas >= live.spec.replicas
     )
 
 
 def pods_missing(live: Workload) -> str:
-    """How many pods a workload that is not available lacks."""
-    ready, wanted = live.status.ready_replicas, live.spec.replicas
-    trouble = f"{ready} of {wanted} pods are ready" if ready < wanted else "the new pods are not ready yet"
-    return f"{live.metadata.name}: {trouble}"
+    """A message about the missing pods of a workload that is not available."""
+    ready, desired = live.status.ready_replicas, live.spec.replicas
+    problem = f"{ready} of {desired} pods are ready" if ready < desired else "the new pods are not ready yet"
+    return f"{live.metadata.name}: {problem}"
 
 
 def available(live: Workload) -> bool:
-    """Whether a Deployment or StatefulSet has taken up its newest template and every pod of it is ready."""
-    status, wanted = live.status, live.spec.replicas
+    """Whether all replicas of a Deployment or StatefulSet are available with the current template and no others run."""
+    status, desired = live.status, live.spec.replicas
     return (
         status.observed_generation >= live.metadata.generation
-        and status.ready_replicas >= wanted
-        and status.available_replicas >= wanted
-        and status.updated_replicas >= wanted
-        # Pods of the template before, which serve until the new ones can.
+        and status.ready_replicas >= desired
+        and status.available_replicas >= desired
+        and status.updated_replicas >= desired
+        # Pods of the previous template serve until the new pods can.
         and status.replicas <= status.updated_replicas
     )
 
 
 def jobs_succeeded(reports: Mapping[str, Report]) -> Callable[[Lives], Verdict]:
-    """Every Job has succeeded. `reports`: by Job, what its last run said, for the sentence."""
+    """A verdict that is true when every Job has succeeded. `reports`: the last report of each Job, by name."""
 
     def ready(lives: Lives) -> Verdict:
         if None in lives:
@@ -87,7 +87,7 @@ def jobs_succeeded(reports: Mapping[str, Report]) -> Callable[[Lives], Verdict]:
 
 
 def succeeded(job: Job) -> bool:
-    """Whether a Job is finished and has succeeded."""
+    """Whether a Job has succeeded."""
     return bool(job.completed)
 
 
@@ -97,15 +97,16 @@ def _unfinished(job: Job, report: Report | None) -> Verdict:
         return Verdict(False, Reason.JOB_RUNNING, f"Job {name} is running")
     if report.blocked:
         return Verdict(False, report.reason, f"{report.message} (Job {name} retries within five minutes)", True)
-    if report.failures >= MOST_FAILURES and Trait.TRANSIENT not in traits(report.reason):
+    if report.failures >= MAX_FAILURES and Trait.TRANSIENT not in traits(report.reason):
         message = f"Job {name} has failed {report.failures} times and is retried every five minutes: {report.message}"
-        reason = report.reason if is_known(report.reason) else Reason.JOB_RETRYING
+        reason = report.reason if is_defined(report.reason) else Reason.JOB_RETRYING
         return Verdict(False, reason, message, True)
     return Verdict(False, Reason.JOB_RETRYING, f"Job {name} is retried: {report.message}")
 
 
 def claims_usable(classes: Mapping[str, StorageClass]) -> Callable[[Lives], Verdict]:
-    """Every claim is bound, or will be as soon as a pod needs it. `classes`: the cluster's StorageClasses by name."""
+    """A verdict that is true when every claim is bound, or will be once a pod uses it. `classes`: the StorageClasses of
+    the cluster by name."""
 
     def ready(lives: Lives) -> Verdict:
         if None in lives:
@@ -119,23 +120,25 @@ def claims_usable(classes: Mapping[str, StorageClass]) -> Callable[[Lives], Verd
 
 
 def _unbound(claim: Claim, classes: Mapping[str, StorageClass]) -> Verdict | None:
-    name, wanted = claim.metadata.name, claim.spec.storage_class_name
+    name, class_name = claim.metadata.name, claim.spec.storage_class_name
     if claim.status.phase == "Lost":
         message = (
             f"PersistentVolumeClaim {name} has lost its volume: restore the volume, or delete the claim and its data"
         )
         return Verdict(False, Reason.CLAIM_PENDING, message, blocked=True)
-    if not wanted:
+    if not class_name:
         message = f"PersistentVolumeClaim {name}: the cluster has no default StorageClass: set storageClassName"
         return Verdict(False, Reason.STORAGE_CLASS_NOT_FOUND, message, blocked=True)
     if not classes:
-        # There are none, or we may not see them: the pod that is kept waiting will say so.
+        # There are none, or the operator may not list them. A pod that cannot mount the volume reports it.
         return None
-    if wanted not in classes:
-        message = f"PersistentVolumeClaim {name}: StorageClass {wanted} does not exist: create it, or delete the claim"
+    if class_name not in classes:
+        message = (
+            f"PersistentVolumeClaim {name}: StorageClass {class_name} does not exist: create it, or delete the claim"
+        )
         return Verdict(False, Reason.STORAGE_CLASS_NOT_FOUND, message, blocked=True)
-    if classes[wanted].volume_binding_mode == "WaitForFirstConsumer":
+    if classes[class_name].volume_binding_mode == "WaitForFirstConsumer":
         return None
     return Verdict(
-        False, Reason.CLAIM_PENDING, f"PersistentVolumeClaim {name} is waiting for a volume of class {wanted}"
+        False, Reason.CLAIM_PENDING, f"PersistentVolumeClaim {name} is waiting for a volume of class {class_name}"
     )

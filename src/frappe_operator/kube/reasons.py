@@ -6,26 +6,27 @@ from typing import Self
 
 
 class Trait(Flag):
-    """What follows from a reason beside what its condition says."""
+    """Properties of a reason that decide how its condition is treated."""
 
     NONE = 0
     UNDER_WAY = auto()
-    """The operator itself is at work, because somebody has changed something."""
+    """The operator is applying a change."""
     EXPECTED = auto()
-    """The stage is in progress and nothing is wrong: no Event is written, and new messages alone are written rarely."""
+    """The stage is in progress without a problem: no Event is recorded, and a change of the message alone is written
+    rarely."""
     EXPLAINED_BY_PODS = auto()
-    """The pods of the stage may say more about the cause."""
+    """The status of the pods may explain the cause."""
     STAYS_WHEN_EXPLAINED = auto()
-    """What the pods say is added to the message, and does not replace the reason."""
+    """The explanation by the pods is added to the message, and does not replace the reason."""
     TRANSIENT = auto()
-    """A task that fails with it waits for something else, and is not taken to fail for ever."""
+    """A task that fails with the reason waits for another object, and does not count as blocked."""
 
 
 WORKING = Trait.UNDER_WAY | Trait.EXPECTED
 
 
 class ReasonEnum(StrEnum):
-    """Base of the enumerations of reasons. A released reason never changes: people and programs match on it."""
+    """Base of the enumerations of reasons. A released reason never changes: users and programs match on it."""
 
     traits: Trait
 
@@ -52,7 +53,7 @@ class Reason(ReasonEnum):
     ROLLING_OUT = "RollingOut", WORKING | Trait.EXPLAINED_BY_PODS
     CLAIM_PENDING = "ClaimPending", Trait.EXPECTED
     DELETING = "Deleting", Trait.EXPECTED
-    # What keeps a pod from running. The message says whether waiting may help.
+    # A pod does not run. The message says whether waiting may help.
     UNSCHEDULABLE = "Unschedulable"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CONTAINER_CONFIG_ERROR = "ContainerConfigError"
@@ -73,15 +74,15 @@ class Reason(ReasonEnum):
 
 
 def traits(reason: str) -> Trait:
-    """What follows from a reason as it stands in a condition; nothing for one that is not of this operator."""
-    return _known().get(reason, Trait.NONE)
+    """The traits of a reason in a condition; none for a reason that this operator does not define."""
+    return _traits_by_reason().get(reason, Trait.NONE)
 
 
-def is_known(reason: str) -> bool:
-    """Whether a reason is of an enumeration of this operator."""
-    return reason in _known()
+def is_defined(reason: str) -> bool:
+    """Whether this operator defines the reason."""
+    return reason in _traits_by_reason()
 
 
 @cache
-def _known() -> dict[str, Trait]:
+def _traits_by_reason() -> dict[str, Trait]:
     return {reason.value: reason.traits for reasons in ReasonEnum.__subclasses__() for reason in reasons}

@@ -1,11 +1,10 @@
-"""A Secret with its data, read to decide what of it may be remembered."""
+"""A Secret with its data, decoded to select the part that may be cached."""
 
 from msgspec import Struct
 
 
 class SecretVersion(Struct, rename="camel", omit_defaults=True):
-    """Which Secret it is, and which version of it. Nothing else of its metadata is read: annotations may hold a copy of
-    its data."""
+    """UID and resourceVersion of a Secret. No other metadata is decoded: annotations may contain a copy of the data."""
 
     uid: str = ""
     resource_version: str = ""

@@ -1,4 +1,4 @@
-"""A stage: one group of children, one status condition, one row in the docs."""
+"""Stages of a reconcile: each is a group of children with one condition."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, TypeVar
@@ -9,15 +9,15 @@ from frappe_operator.kube.objects import Manifest
 
 
 class Verdict(NamedTuple):
-    """Whether a stage is true, and why not: a reason to match on, a sentence to act on."""
+    """The outcome of a stage or check: a reason for programs, a message for users."""
 
     ok: bool
     reason: str
     message: str
     blocked: bool = False
-    """The user must change something; waiting does not help."""
+    """Whether the user must change something: waiting does not help."""
     off: bool = False
-    """Off on purpose, as a suspended object is: neither ready, nor in progress, nor stalled."""
+    """Whether the object is off on purpose, such as suspended: neither ready, nor reconciling, nor stalled."""
 
 
 class Undecided(Exception):
@@ -29,56 +29,56 @@ class Undecided(Exception):
 
 
 class Blocked(Undecided):
-    """The user must change something: the condition says what."""
+    """Ends a reconcile until the user changes something; the message says what."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(Verdict(False, reason, message, blocked=True))
 
 
 Lives = Sequence[Live | None]
-"""What exists of a stage's children, in their order; None for one that does not exist yet."""
+"""The live children of a stage in the order of their manifests; None for a child that does not exist."""
 
 
 class Stage(NamedTuple):
-    """One step in the life of an object."""
+    """One step of the reconcile of an object."""
 
     condition: str
-    """Type of the status condition that says whether the step is done."""
+    """Type of the condition that reports the stage."""
     children: Sequence[Manifest]
-    """Kept equal to these, field by field, for as long as the owner lives."""
+    """Manifests that are applied in every reconcile, with drift repaired."""
     ready: Callable[[Lives], Verdict]
-    """Verdict on `children` followed by `once`."""
+    """Computes the verdict from the live objects of `children` followed by those of `once`."""
     once: Sequence[Manifest] = ()
-    """Created when absent and never changed after: generated Secrets, Jobs."""
+    """Manifests of create-once children, such as generated Secrets and Jobs: created when absent, never changed."""
     after: Collection[str] | None = None
-    """Conditions without which it does not begin; None: those of all stages before it."""
+    """Conditions that must be true before the stage begins; None for those of all previous stages."""
     replaces: Collection[Ref] = ()
-    """Children that stay until all of `once` exist, although no stage names them."""
+    """Children that are not pruned before all of `once` exist, although no stage contains them."""
 
 
 Failed = tuple[str, Verdict]
-"""A check that failed: the condition it makes false, and why."""
+"""A failed check: the type of the condition that it makes false, and the verdict."""
 
 
 T = TypeVar("T")
 
 
 def failed(checks: Iterable[tuple[str, Callable[[T], Verdict | None]]], observed: T) -> list[Failed]:
-    """Every check that fails, in their order, with the condition it makes false."""
+    """All checks that fail, in order. `checks`: the type of the condition that a check makes false, and the check."""
     verdicts = ((condition, check(observed)) for condition, check in checks)
     return [(condition, verdict) for condition, verdict in verdicts if verdict is not None]
 
 
 def require(premises: Iterable[Callable[[T], Verdict | None]], observed: T) -> None:
-    """Raises Undecided with the first of the checks that fails."""
+    """Raises Undecided with the verdict of the first premise that fails."""
     for premise in premises:
         if verdict := premise(observed):
             raise Undecided(verdict)
 
 
 def checked(stages: Iterable[Stage], failed: Sequence[Failed]) -> list[Stage]:
-    """The stages, with each failed check right before the first stage of its condition: the condition is false and the
-    stage does not begin; one that has begun is kept whole all the same."""
+    """The stages, with each failed check inserted before the first stage of its condition: the condition is false and
+    the stage does not begin; a stage that has begun is still reconciled."""
     result: list[Stage] = []
     for stage in stages:
         if all(each.condition != stage.condition for each in result):

@@ -1,4 +1,4 @@
-"""What can be asked about the world. A reconcile asks the cluster; `render` and `validate` ask files."""
+"""Read access to objects: of a cluster in a reconcile, of files in `render` and `validate`."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -11,24 +11,24 @@ L = TypeVar("L", bound=Live)
 
 
 class View(Protocol):
-    """What there is: known without asking, or read."""
+    """Read access to objects, cached or from the API server."""
 
     def get(self, kind: KindOf[L], namespace: str, name: str) -> L | None:
-        """An object as it is known."""
+        """The cached object; None when it does not exist."""
 
     def all(self, kind: KindOf[L]) -> list[L]:
-        """All objects of a kind, as they are known."""
+        """All cached objects of a kind."""
 
     def select(self, kind: KindOf[L], index: str, value: str) -> list[L]:
-        """The objects that an index of the kind has under a value."""
+        """The cached objects with `value` in the index `index` of the kind."""
 
     async def list(self, kind: Kind, namespace: str, labels: str) -> list[Manifest]:
-        """The whole objects with these labels as they are now."""
+        """The complete objects that match the label selector, from the API server."""
 
     async def body(
         self, kind: Kind, namespace: str, name: str, keep: Callable[[bytes], bytes] | None = None
     ) -> Manifest | None:
-        """The whole of a known object, or what `keep` leaves of it."""
+        """The complete form of a cached object, or the part that `keep` selects; None when it does not exist."""
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """The whole object as it is now."""
+        """The complete object, from the API server; None when it does not exist."""

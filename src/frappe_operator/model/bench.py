@@ -1,4 +1,4 @@
-"""A bench as decided: every default chosen, every None gone."""
+"""The desired state of a bench, with every default applied."""
 
 import ipaddress
 import json
@@ -27,14 +27,15 @@ from frappe_operator.model.owner import Owner
 from frappe_operator.model.redis_sizing import redis_defaults, redis_memory
 from frappe_operator.model.route import Route
 from frappe_operator.model.settings import Images
-from frappe_operator.model.sizing import Size, limits, replicas, resources, written
+from frappe_operator.model.sizing import Size, limits, quantity, replicas, resources
 
 RWO, RWX = "ReadWriteOnce", "ReadWriteMany"
 INSPECT_ANNOTATION = "vyogo.tech/inspect-image"
-"""On a bench: another value has its image inspected again, in case its tag has moved."""
+"""Annotation of a FrappeBench. A new value has the image inspected again, because its tag may have moved."""
 ACCESS_MODES_ANNOTATION = "vyogo.tech/access-modes"
+"""Annotation of a StorageClass: the access modes that its volumes support."""
 STATEFUL_NAME_LIMIT = 52
-"""A StatefulSet's name with its revision's hash becomes a label value of its pods."""
+"""Longest name of a StatefulSet in characters: name and revision hash together become a label value of its pods."""
 
 SHARED_FILE_PROVISIONERS = frozenset(
     {
@@ -49,48 +50,50 @@ SHARED_FILE_PROVISIONERS = frozenset(
         "cluster.local/nfs-subdir-external-provisioner",
     }
 )
-"""Provisioners whose volumes many nodes may write at once."""
+"""Provisioners whose volumes support ReadWriteMany."""
 
 
 class Volume(Struct, frozen=True):
-    """A claim for storage."""
+    """The desired PersistentVolumeClaim of a component."""
 
     size: str
     storage_class: str | None
     access_mode: str
-    """What is wanted."""
+    """The desired access mode."""
     live_mode: str = ""
-    """Access mode of the claim that exists, which cannot change; empty while there is none."""
+    """Access mode of the existing claim, which is immutable; empty while there is no claim."""
 
     @property
     def one_node(self) -> bool:
-        """Whether all pods that use it must run on one node."""
+        """Whether all pods that mount the volume must run on one node."""
         return (self.live_mode or self.access_mode) == RWO
 
 
 class Redis(Struct, frozen=True):
+    """The desired state of the two Redis servers of a bench."""
+
     image: str
     max_memory: str
-    """Of the cache, as Redis spells it."""
+    """`maxmemory` of the cache in bytes."""
     volume: Volume
-    """Of the queue."""
+    """The claim of the queue."""
     resources: Manifest
     revision: str = ""
-    """Of the Secret with the password that the servers are to run with; empty while there was none yet."""
+    """Revision of the Secret with the password that the servers run with; empty before the first Secret exists."""
 
 
 class MariaDB(Struct, frozen=True):
-    """The bench's own database server."""
+    """The desired state of the MariaDB server of a bench."""
 
     image: str
     volume: Volume
     resources: Manifest
     revision: str = ""
-    """Of the Secret with root's password, likewise."""
+    """Revision of the Secret with the password of root; empty before the first Secret exists."""
 
 
 class Revisions(Struct, frozen=True):
-    """Revisions of generated Secrets that are read at a server's start, empty where there is none."""
+    """Revisions of the generated Secrets that servers read when they start; empty for a Secret that does not exist."""
 
     redis: str = ""
     mariadb: str = ""
@@ -100,12 +103,12 @@ NO_REVISIONS = Revisions()
 
 
 def secret_revision(uid: str, version: str) -> str:
-    """Fingerprint of a version of a Secret. Nothing that is in it goes into it."""
+    """Fingerprint of a version of a Secret, from its UID and resourceVersion; nothing of its data goes into it."""
     return digest(f"{uid}/{version}")
 
 
 class Names(Struct, frozen=True):
-    """Names of a bench's children that its sites refer to."""
+    """Names of the children of a bench, to which its sites refer."""
 
     bench: str
 
@@ -147,7 +150,7 @@ class Names(Struct, frozen=True):
 
 
 class Upstream(Struct, frozen=True):
-    """Where the proxy sends the requests of one host."""
+    """The Service and the site to which the proxy of the bench routes one host."""
 
     host: str
     service: str
@@ -155,15 +158,16 @@ class Upstream(Struct, frozen=True):
 
 
 class Bench(Struct, frozen=True):
-    """A bench as decided."""
+    """The desired state of a bench, with every default applied."""
 
     owner: Owner
     apps: tuple[str, ...]
     image: Image
-    """The image the spec asks for. Sites run the one in `facts`."""
+    """The image that the spec declares. Sites run the image in `facts`."""
     facts: Facts | None
+    """Inspection result of the image that sites run; None until an image has been inspected."""
     refused: Facts | None
-    """What was found in the image of the spec, while that must not reach the sites."""
+    """Inspection result of the image in the spec while sites must not run it; None otherwise."""
     nginx: Size
     nginx_image: str
     redis: Redis
@@ -171,9 +175,9 @@ class Bench(Struct, frozen=True):
     mariadb: MariaDB
     mariadb_wanted: bool
     jobs: Manifest
-    """`resources` of the Job that inspects the image."""
+    """The field `resources` of the Job that inspects the image."""
     trusted_proxies: tuple[str, ...]
-    """Networks whose word about a visitor's address and scheme counts."""
+    """Networks whose X-Forwarded headers about address and scheme of a visitor are trusted."""
     upstreams: tuple[Upstream, ...] = ()
 
     @property
@@ -182,23 +186,24 @@ class Bench(Struct, frozen=True):
 
 
 class BenchOffer(Struct, frozen=True):
-    """What a site may know of its bench."""
+    """The part of a bench that its sites use."""
 
     name: str
     apps: tuple[str, ...]
     facts: Facts | None
-    """What was found in the image that sites run; None until an image has been inspected."""
+    """Inspection result of the image that sites run; None until an image has been inspected."""
     running_image: Image | None
-    """That image; None until an image has been inspected."""
+    """The image that sites run; None until an image has been inspected."""
     suffix: str | None
+    """Domain suffix for sites without a domain of their own; None when the bench has no suffix."""
     route: Route
-    """Of its sites, unless they say otherwise."""
+    """Default route of the sites."""
     redis_revision: str
-    """Of the Secret with the password of Redis that the servers run with."""
+    """Revision of the Secret with the password that the Redis servers run with."""
     replicas: ComponentReplicas | None
-    """The defaults of its sites."""
+    """Default replicas per component of the sites."""
     resources: ComponentResources | None
-    """The defaults of its sites."""
+    """Default resources per component of the sites."""
 
     @property
     def names(self) -> Names:
@@ -206,16 +211,16 @@ class BenchOffer(Struct, frozen=True):
 
 
 def offer(live: LiveBench, spec: FrappeBenchSpec, images: Images, facts: Facts | None) -> BenchOffer:
-    """What a bench offers its sites. `facts`: what was found in the image that they run.
+    """The part of a bench that its sites use. `facts`: inspection result of the image that they run.
 
-    Decided from the bench's spec and status alone: what a site's reconcile reads of its bench is this and nothing else.
+    It follows from spec and status of the bench alone. The reconcile of a site reads nothing else of its bench.
     """
-    asked = image(spec, images)
+    declared = image(spec, images)
     return BenchOffer(
         name=live.metadata.name,
         apps=_apps(spec, live),
         facts=facts,
-        running_image=Image(facts.pinned, asked.pull_policy, asked.pull_secrets) if facts else None,
+        running_image=Image(facts.pinned, declared.pull_policy, declared.pull_secrets) if facts else None,
         suffix=spec.domain_config.suffix if spec.domain_config else None,
         route=route.of_bench(spec.ingress),
         redis_revision=revisions(live).redis,
@@ -225,7 +230,7 @@ def offer(live: LiveBench, spec: FrappeBenchSpec, images: Images, facts: Facts |
 
 
 def parse(live: LiveBench) -> FrappeBenchSpec:
-    """The spec as asked. Raises Blocked when it is not one."""
+    """The decoded spec of a bench. Raises Blocked when it does not match the schema."""
     try:
         return msgspec.json.decode(live.spec, type=FrappeBenchSpec)
     except msgspec.MsgspecError as error:
@@ -233,7 +238,7 @@ def parse(live: LiveBench) -> FrappeBenchSpec:
 
 
 def suffix(live: LiveBench) -> str | None:
-    """The domain suffix of a bench, None where it has none or its spec is none."""
+    """The domain suffix of a bench; None when it has no suffix or its spec does not match the schema."""
     try:
         spec = parse(live)
     except Blocked:
@@ -242,25 +247,25 @@ def suffix(live: LiveBench) -> str | None:
 
 
 def pull_secrets(live: LiveBench) -> tuple[str, ...]:
-    """The bench's pull secrets, none where its spec is none."""
+    """Names of the pull secrets of a bench; empty when its spec does not match the schema."""
     try:
-        asked = parse(live).image_config
+        config = parse(live).image_config
     except Blocked:
         return ()
-    return tuple(each.name for each in (asked.pull_secrets if asked else None) or [])
+    return tuple(each.name for each in (config.pull_secrets if config else None) or [])
 
 
 def job_resources(live: LiveBench) -> Resources | None:
-    """What the bench asks for the Jobs of its sites, None where its spec is none."""
+    """The declared resources of the Jobs of a bench; None when not set, or the spec does not match the schema."""
     try:
-        asked = parse(live).component_resources
+        declared = parse(live).component_resources
     except Blocked:
         return None
-    return asked.jobs if asked else None
+    return declared.jobs if declared else None
 
 
 def access_modes(provisioner: str, annotation: str) -> str:
-    """The best access mode of a StorageClass: what its annotation says, else what its provisioner is known for."""
+    """The access mode to use with a StorageClass: from its annotation if set, otherwise from its provisioner."""
     if annotation:
         return RWX if RWX in annotation else RWO
     return RWX if provisioner in SHARED_FILE_PROVISIONERS else RWO
@@ -279,18 +284,20 @@ def resolve(
     upstreams: tuple[Upstream, ...] = (),
     secrets: Revisions = NO_REVISIONS,
 ) -> Bench:
-    """Decides everything about a bench. `access_mode`: what its StorageClass, or its claim if there is one, can do.
-    `live_mode`: the access mode of its claim, empty while there is none. `secrets`: those that exist and are good;
-    where there is none, the servers stay with the one they run with.
+    """The desired state of a bench, with every default applied.
 
-    What is wrong with the spec, bench/checks.py says; here it has a value that keeps what exists as it is. Raises
-    Blocked for an amount that is none.
+    `access_mode`: the mode of the existing claim, otherwise the one that the StorageClass supports. `live_mode`: the
+    access mode of the existing claim, empty while there is no claim. `secrets`: revisions of the valid Secrets; for a
+    missing one, the servers stay with the revision that they run with.
+
+    bench/checks.py reports invalid parts of the spec; this function gives them a value that leaves existing children
+    unchanged. Raises Blocked for an amount that is not a quantity.
     """
     storage, redis, database = spec.storage, spec.redis_config, spec.database_config
-    asked_mode = storage.access_mode if storage else None
-    asked = spec.component_resources
-    before = revisions(live)
-    limit = limits("redis", asked.redis if asked else None).get("memory")
+    declared_mode = storage.access_mode if storage else None
+    declared = spec.component_resources
+    recorded = revisions(live)
+    limit = limits("redis", declared.redis if declared else None).get("memory")
     max_memory = redis_memory(redis.max_memory if redis else None, limit)
     return Bench(
         owner=Owner.of(BENCH, live),
@@ -298,69 +305,71 @@ def resolve(
         image=image(spec, images, request(live, spec, images, facts, refused)),
         facts=facts,
         refused=refused,
-        nginx=Size(replicas("nginx", spec.component_replicas), resources("nginx", asked.nginx if asked else None)),
+        nginx=Size(
+            replicas("nginx", spec.component_replicas), resources("nginx", declared.nginx if declared else None)
+        ),
         nginx_image=images.nginx,
         redis=Redis(
             image=(redis.image if redis else None) or images.redis,
             max_memory=max_memory,
             volume=Volume(
-                written("redisConfig.storageSize", (redis.storage_size if redis else None) or "1Gi"),
+                quantity("redisConfig.storageSize", (redis.storage_size if redis else None) or "1Gi"),
                 redis.storage_class_name if redis else None,
                 RWO,
             ),
-            resources=resources("redis", asked.redis if asked else None, default=redis_defaults(max_memory)),
-            revision=secrets.redis or before.redis,
+            resources=resources("redis", declared.redis if declared else None, default=redis_defaults(max_memory)),
+            revision=secrets.redis or recorded.redis,
         ),
         common=Volume(
-            written("storage.size", (storage.size if storage else None) or "10Gi"),
+            quantity("storage.size", (storage.size if storage else None) or "10Gi"),
             storage.storage_class_name if storage else None,
-            access_mode if asked_mode in (None, "Auto") else asked_mode,
+            access_mode if declared_mode in (None, "Auto") else declared_mode,
             live_mode,
         ),
         mariadb=MariaDB(
             image=(database.image if database else None) or images.mariadb,
             volume=Volume(
-                written("databaseConfig.storageSize", (database.storage_size if database else None) or "10Gi"),
+                quantity("databaseConfig.storageSize", (database.storage_size if database else None) or "10Gi"),
                 database.storage_class_name if database else None,
                 RWO,
             ),
             resources=resources("mariadb", database.resources if database else None),
-            revision=secrets.mariadb or before.mariadb,
+            revision=secrets.mariadb or recorded.mariadb,
         ),
         mariadb_wanted=mariadb_wanted,
-        jobs=resources("jobs", asked.jobs if asked else None),
+        jobs=resources("jobs", declared.jobs if declared else None),
         trusted_proxies=tuple(filter(None, map(_network, spec.trusted_proxies or []))),
         upstreams=upstreams,
     )
 
 
 def request(live: LiveBench, spec: FrappeBenchSpec, images: Images, *inspected: Facts | None) -> str:
-    """The request to inspect the image: the annotation's value, else that of the last inspection of this image."""
+    """The inspection request of the image: the value of INSPECT_ANNOTATION, otherwise that of its last inspection."""
     reference = image(spec, images).reference
-    before = (each.request for each in inspected if each is not None and each.reference == reference)
-    return live.metadata.annotation(INSPECT_ANNOTATION) or next(before, "")
+    recorded = (each.request for each in inspected if each is not None and each.reference == reference)
+    return live.metadata.annotation(INSPECT_ANNOTATION) or next(recorded, "")
 
 
 def image(spec: FrappeBenchSpec, images: Images, request: str = "") -> Image:
-    """Which image the bench asks for: `imageConfig`, with frappeVersion as the tag it does not name."""
-    asked = spec.image_config
-    repository = (asked.repository if asked else None) or images.frappe
-    if asked and asked.digest:
-        reference = f"{repository}@{asked.digest}"
+    """The image that the spec declares: `imageConfig`, with `frappeVersion` as the default tag."""
+    config = spec.image_config
+    repository = (config.repository if config else None) or images.frappe
+    if config and config.digest:
+        reference = f"{repository}@{config.digest}"
     else:
-        reference = f"{repository}:{(asked.tag if asked else None) or spec.frappe_version}"
-    secrets = tuple(each.name for each in (asked.pull_secrets if asked else None) or [])
-    return Image(reference, (asked.pull_policy if asked else None) or "IfNotPresent", secrets, request)
+        reference = f"{repository}:{(config.tag if config else None) or spec.frappe_version}"
+    secrets = tuple(each.name for each in (config.pull_secrets if config else None) or [])
+    return Image(reference, (config.pull_policy if config else None) or "IfNotPresent", secrets, request)
 
 
 def trusted_proxies_problem(spec: FrappeBenchSpec) -> str:
-    """What is wrong with trustedProxies, of which only networks are trusted; empty when nothing is."""
+    """A message about the first entry of `trustedProxies` that is not a network; empty when all are networks."""
     wrong = [each for each in spec.trusted_proxies or [] if not _network(each)]
     return f"trustedProxies: {wrong[0]!r} is not a network: must be a network such as 10.244.0.0/16" if wrong else ""
 
 
 def _network(written: str) -> str:
-    """A network as nginx writes it, empty when it is none."""
+    """A network in the spelling of nginx; empty for text that is not a network."""
     try:
         return str(ipaddress.ip_network(written, strict=False))
     except ValueError:
@@ -368,13 +377,13 @@ def _network(written: str) -> str:
 
 
 def apps(spec: FrappeBenchSpec) -> tuple[str, ...]:
-    """The apps of the bench, frappe first, each once. Raises Blocked when appsJSON is not a list of apps."""
+    """Names of the apps of the bench without duplicates, frappe first. Raises Blocked when `appsJSON` is invalid."""
     names = [app.name for app in spec.apps or []] or _apps_json(spec.apps_json or "[]")
     return tuple(dict.fromkeys(["frappe", *names]))
 
 
 class _LastStatus(Struct, rename="camel"):
-    """What of a bench's last status is gone by when nothing else can be."""
+    """The part of the recorded status of a bench that stands in for information that is lost."""
 
     installed_apps: tuple[str, ...] = ()
     image: Facts | None = None
@@ -382,7 +391,7 @@ class _LastStatus(Struct, rename="camel"):
 
 
 def _apps(spec: FrappeBenchSpec, live: LiveBench) -> tuple[str, ...]:
-    """The apps of the bench; while they cannot be read, those it had when they last could."""
+    """Names of the apps of the bench; from the recorded status while the spec is invalid."""
     try:
         return apps(spec)
     except Blocked:
@@ -390,7 +399,7 @@ def _apps(spec: FrappeBenchSpec, live: LiveBench) -> tuple[str, ...]:
 
 
 def revisions(live: LiveBench) -> Revisions:
-    """The Secrets that the servers run with, as the last status says."""
+    """Revisions of the Secrets that the servers run with, from the recorded status."""
     return _last_status(live).secret_revisions
 
 
@@ -402,7 +411,7 @@ def _last_status(live: LiveBench) -> _LastStatus:
 
 
 APP = re.compile("[a-z][a-z0-9_]{0,63}")
-"""As the typed form spells them."""
+"""Pattern of an app name, the same as that of `apps` in the CRD."""
 
 
 def _apps_json(text: str) -> list[str]:
@@ -422,36 +431,36 @@ def _apps_json(text: str) -> list[str]:
 
 
 class _App(NamedTuple):
-    """An object of appsJSON as it is written, with what stands in it twice."""
+    """An object in `appsJSON` as written, including duplicate keys."""
 
     fields: list[tuple[str, Any]]
 
     @property
     def name(self) -> object:
-        """What it names, None where it says anything else besides."""
-        said = dict(self.fields)
-        fine = (
-            len(said) == len(self.fields)
-            and said.keys() <= {"name", "source"}
-            and said.get("source", "image") == "image"
+        """Name of the app; None when the object has duplicate or unsupported keys."""
+        content = dict(self.fields)
+        valid = (
+            len(content) == len(self.fields)
+            and content.keys() <= {"name", "source"}
+            and content.get("source", "image") == "image"
         )
-        return said.get("name") if fine else None
+        return content.get("name") if valid else None
 
 
 def missing_apps(bench: Bench) -> list[str]:
-    """Apps the spec names that the image was found not to hold."""
+    """Apps in the spec that the inspected image does not contain; empty until an image has been inspected."""
     if bench.facts is None:
         return []
     return [app for app in bench.apps if app not in bench.facts.apps]
 
 
 class Inspected(NamedTuple):
-    """What the ConfigMap `<bench>-image` keeps."""
+    """The inspection results in the ConfigMap `<bench>-image`."""
 
     facts: Facts | None = None
     refused: Facts | None = None
 
 
 def inspected(live: LiveBench, data: Mapping[str, Any]) -> Inspected:
-    """What was found in the bench's images. When the ConfigMap has been lost, what sites run is in the last status."""
+    """Inspection results of the images of a bench, from the ConfigMap `<bench>-image` or, without it, the status."""
     return Inspected(facts_from(data) or _last_status(live).image, facts_from(data, REFUSED))

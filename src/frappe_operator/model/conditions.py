@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class BenchCondition(StrEnum):
-    """Types of the conditions of a FrappeBench beside Ready, Reconciling and Stalled."""
+    """Types of the conditions of a FrappeBench in addition to Ready, Reconciling and Stalled."""
 
     STORAGE_READY = "StorageReady"
     IMAGE_READY = "ImageReady"
@@ -12,11 +12,11 @@ class BenchCondition(StrEnum):
     DATABASE_READY = "DatabaseReady"
     PROXY_READY = "ProxyReady"
     DELETED = "Deleted"
-    """Only while it is being deleted."""
+    """Present only while the object is being deleted."""
 
 
 class SiteCondition(StrEnum):
-    """Types of the conditions of a FrappeSite beside Ready, Reconciling and Stalled."""
+    """Types of the conditions of a FrappeSite in addition to Ready, Reconciling and Stalled."""
 
     BENCH_READY = "BenchReady"
     STORAGE_READY = "StorageReady"
@@ -28,4 +28,4 @@ class SiteCondition(StrEnum):
     ROUTED = "Routed"
     SERVING = "Serving"
     DELETED = "Deleted"
-    """Only while it is being deleted."""
+    """Present only while the object is being deleted."""

@@ -1,4 +1,4 @@
-"""Where a site's data is: the engine, the database's name, and the Secret with the connection."""
+"""The database of a site: engine, name, and the Secret with the connection."""
 
 import re
 from collections.abc import Mapping
@@ -21,12 +21,13 @@ EngineName = Literal["built-in", "external"]
 BUILT_IN: EngineName = "built-in"
 EXTERNAL: EngineName = "external"
 
-_MARK = re.compile("[0-9a-f]{8}")
+_FINGERPRINT = re.compile("[0-9a-f]{8}")
 SECRET_KEYS = ("host", "port", "database", "username", "password")
+"""Required keys of a connection Secret."""
 
 
 class Database(Struct, frozen=True):
-    """Where a site's data is. The password is in the Secret and nowhere else."""
+    """The resolved database of a site. The password is in the Secret and nowhere else."""
 
     engine: EngineName
     secret: str
@@ -34,11 +35,11 @@ class Database(Struct, frozen=True):
     host: str
     username: str
     revision: str
-    """Changes when the connection Secret does; empty while ours does not exist yet."""
+    """Changes with the connection Secret; empty while the generated Secret does not exist yet."""
 
 
 class Connection(Struct, frozen=True):
-    """What the operator knows of a user's connection Secret: everything but the password."""
+    """A connection Secret of the user, without its password."""
 
     secret: str
     host: str
@@ -55,50 +56,52 @@ def engine(spec: FrappeSiteSpec) -> EngineName:
 
 
 def needs_mariadb(live: LiveSite) -> bool:
-    """Whether the site's database is in the bench's MariaDB."""
+    """Whether the database of the site is in the MariaDB of its bench."""
     spec = readable_spec(live)
     return spec is not None and engine(spec) == BUILT_IN
 
 
 def built_in(bench: Names, secret: str, namespace: str, name: str, origin: str, revision: str) -> Database:
-    """The database of the site `namespace/name` in its bench's MariaDB. `secret`: with the connection, `revision`: its
-    version, empty while there is none. `origin`: fingerprint of the FrappeSite that first had the data."""
+    """The database of the site `namespace/name` in the MariaDB of its bench.
+
+    `secret`: name of the connection Secret. `revision`: its revision, empty while it does not exist. `origin`:
+    fingerprint of the FrappeSite that created the data."""
     database = database_of(namespace, name, origin)
     return Database(BUILT_IN, secret, database, f"{bench.mariadb}.{namespace}.svc", database, revision)
 
 
-def external(connection: Connection, known: str) -> Database:
-    """The user's own database. `known`: its name in the last status, for a Secret that does not say it now."""
-    name = connection.database or known
+def external(connection: Connection, recorded: str) -> Database:
+    """The database of the user. `recorded`: its name in the status, for a Secret without the key `database`."""
+    name = connection.database or recorded
     return Database(EXTERNAL, connection.secret, name, connection.host, connection.username, connection.revision)
 
 
 def database_name(namespace: str, name: str, uid: str) -> str:
-    """Name of a site's database and of its user.
+    """Name of the database of a site and of its database user, 26 characters long.
 
-    It begins with a fingerprint of namespace and name, so that no credentials a tenant writes down can name a
-    database of another namespace, and ends with one of the UID. 26 characters: Frappe 15 uses it as a user name too.
+    It begins with a fingerprint of namespace and name, so that the credentials of a tenant cannot name a database of
+    another namespace, and ends with a fingerprint of the UID. Frappe 15 uses it as user name too.
     """
     return database_of(namespace, name, mark(uid))
 
 
 def database_of(namespace: str, name: str, origin: str) -> str:
-    """Name of the database that the FrappeSite with the fingerprint `origin` was given."""
+    """Name of the database that the FrappeSite with the fingerprint `origin` created."""
     return f"{_database_prefix(namespace, name)}{origin}"
 
 
 def mark(uid: str) -> str:
-    """Fingerprint of a FrappeSite: the end of its database's name, and `Site.origin`."""
+    """Fingerprint of a FrappeSite with this UID: the end of the name of its database, and `Site.origin`."""
     return digest(uid, 8)
 
 
 def is_mark(text: str) -> bool:
-    """Whether `text` can be the fingerprint of a FrappeSite."""
-    return _MARK.fullmatch(text) is not None
+    """Whether `text` has the format of the fingerprint of a FrappeSite."""
+    return _FINGERPRINT.fullmatch(text) is not None
 
 
 def is_our_database(database: str, namespace: str, name: str) -> bool:
-    """Whether `database` is one that a site of this namespace and name was given once."""
+    """Whether `database` is a name that the operator generates for a site of this namespace and name."""
     prefix = _database_prefix(namespace, name)
     return database.startswith(prefix) and is_mark(database.removeprefix(prefix))
 
@@ -108,8 +111,8 @@ def _database_prefix(namespace: str, name: str) -> str:
 
 
 def without_password(body: bytes) -> bytes:
-    """What may be remembered of a user's connection Secret: of its password only whether there is one; nothing of its
-    annotations, among which kubectl keeps a copy of all."""
+    """The part of a connection Secret that may be cached, as JSON: a placeholder replaces the password. Annotations are
+    left out, because kubectl stores a copy of the whole Secret there."""
     secret = msgspec.json.decode(body, type=SecretBody)
     data = {key: secret.data[key] for key in SECRET_KEYS if secret.data.get(key)}
     if "password" in data:
@@ -118,13 +121,15 @@ def without_password(body: bytes) -> bytes:
 
 
 def connection_from(name: str, data: dict[str, str] | None, revision: str) -> Connection:
-    """A user's connection Secret, decoded, without its password. What it lacks is empty (see `connection_problem`)."""
+    """The connection in the decoded data of a Secret of the user. Missing keys are empty; `connection_problem` reports
+    them."""
     host, port, database, username, _ = (_trimmed((data or {}).get(key, "")) for key in SECRET_KEYS)
     return Connection(name, host, port, database, username, revision)
 
 
 def connection_problem(name: str, data: Mapping[str, str] | None, facts: Facts) -> tuple[Reason, str] | None:
-    """What is wrong with a user's connection Secret, decoded, for the Frappe of `facts`; None when nothing is."""
+    """Reason and message about the invalid decoded data of a connection Secret; None when it is valid for the Frappe
+    version in `facts`. `data`: None when the Secret does not exist."""
     if data is None:
         return (
             Reason.SECRET_NOT_FOUND,
@@ -132,23 +137,23 @@ def connection_problem(name: str, data: Mapping[str, str] | None, facts: Facts) 
         )
     values = {key: _trimmed(data.get(key, "")) for key in SECRET_KEYS}
     if absent := [key for key, value in values.items() if not value]:
-        said = f"Secret {name} lacks {', '.join(absent)}: it needs the keys {', '.join(SECRET_KEYS)}"
+        message = f"Secret {name} lacks {', '.join(absent)}: it needs the keys {', '.join(SECRET_KEYS)}"
     elif odd := [key for key, value in values.items() if not value.isprintable() or value != value.strip()]:
-        said = (
+        message = (
             f"Secret {name}: {', '.join(odd)} begins or ends with a space, or contains a line break or another control "
             "character: remove it"
         )
     elif facts.major < 16 and values["username"] != values["database"]:
-        said = (
+        message = (
             f"Secret {name}: Frappe {facts.frappe_version} uses the database name as user name, but username is "
             f"{values['username']} and database is {values['database']}: create a MariaDB user named like the "
             "database, or use Frappe 16"
         )
     else:
         return None
-    return Reason.SECRET_INVALID, said
+    return Reason.SECRET_INVALID, message
 
 
 def _trimmed(value: str) -> str:
-    """The value as the runner reads it: `kubectl create secret --from-file` and `echo` leave a newline."""
+    """The value without trailing newlines, which `kubectl create secret --from-file` and `echo` leave."""
     return value.rstrip("\r\n")

@@ -1,4 +1,4 @@
-"""Which host names a site answers on, and whose a host name is."""
+"""Host names of sites, and which site owns a host name."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -16,32 +16,34 @@ EXPLICIT, SUFFIX, SITE_NAME = "explicit", "bench-suffix", "sitename-default"
 
 
 class Domain(NamedTuple):
-    """The host names of one site, normalised."""
+    """The normalised host names of one site."""
 
     host: str
     source: str
+    """How `host` was chosen: EXPLICIT, SUFFIX or SITE_NAME."""
     aliases: tuple[str, ...] = ()
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """All of them, the main one first."""
+        """All host names, the main one first."""
         return (self.host, *self.aliases)
 
 
 class Claim(NamedTuple):
-    """A site that wants a host name. The order decides: the older one, then the lesser name, wins."""
+    """The claim of a site to a host name. The least claim wins: the oldest, then the first by namespace and name."""
 
     created: str
     key: Key
 
 
 def normalise(host: str) -> str:
-    """One spelling for each host name: lower case, no trailing dot."""
+    """The canonical spelling of a host name: lower case, without a trailing dot."""
     return host.lower().rstrip(".")
 
 
 def resolve(spec: FrappeSiteSpec, suffix: str | None) -> Domain:
-    """The site's `domain`, else its name with the bench's suffix, else its name."""
+    """The host names of a site. The main one is `domain` if set, otherwise `siteName` with the suffix of the bench, if
+    any, otherwise `siteName`."""
     if spec.domain:
         host, source = normalise(spec.domain), EXPLICIT
     elif suffix:
@@ -62,22 +64,22 @@ MADE_BY = {EXPLICIT: "domain", SUFFIX: "siteName with the bench's suffix", SITE_
 
 
 def host_problem(domain: Domain) -> str:
-    """Why no Ingress takes a site's host and no browser looks it up, which `siteName` can come to; empty when not."""
-    host, made = domain.host, f"{MADE_BY[domain.source]} gives"
+    """A message about a host that no Ingress accepts or no browser resolves; empty when the host is valid."""
+    host, origin = domain.host, f"{MADE_BY[domain.source]} gives"
     if _ADDRESS.fullmatch(host):
-        return f"{made} {host}, which is an address: set domain to a host name, such as shop.example.com"
+        return f"{origin} {host}, which is an address: set domain to a host name, such as shop.example.com"
     if len(host) > MAX_HOST_LENGTH:
         too_long = f"a host name of {len(host)} characters; the maximum is {MAX_HOST_LENGTH}"
-        return f"{made} {too_long}: set domain to a shorter one"
+        return f"{origin} {too_long}: set domain to a shorter one"
     return ""
 
 
 BENCH_INDEX, HOST_INDEX, NAME_INDEX = "bench", "host", "site-name"
-"""Indices over all FrappeSites: by bench, by the hosts a spec names itself, by siteName where it names no domain."""
+"""Indices over all FrappeSites: by bench, by the hosts in the spec, and by `siteName` for a spec without `domain`."""
 
 
 def readable_spec(live: LiveSite) -> FrappeSiteSpec | None:
-    """A site's spec, None when it does not keep to the schema."""
+    """The decoded spec of a site; None when it does not match the schema."""
     try:
         return live.decode()
     except msgspec.MsgspecError:
@@ -85,19 +87,19 @@ def readable_spec(live: LiveSite) -> FrappeSiteSpec | None:
 
 
 def by_bench(live: LiveSite) -> list[str]:
-    """Index value: the site's bench as `namespace/name`."""
+    """Index value: the bench of the site as `namespace/name`."""
     spec = readable_spec(live)
     return [f"{live.metadata.namespace}/{spec.bench_ref.name}"] if spec else []
 
 
 def by_host(live: LiveSite) -> list[str]:
-    """Index values: domain and aliases."""
+    """Index values: the normalised `domain` and `aliases`."""
     spec = readable_spec(live)
     return [normalise(host) for host in [spec.domain, *(spec.aliases or [])] if host] if spec else []
 
 
 def by_site_name(live: LiveSite) -> list[str]:
-    """Index value: siteName, where it decides the domain."""
+    """Index value: `siteName`, for a site whose spec has no `domain`."""
     spec = readable_spec(live)
     return [spec.site_name] if spec and not spec.domain else []
 
@@ -110,12 +112,12 @@ INDICES: dict[str, Callable[[LiveSite], list[str]]] = {
 
 
 class Register(NamedTuple):
-    """Who claims which host, over all namespaces. Answers from indices: no question reads all sites."""
+    """The claims of all sites in all namespaces to host names. Lookups use indices and do not read all sites."""
 
     cache: View
 
     def domain(self, live: LiveSite) -> Domain | None:
-        """The host names of a site."""
+        """The host names of a site; None when its spec does not match the schema."""
         spec = readable_spec(live)
         if spec is None:
             return None
@@ -123,7 +125,7 @@ class Register(NamedTuple):
         return resolve(spec, bench_model.suffix(bench) if bench else None)
 
     def claimants(self, host: str) -> list[LiveSite]:
-        """Every site that wants `host`."""
+        """Every site that claims `host`."""
         # A host may be some siteName with some bench's suffix: each way to cut it is one look-up.
         labels = host.split(".")
         names = [".".join(labels[:count]) for count in range(1, len(labels) + 1)]
@@ -134,19 +136,20 @@ class Register(NamedTuple):
         return [live for live in unique.values() if (domain := self.domain(live)) and host in domain.hosts]
 
     def rivals(self, live: LiveSite) -> list[LiveSite]:
-        """Every site that wants a host of this one; it is among them itself."""
+        """Every site that claims a host of this site, including the site itself."""
         domain = self.domain(live)
         return [other for host in domain.hosts for other in self.claimants(host)] if domain else []
 
     def rivals_of(self, bench: LiveBench) -> list[LiveSite]:
-        """Every site that wants a host which a site of the bench has by the suffix that is in `bench`, now or once."""
-        ending = bench_model.suffix(bench)
+        """Every site that claims a host which a site of the bench has by the suffix in `bench`. `bench`: the present
+        object, or an earlier version of it."""
+        suffix = bench_model.suffix(bench)
         specs = map(readable_spec, self.cache.select(SITE, BENCH_INDEX, str(bench.metadata.key)))
-        hosts = [resolve(spec, ending).host for spec in specs if spec and not spec.domain]
+        hosts = [resolve(spec, suffix).host for spec in specs if spec and not spec.domain]
         return [other for host in hosts for other in self.claimants(host)]
 
     def holder(self, host: str) -> Key | None:
-        """Whose `host` is: the oldest claim's, then the least name's. None when nobody wants it."""
+        """The site that owns `host`; None when no site claims it."""
         return winner(
             Claim(live.metadata.creation_timestamp, Key(live.metadata.namespace, live.metadata.name))
             for live in self.claimants(host)
@@ -154,6 +157,6 @@ class Register(NamedTuple):
 
 
 def winner(claims: Iterable[Claim]) -> Key | None:
-    """Whose the host name is."""
+    """The site with the winning claim to a host name; None without claims."""
     best = min(claims, default=None)
     return best.key if best else None

@@ -11,58 +11,61 @@ from frappe_operator.kube.names import digest
 from frappe_operator.model.reasons import FrappeReason
 
 FACTS, REFUSED = "facts", "refused"
+"""Keys of the ConfigMap `<bench>-image`: the image that sites run, and one that they must not run."""
 
 
 class Image(Struct, frozen=True):
-    """An image of Frappe."""
+    """A container image with Frappe, and how it is pulled."""
 
     reference: str
     pull_policy: str = "IfNotPresent"
     pull_secrets: tuple[str, ...] = ()
     request: str = ""
-    """The request to inspect it (INSPECT_ANNOTATION): another one is another image, though its name is the same."""
+    """Value of the annotation that requests an inspection. A new value stands for a new image of the same name."""
 
     @property
     def key(self) -> str:
-        """Names the image where its reference cannot stand."""
+        """Fingerprint of the image, for names in which its reference is not valid."""
         return _image_key(self.reference, self.request)
 
 
 class Facts(Struct, frozen=True, rename="camel"):
-    """What was found in an image by running it once."""
+    """The inspection result of an image: what one run of it found."""
 
     reference: str
-    """The image as the spec names it. What pods run is `pinned`."""
+    """The image as declared in the spec. Pods run `pinned`."""
     frappe_version: str
     python: str
     apps: dict[str, str]
     previous_key: str = ""
-    """Key of the image before, whose assets are still served."""
+    """Key of the previous image, whose assets are still served; empty without a previous image."""
     digest: str = ""
-    """Of the image that was inspected; empty when its node did not tell, or an earlier operator did not ask."""
+    """Digest of the inspected image; empty when the node reports none, or an earlier operator inspected the image."""
     request: str = ""
+    """Value of the annotation that requested the inspection."""
 
     @property
     def key(self) -> str:
+        """Fingerprint of the image, equal to `Image.key`."""
         return _image_key(self.reference, self.request)
 
     @property
     def pinned(self) -> str:
-        """The very image that was inspected, whatever becomes of its tag."""
+        """Reference of the inspected image, by digest if known, so that a moved tag does not change what pods run."""
         return f"{self.reference}@{self.digest}" if self.digest and "@" not in self.reference else self.reference
 
     def answer(self, image: "Image") -> bool:
-        """Whether this is what was found in `image`, as it is asked for."""
+        """Whether this is the inspection result of `image`, for its current request."""
         return self.reference == image.reference and self.request == image.request
 
     @property
     def versions(self) -> dict[str, str]:
-        """By app, frappe included."""
+        """Version of each app, including frappe."""
         return {**self.apps, "frappe": self.frappe_version}
 
     @property
     def major(self) -> int:
-        """Frappe's major version."""
+        """Major version of Frappe."""
         return int(self.frappe_version.split(".")[0])
 
 
@@ -71,7 +74,7 @@ def _image_key(reference: str, request: str) -> str:
 
 
 def facts_from(data: Mapping[str, Any], key: str = FACTS) -> Facts | None:
-    """Facts as the ConfigMap `<bench>-image` keeps them, None when it holds none."""
+    """An inspection result from the data of the ConfigMap `<bench>-image`; None when it is missing or invalid."""
     try:
         return msgspec.json.decode(data.get(key, ""), type=Facts)
     except msgspec.MsgspecError:
@@ -79,9 +82,9 @@ def facts_from(data: Mapping[str, Any], key: str = FACTS) -> Facts | None:
 
 
 def refusal(facts: Facts | None, found: Facts | None, used: Mapping[str, str]) -> tuple[str, str] | None:
-    """Why sites that run the image of `facts` must not be given the one of `found`; None when they may.
+    """Reason and message why sites that run the image of `facts` must not run that of `found`; None when they may.
 
-    `used`: by app that a site has installed or asks for, the name of such a site.
+    `used`: for each app that a site has installed or declares, the name of one such site.
     """
     if facts is None or found is None:
         return None
@@ -108,8 +111,8 @@ def refusal(facts: Facts | None, found: Facts | None, used: Mapping[str, str]) -
 
 
 def older(version: str, than: str) -> bool:
-    """Whether a release comes before another: 15.51.1 before 15.102.0, 16.0.0-dev before 16.0.0. What cannot be told,
-    as of `15.x.x-develop`, is not older."""
+    """Whether a release precedes another: 15.51.1 precedes 15.102.0, and 16.0.0-dev precedes 16.0.0. A version that
+    cannot be compared, such as `15.x.x-develop`, is not older."""
     (numbers, rest), (others, other_rest) = _version(version), _version(than)
     if numbers != others:
         common = min(len(numbers), len(others))
@@ -118,25 +121,25 @@ def older(version: str, than: str) -> bool:
 
 
 def _version(text: str) -> tuple[tuple[int, ...], str]:
-    """The numbers a version begins with, and the rest."""
+    """The leading numbers of a version, and the remaining text."""
     match = re.match(r"v?(\d{1,9}(?:\.\d{1,9})*)", text)
     return (tuple(map(int, match[1].split("."))), text[match.end() :]) if match else ((), text)
 
 
 def image_digest(reference: str, image_id: str) -> str:
-    """The digest by which an image that was pulled as `reference` can be pulled again, from a container's `imageID`.
+    """The digest in the `imageID` of a container whose image was pulled as `reference`.
 
-    Empty when that names no digest of the same repository: of an image that was loaded by hand, the node knows only
-    its own number.
+    Empty when `imageID` has no digest of the same repository: for an image that was loaded by hand, the node reports
+    only its local ID.
     """
     repository, at, found = image_id.removeprefix("docker-pullable://").partition("@")
-    asked = re.sub(r":[^/:]*$", "", reference.partition("@")[0])
-    same = at and _whole(repository) == _whole(asked)
+    declared = re.sub(r":[^/:]*$", "", reference.partition("@")[0])
+    same = at and _full_repository(repository) == _full_repository(declared)
     return found if same and re.fullmatch("sha256:[0-9a-f]{64}", found) else ""
 
 
-def _whole(repository: str) -> str:
-    """A repository with the registry it is in when it names none."""
+def _full_repository(repository: str) -> str:
+    """A repository with its registry, docker.io by default."""
     first, slash, _ = repository.partition("/")
     if slash and (first == "localhost" or "." in first or ":" in first):
         return repository

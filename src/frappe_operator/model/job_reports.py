@@ -1,4 +1,4 @@
-"""What the runner reports from inside a pod, read from the pod's termination message."""
+"""Reports of Jobs: the termination message that the runner writes in a pod."""
 
 from collections.abc import Callable, Iterable
 
@@ -20,11 +20,11 @@ INDICES: dict[str, Callable[[Pod], list[str]]] = {
     JOB_INDEX: lambda live: [f"{live.metadata.namespace}/{live.metadata.label(JOB_LABEL)}"],
     SITE_INDEX: lambda live: [f"{live.metadata.namespace}/{live.metadata.label(SITE_LABEL)}"],
 }
-"""Indices over the pods of our Jobs."""
+"""Indices over the pods of the operator's Jobs: by Job and by site, each as `namespace/name`."""
 
 
 class Message(Struct, rename="camel"):
-    """The runner's termination message."""
+    """The termination message of the runner."""
 
     ok: bool
     reason: str = ""
@@ -39,15 +39,15 @@ MEMORY_LIMIT = "because the task reached its memory limit: raise componentResour
 
 
 def message(pod: PodStatus) -> Message | None:
-    """The last message of a Job's pod, None while it has none."""
+    """The latest message of a pod of a Job; None while it has no message."""
     for status in _statuses(pod):
         terminated = status.state.terminated or status.last_state.terminated
-        if terminated is not None and (said := _said(terminated)) is not None:
-            return said
+        if terminated is not None and (found := _message(terminated)) is not None:
+            return found
     return None
 
 
-def _said(terminated: Terminated) -> Message | None:
+def _message(terminated: Terminated) -> Message | None:
     try:
         return msgspec.json.decode(terminated.message, type=Message)
     except msgspec.MsgspecError:
@@ -55,7 +55,7 @@ def _said(terminated: Terminated) -> Message | None:
     if terminated.reason == "OOMKilled":
         return Message(False, Reason.OOM_KILLED, f"was killed, {MEMORY_LIMIT}")
     if terminated.message:
-        # Not the runner's: the kubelet's own words, or a log's tail.
+        # Not written by the runner, but by the kubelet, or the tail of a log.
         return Message(False, "Failed", log_tail(terminated.message))
     return Message(False, "Failed", pod_failures.ended(terminated)) if terminated.exit_code else None
 
@@ -65,22 +65,21 @@ def _statuses(pod: PodStatus) -> list[ContainerStatus]:
 
 
 def reports(pods: Iterable[Pod]) -> dict[str, Report]:
-    """By Job, what its pods said last."""
+    """The latest report of each Job, by the name of the Job."""
     result = {}
     for pod in sorted(pods, key=lambda pod: pod.metadata.creation_timestamp):
-        if said := message(pod.status):
+        if found := message(pod.status):
             failures = max((each.restart_count for each in _statuses(pod.status)), default=0)
-            report = Report(said.ok, said.reason, said.message, said.blocked, failures)
+            report = Report(found.ok, found.reason, found.message, found.blocked, failures)
             result[pod.metadata.label(JOB_LABEL)] = report
     return result
 
 
 def pods_of_job(cluster: View, namespace: str) -> Callable[[str], list[Pod]]:
-    """The cached pods of a Job of a namespace, by its name."""
+    """A function from the name of a Job in `namespace` to its cached pods."""
     return lambda job: cluster.select(POD, JOB_INDEX, f"{namespace}/{job}")
 
 
 def has_a_report(pod: Pod) -> bool:
-    """Whether a pod reports something, or is in trouble: most begin, work and go without a word, and their Job says
-    the rest."""
+    """Whether a pod has a report or a failure. Most pods of Jobs have neither, and the status of the Job is enough."""
     return bool(reports([pod])) or pod_failures.of_pod(pod.metadata.name, pod.status, 0.0) is not None

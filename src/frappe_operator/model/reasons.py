@@ -1,4 +1,4 @@
-"""The reasons that conditions of benches and sites have beside those of `kube.reasons`."""
+"""Reasons of the conditions of benches and sites, in addition to those of `kube.reasons`."""
 
 from frappe_operator.kube.reasons import ReasonEnum, Trait
 

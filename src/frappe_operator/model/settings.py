@@ -1,10 +1,10 @@
-"""What the person who installs the operator decides for all benches."""
+"""Settings of the operator that apply to all benches."""
 
 from msgspec import Struct
 
 
 class Images(Struct, frozen=True):
-    """Images of the programs that are not Frappe; a bench may name others."""
+    """Default images; the spec of a bench may override each."""
 
     frappe: str = "docker.io/frappe/erpnext"
     mariadb: str = "docker.io/library/mariadb:10.11"

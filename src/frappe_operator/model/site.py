@@ -1,4 +1,4 @@
-"""A site as decided: every default chosen, every None gone."""
+"""The desired state of a site, with every default applied."""
 
 import re
 from collections.abc import Callable
@@ -31,24 +31,26 @@ from frappe_operator.model.domain import Domain, readable_spec
 from frappe_operator.model.image import Facts, Image
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.route import Route
-from frappe_operator.model.sizing import Size, replicas, resources, written
+from frappe_operator.model.sizing import Size, quantity, replicas, resources
 
 COMPONENTS = ("gunicorn", "socketio", "scheduler", "worker_default", "worker_long", "worker_short")
 CONFIGURATION_ANNOTATION = f"{GROUP}/configuration"
-"""On the Job that creates a site: `Site.configuration` as it was given to it."""
+"""Annotation of the Job that creates a site: `Site.configuration` at that time."""
 ORIGIN_LABEL = f"{GROUP}/origin"
-"""On the claim for a site's files: `Site.origin`. It names the database should the connection Secret be lost."""
+"""Label of the claim for the files of a site: `Site.origin`. It identifies the database if the connection Secret is
+lost."""
 CONFIGURE_PART = "configure"
-"""Component of the Jobs that bring a later one in; the fingerprint of what they bring follows it in their names."""
+"""Component of the Jobs that apply a changed `Site.configuration`. Their names end with it and the fingerprint."""
 _CONFIGURE = re.compile(f"-{CONFIGURE_PART}-[0-9a-f]{{8}}$")
 
 
 class SiteNames(Struct, frozen=True):
-    """Names of a site's children."""
+    """Names of the children of a site."""
 
     site: str
 
     def part(self, part: str) -> str:
+        """Name of the child for the component `part`."""
         return child(self.site, part)
 
     @property
@@ -72,11 +74,11 @@ class SiteNames(Struct, frozen=True):
         return child(self.site, "database")
 
     def assets(self, image: str) -> str:
-        """Of the Job that belongs to the image with this key."""
+        """Name of the Job that removes cached asset names for the image with this key."""
         return child(self.site, f"assets-{image}")
 
     def assets_meanwhile(self, image: str) -> str:
-        """Of the one before it, while pods of an earlier image end."""
+        """Name of the same Job for its first run, while pods of an earlier image still terminate."""
         return child(self.site, f"assets-{image}-meanwhile")
 
     @property
@@ -94,11 +96,11 @@ class SiteNames(Struct, frozen=True):
 
 
 class Site(Struct, frozen=True):
-    """A site as decided."""
+    """The desired state of a site, with every default applied."""
 
     owner: Owner
     origin: str
-    """Fingerprint of the FrappeSite that first had the data: its own, unless an earlier one left it behind."""
+    """Fingerprint of the FrappeSite that created the data: this one, or an earlier one whose data was retained."""
     site_name: str
     apps: tuple[str, ...]
     bench: Names
@@ -107,17 +109,18 @@ class Site(Struct, frozen=True):
     domain: Domain
     database: Database
     bench_id: str
-    """Prefix of the site's queues in the bench's Redis: `rq:queue:<bench_id>:<queue>`."""
+    """Prefix of the queues of the site in the Redis of the bench: `rq:queue:<bench_id>:<queue>`."""
     files: Volume
     sizes: dict[str, Size]
+    """Replicas and resources of each of `COMPONENTS`."""
     front_door: Manifest
-    """`resources` of nginx in the web pods."""
+    """The field `resources` of nginx in the web pods."""
     layout: Manifest
-    """`resources` of the init container of every pod."""
+    """The field `resources` of the init container of every pod."""
     jobs: Manifest
-    """`resources` of the Jobs."""
+    """The field `resources` of the Jobs."""
     redis_revision: str
-    """Of the Secret with the password of the bench's Redis, which every pod reads when it starts."""
+    """Revision of the Secret with the password of Redis, which every pod reads when it starts."""
     route: Route
 
     @property
@@ -126,26 +129,26 @@ class Site(Struct, frozen=True):
 
     @property
     def retained(self) -> bool:
-        """Whether an earlier FrappeSite of this name left the data behind."""
+        """Whether the data was retained from an earlier FrappeSite of this name."""
         return self.origin != mark(self.owner.uid)
 
     @property
     def configuration(self) -> str:
-        """Fingerprint of what the operator keeps current in the site's site_config.json."""
+        """Fingerprint of the values that the operator maintains in site_config.json."""
         return digest(f"{self.database.revision}\n{self.url}")
 
     @property
     def url(self) -> str:
-        """Where visitors find the site. Frappe is told the same as `host_name`, and begins its links with it."""
+        """Address of the site for visitors. Frappe has it as `host_name` and begins its links with it."""
         return f"http://{self.domain.host}"
 
 
 CONNECTION_INDEX = "connection-secret"
-"""Index over all FrappeSites: by the Secret of their own database."""
+"""Index over all FrappeSites: by the connection Secret of an external database."""
 
 
 def by_connection_secret(live: LiveSite) -> list[str]:
-    """Index value: the Secret as `namespace/name`, where there is one."""
+    """Index value: the connection Secret as `namespace/name`; none for a site without an external database."""
     spec = readable_spec(live)
     ref = spec.db_config.connection_secret_ref if spec and spec.db_config else None
     return [f"{live.metadata.namespace}/{ref.name}"] if ref else []
@@ -154,13 +157,13 @@ def by_connection_secret(live: LiveSite) -> list[str]:
 INDICES: dict[str, Callable[[LiveSite], list[str]]] = {CONNECTION_INDEX: by_connection_secret}
 
 CONFIGURE_INDEX = "configure"
-"""Index over our Jobs: those that bring address and credentials into a site, by the site."""
+"""Index over the operator's Jobs: those that apply address and credentials to a site, by the site."""
 
 
 def by_configured_site(live: Live) -> list[str]:
-    """Index value: the site as `namespace/name`."""
+    """Index value: the site as `namespace/name`; none for another Job."""
     meta = live.metadata
-    # The label that names the component is not kept in the cache.
+    # The component label is not cached.
     found = _CONFIGURE.search(meta.name)
     return [f"{meta.namespace}/{meta.label(SITE_LABEL)}"] if found else []
 
@@ -169,7 +172,7 @@ JOB_INDICES: dict[str, Callable[[Live], list[str]]] = {CONFIGURE_INDEX: by_confi
 
 
 def parse(live: LiveSite) -> FrappeSiteSpec:
-    """The spec as asked. Raises Blocked when it is not one."""
+    """The decoded spec of a site. Raises Blocked when it does not match the schema."""
     try:
         return msgspec.json.decode(live.spec, type=FrappeSiteSpec)
     except msgspec.MsgspecError as error:
@@ -177,23 +180,22 @@ def parse(live: LiveSite) -> FrappeSiteSpec:
 
 
 def bench_namespace_problem(spec: FrappeSiteSpec, namespace: str) -> str:
-    """What is wrong with benchRef.namespace for a site in `namespace`; empty when nothing is."""
-    elsewhere = spec.bench_ref.namespace
-    if elsewhere in (None, namespace):
+    """A message when `benchRef.namespace` differs from `namespace`, that of the site; empty otherwise."""
+    other = spec.bench_ref.namespace
+    if other in (None, namespace):
         return ""
     return (
-        f"benchRef.namespace is {elsewhere}, but a site and its bench must be in the same namespace: remove it, or "
-        f"create the FrappeSite in {elsewhere}"
+        f"benchRef.namespace is {other}, but a site and its bench must be in the same namespace: remove it, or "
+        f"create the FrappeSite in {other}"
     )
 
 
 def bench_id(name: str, uid: str, recorded: str | None) -> str:
-    """Prefix of a site's queues, another one for each creation of a site: a job that an earlier site of the same name
-    left in a queue is never executed by this one.
+    """Prefix of the queues of a site. Every FrappeSite has a new one, so that it never executes jobs that an earlier
+    site of the same name left in a queue.
 
-    `recorded`: what the claim for the site's files says, None while there is no claim. A claim that says nothing was
-    made by an operator that used the site's name, and one that says what no site of this name was ever given does not
-    count.
+    `recorded`: the prefix in the label of the claim for files; None while there is no claim. It is empty on claims of
+    an earlier operator, which used the name of the site, and ignored when it does not belong to a site of this name.
     """
     if recorded == "":
         return name
@@ -203,7 +205,7 @@ def bench_id(name: str, uid: str, recorded: str | None) -> str:
 
 
 def is_our_bench_id(recorded: str, name: str) -> bool:
-    """Whether `recorded` is one that a site of this name was given once."""
+    """Whether `recorded` is a queue prefix that the operator generates for a site of this name."""
     end = recorded[-8:]
     return recorded == name or (is_mark(end) and recorded == child(name, end))
 
@@ -219,27 +221,29 @@ def resolve(
     revision: str = "",
     recorded_bench_id: str | None = None,
     connection: Connection | None = None,
-    known_database: str = "",
+    recorded_database: str = "",
     live_mode: str = "",
 ) -> Site:
-    """Decides everything about a site.
+    """The desired state of a site, with every default applied.
 
-    `domain`: its host names, of which another site may hold some. `retained_database`, `origin`: what the connection
-    Secret and the claim for files say of a site of this name. `recorded_bench_id`: what that claim says of its queues,
-    None while there is no claim. `revision`: of our own connection Secret, once there is one. `connection`: the user's
-    own database. `known_database`: the name in the last status. `live_mode`: access mode of the claim for its files,
-    empty while there is none. The bench's image has been inspected. What is wrong with the spec or a Secret,
-    site/checks.py says; here it has a value that keeps what exists as it is.
+    `domain`: its host names, some of which another site may own. `retained_database`: name of the database by the
+    label of the generated connection Secret. `origin`, `recorded_bench_id`: labels of the claim for files;
+    `recorded_bench_id` is None while there is no claim. `revision`: of the generated connection Secret, empty while it
+    does not exist. `connection`: the external database. `recorded_database`: name of the database in the status.
+    `live_mode`: access mode of the claim for files, empty while there is no claim.
+
+    The image of the bench has been inspected. site/checks.py reports an invalid spec or Secret; this function gives it
+    a value that leaves existing children unchanged.
     """
     assert bench.running_image is not None, "site/checks.py: image_is_inspected"
     assert bench.facts is not None
     storage = spec.storage
-    asked_sizes = [each for each in (spec.component_resources, bench.resources) if each is not None]
+    declared_sizes = [each for each in (spec.component_resources, bench.resources) if each is not None]
 
     def sized(component: str) -> Manifest:
-        return resources(component, *(getattr(each, component) for each in asked_sizes))
+        return resources(component, *(getattr(each, component) for each in declared_sizes))
 
-    origin = _origin(live, retained_database, origin, known_database)
+    origin = _origin(live, retained_database, origin, recorded_database)
     return Site(
         owner=Owner.of(SITE, live, bench.name),
         origin=origin,
@@ -249,10 +253,10 @@ def resolve(
         image=bench.running_image,
         facts=bench.facts,
         domain=domain,
-        database=_database(live, bench, origin, revision, connection, known_database),
+        database=_database(live, bench, origin, revision, connection, recorded_database),
         bench_id=bench_id(live.metadata.name, live.metadata.uid, recorded_bench_id),
         files=Volume(
-            written("storage.size", (storage.size if storage else None) or "5Gi"),
+            quantity("storage.size", (storage.size if storage else None) or "5Gi"),
             storage.storage_class_name if storage else None,
             (storage.access_mode if storage else None) or live_mode or RWO,
             live_mode,
@@ -273,12 +277,12 @@ def resolve(
 
 
 def apps(spec: FrappeSiteSpec, bench: BenchOffer) -> tuple[str, ...]:
-    """The apps that are asked for, frappe first, each once."""
+    """Names of the declared apps without duplicates, frappe first: those of the site, otherwise of its bench."""
     return tuple(dict.fromkeys(["frappe", *(spec.apps if spec.apps is not None else bench.apps)]))
 
 
 def job_resources(site: LiveSite, bench: LiveBench | None) -> Manifest:
-    """`resources` of a Job that removes what a site has left. Specs that cannot be read ask for nothing."""
+    """The field `resources` of a Job that removes data of a deleted site. Invalid specs are ignored."""
     bench_sizes = bench_job_resources(bench) if bench else None
     spec = readable_spec(site)
     site_sizes = spec.component_resources.jobs if spec and spec.component_resources else None
@@ -288,19 +292,20 @@ def job_resources(site: LiveSite, bench: LiveBench | None) -> Manifest:
         return resources("jobs")
 
 
-def _origin(live: LiveSite, retained: str, origin: str, known: str) -> str:
-    """Whose the data was first. The Secret is believed before the claim, for it opens the database; then the status."""
+def _origin(live: LiveSite, retained: str, origin: str, recorded: str) -> str:
+    """Fingerprint of the FrappeSite that created the data: from the connection Secret, which opens the database,
+    otherwise from the claim, otherwise from the status, otherwise of this FrappeSite."""
     meta = live.metadata
-    for database in (retained, database_of(meta.namespace, meta.name, origin), known):
+    for database in (retained, database_of(meta.namespace, meta.name, origin), recorded):
         if is_our_database(database, meta.namespace, meta.name):
             return database.rpartition("_")[2]
     return mark(meta.uid)
 
 
 def _database(
-    live: LiveSite, bench: BenchOffer, origin: str, revision: str, connection: Connection | None, known: str
+    live: LiveSite, bench: BenchOffer, origin: str, revision: str, connection: Connection | None, recorded: str
 ) -> Database:
     if connection is not None:
-        return external(connection, known)
+        return external(connection, recorded)
     meta = live.metadata
     return built_in(bench.names, SiteNames(meta.name).connection, meta.namespace, meta.name, origin, revision)

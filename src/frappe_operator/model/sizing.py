@@ -1,4 +1,4 @@
-"""How many pods, and how large: the site's word, else the bench's, else ours."""
+"""Replicas and resources per component: from the site, otherwise from the bench, otherwise the default."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -13,15 +13,15 @@ from frappe_operator.kube.stage import Blocked
 
 
 class Size(Struct, frozen=True):
-    """One component's pods."""
+    """Replicas and resources of one component."""
 
     replicas: int
     resources: Manifest
-    """`resources` of its main container."""
+    """The field `resources` of the main container."""
 
 
 Amounts = Mapping[str, Mapping[str, str]]
-"""`requests` and `limits`, each by the name of what is counted."""
+"""The maps `requests` and `limits`, each from the name of a resource to a quantity."""
 
 DEFAULTS: dict[str, Amounts] = {
     "nginx": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
@@ -37,53 +37,54 @@ DEFAULTS: dict[str, Amounts] = {
     "layout": {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}},
     "jobs": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}},
 }
-"""What a component gets when nobody says anything. Memory is bounded, so that one site cannot take the node;
-CPU is not, because a throttled web server is slow for no one's benefit."""
+"""Default resources per component. Memory is limited, so that one site cannot exhaust the node. CPU is not limited,
+because throttling a web server benefits no one."""
 
 
-def resources(component: str, *asked: Resources | None, default: Amounts | None = None) -> Manifest:
-    """`resources` of one component: `requests` and `limits` each from the first of `asked` that names them, else ours.
+def resources(component: str, *declared: Resources | None, default: Amounts | None = None) -> Manifest:
+    """The field `resources` of one component.
 
-    What is ours gives way: a request to a limit that was asked for, a limit to a request. A request that is asked for
-    above its limit is lowered to it, so that the object stays one that the API server takes (see `resources_problem`).
-    `default`: ours, where it is not the usual one.
+    `requests` and `limits` each come from the first of `declared` that sets them, otherwise from the default. A
+    default request is lowered to a declared limit, and a default limit is raised to a declared request. A declared
+    request above its limit is lowered to it, so that the API server accepts the object; `resources_problem` reports
+    it. `default`: replaces the value in `DEFAULTS`.
     """
-    ours = default or DEFAULTS[component]
-    requests, limits = _asked(component, "requests", asked), _asked(component, "limits", asked)
-    requests = _bounded(ours["requests"] if requests is None else requests, limits or {}, min)
+    defaults = default or DEFAULTS[component]
+    requests, limits = _declared(component, "requests", declared), _declared(component, "limits", declared)
+    requests = _bounded(defaults["requests"] if requests is None else requests, limits or {}, min)
     if limits is None:
-        limits = _bounded(ours["limits"], requests, max)
+        limits = _bounded(defaults["limits"], requests, max)
     return {part: amounts for part, amounts in (("requests", requests), ("limits", limits)) if amounts}
 
 
-def limits(component: str, *asked: Resources | None) -> Mapping[str, str]:
-    """The limits that were asked for, none where there are none."""
-    return _asked(component, "limits", asked) or {}
+def limits(component: str, *declared: Resources | None) -> Mapping[str, str]:
+    """The declared limits of one component; empty when none are declared."""
+    return _declared(component, "limits", declared) or {}
 
 
-def _asked(component: str, part: str, asked: Iterable[Resources | None]) -> dict[str, str] | None:
-    named = (getattr(each, part) for each in asked if each is not None)
+def _declared(component: str, part: str, declared: Iterable[Resources | None]) -> dict[str, str] | None:
+    named = (getattr(each, part) for each in declared if each is not None)
     amounts = next((each for each in named if each is not None), None)
     if amounts is None:
         return None
-    return {name: written(f"resources of {camel(component)}: {part}.{name}", amounts[name]) for name in amounts}
+    return {name: quantity(f"resources of {camel(component)}: {part}.{name}", amounts[name]) for name in amounts}
 
 
-def written(field: str, asked: str | int) -> str:
-    """An amount as the API server writes it. Raises Blocked if it is not a quantity."""
+def quantity(field: str, value: str | int) -> str:
+    """The value of the field `field` as the API server stores it. Raises Blocked when it is not a quantity."""
     try:
-        return canonical(asked)
+        return canonical(value)
     except ValueError:
-        raise Blocked(Reason.INVALID_SPEC, f"{field} is {asked}: {QUANTITY_MESSAGE}") from None
+        raise Blocked(Reason.INVALID_SPEC, f"{field} is {value}: {QUANTITY_MESSAGE}") from None
 
 
-def _bounded(ours: Mapping[str, str], asked: Mapping[str, str], choose: Callable[..., str]) -> dict[str, str]:
-    return {name: choose(value, asked.get(name, value), key=amount) for name, value in ours.items()}
+def _bounded(defaults: Mapping[str, str], declared: Mapping[str, str], choose: Callable[..., str]) -> dict[str, str]:
+    return {name: choose(value, declared.get(name, value), key=amount) for name, value in defaults.items()}
 
 
-def resources_problem(component: str, *asked: Resources | None) -> str:
-    """What is wrong with the amounts asked for one component: a request above its limit. Empty when nothing is."""
-    requests, limits = _asked(component, "requests", asked) or {}, _asked(component, "limits", asked) or {}
+def resources_problem(component: str, *declared: Resources | None) -> str:
+    """A message about the first declared request of one component that is above its limit; empty when there is none."""
+    requests, limits = _declared(component, "requests", declared) or {}, _declared(component, "limits", declared) or {}
     for name, value in requests.items():
         if name in limits and amount(value) > amount(limits[name]):
             return (
@@ -94,12 +95,12 @@ def resources_problem(component: str, *asked: Resources | None) -> str:
 
 
 def camel(component: str) -> str:
-    """A component as the spec writes it: `workerDefault`."""
+    """Name of a component in camelCase, as in the spec: `workerDefault`."""
     first, *rest = component.split("_")
     return first + "".join(word.capitalize() for word in rest)
 
 
-def replicas(component: str, *asked: Any, default: int = 1) -> int:
-    """Number of pods of one component: from the first of `asked` that names it."""
-    named = (getattr(each, component) for each in asked if each is not None)
+def replicas(component: str, *declared: Any, default: int = 1) -> int:
+    """Replicas of one component: from the first of `declared` that sets it, otherwise `default`."""
+    named = (getattr(each, component) for each in declared if each is not None)
     return next((count for count in named if count is not None), default)

@@ -28,7 +28,7 @@ def resolve(observed: Observed) -> Site:
         recorded_bench_id=observed.claim.metadata.label(QUEUES_LABEL) if observed.claim else None,
         live_mode=observed.claim.access_mode if observed.claim else "",
         connection=observed.connection,
-        known_database=observed.last_status.database_name,
+        recorded_database=observed.last_status.database_name,
     )
 
 

@@ -14,7 +14,7 @@ from frappe_operator.kube.live import (
     Terminated,
     Waiting,
 )
-from frappe_operator.kube.log_tail import LONGEST, log_tail
+from frappe_operator.kube.log_tail import MAX_LENGTH, log_tail
 from frappe_operator.kube.reasons import Reason
 
 NOW = pod_failures.seconds("2026-01-01T12:00:00Z", 0.0)
@@ -204,5 +204,5 @@ def test_progress_bars_and_colours_are_no_words() -> None:
 
 def test_last_words_are_few_and_the_last() -> None:
     said = log_tail("\n".join(f"line {number} {'x' * 200}" for number in range(50)) + "\nwhy")
-    assert len(said) == LONGEST
+    assert len(said) == MAX_LENGTH
     assert said.endswith("why")

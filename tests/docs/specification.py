@@ -1,6 +1,6 @@
-"""What the specification shows that the API can say today: whole objects, and fragments of a FrappeBench or FrappeSite.
+"""Examples of the specification that the API supports: whole objects, and fragments of a FrappeBench or FrappeSite.
 
-Its words and values are kept as they stand there.
+Names and values are those of the specification.
 """
 
 WHOLE = {

@@ -1,4 +1,5 @@
-"""Every YAML that we show to people is valid, resolves, and is taken by the real API server with all it comes to."""
+"""Every YAML example in the repository is valid, resolves, and is accepted by the real API server, as are its
+children."""
 
 import re
 import subprocess
@@ -34,7 +35,7 @@ def merged(whole: dict[str, Any], fragment: dict[str, Any]) -> dict[str, Any]:
 
 
 def shown() -> Iterator[tuple[str, str]]:
-    """Every text that holds objects, by where it stands."""
+    """Every YAML example, with its location."""
     for path in EXAMPLES:
         yield f"examples/{path.name}", path.read_text(encoding="utf-8")
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))):
@@ -54,7 +55,7 @@ SHOWN = dict(shown())
 
 
 @pytest.mark.parametrize("where", SHOWN)
-def test_what_is_shown_is_valid(where: str, tmp_path: Path) -> None:
+def test_examples_are_valid(where: str, tmp_path: Path) -> None:
     path = tmp_path / "shown.yaml"
     path.write_text(SHOWN[where], encoding="utf-8")
     assert validate(source.read(str(path)), "default").problems == []
@@ -70,8 +71,9 @@ def kubectl(control_plane: Cluster) -> Kubectl:
     return kubectl
 
 
-def taken(kubectl: Kubectl, text: str) -> int:
-    """Has the API server look at objects as strictly as it can. Returns how many it took; it must warn of nothing."""
+def accepted(kubectl: Kubectl, text: str) -> int:
+    """Validates objects with a strict dry run on the API server, without warnings. Returns the number of accepted
+    objects."""
     argv = kubectl.argv(
         "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"
     )
@@ -82,21 +84,21 @@ def taken(kubectl: Kubectl, text: str) -> int:
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("where", SHOWN)
-def test_what_is_shown_is_taken_by_the_api_server(kubectl: Kubectl, where: str) -> None:
-    assert taken(kubectl, SHOWN[where]) == len(list(yaml.safe_load_all(SHOWN[where])))
+def test_examples_are_accepted_by_the_api_server(kubectl: Kubectl, where: str) -> None:
+    assert accepted(kubectl, SHOWN[where]) == len(list(yaml.safe_load_all(SHOWN[where])))
 
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("path", [*EXAMPLES, *CASES], ids=lambda path: str(path.relative_to(ROOT)))
-def test_children_are_taken_by_the_api_server(kubectl: Kubectl, path: Path, tmp_path: Path) -> None:
-    """In a namespace that warns of everything the restricted profile forbids."""
+def test_children_are_accepted_by_the_api_server(kubectl: Kubectl, path: Path, tmp_path: Path) -> None:
+    """In a namespace with warnings for violations of the restricted profile."""
     here = tmp_path / "here.yaml"
     here.write_text(path.read_text(encoding="utf-8").replace("harbour", NAMESPACE), encoding="utf-8")
     children = "".join(render(Declared(source.read(str(here)), NAMESPACE, Images())))
-    assert taken(kubectl, children) == len(list(yaml.safe_load_all(children)))
+    assert accepted(kubectl, children) == len(list(yaml.safe_load_all(children)))
 
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("name", ["crds.yaml", "rbac.yaml", "operator.yaml"])
-def test_the_manifests_to_install_are_taken_by_the_api_server(kubectl: Kubectl, name: str) -> None:
-    assert taken(kubectl, (ROOT / "deploy" / name).read_text(encoding="utf-8"))
+def test_the_manifests_to_install_are_accepted_by_the_api_server(kubectl: Kubectl, name: str) -> None:
+    assert accepted(kubectl, (ROOT / "deploy" / name).read_text(encoding="utf-8"))

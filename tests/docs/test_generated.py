@@ -1,4 +1,4 @@
-"""What is written by `make manifests` is up to date, and says something of everything."""
+"""Files that `make manifests` writes are up to date and complete."""
 
 import re
 from pathlib import Path
@@ -24,13 +24,13 @@ def test_derived_files_are_up_to_date(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "asked"),
+    ("kind", "probed"),
     [(BENCH, ()), (SITE, (SiteCondition.ROUTED, SiteCondition.SERVING))],
     ids=["FrappeBench", "FrappeSite"],
 )
-def test_every_condition_has_its_sentence_in_the_order_of_the_stages(kind: Kind, asked: tuple[str, ...]) -> None:
+def test_every_condition_has_its_sentence_in_the_order_of_the_stages(kind: Kind, probed: tuple[str, ...]) -> None:
     _, stages = reference.stages(kind)
-    conditions = [*(stage.condition for stage in stages), *asked]
+    conditions = [*(stage.condition for stage in stages), *probed]
     assert list(dict.fromkeys(conditions)) == list(reference.CONDITIONS[kind])
 
 
@@ -49,11 +49,11 @@ def test_the_deployment_runs_as_the_account_that_has_the_rights() -> None:
     assert deployment["spec"]["template"]["spec"]["serviceAccountName"] == account["metadata"]["name"]
 
 
-def test_the_deployment_sets_only_what_the_command_knows() -> None:
-    known = set(re.findall(r"FRAPPE_OPERATOR_[A-Z_]+", CliRunner().invoke(app, ["run", "--help"]).output))
+def test_the_deployment_sets_only_options_of_the_command() -> None:
+    options = set(re.findall(r"FRAPPE_OPERATOR_[A-Z_]+", CliRunner().invoke(app, ["run", "--help"]).output))
     _, deployment = yaml.safe_load_all((DEPLOY / "operator.yaml").read_text())
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["args"] == ["run"]
     used = {each["name"] for each in container["env"] if each["name"].startswith("FRAPPE_OPERATOR_")}
     assert used
-    assert used <= known
+    assert used <= options

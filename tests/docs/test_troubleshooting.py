@@ -29,8 +29,8 @@ def test_a_message_is_text_with_placeholders() -> None:
     assert not [each for each in FOUND.messages if re.search(r"[{}]|<>", each.text)]
 
 
-def test_what_the_program_in_pods_reports_is_a_reason() -> None:
-    """It imports nothing of the operator, so it writes reasons as text."""
+def test_reasons_of_the_runner_are_reasons() -> None:
+    """The runner imports nothing of the operator, so its reasons are text."""
     reported = set(_reported())
     assert "SecretInvalid" in reported
     assert reported - set(REASONS.values()) == set()
@@ -66,7 +66,7 @@ def hidden(site):
 
 @pytest.fixture
 def found(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> messages.Found:
-    """What is found in MODULE."""
+    """The messages that are found in MODULE."""
     package = tmp_path_factory.mktemp("src") / "src" / "operator"
     package.mkdir(parents=True)
     (package / "reasons.py").write_text('class Reason:\n    WAITING = "Waiting"\n    REJECTED = "Rejected"\n')

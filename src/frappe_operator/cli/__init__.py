@@ -2,7 +2,7 @@
 
 
 def main() -> None:
-    """Runs the command that the command line names, and ends the process with its exit code."""
+    """Runs the command of `sys.argv` and exits the process with its exit code."""
     from frappe_operator.cli.commands import app
 
     app()

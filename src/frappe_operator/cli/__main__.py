@@ -1,4 +1,4 @@
-"""`python -m frappe_operator.cli`: the same as the command `frappe-operator`."""
+"""Entry point of `python -m frappe_operator.cli`, which equals the command `frappe-operator`."""
 
 from frappe_operator.cli import main
 

@@ -38,7 +38,8 @@ ENVIRONMENT = "FRAPPE_OPERATOR_"
 
 
 def _without_tag(image: str) -> str:
-    """The Frappe image of benches that do not set one. Each bench adds its own tag."""
+    """Callback of `--frappe-image`: returns the image. Raises BadParameter if it has a tag or digest, which each bench
+    sets."""
     if re.search("[:@][^/]*$", image):
         raise typer.BadParameter("must not contain a tag or digest: each bench sets its own")
     return image

@@ -1,4 +1,4 @@
-"""The cluster as files declare it: what `render` and `validate` decide from, in place of a real one."""
+"""A cluster that is declared by files: `render` and `validate` observe it in place of a real one."""
 
 import base64
 import re
@@ -24,12 +24,12 @@ from frappe_operator.model.settings import Images
 
 L = TypeVar("L", bound=Live)
 
-NEWEST = "16"
-"""The version assumed where frappeVersion does not tell, such as `develop` or `build-7`."""
+ASSUMED_VERSION = "16"
+"""The Frappe version that is assumed for a frappeVersion without a number, such as `develop` or `build-7`."""
 
 
 class Object(NamedTuple, Generic[L]):
-    """An object that a file declares."""
+    """An object that a file declares, with the document that it was read from."""
 
     kind: KindOf[L]
     document: Document
@@ -37,10 +37,10 @@ class Object(NamedTuple, Generic[L]):
 
 
 class Declared:
-    """Answers like a cluster in which nothing has been made yet.
+    """A View of the declared objects, as a cluster in which the operator has created nothing yet.
 
-    What only a cluster can tell is assumed: an image holds the apps that bench and sites name, in the version that
-    frappeVersion says; a Secret that no file declares is there and well filled; no object is older than another.
+    Facts that only a cluster has are assumed: an image contains the apps in the specs of bench and sites, in the
+    version of frappeVersion; a Secret that no file declares exists and is valid; all objects have the same age.
     """
 
     def __init__(self, documents: Sequence[Document], namespace: str, images: Images) -> None:
@@ -52,14 +52,14 @@ class Declared:
         ]
 
     def of(self, kind: KindOf[L]) -> list[Object[L]]:
-        """Every object of a kind, in the order of the files."""
+        """All objects of a kind, in the order of the files."""
         return cast(list[Object[L]], [each for each in self.objects if each.kind is kind])
 
     def all(self, kind: KindOf[L]) -> list[L]:
         return [each.live for each in self.of(kind)]
 
     def find(self, kind: KindOf[L], namespace: str, name: str) -> Object[L] | None:
-        """One object."""
+        """The first object with this kind and name; None when no file declares it."""
         return next((each for each in self.of(kind) if each.live.metadata.key == (namespace, name)), None)
 
     def get(self, kind: KindOf[L], namespace: str, name: str) -> L | None:
@@ -73,14 +73,14 @@ class Declared:
         return [each for each in sites if value in domain.INDICES[index](each)]
 
     async def list(self, kind: Kind, namespace: str, labels: str) -> list[Manifest]:
-        """Nothing in files has ever run."""
+        """Always empty: there are no pods."""
         return []
 
     async def body(
         self, kind: Kind, namespace: str, name: str, keep: Callable[[bytes], bytes] | None = None
     ) -> Manifest | None:
-        """A Secret of a site's own database, or the one ConfigMap that is ever asked for: what was found in a bench's
-        image."""
+        """The Secret of an external database, or the ConfigMap with the facts of a bench's image; None for other
+        objects."""
         if kind is SECRET:
             return self.secret(namespace, name)
         for bench in self.of(BENCH):
@@ -90,52 +90,55 @@ class Declared:
         return None
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """Nothing has been made yet."""
+        """Always None: the operator has created no object yet."""
         return None
 
     def secret(self, namespace: str, name: str) -> Manifest:
-        """A site's own database as files say it, or as it might be."""
+        """The Secret of an external database, as a file declares it; otherwise one with placeholders for values."""
         found = self.find(SECRET, namespace, name)
         if found is None:
-            # Frappe 15 wants username and database to be equal.
-            said = {key: "<database>" if key == "username" else f"<{key}>" for key in SECRET_KEYS}
-            return {"metadata": {"resourceVersion": "0"}, "data": {key: _base64(value) for key, value in said.items()}}
+            # Frappe 15 requires username and database to be equal.
+            values = {key: "<database>" if key == "username" else f"<{key}>" for key in SECRET_KEYS}
+            return {
+                "metadata": {"resourceVersion": "0"},
+                "data": {key: _base64(value) for key, value in values.items()},
+            }
         encoded = {key: text for key, text in _part(found.document, "data").items() if _is_base64(text)}
         plain = {key: _base64(str(text)) for key, text in _part(found.document, "stringData").items()}
         return {"metadata": {"resourceVersion": "0"}, "data": {**encoded, **plain}}
 
     def facts(self, bench: LiveBench) -> Facts:
-        """What the image of a bench is assumed to hold. Raises Blocked when the bench's spec is none."""
+        """The facts that are assumed of a bench's image. Raises Blocked when the spec of the bench is invalid."""
         spec = bench_model.parse(bench)
         try:
             apps = list(bench_model.apps(spec))
         except Blocked:
-            # Which is said of the bench; a site may name apps of its own.
+            # The bench itself reports this problem; a site may name apps of its own.
             apps = ["frappe"]
         for site in self.select(SITE, domain.BENCH_INDEX, str(bench.metadata.key)):
-            asked = domain.readable_spec(site)
-            apps += (asked.apps if asked else None) or []
+            site_spec = domain.readable_spec(site)
+            apps += (site_spec.apps if site_spec else None) or []
         version = frappe_version(spec.frappe_version)
-        held = {app: version if app == "frappe" else "" for app in apps}
-        return Facts(bench_model.image(spec, self.images).reference, version, "", held)
+        versions = {app: version if app == "frappe" else "" for app in apps}
+        return Facts(bench_model.image(spec, self.images).reference, version, "", versions)
 
 
 def frappe_version(text: str) -> str:
-    """The version that frappeVersion speaks of: 15 for `version-15`, 15.51.1 for `v15.51.1`."""
+    """The Frappe version in a frappeVersion: 15 for `version-15`, 15.51.1 for `v15.51.1`; otherwise ASSUMED_VERSION."""
     found = re.match(r"(?:version-|v)?([0-9]+(?:\.[0-9]+)*)(?![0-9A-Za-z._])", text)
-    return found[1] if found else NEWEST
+    return found[1] if found else ASSUMED_VERSION
 
 
 def kind_of(document: Document) -> Kind | None:
-    """The kind of an object, None for one the operator has never heard of."""
+    """The kind of an object; None for a kind that the operator does not use."""
     return ALL.get((str(document.value.get("apiVersion")), str(document.value.get("kind"))))
 
 
 def live(kind: Kind, document: Document, namespace: str) -> Live:
-    """An object as it would be just after it was created."""
+    """The cached object for a document, as directly after its creation."""
     meta = _part(document, "metadata")
     where, name = str(meta.get("namespace") or namespace), str(meta.get("name") or "")
-    # A cluster gives each object its own; here the same files must always render the same.
+    # Derived from the name, so that the same files always render the same output.
     uid = digest(f"{document.value.get('kind')}/{where}/{name}", 32)
     spec = msgspec.Raw(msgspec.json.encode(schema.stored(document.value.get("spec") or {})))
     meta_data = Meta(name=name, namespace=where, uid=uid)
@@ -143,7 +146,7 @@ def live(kind: Kind, document: Document, namespace: str) -> Live:
 
 
 def _part(document: Document, name: str) -> dict[str, Any]:
-    """A map in an object that nobody has checked."""
+    """A map in an object that has not been validated; empty when the value is not a map."""
     part = document.value.get(name)
     return part if isinstance(part, dict) else {}
 

@@ -1,4 +1,4 @@
-"""The rights the operator needs: what its controllers say they watch and do, and what the process itself does."""
+"""The RBAC permissions of the operator: those that its controllers declare, and those of the process itself."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -18,17 +18,18 @@ RBAC = "rbac.authorization.k8s.io"
 
 ORDER = ("get", "list", "watch", "create", "update", "patch", "delete")
 WATCHED = ("list", "watch")
-OF_OUR_KINDS = {"status": ("patch",), "finalizers": ("update",)}
-"""Subresources. Who may set an owner reference that blocks deletion must be allowed to update finalizers."""
-OF_THE_PROCESS = {EVENT: ("create",)}
-IN_ITS_NAMESPACE = {LEASE: ("get", "create", "patch")}
+OWN_KIND_SUBRESOURCES = {"status": ("patch",), "finalizers": ("update",)}
+"""Verbs on the subresources of our kinds. To set an owner reference with blockOwnerDeletion, a client needs the
+permission to update finalizers."""
+PROCESS_VERBS = {EVENT: ("create",)}
+LEASE_VERBS = {LEASE: ("get", "create", "patch")}
 
 Rights = Mapping[tuple[Kind, str], Iterable[str]]
 """Verbs by kind and subresource."""
 
 
 def controllers() -> list[Controller]:
-    """Every controller, as far as its declarations go: nothing here is ever run."""
+    """All controllers, for their declarations only: their reconciles are never called."""
 
     async def fetch(url: str, host: str) -> Answer:
         raise NotImplementedError
@@ -37,9 +38,9 @@ def controllers() -> list[Controller]:
 
 
 def manifests(namespace: str, watched_namespaces: Sequence[str] = ()) -> list[Manifest]:
-    """Account, roles and bindings. With `watched_namespaces` the rights end at their borders: no ClusterRole."""
+    """ServiceAccount, roles and bindings. With `watched_namespaces`, a Role in each of them and no ClusterRole."""
     rights = needed(controllers())
-    own = _role("Role", f"{NAME}-process", namespace, {(kind, ""): verbs for kind, verbs in IN_ITS_NAMESPACE.items()})
+    own = _role("Role", f"{NAME}-process", namespace, {(kind, ""): verbs for kind, verbs in LEASE_VERBS.items()})
     account: Manifest = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -56,7 +57,7 @@ def manifests(namespace: str, watched_namespaces: Sequence[str] = ()) -> list[Ma
 def needed(
     controllers: Sequence[Controller], children: Iterable[ChildKind] = CHILDREN
 ) -> dict[tuple[Kind, str], set[str]]:
-    """Everything that the controllers and the process do with objects, wherever these are."""
+    """The verbs that the controllers and the process need, by kind and subresource."""
     rights: dict[tuple[Kind, str], set[str]] = {}
 
     def allow(kind: Kind, verbs: Iterable[str], subresource: str = "") -> None:
@@ -67,17 +68,17 @@ def needed(
             allow(kind, WATCHED)
         for kind, verbs in controller.verbs.items():
             allow(kind, verbs.split())
-        for subresource, subresource_verbs in OF_OUR_KINDS.items():
+        for subresource, subresource_verbs in OWN_KIND_SUBRESOURCES.items():
             allow(controller.kind, subresource_verbs, subresource)
     for child in children:
         allow(child.kind, child.verbs.split())
-    for kind, process_verbs in OF_THE_PROCESS.items():
+    for kind, process_verbs in PROCESS_VERBS.items():
         allow(kind, process_verbs)
     return rights
 
 
 def own_binding(role: Manifest, account_namespace: str) -> list[Manifest]:
-    """A role and its binding to the operator's account."""
+    """A Role or ClusterRole, and its binding to the operator's ServiceAccount."""
     kind, metadata = role["kind"], role["metadata"]
     binding = {
         "apiVersion": f"{RBAC}/v1",

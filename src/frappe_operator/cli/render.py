@@ -1,4 +1,4 @@
-"""The children of benches and sites as YAML, decided and built by the same functions as in a cluster."""
+"""The children of all own kinds as YAML, resolved and built by the same functions as in a cluster."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,19 +16,20 @@ GENERATED = "<generated>"
 
 
 class BenchNotDeclared(Exception):
-    """The bench of a site is not in the files. Nothing of the site can be decided without it."""
+    """The bench of a site is not in the files, so the site cannot be resolved."""
 
 
 def render(declared: Declared) -> Iterator[str]:
-    """The documents of a YAML stream: benches first. Raises Undecided, as a reconcile would, and BenchNotDeclared."""
+    """The documents of a YAML stream, benches first. Raises Undecided with the verdict of a failed check, and
+    BenchNotDeclared."""
     for own in OWN_KINDS:
         for each in declared.of(own.kind):
             yield from _documents(each, children(declared, each), _assumed(declared, each.live))
 
 
 def children(declared: Declared, owner: Object[Any]) -> list[Stage]:
-    """The stages of an object. Raises Undecided when a check fails, for nothing exists that would have to be kept, and
-    BenchNotDeclared."""
+    """The stages of an object. Raises BenchNotDeclared, and Undecided for every failed check: no existing child has to
+    be kept correct here."""
     decide = next(each.decide for each in OWN_KINDS if each.kind is owner.kind)
     try:
         stages, failures = asyncio.run(decide(declared, owner.live, declared.images, lambda: GENERATED))
@@ -44,7 +45,7 @@ def children(declared: Declared, owner: Object[Any]) -> list[Stage]:
 
 
 def _assumed(declared: Declared, live: Live) -> str:
-    """What only a cluster can tell, and is assumed here."""
+    """A comment with the facts that only a cluster has and that are assumed; empty for a kind without such facts."""
     if isinstance(live, LiveBench):
         facts = declared.facts(live)
         return f"Assumed: image {facts.reference} contains {', '.join(facts.apps)}, with Frappe {facts.frappe_version}."

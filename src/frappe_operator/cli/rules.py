@@ -1,4 +1,4 @@
-"""The CEL rules of a schema, asked of an object as the API server asks them when the object is new."""
+"""Evaluates the CEL rules of a schema on a new object, as the API server does."""
 
 from collections.abc import Callable, Collection, Iterator
 from functools import cache
@@ -15,13 +15,13 @@ VALIDATIONS = "x-kubernetes-validations"
 
 
 def problems(value: Any, schema: Schema, unsound: Collection[Where], where: Where = ()) -> Iterator[Problem]:
-    """Every rule that `value` breaks, which is as the API server stores it. Rules about changes do not apply.
+    """A problem for every rule that `value` violates. Transition rules (with `oldSelf`) do not apply to a new object.
 
-    `unsound`: places where the value does not keep to the schema otherwise. A rule that cannot be asked because of
-    one says nothing, as at the API server.
+    `value` is given as the API server stores it. `unsound`: paths where the value violates the schema otherwise. A rule
+    that cannot be evaluated because of one yields no problem, as at the API server.
     """
     for rule in schema.get(VALIDATIONS, []):
-        if "oldSelf" not in rule["rule"] and where not in unsound and not _kept(rule["rule"], value, bool(unsound)):
+        if "oldSelf" not in rule["rule"] and where not in unsound and not _holds(rule["rule"], value, bool(unsound)):
             shown = "" if isinstance(value, dict | list) else f"{quoted(value)}: "
             place = tuple(rule.get("fieldPath", "").split(".")[1:])
             yield Problem((*where, *place), f"Invalid value: {shown}{rule['message']}")
@@ -35,7 +35,7 @@ def problems(value: Any, schema: Schema, unsound: Collection[Where], where: Wher
             yield from problems(item, schema["items"], unsound, (*where, index))
 
 
-def _kept(rule: str, value: Any, may_fail: bool) -> bool:
+def _holds(rule: str, value: Any, may_fail: bool) -> bool:
     context = _context()
     context.add_variable("self", value)
     try:
@@ -48,7 +48,7 @@ def _kept(rule: str, value: Any, may_fail: bool) -> bool:
 
 @cache
 def _program(rule: str) -> "Program":
-    # Only this command needs it, and it is slow to load.
+    # Imported here because only one command needs it and it is slow to load.
     import cel
 
     return cel.compile(rule)
@@ -56,7 +56,7 @@ def _program(rule: str) -> "Program":
 
 @cache
 def _context() -> "Context":
-    """What the API server's rules know besides CEL itself, as far as ours ask for it."""
+    """A CEL context with those Kubernetes extension functions that our rules use."""
     import cel
 
     context = cel.Context()
@@ -78,12 +78,12 @@ def _compare(one: str, other: str) -> int:
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    # A quantity is its text here: CEL has no value of the kind.
+    # A quantity is represented by its text: the CEL library has no such type.
     "quantity": str,
     "isQuantity": _is_quantity,
     "compareTo": _compare,
     "asApproximateFloat": lambda quantity: float(amount(quantity)),
     "replace": str.replace,
-    # Of bytes it changes what is ASCII, and nothing else.
+    # On bytes, upper() changes ASCII characters only.
     "upperAscii": lambda text: text.encode().upper().decode(),
 }

@@ -1,6 +1,6 @@
-"""What the API server says about an object's fields: unknown, missing, of the wrong type, beyond a limit.
+"""Validates an object against its schema: unknown, missing, mistyped and out-of-range fields.
 
-The schema is that of the CustomResourceDefinition, and the words are the API server's own: both say the same.
+The schema is that of the CustomResourceDefinition, and the messages are the same as those of the API server.
 """
 
 import difflib
@@ -33,12 +33,12 @@ METADATA: Schema = {
     "selfLink": ANYTHING,
     "uid": ANYTHING,
 }
-"""The metadata every kind has beside what a CustomResourceDefinition may say about it."""
+"""Fields of metadata that every kind has and that a CustomResourceDefinition does not declare."""
 
 
 @cache
 def of(kind: Kind) -> Schema:
-    """The schema of a whole object of one of our kinds."""
+    """The schema of a whole object of one of our kinds, including its metadata."""
     schema = crd.schema(kind)
     metadata = schema["properties"]["metadata"]
     metadata = {**metadata, "required": ["name"], "properties": {**metadata["properties"], **METADATA}}
@@ -47,14 +47,14 @@ def of(kind: Kind) -> Schema:
 
 
 def stored(value: Any) -> Any:
-    """A value as the API server stores it, and asks its rules about it: without fields that are null."""
+    """A value as the API server stores it and evaluates rules on it: without fields that are null."""
     if isinstance(value, dict):
         return {name: stored(inner) for name, inner in value.items() if inner is not None}
     return [stored(each) for each in value] if isinstance(value, list) else value
 
 
 def problems(value: Any, schema: Schema, where: Where = ()) -> Iterator[Problem]:
-    """Everything about `value` that its schema does not allow."""
+    """A problem for everything in `value` that violates its schema."""
     if wrong := _wrong_type(value, schema, where):
         yield wrong
         return
@@ -74,7 +74,7 @@ def _fields(value: dict[str, Any], schema: Schema, where: Where) -> Iterator[Pro
     for name, item in value.items():
         here = (*where, name)
         if name in known:
-            # A null is dropped by the API server before it looks: the field is absent.
+            # The API server drops a null before it validates: the field is absent.
             if item is not None:
                 yield from problems(item, known[name], here)
         elif "additionalProperties" in schema:
@@ -89,12 +89,12 @@ def _items(value: list[Any], schema: Schema, where: Where) -> Iterator[Problem]:
         yield from problems(item, schema["items"], (*where, index))
     kind = schema.get("x-kubernetes-list-type")
     keys = schema.get("x-kubernetes-list-map-keys", [])
-    seen: list[Any] = []
+    identities: list[Any] = []
     for index, item in enumerate(value):
         identity = {key: item[key] for key in keys if key in item} if kind == "map" and isinstance(item, dict) else item
-        if kind in ("map", "set") and seen.count(identity) == 1:
+        if kind in ("map", "set") and identities.count(identity) == 1:
             yield Problem((*where, index), f"Duplicate value: {quoted(identity)}", "remove one of them")
-        seen.append(identity)
+        identities.append(identity)
 
 
 def _wrong_type(value: Any, schema: Schema, where: Where) -> Problem | None:
@@ -113,7 +113,7 @@ def _limits(value: Any, schema: Schema, where: Where) -> Iterator[Problem]:
         supported = ", ".join(quoted(each) for each in sorted(schema["enum"]))
         yield Problem(where, f"Unsupported value: {quoted(value)}: supported values: {supported}")
     if isinstance(value, str):
-        # The API server counts characters, and calls them bytes.
+        # The API server counts characters, although its message says bytes.
         if len(value) > schema.get("maxLength", len(value)):
             yield Problem(where, f"Too long: may not be more than {schema['maxLength']} bytes", hint)
         if "pattern" in schema and not re.search(schema["pattern"], value):
@@ -138,7 +138,7 @@ def _type(value: Any) -> str:
         case bool():
             return "boolean"
         case int() | float():
-            # The API server has no integer beyond 64 bits.
+            # The API server has no integers of more than 64 bits.
             return "integer" if value == value // 1 and abs(value) < 2**63 else "number"
         case str():
             return "string"
@@ -167,9 +167,9 @@ def _escaped(character: str) -> str:
 
 
 def _hint(schema: Schema) -> str:
-    """What belongs there, as its description says it."""
-    said = schema.get("description", "")
-    return f"{said} For example: {quoted(schema['example'])}" if "example" in schema else said
+    """The description of a field, with its example if it has one."""
+    description = schema.get("description", "")
+    return f"{description} For example: {quoted(schema['example'])}" if "example" in schema else description
 
 
 def _nearest(name: str, known: Schema) -> str:

@@ -11,26 +11,26 @@ from typing import Any, NamedTuple
 import yaml
 
 Where = tuple[str | int, ...]
-"""A place in an object: `("spec", "apps", 0, "name")`."""
+"""The path of a field in an object: `("spec", "apps", 0, "name")`."""
 
 
 class MapKey(str):
-    """A step to a value in a map of the user's own keys, where the API server writes it as that: `limits[cpu]`."""
+    """A key of a map with free keys, which the API server writes in brackets in a path: `limits[cpu]`."""
 
 
 def spell(where: Where) -> str:
-    """A place as the API server writes it: `spec.apps[0].name`."""
+    """A path as the API server writes it: `spec.apps[0].name`."""
     text = "".join(f"[{step}]" if isinstance(step, int | MapKey) else f".{step}" for step in where)
     return text.removeprefix(".")
 
 
 class Problem(NamedTuple):
-    """Something that is wrong at a place: in the API server's or the operator's words."""
+    """A problem with a field: its path, and the message of the API server or of the operator."""
 
     where: Where
     message: str
     hint: str = ""
-    """What to write instead, where the message does not say it."""
+    """What to write instead; empty when the message says it."""
 
 
 class Document(NamedTuple):
@@ -40,23 +40,23 @@ class Document(NamedTuple):
     lines: Mapping[Where, int]
     value: dict[str, Any]
     problems: tuple[Problem, ...] = ()
-    """What is wrong with it as YAML."""
+    """Problems of the document as YAML."""
 
     def line(self, where: Where) -> int:
-        """The line of a place, or of the nearest one around it that is written down."""
+        """The line of a field, or of the nearest enclosing field that is written in the file."""
         while where not in self.lines:
             where = where[:-1]
         return self.lines[where]
 
     def at(self, problem: Problem) -> str:
-        """A problem as a line of text: `file:line: place: message`."""
+        """A problem as a line of text: `file:line: path: message`."""
         place = f"{spell(problem.where)}: " if problem.where else ""
         hint = f" ({problem.hint})" if problem.hint else ""
         return f"{self.file}:{self.line(problem.where)}: {place}{problem.message}{hint}"
 
 
 class Unreadable(Exception):
-    """A file that is not there or not YAML. The text begins with `file:line:` where the line is known."""
+    """A file that does not exist or is not YAML. The message begins with `file:line:` if the line is known."""
 
 
 def read(file: str) -> list[Document]:
@@ -77,15 +77,15 @@ def read(file: str) -> list[Document]:
 
 
 class Loader(yaml.SafeLoader):
-    """Plain scalars mean what they mean to kubectl: `1:30` and dates are text, `y` is true."""
+    """Resolves plain scalars as kubectl does: `1:30` and dates are text, `y` is true."""
 
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - PyYAML's attribute: ours instead of its own
 
 
-MOST = 1_000_000
-"""Values in one document. kubectl gives up as well."""
-HALF = re.compile("[\ud800-\udfff]")
-"""Characters that are none alone: JSON can write them, YAML and UTF-8 cannot."""
+MAX_VALUES = 1_000_000
+"""The most values in one document, aliases expanded. kubectl has such a limit as well."""
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""An unpaired surrogate, which JSON can represent, and YAML and UTF-8 cannot."""
 TAG = "tag:yaml.org,2002:"
 SCALARS = {
     "bool": (r"y|Y|n|N|yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", "yYnNtTfFoO"),
@@ -94,7 +94,7 @@ SCALARS = {
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     "merge": (r"<<", "<"),
 }
-"""By type, how it is written without quotes, and the characters it can begin with."""
+"""By YAML type, the pattern of its plain scalars and the characters that they can begin with."""
 
 for name, (pattern, first) in SCALARS.items():
     Loader.add_implicit_resolver(TAG + name, re.compile(f"^({pattern})$"), list(first))
@@ -112,7 +112,7 @@ def _document(file: str, node: yaml.Node | None) -> Document | None:
 
 
 class _Reading:
-    """Turns nodes into values and remembers where they stood."""
+    """Converts YAML nodes to values and records the line of each."""
 
     def __init__(self) -> None:
         self.lines: dict[Where, int] = {}
@@ -121,15 +121,15 @@ class _Reading:
 
     def value(self, node: yaml.Node, where: Where) -> Any:
         self.lines.setdefault(where, node.start_mark.line + 1)
-        if len(self.lines) > MOST:
-            raise yaml.YAMLError(f"more than {MOST} values, aliases included")
+        if len(self.lines) > MAX_VALUES:
+            raise yaml.YAMLError(f"more than {MAX_VALUES} values, aliases included")
         match node:
             case yaml.MappingNode():
                 return self.mapping(node, where)
             case yaml.SequenceNode():
                 return [self.value(item, (*where, index)) for index, item in enumerate(node.value)]
             case _:
-                if HALF.search(node.value):
+                if SURROGATE.search(node.value):
                     raise yaml.MarkedYAMLError(problem="an unpaired surrogate character", problem_mark=node.start_mark)
                 return self.scalar(node)
 
@@ -153,14 +153,14 @@ class _Reading:
         if node.tag == TAG + "null":
             return None
         if node.tag in (TAG + "int", TAG + "float"):
-            # Text that only looks like a number, such as `0x_`, or one of thousands of digits.
+            # Some text matches a number and is none, such as `0x_` or thousands of digits: it stays text.
             with contextlib.suppress(ValueError):
                 return _number(self.loader.construct_object(node))
         return node.value
 
 
 def _number(value: int | float) -> int | float:
-    """A number as kubectl sends it: `1.0` and `1e3` without a point, what has more than 64 bits with one."""
+    """A number as kubectl sends it: `1.0` and `1e3` as integers, integers of more than 64 bits as floats."""
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < 2**63 else value
     try:

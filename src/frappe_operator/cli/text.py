@@ -1,4 +1,4 @@
-"""Objects as YAML that people like to read."""
+"""Objects as YAML for people."""
 
 import re
 from collections.abc import Iterable
@@ -7,11 +7,11 @@ from typing import Any
 import yaml
 
 AMBIGUOUS = re.compile(r"[yYnN]|[-+]?\.?[0-9][0-9_.:eE+-]*|0o[0-7]+")
-"""Words that some reader of YAML takes for a boolean, a number or a time although PyYAML does not."""
+"""Text that some YAML parsers read as a boolean, number or time although PyYAML does not."""
 
 
 class Dumper(yaml.SafeDumper):
-    """Text of several lines stands as it is; lists are indented; nothing is an alias."""
+    """Writes text of several lines as literal blocks, indents lists, and uses no aliases."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         return super().increase_indent(flow, False)
@@ -21,9 +21,9 @@ class Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: Dumper, text: str) -> yaml.Node:
-    # Some characters that nobody sees end a line for some readers of YAML.
-    unseen = not all(character.isprintable() or character in "\n\t" for character in text)
-    style = '"' if unseen or AMBIGUOUS.fullmatch(text) else "|" if "\n" in text else None
+    # Some invisible characters end a line for some YAML parsers.
+    invisible = not all(character.isprintable() or character in "\n\t" for character in text)
+    style = '"' if invisible or AMBIGUOUS.fullmatch(text) else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
@@ -31,12 +31,12 @@ Dumper.add_representer(str, _text)
 
 
 def document(value: Any, comment: str = "") -> str:
-    """One object as a document, `comment` above it."""
+    """One object as a YAML document, with `comment` above it."""
     head = "".join(f"# {line}\n" for line in comment.splitlines())
     body = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
     return f"---\n{head}{body}"
 
 
 def stream(documents: Iterable[Any]) -> str:
-    """Objects one after the other."""
+    """Objects as a stream of YAML documents."""
     return "".join(document(value) for value in documents)

@@ -1,4 +1,4 @@
-"""What the API server and the operator would say about the objects in files."""
+"""Validates the objects in files as the API server and the operator would."""
 
 import difflib
 from collections.abc import Iterator, Sequence
@@ -24,12 +24,12 @@ class Findings(NamedTuple):
     problems: list[str]
     """Lines of text, in the order of the files."""
     notes: list[str]
-    """What could not be checked."""
+    """Lines of text about what was not checked."""
     valid: int
-    """Objects of our kinds that nothing is wrong with."""
+    """Number of objects of our kinds without a problem."""
 
     def lines(self) -> Iterator[str]:
-        """All there is to say."""
+        """The output of the command."""
         yield from self.problems
         yield from (f"note: {note}" for note in self.notes)
         if not self.problems:
@@ -37,15 +37,15 @@ class Findings(NamedTuple):
 
 
 def validate(documents: Sequence[Document], namespace: str) -> Findings:
-    """Checks every object. `namespace`: of those that name none."""
+    """Validates all documents. `namespace`: that of objects which do not set one."""
     ours = [document for document in documents if _is_ours(document)]
-    found = {id(document): list(_said_by_api_server(document)) for document in ours}
+    found = {id(document): list(_api_server_problems(document)) for document in ours}
     sound = [document for document in documents if not found.get(id(document))]
     declared = Declared(sound, namespace, Images())
     notes = []
     for each in (each for own in OWN_KINDS for each in declared.of(own.kind)):
         try:
-            found[id(each.document)] += _said_by_operator(declared, each)
+            found[id(each.document)] += _operator_problems(declared, each)
         except render.BenchNotDeclared as missing:
             place = f"{each.document.file}:{each.document.line(())}"
             notes.append(f"{place}: {missing}; what depends on it is not checked")
@@ -60,12 +60,12 @@ def validate(documents: Sequence[Document], namespace: str) -> Findings:
 
 
 def _is_ours(document: Document) -> bool:
-    """Whether an object is one of our kinds, or was meant to be, or is no object at all."""
+    """Whether a document is validated: it has our API group, or lacks apiVersion or kind."""
     value = document.value
     return not value.get("kind") or not value.get("apiVersion") or str(value["apiVersion"]).startswith(f"{GROUP}/")
 
 
-def _said_by_api_server(document: Document) -> Iterator[Problem]:
+def _api_server_problems(document: Document) -> Iterator[Problem]:
     yield from document.problems
     kind = kind_of(document)
     if kind in crd.MODELS:
@@ -88,7 +88,7 @@ def _no_such_kind(document: Document) -> Problem:
     return Problem(("kind",), f'no matches for kind "{kind}" in version "{version}"', hint)
 
 
-def _said_by_operator(declared: Declared, each: Object[Any]) -> Iterator[Problem]:
+def _operator_problems(declared: Declared, each: Object[Any]) -> Iterator[Problem]:
     first = declared.find(each.kind, each.live.metadata.namespace, each.live.metadata.name)
     if first is not None and first is not each:
         message = f"declared twice, first at {first.document.file}:{first.document.line(())}: remove one of them"
@@ -98,7 +98,7 @@ def _said_by_operator(declared: Declared, each: Object[Any]) -> Iterator[Problem
         if each.kind is BENCH:
             runner_bench.major(declared.facts(each.live).frappe_version)
         if each.kind is SITE:
-            yield from _hosts_taken(declared, each)
+            yield from _host_conflicts(declared, each)
         render.children(declared, each)
     except Undecided as undecided:
         yield Problem(_place(each.document, undecided.verdict.message), undecided.verdict.message)
@@ -107,13 +107,14 @@ def _said_by_operator(declared: Declared, each: Object[Any]) -> Iterator[Problem
 
 
 def _place(document: Document, message: str) -> tuple[str, ...]:
-    """The field a message begins with, where it begins with one."""
+    """The path of the field that a message begins with, otherwise `spec`."""
     field = tuple(message.split()[0].rstrip(":").split("."))
     return ("spec", *field) if ("spec", *field) in document.lines else ("spec",)
 
 
-def _hosts_taken(declared: Declared, each: Object[LiveSite]) -> Iterator[Problem]:
-    """One host has one owner. Which of two it will be depends on their age, which files do not tell."""
+def _host_conflicts(declared: Declared, each: Object[LiveSite]) -> Iterator[Problem]:
+    """A problem for each host that another site claims as well: the older site gets it, and files do not tell the
+    age."""
     key, spec, hosts = each.live.metadata.key, site.parse(each.live), domain.Register(declared)
     wanted = hosts.domain(each.live)
     assert wanted is not None, "it has just been parsed"

@@ -1,4 +1,4 @@
-"""The command line, without a process around it."""
+"""Fixtures that run commands in the process of the test."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from frappe_operator.cli.commands import app
 
 Run = Callable[..., tuple[int, str]]
-"""Runs a command; `given` is its standard input. Returns exit code and everything it printed."""
+"""Runs a command; `given` is its standard input. Returns the exit code and all output."""
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def run() -> Run:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Callable[[str], str]:
-    """Writes a YAML file and says where."""
+    """Writes text to a YAML file and returns its path."""
 
     def write(text: str) -> str:
         path = tmp_path / "objects.yaml"

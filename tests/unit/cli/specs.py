@@ -1,4 +1,4 @@
-"""Specs of both kinds, odd but plausible: what people write, mistype, and paste from elsewhere."""
+"""Generated specs of both kinds: valid ones, and ones with a plausible mistake in one field."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from frappe_operator.api import crd
 from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube.kinds import Kind
 from frappe_operator.kube.objects import Manifest
-from tests.docs import wrong
+from tests.docs import invalid_values
 
 ODD_TEXT = [
     *("", " ", "-", ".", "..", "../..", "/", "~", "null", "None", "true", "0", "-1", "1.0", "default", "localhost"),
@@ -72,7 +72,7 @@ FINE: dict[str, Sequence[Any]] = {
     "benchRef.name": ["pier"],
     "benchRef.namespace": ["default"],
 }
-"""By field, what is right, or might be."""
+"""Valid and possibly valid values, by field."""
 
 NOT_ALONE = {
     (BENCH, "apps[]"),
@@ -80,7 +80,7 @@ NOT_ALONE = {
     (SITE, "dbConfig.connectionSecretRef"),
     (SITE, "dbConfig.connectionSecretRef.name"),
 }
-"""Fields for which nothing is fine without another."""
+"""Fields that are invalid without another field."""
 
 
 def _fine(field: str, schema: Manifest) -> Sequence[Any]:
@@ -118,7 +118,7 @@ def fields(kind: Kind) -> dict[str, Manifest]:
 
 
 def _pools(kind: Kind) -> list[tuple[str, list[Any], list[Any]]]:
-    """By field: what is fine, and what is odd."""
+    """By field: its name, valid values and odd values."""
     pools = []
     for field, schema in fields(kind).items():
         fine = [*(FINE.get(field) or _fine(field, schema))]
@@ -128,7 +128,7 @@ def _pools(kind: Kind) -> list[tuple[str, list[Any], list[Any]]]:
             fine = []
         if field.endswith(">"):
             fine = [*(AMOUNTS if field.endswith("<cpu>") else BYTES)]
-        bad = [value for value, _ in wrong.WRONG[kind].get(field, [])]
+        bad = [value for value, _ in invalid_values.INVALID[kind].get(field, [])]
         pools.append((field, fine, [*bad, *ODD, *ODD_TEXT]))
     return pools
 
@@ -137,7 +137,7 @@ TEXT = st.text("aA19.-_:/@ é[]{}\"'KMGkmgib", max_size=12)
 
 
 def specs(kind: Kind) -> st.SearchStrategy[Manifest]:
-    """A few fields set on what must be there; in some specs, one of them to something odd."""
+    """Specs with the required fields and a few others; in some specs one field has an odd value."""
     pools = _pools(kind)
     settable = [pool for pool in pools if pool[1]]
     fine = st.tuples(st.sampled_from(settable), st.integers(0, 63)).map(
@@ -153,9 +153,9 @@ def specs(kind: Kind) -> st.SearchStrategy[Manifest]:
 
 
 def _built(kind: Kind, drawn: Sequence[tuple[str, Any]]) -> Manifest:
-    spec: Manifest = wrong.MINIMAL[kind]
+    spec: Manifest = invalid_values.MINIMAL[kind]
     for field, value in drawn:
-        spec = wrong.with_value(spec, field, value)
+        spec = invalid_values.with_value(spec, field, value)
     return spec
 
 
@@ -167,5 +167,5 @@ COMPONENTS = {
     "workerLong": "worker-long",
     "workerShort": "worker-short",
 }
-"""Of a site: by the name a spec has for it, the end of its Deployment's name."""
+"""Components of a site: by their name in a spec, the suffix of the name of the Deployment."""
 BENCHES, SITES = specs(BENCH), specs(SITE)

@@ -1,6 +1,6 @@
-"""Whatever a spec says, it is refused in words, or what it says is in what is built.
+"""Every generated spec is rejected with a message, or its values are in the built children.
 
-The same examples each time: what they find, they find for everybody.
+The examples are the same in every run.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ def document(kind: Kind, name: str, spec: Manifest) -> Document:
 
 
 def built(documents: list[Document]) -> dict[tuple[str, str], Manifest]:
-    """All that is made for a bench and a site, by kind and name."""
+    """All children of a bench and a site, by kind and name."""
     declared = Declared(documents, "default", Images())
     (bench,), (site,) = declared.of(BENCH), declared.of(SITE)
     stages = [*render.children(declared, bench), *render.children(declared, site)]
@@ -64,26 +64,27 @@ def built(documents: list[Document]) -> dict[tuple[str, str], Manifest]:
 
 
 def part(spec: Any, *path: str) -> Any:
-    """What a spec says of a field, None where it says nothing."""
+    """The value of a field in a spec; None when it is not set."""
     for step in path:
         spec = spec.get(step) if isinstance(spec, Mapping) else None
     return spec
 
 
-def first(*said: Any) -> Any:
-    return next((each for each in said if each is not None), None)
+def first(*values: Any) -> Any:
+    """The first value that is not None."""
+    return next((each for each in values if each is not None), None)
 
 
-def same(asked: Any, found: Any) -> bool:
-    """Whether an amount is the one asked for, as near as a server stores it, and spelt as it spells it."""
-    return found == canonical(asked) and 0 <= amount(found) - amount(str(asked)) < amount("1m")
+def same(requested: Any, found: Any) -> bool:
+    """Whether a quantity equals the requested one in the precision and spelling of the API server."""
+    return found == canonical(requested) and 0 <= amount(found) - amount(str(requested)) < amount("1m")
 
 
-def has_resources(asked: Any, workload: Manifest) -> bool:
-    """Whether a container of a workload has all that was asked for."""
+def has_resources(requested: Any, workload: Manifest) -> bool:
+    """Whether a container of a workload has all requested resources."""
     containers = workload["spec"]["template"]["spec"]["containers"]
     named = [
-        (side, name, value) for side in ("requests", "limits") for name, value in (part(asked, side) or {}).items()
+        (side, name, value) for side in ("requests", "limits") for name, value in (part(requested, side) or {}).items()
     ]
     return any(all(same(v, part(c, "resources", side, name)) for side, name, v in named) for c in containers)
 
@@ -96,18 +97,18 @@ def images(workloads: Iterable[Manifest], component: str = "") -> Iterator[tuple
                 yield container["image"], container.get("imagePullPolicy", ""), pod.get("imagePullSecrets", [])
 
 
-def claim(volume: Manifest, asked: Any, storage_class: Any, mode: Any) -> bool:
-    """Whether a claim is the one asked for; None is nothing asked."""
+def claim(volume: Manifest, requested: Any, storage_class: Any, mode: Any) -> bool:
+    """Whether a claim has the requested size, class and access mode; None for those that are not set."""
     spec = volume["spec"]
     return (
-        (asked is None or same(asked, spec["resources"]["requests"]["storage"]))
+        (requested is None or same(requested, spec["resources"]["requests"]["storage"]))
         and (storage_class is None or spec["storageClassName"] == storage_class)
         and (mode in (None, "Auto") or spec["accessModes"] == [mode])
     )
 
 
 def substituted(bench: Manifest, site: Manifest, made: dict[tuple[str, str], Manifest]) -> Iterator[str]:
-    """Every field that was accepted and that what is built says otherwise."""
+    """Every accepted field whose value differs in the built children."""
     cache, queue = made["StatefulSet", "pier-redis-cache"], made["StatefulSet", "pier-redis-queue"]
     nginx = next(each for (kind, name), each in made.items() if kind == "Deployment" and name.startswith("pier-"))
     jobs = [each for (kind, _), each in made.items() if kind == "Job"]
@@ -130,8 +131,8 @@ def substituted(bench: Manifest, site: Manifest, made: dict[tuple[str, str], Man
         yield "replicas of nginx"
     for field, name in COMPONENTS.items():
         workload = made["Deployment", f"pearl-{name}"]
-        asked = first(part(site, "componentReplicas", field), part(bench, "componentReplicas", field), 1)
-        if workload["spec"]["replicas"] != asked:
+        requested = first(part(site, "componentReplicas", field), part(bench, "componentReplicas", field), 1)
+        if workload["spec"]["replicas"] != requested:
             yield f"replicas of {field}"
         sides = {
             side: first(*(part(each, "componentResources", field, side) for each in (site, bench)))
@@ -163,8 +164,8 @@ def substituted(bench: Manifest, site: Manifest, made: dict[tuple[str, str], Man
     elif part(site, "dbConfig", "mode") != "external":
         yield "dbConfig.mode"
     for volume, spec, field, size in volumes:
-        asked = part(spec, field) or {}
-        if not claim(volume, asked.get(size), asked.get("storageClassName"), asked.get("accessMode")):
+        requested = part(spec, field) or {}
+        if not claim(volume, requested.get(size), requested.get("storageClassName"), requested.get("accessMode")):
             yield f"{field} of {volume['metadata']['name']}"
     yield from hosts(bench, site, made)
 
@@ -200,7 +201,7 @@ def count() -> Iterator[dict[str, int]]:
 
 @REPEATABLE
 @given(bench=specs.BENCHES, site=specs.SITES)
-def test_what_is_accepted_is_built_as_it_was_asked_for(count: dict[str, int], bench: Any, site: Any) -> None:
+def test_accepted_values_are_built_as_requested(count: dict[str, int], bench: Any, site: Any) -> None:
     count["specs"] += 1
     documents = [document(BENCH, "pier", bench), document(SITE, "pearl", site)]
     findings = validate(documents, "default")
@@ -226,12 +227,12 @@ def operator_never_stumbles(bench: Manifest, site: Manifest) -> None:
     with contextlib.suppress(Blocked):
         owner = live("pier", bench, kind=BENCH)
         bench_model.resolve(owner, bench_model.parse(owner), IMAGES, facts=FACTS, access_mode=bench_model.RWO)
-    asked = live("pearl", site, kind=SITE)
+    requested = live("pearl", site, kind=SITE)
     for index in (*domain.INDICES.values(), *site_model.INDICES.values(), database.needs_mariadb):
-        index(asked)
+        index(requested)
     with contextlib.suppress(Blocked):
-        spec = site_model.parse(asked)
-        site_model.resolve(asked, spec, BENCH_OF_ALL, domain=domain.resolve(spec, BENCH_OF_ALL.suffix))
+        spec = site_model.parse(requested)
+        site_model.resolve(requested, spec, BENCH_OF_ALL, domain=domain.resolve(spec, BENCH_OF_ALL.suffix))
 
 
 @settings(REPEATABLE, max_examples=500)

@@ -1,4 +1,4 @@
-"""The commands as a newcomer meets them."""
+"""Help, output and errors of the commands."""
 
 import os
 import subprocess
@@ -16,25 +16,25 @@ COMMANDS = ["run", "render", "validate", "crds", "rbac", "version"]
 
 
 def test_help_names_every_command_with_a_whole_sentence(run: Run) -> None:
-    code, said = run("--help")
+    code, output = run("--help")
     assert code == 0
     assert [
         command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands
     ] == COMMANDS
     for command in COMMANDS:
-        (line,) = [each for each in said.splitlines() if each.strip().startswith(f"{command} ")]
+        (line,) = [each for each in output.splitlines() if each.strip().startswith(f"{command} ")]
         assert line.rstrip().endswith(".")
         assert not line.rstrip().endswith("..."), "cut"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_and_option_says_what_it_is_for(run: Run, command: str) -> None:
-    code, said = run(command, "--help")
+    code, output = run(command, "--help")
     assert code == 0
     found = next(each for each in app.registered_commands if (each.callback and each.callback.__name__) == command)
     assert found.callback is not None
     assert found.callback.__doc__
-    assert "Usage:" in said
+    assert "Usage:" in output
 
 
 def test_crds_prints_the_definitions(run: Run) -> None:
@@ -49,13 +49,13 @@ def test_version_prints_the_version(run: Run) -> None:
 
 @pytest.mark.parametrize("image", ["r.example.com/erp:v1", "erp@sha256:00", "erp:"])
 def test_the_frappe_image_has_no_tag_as_benches_add_their_own(run: Run, image: str) -> None:
-    code, said = run("run", "--kubeconfig=/nowhere", f"--frappe-image={image}")
+    code, output = run("run", "--kubeconfig=/nowhere", f"--frappe-image={image}")
     assert code == 2
-    assert "must not contain a tag or digest" in said
+    assert "must not contain a tag or digest" in output
 
 
 def test_run_without_a_cluster_says_so_and_a_registry_may_have_a_port(tmp_path: object) -> None:
-    """As a process: it sets up logging and signals."""
+    """Runs a process, because the command sets up logging and signals."""
     options = ["--kubeconfig", f"{tmp_path}/gone", "--frappe-image=registry:5000/erp"]
     done = subprocess.run(
         [sys.executable, "-m", "frappe_operator.cli", "run", *options],
@@ -69,7 +69,7 @@ def test_run_without_a_cluster_says_so_and_a_registry_may_have_a_port(tmp_path: 
 
 
 def test_the_cheap_commands_load_neither_cluster_nor_rules() -> None:
-    """`version` and the help of a command are asked for by shells and scripts."""
+    """Shells and scripts call `version` and the help of a command often."""
     code = "import sys, frappe_operator.cli.commands; print({'cel', 'aiohttp', 'cryptography'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "set()\n"

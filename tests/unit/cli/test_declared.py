@@ -1,8 +1,8 @@
-"""What is assumed where only a cluster could tell."""
+"""Facts that are assumed because only a cluster has them."""
 
 import pytest
 
-from frappe_operator.cli.declared import NEWEST, frappe_version
+from frappe_operator.cli.declared import ASSUMED_VERSION, frappe_version
 
 
 @pytest.mark.parametrize(
@@ -13,11 +13,11 @@ from frappe_operator.cli.declared import NEWEST, frappe_version
         ("v16", "16"),
         ("15", "15"),
         ("v15.51.1-patched", "15.51.1"),
-        ("develop", NEWEST),
-        ("build-7", NEWEST),
-        ("7th", NEWEST),
-        ("v15rc1", NEWEST),
+        ("develop", ASSUMED_VERSION),
+        ("build-7", ASSUMED_VERSION),
+        ("7th", ASSUMED_VERSION),
+        ("v15rc1", ASSUMED_VERSION),
     ],
 )
-def test_the_version_is_read_off_frappe_version_where_it_is_one(text: str, version: str) -> None:
+def test_the_version_is_read_from_frappe_version_if_it_has_one(text: str, version: str) -> None:
     assert frappe_version(text) == version

@@ -1,4 +1,4 @@
-"""The rights the operator asks for."""
+"""The permissions that `rbac` prints."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from tests.unit.cli.conftest import Run
 
 
 def granted(objects: list[Manifest]) -> Iterator[tuple[str, str, str]]:
-    """Group, resource and verb of every right."""
+    """Group, resource and verb of every permission."""
     for role in objects:
         for rule in role.get("rules", []):
             yield from (
@@ -26,7 +26,7 @@ def kinds(objects: list[Manifest]) -> list[str]:
     return [each["kind"] for each in objects]
 
 
-def test_there_are_no_wildcards_and_none_of_the_rights_that_lead_to_others() -> None:
+def test_there_are_no_wildcards_and_no_permissions_that_grant_others() -> None:
     rights = set(granted(manifests("harbour")))
     assert not any("*" in right for right in rights)
     assert not {verb for _, _, verb in rights} & {"escalate", "bind", "impersonate", "deletecollection"}
@@ -43,7 +43,7 @@ def test_whatever_is_watched_may_be_listed_and_watched() -> None:
             assert {(kind.group, kind.plural, verb) for verb in ("list", "watch")} <= rights
 
 
-def test_our_own_kinds_may_be_told_how_they_are_but_not_made_or_deleted() -> None:
+def test_the_status_of_our_own_kinds_may_be_patched_but_the_objects_not_created_or_deleted() -> None:
     rights = {right for right in granted(manifests("harbour")) if right[0] == "vyogo.tech"}
     for plural in ("frappebenches", "frappesites"):
         assert {verb for _, resource, verb in rights if resource == plural} == {"get", "list", "watch", "patch"}
@@ -72,7 +72,7 @@ def test_one_account_is_bound_to_every_role() -> None:
             assert each["subjects"] == [{"kind": "ServiceAccount", "name": "frappe-operator", "namespace": "harbour"}]
 
 
-def test_with_namespaces_named_the_rights_end_at_their_borders() -> None:
+def test_with_watched_namespaces_there_is_no_cluster_role() -> None:
     objects = manifests("harbour", ["a", "b"])
     assert not {"ClusterRole", "ClusterRoleBinding"} & set(kinds(objects))
     assert {each["metadata"]["namespace"] for each in objects} == {"harbour", "a", "b"}

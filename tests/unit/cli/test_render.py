@@ -1,4 +1,4 @@
-"""What `render` prints."""
+"""Output and errors of `render`."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ def test_children_are_printed_bench_first_with_their_stage_above(run: Run, file:
     assert "# Assumed: image docker.io/frappe/erpnext:version-15 contains frappe, with Frappe 15." in printed
 
 
-def test_passwords_are_only_said_to_be_generated(run: Run, file: Callable[[str], str]) -> None:
+def test_passwords_are_printed_as_generated(run: Run, file: Callable[[str], str]) -> None:
     _, printed = run("render", file(f"{BENCH}---\n{SITE}"))
     secrets = [each["stringData"] for each in yaml.safe_load_all(printed) if each["kind"] == "Secret"]
     assert len(secrets) == 4
@@ -32,7 +32,7 @@ def test_rendering_twice_prints_the_same(run: Run, file: Callable[[str], str]) -
     assert run("render", path) == run("render", path)
 
 
-def test_a_secret_that_no_file_declares_is_taken_for_granted(run: Run, file: Callable[[str], str]) -> None:
+def test_a_secret_that_no_file_declares_is_assumed(run: Run, file: Callable[[str], str]) -> None:
     code, printed = run("render", file(f"{BENCH}---\n{SITE}{EXTERNAL}"))
     assert code == 0
     assert "check-database" in printed
@@ -45,7 +45,7 @@ def test_a_site_without_its_bench_is_an_error(run: Run, file: Callable[[str], st
     assert printed == "error: FrappeBench pier of FrappeSite pearl is not in the files (namespace default)\n"
 
 
-def test_what_the_operator_would_not_do_is_an_error_in_its_words(run: Run, file: Callable[[str], str]) -> None:
+def test_a_failed_check_is_an_error_with_its_message(run: Run, file: Callable[[str], str]) -> None:
     code, printed = run("render", file(BENCH + "  appsJSON: nonsense\n"))
     assert code == 1
     assert "error: appsJSON is not JSON" in printed

@@ -1,4 +1,4 @@
-"""YAML is read as kubectl reads it, and every field knows its line."""
+"""YAML is read as kubectl reads it, and the line of every field is recorded."""
 
 import datetime
 from pathlib import Path
@@ -44,14 +44,14 @@ def test_a_plain_word_means_what_it_means_to_kubectl(tmp_path: Path, written: st
     assert not isinstance(value, datetime.date)
 
 
-def test_every_place_knows_its_line(tmp_path: Path) -> None:
+def test_every_field_has_its_line(tmp_path: Path) -> None:
     document = only(tmp_path, "kind: X\nspec:\n  apps:\n    - name: a\n    - name: b\n      source: c\n")
     assert document.line(("spec", "apps", 1, "source")) == 6
     assert document.line(("spec", "apps", 1, "gone")) == 5
     assert document.line(("status",)) == 1
 
 
-def test_documents_of_a_file_are_told_apart_and_empty_ones_are_left_out(tmp_path: Path) -> None:
+def test_documents_of_a_file_are_separate_and_empty_ones_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("# nothing\n---\nkind: A\n---\n---\nkind: B\n", encoding="utf-8")
     assert [(each.value["kind"], each.line(())) for each in read(str(path))] == [("A", 3), ("B", 6)]
@@ -91,7 +91,7 @@ def test_aliases_of_aliases_do_not_fill_the_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ['"\\ud800"', '"\\ud83d\\ude00"'])
-def test_half_characters_are_unreadable_as_for_kubectl(tmp_path: Path, text: str) -> None:
+def test_unpaired_surrogates_are_unreadable_as_for_kubectl(tmp_path: Path, text: str) -> None:
     with pytest.raises(Unreadable, match=r"a\.yaml:1: not YAML: an unpaired surrogate character"):
         only(tmp_path, f"a: {text}\n")
 
@@ -101,7 +101,7 @@ def test_a_file_that_is_not_there_says_so() -> None:
         read("gone.yaml")
 
 
-def test_a_place_is_spelt_as_the_api_server_spells_it() -> None:
+def test_a_path_is_written_as_by_the_api_server() -> None:
     assert spell(("spec", "apps", 0, "name")) == "spec.apps[0].name"
 
 

@@ -1,4 +1,4 @@
-"""What is printed can be read: by people, and by every reader of YAML."""
+"""Printed YAML is readable for people and for every YAML parser."""
 
 import yaml
 from hypothesis import example, given

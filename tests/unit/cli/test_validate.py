@@ -1,4 +1,4 @@
-"""What `validate` says, with the line it says it of."""
+"""The problems that `validate` prints, with their lines."""
 
 from collections.abc import Callable
 
@@ -35,7 +35,7 @@ EXTERNAL = "  dbConfig: {mode: external, connectionSecretRef: {name: tides}}\n"
 Write = Callable[[str], str]
 
 
-def test_what_is_fine_is_counted(run: Run, file: Write) -> None:
+def test_valid_objects_are_counted(run: Run, file: Write) -> None:
     assert run("validate", file(f"{BENCH}---\n{SITE}")) == (0, "2 objects are valid\n")
     assert run("validate", file(BENCH)) == (0, "1 object is valid\n")
     assert run("validate", "-", given=BENCH) == (0, "1 object is valid\n")
@@ -112,14 +112,12 @@ def test_what_is_fine_is_counted(run: Run, file: Write) -> None:
         ("- a\n- b\n", 1, "not an object: write apiVersion, kind, metadata and spec"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_line_and_what_to_write(
-    run: Run, file: Write, text: str, line: int, words: str
-) -> None:
+def test_a_problem_has_its_line_and_what_to_write(run: Run, file: Write, text: str, line: int, words: str) -> None:
     path = file(text)
-    code, said = run("validate", path)
+    code, output = run("validate", path)
     assert code == 1
-    assert any(each.startswith(f"{path}:{line}: ") and words in each for each in said.splitlines()), said
-    assert "valid\n" not in said
+    assert any(each.startswith(f"{path}:{line}: ") and words in each for each in output.splitlines()), output
+    assert "valid\n" not in output
 
 
 def test_a_number_without_a_fraction_is_whole(run: Run, file: Write) -> None:
@@ -129,53 +127,54 @@ def test_a_number_without_a_fraction_is_whole(run: Run, file: Write) -> None:
     assert "\n  replicas: 2\n" in printed
 
 
-def test_what_is_null_is_not_there(run: Run, file: Write) -> None:
+def test_a_null_field_is_absent(run: Run, file: Write) -> None:
     nothing = "  domain: null\n  componentResources: {gunicorn: {limits: {memory: null}}, socketio: null}\n"
     assert run("validate", file(f"{BENCH}---\n{SITE}{nothing}")) == (0, "2 objects are valid\n")
 
 
-def test_a_site_that_points_out_of_its_namespace_is_told_to_come_home(run: Run, file: Write) -> None:
+def test_a_bench_in_another_namespace_is_a_problem(run: Run, file: Write) -> None:
     bench = BENCH.replace("  name: pier", "  name: pier\n  namespace: elsewhere")
     site = SITE.replace("    name: pier", "    name: pier\n    namespace: elsewhere")
     path = file(f"{bench}---\n{site}")
-    code, said = run("validate", path)
+    code, output = run("validate", path)
     assert code == 1
     assert (
-        f"{path}:16: spec.benchRef.namespace: benchRef.namespace is elsewhere, but a site and its bench must be" in said
+        f"{path}:16: spec.benchRef.namespace: benchRef.namespace is elsewhere, but a site and its bench must be"
+        in output
     )
-    code, said = run("validate", path, "--namespace", "elsewhere")
-    assert (code, said) == (0, "2 objects are valid\n")
+    code, output = run("validate", path, "--namespace", "elsewhere")
+    assert (code, output) == (0, "2 objects are valid\n")
 
 
-def test_a_site_alone_is_valid_as_far_as_can_be_told(run: Run, file: Write) -> None:
-    code, said = run("validate", file(SITE))
+def test_a_site_without_its_bench_is_valid_with_a_note(run: Run, file: Write) -> None:
+    code, output = run("validate", file(SITE))
     assert code == 0
-    assert "FrappeBench pier of FrappeSite pearl is not in the files" in said
-    assert "(namespace default)" in said
-    assert said.endswith("1 object is valid\n")
+    assert "FrappeBench pier of FrappeSite pearl is not in the files" in output
+    assert "(namespace default)" in output
+    assert output.endswith("1 object is valid\n")
 
 
-def test_a_connection_secret_among_the_files_is_looked_into_but_never_shown(run: Run, file: Write) -> None:
+def test_a_connection_secret_among_the_files_is_checked_but_never_printed(run: Run, file: Write) -> None:
     path = file(f"{BENCH}---\n{SECRET}---\n{SITE}{EXTERNAL}")
-    code, said = run("validate", path)
+    code, output = run("validate", path)
     assert code == 1
-    assert f"{path}:17: spec: Secret tides: Frappe 15 uses the database name as user name" in said
-    assert "swordfish" not in said
-    code, said = run("validate", file(f"{BENCH}---\n{SECRET.replace('captain', 'sea')}---\n{SITE}{EXTERNAL}"))
-    assert (code, said) == (0, "note: objects of other kinds that were not checked: 1\n2 objects are valid\n")
+    assert f"{path}:17: spec: Secret tides: Frappe 15 uses the database name as user name" in output
+    assert "swordfish" not in output
+    code, output = run("validate", file(f"{BENCH}---\n{SECRET.replace('captain', 'sea')}---\n{SITE}{EXTERNAL}"))
+    assert (code, output) == (0, "note: objects of other kinds that were not checked: 1\n2 objects are valid\n")
     assert run("validate", file(f"{BENCH}---\n{SITE}{EXTERNAL}"))[0] == 0, "it may be in the cluster"
 
 
-def test_one_host_for_two_sites_is_said_of_both(run: Run, file: Write) -> None:
+def test_one_host_of_two_sites_is_a_problem_of_both(run: Run, file: Write) -> None:
     other = (
         SITE.replace("name: pearl\n", "name: gull\n").replace("pearl.example.net", "gull")
         + "  domain: Pearl.Example.Net.\n"
     )
     path = file(f"{BENCH}---\n{SITE}---\n{other}")
-    code, said = run("validate", path)
+    code, output = run("validate", path)
     assert code == 1
-    assert f"{path}:15: spec.siteName: pearl.example.net is also a host of FrappeSite gull" in said
-    assert f"{path}:25: spec.domain: pearl.example.net is also a host of FrappeSite pearl" in said
+    assert f"{path}:15: spec.siteName: pearl.example.net is also a host of FrappeSite gull" in output
+    assert f"{path}:25: spec.domain: pearl.example.net is also a host of FrappeSite pearl" in output
 
 
 def test_a_bench_and_a_site_may_have_one_name(run: Run, file: Write) -> None:
@@ -183,7 +182,7 @@ def test_a_bench_and_a_site_may_have_one_name(run: Run, file: Write) -> None:
     assert run("validate", file(both)) == (0, "2 objects are valid\n")
 
 
-def test_an_object_declared_twice_is_said_of_the_second(run: Run, file: Write) -> None:
+def test_an_object_declared_twice_is_a_problem_of_the_second(run: Run, file: Write) -> None:
     path = file(f"{BENCH}---\n{BENCH}")
     assert run("validate", path) == (
         1,
@@ -191,21 +190,21 @@ def test_an_object_declared_twice_is_said_of_the_second(run: Run, file: Write) -
     )
 
 
-def test_everything_is_said_at_once(run: Run, file: Write) -> None:
+def test_all_problems_are_printed_at_once(run: Run, file: Write) -> None:
     wrong = (
         SITE.replace("pearl.example.net", "Pearl")
         + "  domian: x\n  deletionPolicy: keep\n  dbConfig: {mode: external}\n"
     )
-    code, said = run("validate", file(wrong))
-    lines = [int(each.split(":")[1]) for each in said.splitlines()]
+    code, output = run("validate", file(wrong))
+    lines = [int(each.split(":")[1]) for each in output.splitlines()]
     assert (code, lines) == (1, [8, 9, 10, 11])
 
 
 def test_what_cannot_be_read_is_an_error_and_no_traceback(run: Run, file: Write) -> None:
     path = file("a: [")
-    code, said = run("validate", path)
+    code, output = run("validate", path)
     assert code == 1
-    assert said.startswith(f"error: {path}:")
+    assert output.startswith(f"error: {path}:")
 
 
 @pytest.mark.parametrize(
@@ -219,5 +218,5 @@ def test_what_cannot_be_read_is_an_error_and_no_traceback(run: Run, file: Write)
     ],
 )
 def test_nothing_in_other_objects_is_relied_upon(run: Run, file: Write, other: str) -> None:
-    _, said = run("validate", file(f"{other}---\n{BENCH}---\n{SITE}{EXTERNAL}"))
-    assert said
+    _, output = run("validate", file(f"{other}---\n{BENCH}---\n{SITE}{EXTERNAL}"))
+    assert output

@@ -1,4 +1,4 @@
-"""For every field of both kinds a value that is refused, and the words it is refused with."""
+"""Invalid values for every field of both kinds, each with a part of its message."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,12 +45,12 @@ NAME: list[Words] = [("", OBJECT), ("A b", OBJECT), ("a" * 254, "Too long: may n
 
 
 def amounts(before: str) -> dict[str, list[Words]]:
-    """The fields of a component's resources."""
+    """Invalid values for the resources of one component."""
     return {f"{before}.{field}".rstrip("."): wrong for field, wrong in AMOUNTS.items()}
 
 
 def sizing(*more: str) -> dict[str, list[Words]]:
-    """The fields of componentReplicas and componentResources. `more`: components of a bench alone."""
+    """Invalid values for componentReplicas and componentResources. `more`: components that only a bench has."""
     found: dict[str, list[Words]] = {"componentReplicas": [([], OBJECT_TYPE)], "componentResources": [(1, OBJECT_TYPE)]}
     for component in (*COUNTED, *(each for each in more if each == "nginx")):
         found[f"componentReplicas.{component}"] = [(1001, COUNT), (-1, "greater than or equal to 0"), ("2", "integer")]
@@ -60,7 +60,7 @@ def sizing(*more: str) -> dict[str, list[Words]]:
     return found
 
 
-WRONG: dict[Kind, dict[str, list[Words]]] = {
+INVALID: dict[Kind, dict[str, list[Words]]] = {
     BENCH: {
         "frappeVersion": [
             ("version 15", TAG),
@@ -172,7 +172,7 @@ MINIMAL: dict[Kind, dict[str, Any]] = {
 
 
 def fields(kind: Kind) -> Iterator[str]:
-    """Every field of a spec, as WRONG names it."""
+    """Every field of a spec, as INVALID names it."""
     yield from _fields(crd.schema(kind)["properties"]["spec"], "")
 
 
@@ -190,15 +190,15 @@ def _fields(schema: dict[str, Any], here: str) -> Iterator[str]:
 
 
 def cases() -> Iterator[tuple[Kind, str, dict[str, Any], str]]:
-    """A kind, its field, a spec with a wrong value there, the words."""
-    for kind, table in WRONG.items():
+    """For each invalid value: kind, field, a spec with the value in that field, and a part of the message."""
+    for kind, table in INVALID.items():
         for field, values in table.items():
             for value, words in values:
                 yield kind, field, with_value(MINIMAL[kind], field, value), words
 
 
 def with_value(spec: dict[str, Any], field: str, value: Any) -> dict[str, Any]:
-    """A spec with a value in a field, in a list of one where the field is in one."""
+    """A spec with a value in a field. A field of list items is set in a list with one item."""
     step, _, rest = field.partition(".")
     name = step.strip("<>")
     if name.endswith("[]"):

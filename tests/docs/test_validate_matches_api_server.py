@@ -1,4 +1,4 @@
-"""`validate` says everything that the real API server says, in its words: one reads the same before and after."""
+"""`validate` reports every problem that the real API server reports, with the same message."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
 from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl
-from tests.docs import wrong
+from tests.docs import invalid_values
 
 pytestmark = [pytest.mark.cluster]
 
@@ -67,7 +67,7 @@ WRONG_SITES: list[Any] = [
     {**FINE, "storage": {"size": "5GB", "storageClassName": "a b"}, "ingressClassName": ["inner"]},
     {**FINE, "benchRef": {"name": "pier", "namespace": "Elsewhere"}},
 ]
-ONLY_THEIRS = re.compile(
+API_SERVER_ONLY = re.compile(
     # About how they work, not about the object.
     "some validation rules were not checked|Checked value must be of type|an array of list-type map"
     # What a number of the wrong type would be worth as one of the right type.
@@ -80,7 +80,7 @@ def an_object(kind: str, spec: Any, name: str = "pearl") -> dict[str, Any]:
 
 
 CASES = [
-    *(an_object(kind.kind, spec) for kind, _, spec, _ in wrong.cases()),
+    *(an_object(kind.kind, spec) for kind, _, spec, _ in invalid_values.cases()),
     *(an_object("FrappeBench", spec) for spec in WRONG_BENCHES),
     *(an_object("FrappeSite", spec) for spec in WRONG_SITES),
     an_object("FrappeSite", FINE, name="1pearl"),
@@ -104,8 +104,8 @@ async def server(kubeconfig: Path) -> AsyncIterator[HttpTransport]:
         yield transport
 
 
-async def said_by(server: HttpTransport, manifest: dict[str, Any]) -> set[tuple[str, str]]:
-    """Place and message of everything the API server finds in a new object."""
+async def api_server_problems(server: HttpTransport, manifest: dict[str, Any]) -> set[tuple[str, str]]:
+    """Path and message of every problem that the API server reports for a new object."""
     kind = BENCH if manifest["kind"] == "FrappeBench" else SITE
     answer = await server.request(
         "POST",
@@ -124,7 +124,7 @@ async def said_by(server: HttpTransport, manifest: dict[str, Any]) -> set[tuple[
     return {(cause["field"], cause["message"]) for cause in status["details"]["causes"]}
 
 
-def said_by_validate(manifest: dict[str, Any]) -> set[tuple[str, str]]:
+def validate_problems(manifest: dict[str, Any]) -> set[tuple[str, str]]:
     structure = schema.of(BENCH if manifest["kind"] == "FrappeBench" else SITE)
     wrong = list(schema.problems(manifest, structure))
     found = [*wrong, *rules.problems(schema.stored(manifest), structure, {each.where for each in wrong})]
@@ -132,7 +132,7 @@ def said_by_validate(manifest: dict[str, Any]) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("manifest", CASES, ids=lambda manifest: json.dumps(manifest.get("spec"))[:60])
-async def test_what_the_api_server_says_is_said_before(server: HttpTransport, manifest: dict[str, Any]) -> None:
-    theirs = {each for each in await said_by(server, manifest) if not ONLY_THEIRS.search(each[1])}
+async def test_validate_reports_the_problems_of_the_api_server(server: HttpTransport, manifest: dict[str, Any]) -> None:
+    theirs = {each for each in await api_server_problems(server, manifest) if not API_SERVER_ONLY.search(each[1])}
     assert theirs
-    assert theirs - said_by_validate(manifest) == set()
+    assert theirs - validate_problems(manifest) == set()

@@ -195,6 +195,7 @@ def answering(version: str = V1, **more: Any) -> str:
         (answering(V1BETA1), "v1beta1 ExecCredential instead"),
         (answering(), "neither a token nor"),
         (answering(status={"clientKeyData": "canary"}), "not both"),
+        (answering(status={"token": "canary\nX-Forged: 1"}), "a token with a line break"),
     ],
 )
 async def test_a_failing_plugin_is_reported_without_its_output(tmp_path: Path, text: str, message: str) -> None:
@@ -209,6 +210,14 @@ async def test_a_program_that_does_not_end_is_killed(tmp_path: Path, monkeypatch
     program = a_program(tmp_path, "import time; time.sleep(60)")
     with pytest.raises(TransportError, match="has not ended"):
         await the_plugin(a_kubeconfig(tmp_path, command=str(program))).run()
+
+
+async def test_what_a_program_has_started_is_killed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frappe_operator.runtime.client.exec_plugin.LONGEST_SECONDS", 0.5)
+    program = a_program(tmp_path, "import subprocess; subprocess.run(['sleep', '60'])")
+    with pytest.raises(TransportError, match="has not ended"):
+        async with asyncio.timeout(10):
+            await the_plugin(a_kubeconfig(tmp_path, command=str(program))).run()
 
 
 async def test_many_requests_run_it_once(tmp_path: Path) -> None:

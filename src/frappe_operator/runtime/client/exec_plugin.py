@@ -6,9 +6,11 @@ an ExecCredential with a token, a client certificate, or both.
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -77,6 +79,7 @@ class ExecPlugin(NamedTuple):
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 env=self._environment(),
+                start_new_session=True,
             )
         except FileNotFoundError as error:
             raise TransportError(self._missing()) from error
@@ -90,7 +93,9 @@ class ExecPlugin(NamedTuple):
             raise TransportError(message) from error
         finally:
             if process.returncode is None:
-                process.kill()
+                # With all that it has started, which would hold its output open.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
         if process.returncode:
             # Its standard error is written for people; its standard output holds secrets and is never shown.
@@ -116,6 +121,9 @@ class ExecPlugin(NamedTuple):
             message = (
                 f"The credential plugin {self.command} printed {found} instead of {self.api_version} ExecCredential"
             )
+            raise TransportError(message)
+        if not status.token.isprintable():
+            message = f"The credential plugin {self.command} printed a token with a line break or control character"
             raise TransportError(message)
         if bool(status.client_certificate_data) != bool(status.client_key_data):
             message = f"The credential plugin {self.command} printed a client certificate or its key, and not both"

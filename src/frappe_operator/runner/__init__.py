@@ -1,8 +1,8 @@
-"""The program that runs inside Frappe's pods, and how it gets there: a ConfigMap of its files.
+"""The program that runs in Frappe pods, mounted from a ConfigMap that contains its files.
 
 Started as `env/bin/python /opt/frappe-operator COMMAND --flag=value …`; `commands.py` lists the commands and their
-flags, `report.py` says what they leave in the termination log. It runs on the image's Python (3.10 to 3.14) with
-nothing but the standard library, and imports nothing else of the operator.
+flags, and `report.py` documents the report in the termination log. It runs on the image's Python (3.10 to 3.14) with
+the standard library only, and imports nothing else of the operator.
 """
 
 from functools import cache

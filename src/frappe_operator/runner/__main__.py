@@ -1,7 +1,8 @@
-"""Start of the runner: `python FOLDER COMMAND …`. The folder becomes a package, whatever it is called.
+"""Entry point: `python FOLDER COMMAND …`. The folder is imported as a package, whatever its name is.
 
-`probe NAME` is no command: it leaves no report (see probes.py). Python has put the folder itself on the path, where a
-file of ours could hide one of Python's own: it is taken off.
+`probe NAME` is handled apart from the commands, because it writes no report (see probes.py). Python adds the folder
+itself to `sys.path`, where a file of the runner could shadow a module of the standard library: the folder is replaced
+by its parent.
 """
 
 import os.path

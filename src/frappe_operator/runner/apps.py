@@ -1,9 +1,9 @@
-"""`install-apps`: brings apps of the image into a site, one at a time.
+"""`install-apps`: installs apps of the image on a site, one at a time.
 
-Frappe installs an app in many steps and undoes none of them. Interrupted anywhere, the app is left half-installed: the
-same command is then refused for ever (`DuplicateEntryError`), or the app is listed although its last steps never ran.
-A file on the site's volume, written before `install-app` starts and removed when it has ended well, tells such an app
-from one that is complete: its installation is repeated with `--force`, which takes up what is there.
+Frappe installs an app in many steps and rolls none of them back. An interrupted installation leaves an app that either
+cannot be installed (`DuplicateEntryError`) or is listed as installed although its last steps never ran. A file on the
+site's volume, which is written before `install-app` starts and removed when it succeeds, identifies such an app: its
+installation is repeated with `--force`, which continues from what exists.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from .outcome import Blocked, Retry
 
 
 def install(site: str, wanted: list[str]) -> dict[str, Any]:
-    """Installs what the site lacks. Raises Blocked for an app that the image lacks, and Retry."""
+    """Installs the apps that the site lacks. Raises Blocked for an app that the image lacks, and Retry."""
     present = bench.apps()
     if absent := [app for app in wanted if app not in present]:
         raise Blocked(
@@ -43,7 +43,7 @@ def install(site: str, wanted: list[str]) -> dict[str, Any]:
 
 
 def _install(site: str, app: str, mark: Path) -> None:
-    """Runs `install-app` to its end. Whatever ends it otherwise leaves the mark behind."""
+    """Runs `install-app`. If it fails or is killed, the marker file of the app remains."""
     force = ["--force"] if mark.exists() else []
     say(f"Installing {app}{' again, because an earlier attempt was interrupted' if force else ''}")
     durable.write(mark, "", 0o640)
@@ -54,7 +54,8 @@ def _install(site: str, app: str, mark: Path) -> None:
 
 
 def _with_required(wanted: list[str], present: list[str]) -> list[str]:
-    """The apps, each after those it requires: what Frappe installed on the way would have no mark of its own."""
+    """The apps, each after those it requires. Otherwise Frappe would install a required app without a marker file of
+    its own."""
     ordered: dict[str, None] = {}
 
     def add(app: str, trail: tuple[str, ...]) -> None:

@@ -11,7 +11,7 @@ from .outcome import Blocked
 
 
 def apps() -> list[str]:
-    """Apps that are really in the image: frappe, then as the image's apps.txt orders them. Raises Blocked."""
+    """The apps that the image contains: frappe first, then in the order of the image's apps.txt. Raises Blocked."""
     present = sorted(app.name for app in paths.APPS.iterdir() if (app / app.name / "__init__.py").is_file())
     if "frappe" not in present:
         raise Blocked("ImageInvalid", f"The image contains no Frappe in {paths.APPS}: use an image of a Frappe bench")
@@ -43,7 +43,7 @@ def required_apps(app: str) -> list[str]:
 
 
 def major(version: str) -> int:
-    """The 15 of 15.51.1. Raises Blocked for what is no version, and for versions that cannot be run."""
+    """The major version: 15 for 15.51.1. Raises Blocked for an invalid or unsupported version."""
     match = re.match(r"v?(\d+)", version)
     if match is None:
         raise Blocked(
@@ -75,7 +75,7 @@ def frappe(*arguments: str) -> child.Ended:
 
 
 def _assigned(source: Path, name: str) -> ast.expr | None:
-    """What a module assigns to a name, None when it does not, or is no Python."""
+    """The literal value that a module assigns to a name; None when it assigns none or is not valid Python."""
     try:
         body = ast.parse(source.read_text(encoding="utf-8")).body
     except (FileNotFoundError, SyntaxError):

@@ -1,4 +1,4 @@
-"""Starting other programs: always an argument list, their output without secrets, our end their end."""
+"""Child processes: started without a shell, their output without secrets, and ended with the runner."""
 
 import re
 import signal
@@ -23,7 +23,7 @@ _ESCAPE = re.compile(
 
 
 class Ended(NamedTuple):
-    """A program that has come to its end."""
+    """A child process that has ended."""
 
     code: int
     out: str
@@ -31,13 +31,13 @@ class Ended(NamedTuple):
 
     @property
     def log_tail(self) -> str:
-        """The last line it wrote that is no progress bar: usually why it failed."""
+        """The last line of the output that is no progress bar; it usually names the cause of a failure."""
         lines = [_plain(line) for line in f"{self.out}\n{self.err}".splitlines()]
         return next((line for line in reversed(lines) if line and not _PROGRESS.search(line)), "no output")
 
     @property
     def how(self) -> str:
-        """How it ended badly, with its last words."""
+        """How a failed program ended, with the last line of its output."""
         if self.code == -signal.SIGKILL:
             return f"was killed, most likely because the memory limit was reached: {self.log_tail}"
         return f"exited with {self.code}: {self.log_tail}"
@@ -48,7 +48,7 @@ def _plain(line: str) -> str:
 
 
 def ask(argv: Sequence[str], stdin: str, *, timeout: float, pass_fds: Sequence[int] = ()) -> Ended:
-    """Runs a program quietly. Raises subprocess.TimeoutExpired after `timeout` seconds."""
+    """Runs a program and captures its output. Raises subprocess.TimeoutExpired after `timeout` seconds."""
     process = subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=pass_fds
     )

@@ -1,7 +1,7 @@
-"""The runner's commands and their flags.
+"""The commands of the runner and their flags.
 
-Exit code 0: done. 1: trouble that trying again may mend. 64: blocked, the user must change something. Every command
-may be run again at any time, also after having been killed anywhere.
+Exit codes: 0 for success, 1 for an error that a retry may resolve, 64 for blocked: the user must change something.
+Every command may be run again at any time, also after it was killed at any point.
 """
 
 import argparse
@@ -22,7 +22,8 @@ OK, TROUBLE, BLOCKED = 0, 1, 64
 
 
 class _Flags(argparse.ArgumentParser):
-    """Flags that are wrong are Blocked: the operator and the runner do not fit together."""
+    """An argument parser that raises Blocked for invalid flags, because then operator and runner have different
+    versions."""
 
     def error(self, message: str) -> NoReturn:
         raise Blocked("InvalidArguments", f"{self.prog}: {message}")

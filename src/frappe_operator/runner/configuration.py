@@ -1,7 +1,7 @@
-"""`configure-site`: brings a changed address, or changed credentials, into a site that may be serving visitors.
+"""`configure-site`: applies a changed address or changed credentials to a site that may be serving visitors.
 
 Frappe reads site_config.json for each request and each job (Frappe 16 at least once a minute), so no pod restarts. The
-credentials are tried before they are written down: a Secret with a mistake in it must not take down a running site.
+credentials are tested before they are written: an error in a Secret must not take down a running site.
 """
 
 import json
@@ -16,9 +16,10 @@ from .outcome import Blocked, Retry
 
 
 def configure(site: str, host_name: str, set_password: bool, patience: int) -> dict[str, Any]:
-    """Merges address and connection into site_config.json. Raises Blocked and Retry; the file is as it was then.
+    """Merges address and connection into site_config.json. Raises Blocked and Retry, and leaves the file unchanged
+    then.
 
-    `set_password`: the database is in the bench's own MariaDB, where the Secret decides what the password is.
+    `set_password`: whether the Secret sets the password, because the database is in the bench's own MariaDB.
     """
     directory = paths.SITES / site
     marker = directory / paths.OURS / "created.json"
@@ -43,7 +44,8 @@ def configure(site: str, host_name: str, set_password: bool, patience: int) -> d
 
 
 def _note(marker: Path, connection: Connection) -> None:
-    """Records where the data of the site is. A site that is created again from this volume is checked against it."""
+    """Records the location of the site's data on the volume. It is checked when a site is created again from this
+    volume."""
     made = json.loads(marker.read_text(encoding="utf-8"))
     after = {**made, "database": connection.database, "host": connection.host}
     if after != made:

@@ -1,8 +1,8 @@
-"""`create-site`: makes a site once, whatever happens on the way.
+"""`create-site`: creates a site exactly once, also after interruptions.
 
-The order keeps data safe. A table in the database marks that the creation has begun, before anything is created; a file
-on the volume, written last, marks that the site was created. Only a database with the table and without the file is
-ever emptied.
+The order protects data. Before anything is created, a table in the database marks that the creation has begun; a file
+on the volume, which is written last, marks that the site was created. A database is emptied only if the table exists
+and the file does not.
 """
 
 import datetime
@@ -138,7 +138,7 @@ def _mark_made(directory: Path, site: str, owner: str, database: Connection, fra
 
 
 def _note(directory: Path, outcome: str) -> None:
-    """A line in the site's ledger: who ran new-site, when, and how it ended."""
+    """Appends a line to the log of the site on its volume: the pod that ran new-site, the time, and the result."""
     line = {"time": _now(), "pod": socket.gethostname(), "outcome": outcome}
     durable.append(directory / paths.OURS / "ledger.jsonl", json.dumps(line))
 

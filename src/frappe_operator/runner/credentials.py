@@ -1,4 +1,4 @@
-"""Secrets: read from mounted files, remembered, and removed from all output."""
+"""Secrets: read from mounted files, registered for redaction, and removed from all output."""
 
 import json
 import re
@@ -12,7 +12,7 @@ _known: set[str] = set()
 
 
 class Connection(NamedTuple):
-    """How to reach a MariaDB server, and perhaps one database on it."""
+    """Address and login of a MariaDB server, and optionally a database on it."""
 
     host: str
     port: int
@@ -22,14 +22,14 @@ class Connection(NamedTuple):
 
 
 def learn(value: str) -> None:
-    """Remembers a secret, in every spelling in which programs show it."""
+    """Registers a secret for redaction, in every encoding in which programs may print it."""
     escaped = value.replace("\\", "\\\\")
     spellings = {value, quote(value, safe=""), json.dumps(value)[1:-1], escaped.replace("'", "\\'")}
     _known.update(spelling for spelling in spellings if spelling.strip())
 
 
 def learn_config(config: dict[str, Any]) -> None:
-    """Remembers what a site's or a bench's configuration keeps secret, passwords in addresses included."""
+    """Registers the secrets in the configuration of a site or bench, including passwords in URLs."""
     for key, value in config.items():
         if isinstance(value, str) and re.search(r"password|secret|token|_key$", key):
             learn(value)
@@ -38,19 +38,19 @@ def learn_config(config: dict[str, Any]) -> None:
 
 
 def redacted(text: str) -> str:
-    """The text with `***` where a secret stood."""
+    """The text with every registered secret replaced by `***`."""
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
 
 
 def redis_password() -> str:
-    """Password of the bench's Redis. Raises Blocked without one."""
+    """The password of the bench's Redis. Raises Blocked when there is none."""
     return _secret("redis", "password")
 
 
 def admin_password() -> str:
-    """Password that the site's Administrator gets. Raises Blocked without one."""
+    """The initial password of the site's Administrator. Raises Blocked when there is none."""
     if not (paths.SECRETS / "admin" / "password").exists():
         raise Blocked(
             "SecretNotFound", "The site cannot be created: there is no Secret with the password of Administrator"
@@ -59,7 +59,7 @@ def admin_password() -> str:
 
 
 def database() -> Connection:
-    """The site's own database, as its own user. Raises Blocked when the Secret is not complete."""
+    """The connection to the site's own database as its own user. Raises Blocked when the Secret is incomplete."""
     group = "database"
     return Connection(
         _plain(group, "host"),
@@ -71,7 +71,7 @@ def database() -> Connection:
 
 
 def database_admin() -> Connection:
-    """The bench's own MariaDB, as root. Raises Blocked when the Secret is not complete."""
+    """The connection to the bench's own MariaDB as root. Raises Blocked when the Secret is incomplete."""
     group = "database-admin"
     return Connection(_plain(group, "host"), _port(group), _plain(group, "username"), _secret(group, "password"))
 

@@ -1,4 +1,4 @@
-"""`prepare-database` and `drop-database`: in the bench's own MariaDB, with root's rights."""
+"""`prepare-database` and `drop-database`: commands that use the bench's own MariaDB as root."""
 
 import re
 from typing import Any
@@ -10,11 +10,11 @@ from .outcome import Blocked, Retry
 from .sql import identifier, literal, query
 
 OUR_NAME = re.compile(r"_[0-9a-f]{16}_[0-9a-f]{8}")
-"""Names that the operator gives (`model/site.py`): with root's rights we touch nothing else."""
+"""Database names that the operator generates (`model/site.py`). As root, no other database is changed."""
 
 
 def prepare(patience: int) -> dict[str, Any]:
-    """Makes database and user in the bench's MariaDB, or puts them right. Raises Blocked and Retry."""
+    """Creates or corrects database and user in the bench's MariaDB. Raises Blocked and Retry."""
     site, root = _ours(), credentials.database_admin()
     try:
         sql.wait(root, patience)
@@ -38,7 +38,7 @@ def prepare(patience: int) -> dict[str, Any]:
 
 
 def drop(patience: int) -> dict[str, Any]:
-    """Removes database and user from the bench's MariaDB, if they are there. Raises Blocked and Retry."""
+    """Drops database and user in the bench's MariaDB if they exist. Raises Blocked and Retry."""
     site, root = _ours(), credentials.database_admin()
     try:
         sql.wait(root, patience)

@@ -1,4 +1,4 @@
-"""Files that survive a kill at any moment: whole or not there, and one writer at a time."""
+"""Crash-safe files: a file is either complete or absent, and has one writer at a time."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from .outcome import Retry
 
 
 def write(path: Path, text: str, mode: int) -> None:
-    """Puts a file in place in one step. When this returns, it outlives a power cut."""
+    """Writes a file atomically. It is synced to disk when this returns."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -29,7 +29,7 @@ def write(path: Path, text: str, mode: int) -> None:
 
 
 def append(path: Path, line: str) -> None:
-    """Adds a line that outlives a power cut."""
+    """Appends a line and syncs it to disk."""
     with open(path, "a", encoding="utf-8") as file:
         file.write(line + "\n")
         file.flush()
@@ -37,13 +37,13 @@ def append(path: Path, line: str) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a file. When this returns, it stays removed after a power cut."""
+    """Removes a file. The removal is synced to disk when this returns."""
     path.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
 def sync_folder(path: Path) -> None:
-    """Makes the names in a folder outlive a power cut."""
+    """Syncs the entries of a folder to disk."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -53,9 +53,9 @@ def sync_folder(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path, seconds: int) -> Iterator[None]:
-    """Holds the lock `path` (flock, as Frappe does), also against other pods on the same volume.
+    """Holds the lock file `path` (flock, as Frappe does), which also excludes other pods on the same volume.
 
-    Raises Retry when another holds it for longer than `seconds`.
+    Raises Retry when another process holds the lock for longer than `seconds`.
     """
 
     def give_up(_signal: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""`check-database`: whether a site can live in the database that the user brings."""
+"""`check-database`: checks whether a database of the user is suitable for a site."""
 
 import json
 from typing import Any
@@ -25,11 +25,11 @@ _PRIVILEGES = {
     "CREATE VIEW": f"CREATE VIEW {SCRATCH}_view AS SELECT id FROM {SCRATCH};",  # noqa: S608
     "DELETE": f"DELETE FROM {SCRATCH}; {_TIDY}",  # noqa: S608
 }
-"""What Frappe will need, each with a line of statements that need it; in their order each finds what it works on."""
+"""Privileges that Frappe needs, each with statements that need it, which use what earlier ones created."""
 
 
 def check(frappe_version: str, owner: str, patience: int) -> dict[str, Any]:
-    """Whether a site can live in the user's database. Raises Blocked with what to change, and Retry."""
+    """Checks the database of the user. Raises Blocked with what to change, and Retry."""
     site = credentials.database()
     login(site, frappe_version, patience)
     _charset(site)
@@ -43,7 +43,7 @@ def check(frappe_version: str, owner: str, patience: int) -> dict[str, Any]:
 
 
 def login(site: Connection, frappe_version: str, patience: int) -> None:
-    """Waits for the server and logs in as Frappe will. Raises Blocked when that can never work, and Retry."""
+    """Waits for the server and logs in as Frappe will. Raises Blocked when the login can never succeed, and Retry."""
     if major(frappe_version) < 16 and site.username != site.database:
         raise Blocked(
             "SecretInvalid",
@@ -86,7 +86,7 @@ def _charset(site: Connection) -> None:
 
 
 def _privileges(site: Connection) -> None:
-    """Tries what Frappe will do. The output of SHOW GRANTS is not reliable, and must not be printed."""
+    """Executes the statements that Frappe needs. The output of SHOW GRANTS is unreliable and must not be printed."""
     try:
         query(site, "\n".join(_PRIVILEGES.values()))
     except sql.Refused as refusal:
@@ -101,7 +101,8 @@ def _privileges(site: Connection) -> None:
 
 
 def _is_home(site: Connection, owner: str) -> bool:
-    """Whether the volume records that this site was created in this database. The pod sees one site only."""
+    """Whether the volume records that this site was created in this database. The pod mounts the volume of one site
+    only."""
     for marker in paths.SITES.glob(f"*/{paths.OURS}/created.json"):
         said = json.loads(marker.read_text(encoding="utf-8"))
         return (said["owner"], said["database"]) == (owner, site.database)

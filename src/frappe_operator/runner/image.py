@@ -1,4 +1,5 @@
-"""`inspect-image`: reports what the bench's image contains, and publishes its built assets for the bench's proxy."""
+"""`inspect-image`: reports the apps and versions in the bench's image, and publishes its built assets for the proxy of
+the bench."""
 
 import os
 import platform
@@ -54,7 +55,8 @@ def _publish(assets: Path, key: str, keep: list[str]) -> None:
 
 
 def _copy(source: Path, target: Path, trail: tuple[str, ...]) -> int:
-    """Copies a tree with what its links lead to, but without node_modules; `trail` is where we came by."""
+    """Copies a tree and the targets of its links, without node_modules. `trail`: the folders through which links led
+    here."""
     copied = 0
     for entry in sorted(source.iterdir()):
         if entry.name == "node_modules":
@@ -73,7 +75,7 @@ def _copy(source: Path, target: Path, trail: tuple[str, ...]) -> int:
 
 
 def _may_be_published(real: str) -> bool:
-    """Only what belongs to the apps: a link must not carry secrets or the system's files out of the pod."""
+    """Whether a path belongs to the apps. A link must not publish secrets or system files of the pod."""
     roots = (paths.APPS, paths.BENCH / "assets", paths.SITES / "assets")
     return any(real.startswith(os.path.realpath(root) + os.sep) for root in roots)
 

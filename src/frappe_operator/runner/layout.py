@@ -1,7 +1,7 @@
-"""`layout`: lays out the `sites/` and `config/` that a pod sees, and the site's directory on its volume.
+"""`layout`: creates the `sites/` and `config/` folders that a pod uses, and the site's directory on its volume.
 
-The view holds one site only, so no process of the pod can touch another. The site's directory is made here, as the
-pod's own user: where a volume has no fsGroup the kubelet would make it for root alone.
+The folder `sites/` contains one site only, so that no process of the pod can change another. The site's directory is
+created here as the user of the pod: on a volume without fsGroup the kubelet would create it with root as its owner.
 """
 
 import json
@@ -29,9 +29,9 @@ def layout(
     socketio_port: int,
     common_config: dict[str, Any],
 ) -> dict[str, Any]:
-    """Makes the view of `site`, `config` for the bench CLI, and the site's directory on `volume`. Raises Blocked.
+    """Creates `sites/` for `site`, `config/` for the bench CLI, and the site's directory on `volume`. Raises Blocked.
 
-    `volume` is None in a pod without the site's files.
+    `volume` is None in a pod that does not mount the site's files.
     """
     os.umask(0o027)
     apps = bench.apps()
@@ -65,7 +65,7 @@ def _redis_url(host: str) -> str:
 
 
 def _assets(target: Path) -> None:
-    """A link to the image's assets; older images keep them where the view hides them: then a copy."""
+    """Links to the image's assets. For older images, whose assets are hidden by the mounted `sites/`, copies them."""
     temporary = target.with_name(".assets.new")
     _remove(temporary)
     built = bench.assets()

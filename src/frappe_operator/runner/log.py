@@ -1,4 +1,4 @@
-"""The log of the runner: lines with the time since its start, without secrets."""
+"""The log of the runner: lines with the seconds since its start, without secrets."""
 
 import time
 

@@ -1,8 +1,8 @@
-"""How a command can end, besides well."""
+"""The ways in which a command can fail."""
 
 
 class Stopped(Exception):
-    """The command cannot go on: `reason` is for programs, the message a sentence for people."""
+    """The command cannot continue: `reason` is for programs, the message for people."""
 
     blocked = False
 
@@ -13,14 +13,14 @@ class Stopped(Exception):
 
 
 class Blocked(Stopped):
-    """The user must change something. Trying again does not help."""
+    """The user must change something; a retry does not help."""
 
     blocked = True
 
 
 class Retry(Stopped):
-    """Trying again may help: something is not there yet, or went wrong on the way."""
+    """A retry may help: something is not available yet, or an error was temporary."""
 
 
 class Terminated(BaseException):
-    """The pod is being stopped. No `except Exception` on the way may swallow it."""
+    """The pod is being terminated. Derived from BaseException, so that no `except Exception` catches it."""

@@ -1,4 +1,4 @@
-"""Paths in a Frappe pod. Environment variables change them in tests only."""
+"""Paths in a Frappe pod. Only tests change them, by environment variables."""
 
 import os
 from pathlib import Path
@@ -8,9 +8,9 @@ APPS = BENCH / "apps"
 SITES = BENCH / "sites"
 SECRETS = Path(os.environ.get("SECRETS", "/run/secrets/frappe-operator"))
 VOLUME = Path(os.environ.get("VOLUME", "/volume"))
-"""The whole volume of the site's files, in the pod that creates the site."""
+"""Root of the volume with the site's files, in the pod that creates the site."""
 TERMINATION_LOG = Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log"))
 REDIS_PORT = int(os.environ.get("REDIS_PORT", "6379"))
 
 OURS = ".frappe-operator"
-"""The folder in a site's directory in which we keep what we must know about it."""
+"""The folder in a site's directory with the records of the operator."""

@@ -1,6 +1,7 @@
-"""Probes: run by the kubelet in a container beside its program. Exit code 0 is success, any other a failure.
+"""Probes: executed by the kubelet in a running container. Exit code 0 is success, any other a failure.
 
-They leave no report, because the termination log is the program's, and import little, because they run often.
+They write no report, because the termination log belongs to the main program of the container, and they import little,
+because they run often.
 """
 
 import datetime
@@ -30,7 +31,7 @@ PATIENCE = 20.0
 
 
 def main(argv: list[str]) -> int:
-    """Runs one probe and prints why it fails: the kubelet puts that into an event."""
+    """Runs one probe and prints why it fails; the kubelet copies the output into an Event."""
     name, *arguments = argv
     trouble = PROBES[name](*arguments)
     if trouble:
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> int:
 
 
 def worker_started(queue: str) -> str:
-    """Why the worker counts as not started: it has not registered in Redis. Empty when it has."""
+    """Why a worker counts as not started, because it has not registered in Redis; empty when it has."""
     began = time.time() - _age()
     try:
         with _queue() as ask:
@@ -77,7 +78,7 @@ def worker_alive(young: str = str(SILENCE)) -> str:
 
 
 def scheduler_started() -> str:
-    """Why the scheduler counts as not started: it does not hold its lock. Empty when it does."""
+    """Why a scheduler counts as not started, because it does not hold its lock; empty when it does."""
     held = (_target(file) for file in Path("/proc/1/fd").iterdir())
     if any(path.endswith("/config/scheduler_process") for path in held) or _age() >= STARTED:
         return ""
@@ -92,7 +93,7 @@ PROBES: dict[str, Callable[..., str]] = {
 
 
 def _age() -> float:
-    """Seconds since the container's program was started."""
+    """Seconds since the start of the main program of the container."""
     up = float(Path("/proc/uptime").read_text().split()[0])
     # The name of the program, in brackets, may hold anything: what follows it does not.
     fields = Path("/proc/1/stat").read_text().rpartition(")")[2].split()

@@ -1,4 +1,4 @@
-"""Asking a Redis server: its protocol over a socket, because the runner has the standard library only."""
+"""A client of Redis over a socket, because the runner has the standard library only."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ from .outcome import Blocked, Retry, Stopped
 
 Answer = bytes | int | list["Answer"] | None
 Ask = Callable[..., Answer]
-"""One command, a word an argument (text, bytes or number), and its answer."""
+"""Sends one command, given as its arguments (text, bytes or numbers), and returns the response."""
 
 UNREADY = {"LOADING", "MASTERDOWN", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "READONLY"}
 """Error codes of a server that starts, stops or is busy."""
 
 
 class Server(NamedTuple):
-    """Address of a Redis server, and the login to it."""
+    """Address and login of a Redis server."""
 
     host: str
     port: int = 6379
@@ -27,7 +27,7 @@ class Server(NamedTuple):
 
 
 class Refused(Stopped):
-    """The server is there and refuses the command."""
+    """The server returned an error for the command."""
 
     def __init__(self, message: str) -> None:
         super().__init__("RedisRefused", f"Redis reports an error: {message}")
@@ -35,7 +35,7 @@ class Refused(Stopped):
 
 
 def server(url: str) -> Server:
-    """The server of a `redis://` URL. Raises Blocked for every other kind."""
+    """The server of a `redis://` URL. Raises Blocked for any other URL."""
     parts = urlsplit(url)
     if parts.scheme != "redis" or not parts.hostname:
         raise Blocked(
@@ -52,9 +52,9 @@ def server(url: str) -> Server:
 
 @contextmanager
 def connected(server: Server, timeout: float) -> Iterator[Ask]:
-    """A connection that is logged in. `timeout`: seconds that any answer may take.
+    """An authenticated connection. `timeout`: seconds to wait for each response.
 
-    Raises Retry when the server cannot be reached, is not ready or does not answer in time, and Refused.
+    Raises Retry when the server cannot be reached, is not ready or does not respond in time, and Refused.
     """
     with _reaching(server):
         connection = socket.create_connection((server.host, server.port), timeout)
@@ -87,13 +87,13 @@ def _reaching(server: Server) -> Iterator[None]:
 
 
 def encode(*words: str | bytes | int) -> bytes:
-    """A command as the server reads it."""
+    """A command in the format of the protocol."""
     parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
 def decode(stream: BinaryIO) -> Answer:
-    """The next answer. Raises Refused for an error, EOFError when the server hangs up."""
+    """Reads the next response. Raises Refused for an error, and EOFError when the server closes the connection."""
     line = stream.readline()
     kind, rest = line[:1], line[1:-2]
     if not line.endswith(b"\r\n"):

@@ -1,8 +1,9 @@
-"""`drop-keys`: removes what a site that is deleted has in its bench's Redis servers. `drop-assets`: what an image left.
+"""`drop-keys`: deletes the keys of a deleted site from the bench's Redis servers. `drop-assets`: deletes the cached
+asset names of an earlier image.
 
-The servers are shared by the bench's sites. Queues are told apart by `bench_id`, the prefix that one site alone has; a
-job belongs to the queue it came from, because the site's name in its key may be another site's as well; cached values
-are told apart by the name of the database.
+All sites of a bench share the servers. Queues are identified by `bench_id`, a prefix that is unique to the site; jobs
+by the queue that they came from, because the site name in their keys may also be that of another site; cached values by
+the name of the database.
 """
 
 import re
@@ -13,22 +14,22 @@ from . import credentials, paths, redis
 from .log import say
 
 TIMEOUT = 30
-"""Seconds that an answer may take."""
+"""Seconds to wait for a response."""
 
 BATCH = 500
 QUEUE_KEYS = (
     *("queue", "wip", "finished", "failed", "deferred", "scheduled", "canceled"),
     *("workers", "clean_registries", "scheduler-lock"),
 )
-"""What RQ keeps of a queue: `rq:<word>:<queue>`."""
+"""Kinds of keys that RQ has for a queue, as `rq:<kind>:<queue>`."""
 JOB_PARTS = (":dependents", ":dependencies")
-"""Ends of the keys that RQ keeps beside a job's own."""
+"""Suffixes of the further keys that RQ has for a job."""
 
 
 def drop(
     site: str, bench_ids: list[str], database: str, redis_queue_host: str, redis_cache_host: str
 ) -> dict[str, Any]:
-    """Removes the site's keys from the servers that are named. Raises Retry while one of them cannot be reached."""
+    """Deletes the site's keys on the given servers. Raises Retry while one of them cannot be reached."""
     dropped = 0
     if redis_queue_host:
         with redis.connected(_server(redis_queue_host), TIMEOUT) as ask:
@@ -41,7 +42,7 @@ def drop(
 
 
 def drop_assets(redis_cache_host: str) -> dict[str, Any]:
-    """Removes the cached names of built assets. The next page caches those of its own image. Raises Retry."""
+    """Deletes the cached names of built assets. The next page caches those of its own image. Raises Retry."""
     with redis.connected(_server(redis_cache_host), TIMEOUT) as ask:
         # A pickle of whoever wrote it: it is never read here, and a correct one is as quickly written again.
         ask("UNLINK", "assets_json")
@@ -53,7 +54,7 @@ def _server(host: str) -> redis.Server:
 
 
 def _drop_queues(ask: redis.Ask, site: str, bench_id: str) -> int:
-    """The queues with this prefix, their registries and workers, and the jobs that came from them."""
+    """Deletes the queues with this prefix, their registries and workers, and the jobs that came from them."""
     prefix = f"{bench_id}:".encode()
     queues = f"{_literally(bench_id)}:*"
     for key in list(_scan(ask, f"rq:workers:{queues}")):
@@ -94,7 +95,8 @@ def _origin(ask: redis.Ask, job: bytes) -> bytes | None:
 
 
 def _scan(ask: redis.Ask, pattern: str) -> Iterator[bytes]:
-    """The keys that match; one may come twice. SCAN holds the server up for a moment each time, KEYS for all of it."""
+    """The keys that match a pattern, with possible duplicates. SCAN blocks the server briefly for each page, KEYS for
+    the whole search."""
     cursor = b"0"
     while True:
         cursor, keys = cast("tuple[bytes, list[bytes]]", ask("SCAN", cursor, "MATCH", pattern, "COUNT", 1000))
@@ -104,7 +106,7 @@ def _scan(ask: redis.Ask, pattern: str) -> Iterator[bytes]:
 
 
 def _unlink(ask: redis.Ask, keys: Iterable[bytes]) -> int:
-    """Removes the keys. Returns their number."""
+    """Deletes keys. Returns their number."""
     batch: list[bytes] = []
     dropped = 0
     for key in keys:
@@ -116,5 +118,5 @@ def _unlink(ask: redis.Ask, keys: Iterable[bytes]) -> int:
 
 
 def _literally(text: str) -> str:
-    """A text in a pattern of Redis, where some characters mean others."""
+    """Text with the special characters of Redis patterns escaped."""
     return re.sub(r"([\\*?\[\]^-])", r"\\\1", text)

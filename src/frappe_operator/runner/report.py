@@ -1,8 +1,8 @@
-"""The last word of a command: one JSON object in the container's termination log.
+"""The report of a command: one JSON object in the termination log of the container.
 
-`{"ok": bool, "reason": "CamelCase", "message": "a sentence to act on", "blocked": bool, …}`, at most 4096 bytes
-(the kubelet cuts what is longer), never a secret. Lists and mappings that a command adds stay whole; a message that
-is too long is cut.
+`{"ok": bool, "reason": "CamelCase", "message": "a sentence to act on", "blocked": bool, …}`, at most 4096 bytes (the
+kubelet truncates longer ones), without secrets. A message that is too long is truncated; lists and mappings that a
+command adds are not.
 """
 
 import json
@@ -13,11 +13,11 @@ from .credentials import redacted
 from .log import say
 
 LIMIT = 4096
-"""Bytes."""
+"""The most bytes that the kubelet reads from a termination log."""
 
 
 def write(ok: bool, reason: str, message: str, *, blocked: bool = False, facts: dict[str, Any] | None = None) -> None:
-    """Leaves the report. Without a termination log (outside of Kubernetes) the log line has to do."""
+    """Writes the report. Outside of Kubernetes, where there is no termination log, it is only logged."""
     message = redacted(message)
     say(f"{reason}: {message}")
     body = {"ok": ok, "reason": reason, "message": message, "blocked": blocked, **(facts or {})}

@@ -1,7 +1,7 @@
 """The contents of a site's database, and the mark that the creation of the site has begun.
 
-Only a database that carries our mark may be cleaned. The mark is a table; its comment names the owner, so that
-making and naming it is one step.
+Only a database with the mark may be emptied. The mark is a table whose comment names the owner, so that creating and
+naming it is one atomic step.
 """
 
 from typing import NamedTuple
@@ -11,20 +11,20 @@ from .sql import NO_SUCH_SESSION, Refused, identifier, literal, query, text
 
 MARK = "__frappe_operator_creating"
 SCRATCH = "__frappe_operator_check"
-"""Beginning of the names of what `check-database` makes and removes."""
+"""Prefix of the names of the objects that `check-database` creates and drops."""
 
 
 class Contents(NamedTuple):
-    """What a database holds."""
+    """The contents of a database."""
 
     owner: str | None
-    """Whose mark is on it."""
+    """The owner that the mark names; None without a mark."""
     objects: dict[str, str]
     """Kind of each table, view and sequence except the mark."""
 
 
 def contents(server: Connection) -> Contents:
-    """Everything in the database, by name."""
+    """Reads the names of all objects in the database."""
     rows = query(
         server,
         "SELECT HEX(TABLE_NAME), TABLE_TYPE, HEX(TABLE_COMMENT) FROM information_schema.TABLES "
@@ -36,17 +36,17 @@ def contents(server: Connection) -> Contents:
 
 
 def mark(server: Connection, owner: str) -> None:
-    """Claims the database. Raises Refused when another has just done so."""
+    """Creates the mark. Raises Refused when another process has just created it."""
     query(server, f"CREATE TABLE {identifier(MARK)} (id INT PRIMARY KEY) COMMENT = {literal(owner)};")
 
 
 def unmark(server: Connection) -> None:
-    """Takes the mark away."""
+    """Removes the mark."""
     query(server, f"DROP TABLE IF EXISTS {identifier(MARK)};")
 
 
 def end_sessions(server: Connection) -> None:
-    """Cuts off whoever else works in the database as this user: a pod that was given up, but still runs."""
+    """Ends all other sessions of this user in the database: those of a pod that was replaced but still runs."""
     rows = query(
         server,
         "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID();",
@@ -60,16 +60,16 @@ def end_sessions(server: Connection) -> None:
 
 
 def clear(server: Connection, objects: dict[str, str]) -> None:
-    """Drops every one of `objects`."""
+    """Drops all `objects`."""
     words = {"VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}
     drops = [f"DROP {words.get(kind, 'TABLE')} IF EXISTS {identifier(name)};" for name, kind in objects.items()]
     query(server, "\n".join(["SET SESSION foreign_key_checks = 0;", *drops]))
 
 
 def installed_apps(server: Connection) -> str:
-    """What Frappe wrote down last while making the site: its apps, as JSON. Empty when it never came to that.
+    """The list of apps as JSON, which Frappe writes last when it creates a site; empty when it has not been written.
 
-    Raises Refused when there is no Frappe site in the database.
+    Raises Refused when the database contains no Frappe site.
     """
     rows = query(server, "SELECT HEX(defvalue) FROM `tabDefaultValue` WHERE defkey = 'installed_apps' LIMIT 1;")
     return text(rows[0][0]) if rows else ""

@@ -1,4 +1,4 @@
-"""A site's site_config.json: merged, never written anew, because Frappe keeps its encryption key there."""
+"""A site's site_config.json: merged, never replaced, because it contains Frappe's encryption key."""
 
 import json
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from .outcome import Blocked
 
 
 def connection(site: Connection, frappe_version: str) -> dict[str, Any]:
-    """The keys by which Frappe finds the site's database."""
+    """The keys of site_config.json that locate the site's database."""
     keys: dict[str, Any] = {
         "db_type": "mariadb",
         "db_host": site.host,
@@ -24,7 +24,7 @@ def connection(site: Connection, frappe_version: str) -> dict[str, Any]:
 
 
 def merge(directory: Path, changes: dict[str, Any], remove: Collection[str] = ()) -> None:
-    """Sets and removes keys, keeps all others. Raises Blocked when the file is there but not JSON."""
+    """Sets and removes keys, and leaves all others unchanged. Raises Blocked when the file exists and is not JSON."""
     path = directory / "site_config.json"
     # Frappe's own lock: it writes here at run time, without replacing the file in one step.
     with durable.locked(directory / "locks" / "site_config.lock", seconds=60):

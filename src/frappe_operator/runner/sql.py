@@ -1,4 +1,4 @@
-"""Talking to MariaDB through its own client: the one thing every Frappe image has."""
+"""Statements on MariaDB through its command-line client, which every Frappe image contains."""
 
 import os
 import re
@@ -16,42 +16,42 @@ UNREACHABLE = {1040, 1053, 1158, 1159, 1160, 1161, 1205, 1927, *range(2000, 2100
 """Errors of a server that is away, starting, stopping, full or busy; every error of the client's own."""
 
 STATEMENT_TIMEOUT = 300
-"""Seconds."""
+"""Seconds that one run of the client may take."""
 
 # Whatever the server's own settings are: a backslash escapes, and a lock is not waited for all day.
 _PREAMBLE = "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION', lock_wait_timeout = 60;\n"
 
 
 class Refused(Stopped):
-    """The server rejected a statement. If the caller does not expect it, the command ends and is retried."""
+    """The server rejected a statement. A command that does not expect it ends and is retried."""
 
     def __init__(self, code: int, message: str, line: int) -> None:
         super().__init__("DatabaseRefused", f"MariaDB reports an error: {message} (error {code})")
         self.code = code
         self.line = line
-        """Line of the refused statement, from 1; 0 when the login was refused."""
+        """Line of the rejected statement, counted from 1; 0 when the login was rejected."""
 
 
 def identifier(name: str) -> str:
-    """A name as SQL takes it."""
+    """A quoted SQL identifier."""
     return "`" + name.replace("`", "``") + "`"
 
 
 def literal(text: str) -> str:
-    """A text as SQL takes it."""
+    """A quoted SQL string."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def option(text: str) -> str:
-    """A text as the client's option file takes it: on one line."""
+    """A value of the client's option file, quoted on one line."""
     escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
     return '"' + "".join(escapes.get(each, each) for each in text) + '"'
 
 
 def query(server: Connection, statements: str) -> list[list[str]]:
-    """Runs statements and returns the rows. Select text that may contain anything as HEX().
+    """Executes statements and returns the rows. Text that may contain any character must be selected with HEX().
 
-    Raises Refused when the server rejects a statement, Retry when it cannot be reached.
+    Raises Refused when the server rejects a statement, and Retry when it cannot be reached.
     """
     # The options are in memory that has no name: no file is left behind, whatever happens.
     options = os.memfd_create("client.cnf")
@@ -75,12 +75,12 @@ def query(server: Connection, statements: str) -> list[list[str]]:
 
 
 def text(hexadecimal: str) -> str:
-    """The text that was encoded with HEX()."""
+    """Decodes text that was selected with HEX()."""
     return bytes.fromhex(hexadecimal).decode("utf-8", "surrogateescape")
 
 
 def wait(server: Connection, patience: int) -> None:
-    """Returns as soon as the server takes this user's login. Raises Retry after `patience` seconds, or Refused."""
+    """Waits until the server accepts the login of this user. Raises Retry after `patience` seconds, or Refused."""
     deadline = time.monotonic() + patience
     said = ""
     while True:

@@ -513,7 +513,7 @@ NAMES = {
     "error": "problem",
     "why": "cause",
     "said": "cause",
-    "words": "text",
+    "tail": "last lines",
     "SECRET KEYS": "keys",
     "log tail": "last lines",
     "asked": "value",

@@ -38,9 +38,9 @@ MUTANTS = [
     ),
     Mutant(
         "bench-of-another-namespace",
-        "A site may reference a bench of another namespace.",
+        "A site may reference a bench of anbench_namespace namespace.",
         site_model.bench_namespace_problem,
-        always_true("other namespace"),
+        always_true("bench_namespace namespace"),
         (f"{SITE}::test_a_site_lives_beside_its_bench",),
     ),
     Mutant(

@@ -93,7 +93,7 @@ def test_a_worker_that_is_ended_while_it_starts_ends(bench: Bench):
     argv = bench.argv("worker", "--queue", "short")
     with bench.rootfs.running(argv, folder=bench.sites) as worker:
         eventually(lambda: worker.words == argv, "the program itself has begun")
-        hook = worker.probe(["sh", "-c", background.HEARS_SIGTERM])
+        hook = worker.probe(["sh", "-c", background.WAIT_FOR_SIGTERM_HANDLER])
         assert (hook.returncode, hook.stderr) == (0, "")
         worker.terminate()
         assert worker.ended_within(DEADLINE) == 0
@@ -103,7 +103,7 @@ def test_a_program_without_a_handler_is_not_told_to_end_yet(rootfs: Rootfs):
     argv = ["sleep", "86422"]
     with rootfs.running(argv, folder="/") as program:
         eventually(lambda: program.words == argv, "the program itself has begun")
-        assert program.probe(["timeout", "1", "sh", "-c", background.HEARS_SIGTERM]).returncode == 124
+        assert program.probe(["timeout", "1", "sh", "-c", background.WAIT_FOR_SIGTERM_HANDLER]).returncode == 124
 
 
 def test_a_worker_gives_up_when_there_is_no_redis_and_knows_its_queues(make_bench: Callable[..., Bench]):

@@ -124,7 +124,7 @@ def test_a_scheduler_has_started_when_it_holds_its_lock(bench: Bench):
 
 def awake(running: Running) -> int:
     """Exit code of gunicorn's probe."""
-    return running.probe(["sh", "-c", gunicorn.AWAKE]).returncode
+    return running.probe(["sh", "-c", gunicorn.LIVENESS_SCRIPT]).returncode
 
 
 @contextlib.contextmanager

@@ -1,1 +1,1 @@
-"""What we build: one file a component, `build(x) -> list[Manifest]`, each manifest a literal that reads like YAML."""
+"""Builders of manifests: one file per component, `build(x) -> list[Manifest]`, with manifests that read like YAML."""

@@ -1,7 +1,7 @@
-"""Which built assets Frappe's pages name, and the Job that has this read anew when the bench has another image.
+"""The Job that removes the cached asset names when the image of the bench changes.
 
-Frappe caches the names in the bench's redis-cache under `assets_json`, without an end: whoever finds nothing there
-writes down what its own image has. The key has no site in it, so pods of an earlier image answer for all.
+Frappe caches the names of built assets in redis-cache under `assets_json` without an expiry: a pod that finds no entry
+writes the names of its own image. The key does not contain the site, so that a pod of an earlier image writes for all.
 """
 
 from frappe_operator.components.frappe import Task, bare_job
@@ -12,7 +12,8 @@ PART = "assets"
 
 
 def renew(site: Site, *, last: bool) -> list[Manifest]:
-    """The Job that removes the names, for each image. `last`: no pod is left that could write those of another."""
+    """The Job that removes the cached asset names, one per image. `last`: no pod of an earlier image is left that could
+    write its names again."""
     arguments = ["drop-assets", f"--redis-cache-host={site.bench.redis_cache}"]
     names = site.names
     task = Task(names.assets(site.image.key) if last else names.assets_meanwhile(site.image.key), PART, arguments, "")

@@ -1,4 +1,4 @@
-"""A site's scheduler and workers."""
+"""The scheduler and the workers of a site."""
 
 from typing import NamedTuple
 
@@ -9,40 +9,42 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import Site
 
 STABLE_SECONDS = 10
-"""These pods have no port to ask. One that has proved its start (see `Process.care`) and runs this much longer has
-passed what can fail then."""
+"""`minReadySeconds`. These pods have no port to probe: a pod counts as available when it has passed its startup probe
+and then runs for this long."""
 
 START: Manifest = {"periodSeconds": 5, "timeoutSeconds": 20, "failureThreshold": 120}
-"""Python takes seconds to start, on a busy node far longer; a program that ends is not waited for anyway."""
+"""Timing of startup probes. Python takes seconds to start, on a busy node minutes; a container that exits is restarted
+without waiting for the probe."""
 ALIVE: Manifest = {
     "periodSeconds": 60,
     "timeoutSeconds": 30,
     "failureThreshold": 5,
-    # One that is frozen does not hear SIGTERM: it has no job to finish.
+    # A frozen worker does not handle SIGTERM and has no job to finish.
     "terminationGracePeriodSeconds": 10,
 }
 
 
-HEARS_SIGTERM = r"""
+WAIT_FOR_SIGTERM_HANDLER = r"""
 # The first process of a container does not get a SIGTERM that it has no handler for: one sent while Python still loads
 # would be lost, and the pod would stay for its whole grace period.
 until [ $(( 0x$(sed -n 's/^SigCgt:.*\(....\)$/\1/p' /proc/1/status) & 0x4000 )) -ne 0 ]; do sleep 0.5; done
 """
-"""Waits until the container's program has a handler for SIGTERM (signal 15, bit 14 of its mask of caught signals)."""
+"""Script that waits until the program has a handler for SIGTERM (signal 15, bit 14 of the mask of caught signals)."""
 
 
 class Process(NamedTuple):
-    """One background program of Frappe's."""
+    """One background program of Frappe."""
 
     part: str
     size: str
     arguments: list[str]
     grace: int
-    """Seconds: a worker finishes its job on SIGTERM, so longer than its queue's time-out; a scheduler ignores it."""
+    """Termination grace period in seconds. A worker finishes its job on SIGTERM, so that the period exceeds the timeout
+    of its queue; a scheduler ignores SIGTERM."""
     strategy: Manifest
-    care: Manifest
-    """Its probes and hooks. A container that has only run for some seconds has proved nothing: what it does then says
-    that it works."""
+    probes: Manifest
+    """Probes and lifecycle hooks of the container. The startup probe checks the work of the program, because a running
+    container alone does not show that it works."""
 
 
 ROLLING: Manifest = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
@@ -54,9 +56,9 @@ def _scheduler() -> Manifest:
 
 
 def _worker(queue: str) -> Manifest:
-    """Probes of a worker that listens to this queue, perhaps among others, and what is awaited before it is ended."""
+    """Probes and preStop hook of a worker that listens to `queue`, possibly among others."""
     return {
-        "lifecycle": {"preStop": {"exec": {"command": ["sh", "-c", HEARS_SIGTERM]}}},
+        "lifecycle": {"preStop": {"exec": {"command": ["sh", "-c", WAIT_FOR_SIGTERM_HANDLER]}}},
         "startupProbe": {**frappe.probe("worker-started", queue), **START},
         "livenessProbe": {**frappe.probe("worker-alive"), **ALIVE},
     }
@@ -78,7 +80,7 @@ PROCESSES = [
 
 
 def build(site: Site) -> list[Manifest]:
-    """One Deployment a process."""
+    """One Deployment per process."""
     return [_deployment(site, process) for process in PROCESSES]
 
 
@@ -90,7 +92,7 @@ def _deployment(site: Site, process: Process) -> Manifest:
         process.part,
         command,
         size.resources,
-        **process.care,
+        **process.probes,
         volumeMounts=[*frappe.program_mounts(site), mount("runner", frappe.RUNNER, read_only=True)],
     )
     return {

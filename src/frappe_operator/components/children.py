@@ -1,11 +1,11 @@
-"""Every kind of object that benches and sites have children of. A new one is a row here, and nothing else."""
+"""The table of the kinds of children of benches and sites. A new kind needs one row here and nothing else."""
 
 from frappe_operator.kube.children import ChildKind
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, INGRESS, JOB, PVC, SECRET, SERVICE, STATEFUL_SET
 
 CHILDREN: tuple[ChildKind, ...] = (
     ChildKind(DEPLOYMENT, "get create patch delete", pruned=True, stopped_on_deletion=True),
-    # A StatefulSet is a server with data: it is never pruned.
+    # A StatefulSet is a server with data, so that it is never pruned.
     ChildKind(STATEFUL_SET, "get create patch delete", pruned=False),
     ChildKind(JOB, "get create delete", pruned=True),
     ChildKind(PVC, "get create patch delete", pruned=False),

@@ -1,4 +1,4 @@
-"""Making the site: Administrator's first password, the Jobs that create the site, configure it and install its apps."""
+"""The first password of Administrator, and the Jobs that create the site, configure it and install its apps."""
 
 from frappe_operator.components.database import ENGINES
 from frappe_operator.components.frappe import Task, site_job
@@ -10,7 +10,7 @@ from frappe_operator.model.site import CONFIGURATION_ANNOTATION, CONFIGURE_PART,
 
 
 def admin(site: Site, password: str) -> list[Manifest]:
-    """The Secret with Administrator's first password."""
+    """The Secret with the first password of Administrator."""
     return [
         {
             "apiVersion": "v1",
@@ -22,9 +22,10 @@ def admin(site: Site, password: str) -> list[Manifest]:
 
 
 def create(site: Site, password_is_new: bool = False) -> list[Manifest]:
-    """The Job that creates the site once. What it made is marked where it is; a second run finds the mark.
+    """The Job that creates the site. It records finished steps in the database and on the volume, so that a second run
+    does not repeat them.
 
-    `password_is_new`: the database's user has yet to be given the password that the connection Secret has now.
+    `password_is_new`: the database user does not have the password in the connection Secret yet.
     """
     arguments = [
         "create-site",
@@ -36,17 +37,17 @@ def create(site: Site, password_is_new: bool = False) -> list[Manifest]:
     ]
     task = Task(site.names.create, "create", arguments, site.database.revision)
     connection = ENGINES[site.database.engine].secrets(site) if password_is_new else {"database": site.database.secret}
-    # A site that is taken up again needs no password for Administrator, who has one.
+    # A retained site needs no password for Administrator, who already has one.
     optional = ("admin",) if site.retained else ()
     job = site_job(site, task, {**connection, "admin": site.names.admin}, optional)
     job["metadata"]["annotations"][CONFIGURATION_ANNOTATION] = site.configuration
-    # To see under which name a site was made on this volume before, should it have been another.
+    # The runner checks whether a site of another name was created on this volume before.
     job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"].append(mount("files", "/volume", read_only=True))
     return [job]
 
 
 def configure(site: Site) -> list[Manifest]:
-    """The Job that brings the present address and credentials into a site that exists, one for each of these."""
+    """The Job that applies address and credentials to an existing site, one Job per combination."""
     engine = ENGINES[site.database.engine]
     address = [f"--site={site.site_name}", f"--host-name={site.url}"]
     arguments = ["configure-site", *address, *engine.configure_arguments(site)]
@@ -55,7 +56,7 @@ def configure(site: Site) -> list[Manifest]:
 
 
 def install(site: Site) -> list[Manifest]:
-    """The Job that installs the apps the site lacks, one for each list of apps."""
+    """The Job that installs the missing apps of the site, one Job per list of apps."""
     apps = ",".join(site.apps)
     arguments = ["install-apps", f"--site={site.site_name}", f"--apps={apps}"]
     task = Task(site.names.part(f"apps-{digest(apps)}"), "apps", arguments, "")

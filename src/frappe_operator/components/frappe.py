@@ -1,4 +1,4 @@
-"""What every Frappe pod has: a `sites/` that holds only its own site, and the runner that lays it out."""
+"""Common parts of all Frappe pods: a directory `sites/` with only their own site, and the runner that sets it up."""
 
 import json
 from collections.abc import Collection
@@ -32,7 +32,7 @@ RUNNER = "/opt/frappe-operator"
 SECRETS = "/run/secrets/frappe-operator"
 SOCKETIO_PORT = 9000
 INPUTS_ANNOTATION = "vyogo.tech/inputs"
-"""Fingerprint of what a Job was given. An unfinished Job with another one is made again."""
+"""Annotation of a Job: fingerprint of its inputs. An unfinished Job with another fingerprint is recreated."""
 
 ENV: list[Manifest] = [
     {"name": "FRAPPE_STREAM_LOGGING", "value": "1"},
@@ -49,11 +49,11 @@ class Task(NamedTuple):
     part: str
     arguments: list[str]
     inputs: str
-    """What it depends on beside its arguments."""
+    """What the run depends on in addition to its arguments. A change recreates the unfinished Job."""
 
 
 def runner(image: Image, *arguments: str) -> Manifest:
-    """Image and command of a container that runs the runner."""
+    """The fields of a container that runs the runner with `arguments`."""
     return {
         "image": image.reference,
         "imagePullPolicy": image.pull_policy,
@@ -66,7 +66,7 @@ def runner(image: Image, *arguments: str) -> Manifest:
 
 
 def layout(site: Site) -> Manifest:
-    """The init container that lays out the pod's `sites/`."""
+    """The init container that sets up the directory `sites/` of a pod."""
     return {
         "name": "layout",
         **runner(
@@ -94,7 +94,7 @@ def layout(site: Site) -> Manifest:
 
 
 def view_mounts(site: Site) -> list[Manifest]:
-    """The view and the site in it, as Frappe expects them."""
+    """The mounts of the directory `sites/` and of the site in it, as Frappe expects them."""
     return [
         mount("sites", SITES),
         mount("files", f"{SITES}/{site.site_name}", sub_path=site.site_name),
@@ -102,10 +102,10 @@ def view_mounts(site: Site) -> list[Manifest]:
 
 
 def program_mounts(site: Site) -> list[Manifest]:
-    """The view, and every other path that a program of Frappe writes to.
+    """The mounts of the directory `sites/`, and of every other path that a Frappe program writes to.
 
     The scheduler takes a file lock in `config/`; commands and the bench CLI write log files to `logs/`, and the CLI
-    takes a directory without `config/pids` for no bench.
+    does not accept a directory without `config/pids` as a bench.
     """
     return [
         *view_mounts(site),
@@ -116,7 +116,7 @@ def program_mounts(site: Site) -> list[Manifest]:
 
 
 def container(site: Site, name: str, command: list[str], resources: Manifest, **more: object) -> Manifest:
-    """A container that runs a program of Frappe's on this one site."""
+    """A container that runs a Frappe program on this one site. `more`: fields that replace or extend the default."""
     return {
         "name": name,
         "image": site.image.reference,
@@ -132,13 +132,13 @@ def container(site: Site, name: str, command: list[str], resources: Manifest, **
     }
 
 
-def probe(*words: str) -> Manifest:
-    """A probe of the runner, in a container that mounts it. Python is kept from looking for packages: it is cheaper."""
-    return {"exec": {"command": [PYTHON, "-S", "-E", RUNNER, "probe", *words]}}
+def probe(*arguments: str) -> Manifest:
+    """A probe by the runner, for a container that mounts it. Python skips site-packages and so starts faster."""
+    return {"exec": {"command": [PYTHON, "-S", "-E", RUNNER, "probe", *arguments]}}
 
 
 def volumes(site: Site) -> list[Manifest]:
-    """The volumes that `layout` and `program_mounts` name."""
+    """The volumes for the mounts of `layout` and `program_mounts`."""
     return [
         scratch("sites"),
         scratch("tmp"),
@@ -151,7 +151,7 @@ def volumes(site: Site) -> list[Manifest]:
 
 
 def pod(site: Site, *containers: Manifest, grace: int, more_volumes: list[Manifest] | None = None) -> Manifest:
-    """`spec` of a pod that runs Frappe programs on this one site. `grace`: seconds between SIGTERM and SIGKILL."""
+    """The `spec` of a pod that runs Frappe programs on this one site. `grace`: seconds from SIGTERM to SIGKILL."""
     return {
         "terminationGracePeriodSeconds": grace,
         **pull_secrets(site.image.pull_secrets),
@@ -163,12 +163,12 @@ def pod(site: Site, *containers: Manifest, grace: int, more_volumes: list[Manife
 
 
 def job(owner: Owner, image: Image, task: Task, pod: Manifest, pod_labels: dict[str, str] | None = None) -> Manifest:
-    """A Job that runs a task to its end, however often it takes.
+    """A Job that runs a task until it succeeds.
 
-    The container is started again in its pod (backing off to five minutes) until it succeeds: every task may run
-    again at any time, and what it waits for may take hours. There is no TTL: the finished Job is a proof.
+    The kubelet restarts the container in its pod, with a backoff of up to five minutes. Every task may run again at
+    any time, and what it waits for may take hours. There is no TTL: the finished Job records that the task is done.
     """
-    # With its resources: one that no quota admits, or that runs out of memory, must start again when these change.
+    # Resources are inputs: a Job that exceeds a quota or runs out of memory must be recreated when they change.
     sizes = [each["resources"] for each in (*pod.get("initContainers", ()), *pod["containers"])]
     inputs = digest("\n".join([image.reference, task.inputs, *task.arguments, json.dumps(sizes, sort_keys=True)]), 16)
     return {
@@ -179,7 +179,7 @@ def job(owner: Owner, image: Image, task: Task, pod: Manifest, pod_labels: dict[
             "backoffLimit": 2_000_000_000,
             "completions": 1,
             "parallelism": 1,
-            # A pod is replaced only when it is known to be dead, so that two never work on one site.
+            # A pod is replaced only after it has terminated, so that two pods never work on one site.
             "podReplacementPolicy": "Failed",
             "template": template(owner, task.part, FRAPPE, {"restartPolicy": "OnFailure", **pod}, pod_labels),
         },
@@ -193,7 +193,7 @@ def site_job(site: Site, task: Task, secrets: dict[str, str], optional: Collecti
     main["workingDir"] = SITES
     # Without stream logging Frappe's commands write to logs/, and print less than with it.
     main["env"] = [each for each in ENV if each["name"] != "FRAPPE_STREAM_LOGGING"]
-    # The layout has written down the password of Redis when the pod began.
+    # The init container wrote the password of Redis when the pod started.
     task = task._replace(inputs="\n".join(filter(None, [task.inputs, site.redis_revision])))
     return job(site.owner, site.image, task, pod(site, main, grace=30, more_volumes=_secret_volumes(secrets, optional)))
 
@@ -201,7 +201,7 @@ def site_job(site: Site, task: Task, secrets: dict[str, str], optional: Collecti
 def bare_job(
     owner: Owner, image: Image, bench: Names, task: Task, resources: Manifest, secrets: dict[str, str]
 ) -> Manifest:
-    """A Job that needs no site around it. `secrets`: the Secret for each folder below `SECRETS`."""
+    """A Job that mounts no site. `secrets`: the Secret for each folder below `SECRETS`."""
     pod: Manifest = {
         **pull_secrets(image.pull_secrets),
         "containers": [_task(image, task, resources, secrets, mount("tmp", "/tmp"))],

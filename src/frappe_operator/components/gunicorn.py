@@ -1,4 +1,4 @@
-"""A site's web pods: gunicorn on loopback, and the front door that knows one site only."""
+"""The web pods of a site: gunicorn on loopback, and nginx as front door for this one site."""
 
 from frappe_operator.components import frappe, nginx
 from frappe_operator.components.metadata import metadata, selector
@@ -9,10 +9,10 @@ from frappe_operator.model.site import Site
 
 PART = "gunicorn"
 LOOPBACK = "127.0.0.1:8000"
-ODD = r"?#\x5c\x00-\x20\x7f"
-"""What ends a path, and what a browser takes for another sign or leaves out."""
+PATH_END = r"?#\x5c\x00-\x20\x7f"
+"""Characters that end a path, or that a browser replaces or removes, as the content of a character class."""
 NOT_PAGES = "api|app|backups|desk|files|private"
-"""First parts of paths that are no pages: their names mean what they say to the end."""
+"""First segments of paths that are not pages, so that they are not redirected to a canonical address."""
 COMMAND = [
     f"{frappe.BENCH_DIR}/env/bin/gunicorn",
     f"--chdir={frappe.SITES}",
@@ -27,7 +27,7 @@ COMMAND = [
     "frappe.app:application",
 ]
 
-AWAKE = """\
+LIVENESS_SCRIPT = """\
 # The arbiter wakes once a second, whatever databases its workers wait for: one that does not is frozen. A frozen
 # worker is the arbiter's business (--timeout).
 wakes() { grep ^voluntary_ctxt_switches /proc/1/status; }
@@ -42,22 +42,22 @@ exit 1
 
 
 def build(site: Site) -> list[Manifest]:
-    """Deployment, Service and the front door's configuration."""
+    """Deployment, Service and the ConfigMap of the front door."""
     owner, name, size = site.owner, site.names.gunicorn, site.sizes["gunicorn"]
     gunicorn = frappe.container(
         site,
         "gunicorn",
         COMMAND,
         size.resources,
-        # The front door closes first: what it has accepted is still answered.
+        # The front door stops first, so that gunicorn still answers the requests that it has accepted.
         lifecycle={"preStop": {"exec": {"command": ["sleep", "6"]}}},
         livenessProbe={
-            "exec": {"command": ["sh", "-c", AWAKE]},
+            "exec": {"command": ["sh", "-c", LIVENESS_SCRIPT]},
             "initialDelaySeconds": 30,
             "periodSeconds": 30,
             "timeoutSeconds": 25,
             "failureThreshold": 5,
-            # One that is frozen does not hear SIGTERM.
+            # A frozen process does not handle SIGTERM.
             "terminationGracePeriodSeconds": 10,
         },
     )
@@ -104,10 +104,10 @@ def build(site: Site) -> list[Manifest]:
 
 
 def conf(site: Site) -> str:
-    """nginx.conf of the front door.
+    """The nginx.conf of the front door.
 
-    The attachment rule is that of Frappe's own template, as are the redirects, of pages only. `/-/alive` asks gunicorn
-    for a site that cannot exist: any answer but a lost connection means that it works, whatever state the site is in.
+    The rule for attachments and the redirects of pages are those of the template of Frappe. `/-/alive` requests a site
+    that cannot exist from gunicorn: every response shows that gunicorn works, whatever the state of the site.
     """
     name, public = nginx.word(site.site_name), f'"/{nginx.text(site.site_name)}/public$uri"'
     here = nginx.word(f"{frappe.SITES}/{site.site_name}/")
@@ -126,7 +126,7 @@ http {{
   # written: decoded, `%5C` would become a backslash, and `/\\` begins another host, as `//` does.
   map "$request_method $request_uri" $page {{
     default '';
-    "~^(GET|HEAD) (?<bare>/[^/{ODD}](?:[^{ODD}]*?[^/{ODD}])?)(/+(index\\.html)?|\\.html)(\\?|$)" $bare;
+    "~^(GET|HEAD) (?<bare>/[^/{PATH_END}](?:[^{PATH_END}]*?[^/{PATH_END}])?)(/+(index\\.html)?|\\.html)(\\?|$)" $bare;
   }}
 
   server {{

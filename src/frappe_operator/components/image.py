@@ -1,4 +1,4 @@
-"""Looking into the bench's image: the runner's ConfigMap, the Job that runs the image once, what it found."""
+"""Inspection of the image of a bench: the ConfigMap of the runner, the inspection Job, and the ConfigMap of results."""
 
 import msgspec
 
@@ -22,12 +22,12 @@ PART = "image"
 
 
 def job_name(bench: str, image: Image) -> str:
-    """A name for each image, so that each is looked into once."""
+    """Name of the Job that inspects `image`. It differs for each image, so that each is inspected once."""
     return child(bench, f"image-{image.key}")
 
 
 def runner(bench: Bench) -> list[Manifest]:
-    """The program that runs inside Frappe pods, for the bench and its sites."""
+    """The ConfigMap with the runner, the program that runs inside the Frappe pods of a bench and its sites."""
     return [
         {
             "apiVersion": "v1",
@@ -39,7 +39,7 @@ def runner(bench: Bench) -> list[Manifest]:
 
 
 def facts(bench: Bench) -> list[Manifest]:
-    """What was found: the durable record that sites and proxies are built from."""
+    """The ConfigMap with the inspection results, from which sites and proxy are built; none before the first one."""
     if bench.facts is None:
         return []
     return [
@@ -57,17 +57,17 @@ def facts(bench: Bench) -> list[Manifest]:
 
 
 def _by_name(facts: Facts) -> Manifest:
-    # Only the fields are sorted: apps stay in the image's own order, in which they are shown.
+    # Only the fields are sorted: apps remain in the order of the image, in which they are shown.
     return dict(sorted(msgspec.to_builtins(facts).items()))
 
 
 def inspect(bench: Bench) -> list[Manifest]:
     """The Job that reads apps and versions from the image and publishes its assets on the common storage."""
-    before, image = bench.facts, bench.image
+    previous, image = bench.facts, bench.image
     if image.request and image.pull_policy == "IfNotPresent":
-        # The node may still have what the tag named before.
+        # The node may still have the image to which the tag referred before.
         image = msgspec.structs.replace(image, pull_policy="Always")
-    keep = "" if before is None else before.key if before.key != bench.image.key else before.previous_key
+    keep = "" if previous is None else previous.key if previous.key != bench.image.key else previous.previous_key
     task = frappe.Task(
         job_name(bench.owner.name, bench.image),
         PART,

@@ -1,4 +1,4 @@
-"""The bench's own MariaDB: one server, one volume, one root password."""
+"""The MariaDB of a bench: one server, one volume, one root password."""
 
 from collections.abc import Iterable
 
@@ -58,23 +58,24 @@ exec mariadbd --no-defaults --datadir=/var/lib/mysql/data --init-file=/run/mysql
   --skip-character-set-client-handshake --max-connections=500
 """
 
-ANSWERED = (Reason.READY, Reason.SUCCEEDED, FrappeReason.DATABASE_UNAVAILABLE)
-"""Reasons of the condition DatabaseReady, of a bench or a site, with which MariaDB answers, or did."""
+AVAILABLE_REASONS = (Reason.READY, Reason.SUCCEEDED, FrappeReason.DATABASE_UNAVAILABLE)
+"""Reasons of the condition DatabaseReady that show that MariaDB is available, or has been."""
 
 PROBE = ["mariadb-admin", "--no-defaults", f"--socket={SOCKET}", "-u", "health", "ping"]
 
 
 STARTED = ["mariadb-admin", f"--defaults-file={ROOT}", f"--socket={SOCKET}", "status"]
-"""Root logs in with the password in the Secret; `ping` would be content with a refused login."""
+"""Startup probe: root logs in with the password in the Secret. `ping` would succeed with a rejected login as well."""
 
 
-def answered(said: Iterable[Condition]) -> bool:
-    """Whether a MariaDB that does not answer now ever did, by what bench and site last said: else it merely begins."""
-    return any(each.type == SiteCondition.DATABASE_READY and each.reason in ANSWERED for each in said)
+def has_been_available(conditions: Iterable[Condition]) -> bool:
+    """Whether MariaDB has been available before, by the conditions of a bench or site; otherwise it is starting for the
+    first time."""
+    return any(each.type == SiteCondition.DATABASE_READY and each.reason in AVAILABLE_REASONS for each in conditions)
 
 
 def secret(bench: Bench, password: str) -> list[Manifest]:
-    """How an administrator logs in."""
+    """The Secret with the password of root."""
     return [
         {
             "apiVersion": "v1",
@@ -91,7 +92,7 @@ def secret(bench: Bench, password: str) -> list[Manifest]:
 
 
 def build(bench: Bench) -> list[Manifest]:
-    """The server and its Service."""
+    """StatefulSet and Service of the server."""
     owner, name, part = bench.owner, bench.names.mariadb, "mariadb"
     pod: Manifest = {
         "terminationGracePeriodSeconds": 120,

@@ -11,13 +11,13 @@ from frappe_operator.model.owner import Owner
 
 
 def selector(owner: Owner, part: str) -> dict[str, str]:
-    """Finds the pods of one component of one bench or site."""
-    belongs = BENCH_LABEL if owner.kind is BENCH else SITE_LABEL
-    return {belongs: owner.name, COMPONENT_LABEL: part}
+    """The labels that select the pods of one component of one bench or site."""
+    owner_label = BENCH_LABEL if owner.kind is BENCH else SITE_LABEL
+    return {owner_label: owner.name, COMPONENT_LABEL: part}
 
 
 def labels(owner: Owner, part: str) -> dict[str, str]:
-    """Every label of a child."""
+    """All labels of a child."""
     return {
         MANAGED_BY: CONTROLLED_BY_US,
         NAME: "frappe",
@@ -28,15 +28,15 @@ def labels(owner: Owner, part: str) -> dict[str, str]:
 
 
 def metadata(owner: Owner, name: str, part: str, **more: Any) -> Manifest:
-    """Metadata of a child. The owner reference is added where it is written."""
+    """Metadata of a child, without the owner reference, which is added when the child is applied."""
     return {"namespace": owner.namespace, "name": name, "labels": labels(owner, part), **more}
 
 
 def retained(owner: Owner, name: str, part: str) -> Manifest:
-    """Metadata of what holds data, or opens it: without an owner reference, so that no garbage collector takes it.
+    """Metadata of a retained child, which contains data or gives access to it.
 
-    A deletion in the foreground removes everything that refers to the owner before a finalizer is asked. What must
-    outlive its owner belongs to it by its labels alone, and goes only when our own cleanup deletes it.
+    A retained child has no owner reference: a foreground deletion removes all objects that refer to the owner before
+    the finalizer of the operator runs. Labels connect it to its owner, and only the cleanup of the operator deletes it.
     """
     result = metadata(owner, name, part)
     result["labels"][RETAINED_LABEL] = "true"

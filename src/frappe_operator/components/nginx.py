@@ -1,4 +1,4 @@
-"""How our nginx containers start, take up a changed configuration, and keep queries out of their logs."""
+"""nginx containers: how they start, reload a changed configuration, and keep queries out of their logs."""
 
 import re
 
@@ -7,10 +7,10 @@ from frappe_operator.kube.objects import Manifest
 
 PORT = 8080
 SOURCE = "/etc/frappe-operator/nginx"
-"""Where the ConfigMap with the configuration is mounted."""
+"""Directory at which the ConfigMap with the configuration is mounted."""
 
 REFUSED = "refused"
-"""Answer of a proxy's `/healthz` for a host it does not know, where it left out entries that nginx refused."""
+"""Response of `/healthz` of a proxy for an unknown host, after it has left out entries that nginx rejects."""
 
 FILTER = r"""
 s/, referrer: ".*//
@@ -19,10 +19,11 @@ s/?.*\(", host: "[^"?&=]*"\)$/?\1/
 t
 s/?.*/?/
 """
-"""What keeps queries out of the error log, as a program for sed.
+"""The sed program that removes queries from the error log.
 
-nginx writes whole requests there, and queries hold sessions and keys to new passwords. What follows a `?` is cut off,
-up to the host, which is last once the referrer has gone; a line without one, or cut by nginx itself, ends at the `?`.
+nginx logs whole requests with errors, and queries contain sessions and keys for new passwords. The text from a `?` to
+the host is removed; the host is last, because the referrer is removed first. A line without host, or truncated by
+nginx, ends at the `?`.
 """
 
 ENTRY = r"""
@@ -148,49 +149,49 @@ HTTP = """\
 SCHEME = """\
   map $http_x_forwarded_proto $forwarded_proto { default $scheme; http http; https https; }
 """
-"""How a visitor came, as whoever sends the request says it."""
+"""The map of the scheme that a visitor used, trusted from the sender of each request."""
 
 HEADERS = (
     "add_header X-Content-Type-Options nosniff always;",
     "add_header X-Frame-Options SAMEORIGIN always;",
     "add_header Referrer-Policy 'same-origin, strict-origin-when-cross-origin' always;",
 )
-"""Of every answer. A location with an `add_header` of its own inherits none, and must repeat them."""
+"""Headers of every response. A location with its own `add_header` does not inherit them and must repeat them."""
 
 PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9._:/-]*")
-"""Words that nginx takes as they are."""
+"""Words that need no quotes in a configuration of nginx."""
 
 NAME = re.compile(r"[A-Za-z0-9._-]+")
-"""What may stand in a map; ENTRY takes nothing else."""
+"""Text that is valid in an entry of a map; ENTRY accepts nothing else."""
 
 
 def headers(indent: int) -> str:
-    """HEADERS as lines of a block."""
+    """HEADERS as lines of a block that is indented by `indent` spaces."""
     return f"\n{' ' * indent}".join(HEADERS)
 
 
 class Unwritable(ValueError):
-    """nginx's configuration has no way to write this text."""
+    """A text that a configuration of nginx cannot contain."""
 
 
 def text(value: str) -> str:
-    """`value` as it stands between double quotes."""
-    # Nothing escapes `$`, which begins a variable; ENTRY fills in what stands between two `@`.
+    """`value` as the content of a string in double quotes. Raises Unwritable when that is not possible."""
+    # `$` begins a variable and cannot be escaped; ENTRY replaces placeholders between two `@`.
     if re.search(r"[\x00-\x1f\x7f$@]", value):
         raise Unwritable(f"nginx's configuration cannot hold {value!a}")
     return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def word(value: str) -> str:
-    """`value` as one word."""
+    """`value` as one word of the configuration, quoted if necessary. Raises Unwritable when that is not possible."""
     return value if PLAIN.fullmatch(value) else f'"{text(value)}"'
 
 
 def entry(host: str, value: str) -> str:
-    """A line of a map that gives `value` for `host`. What is no name becomes a comment, which ENTRY reports.
+    """The line of a map from `host` to `value`. Invalid names result in a comment, which ENTRY reports.
 
-    A word without a dot may be a parameter of `map`, such as `default`, in this nginx or in a later one: a backslash
-    before it, escaped itself, says that it is none.
+    A word without a dot may be a parameter of `map` in some version of nginx, such as `default`. An escaped backslash
+    before it marks it as a host.
     """
     if not (NAME.fullmatch(host) and NAME.fullmatch(value)):
         return f"# {host!a} {value!a}\n"

@@ -1,4 +1,4 @@
-"""What every pod has: the restricted security profile, no token of the API, temporary space."""
+"""Common parts of all pods: the restricted security profile, no API token, temporary space."""
 
 from frappe_operator.components.metadata import labels
 from frappe_operator.kube.names import GROUP
@@ -6,7 +6,7 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.owner import Owner
 
 SECRET_ANNOTATION = f"{GROUP}/secret-revision"
-"""On pods whose programs read a Secret when they start, and only then: another revision starts them again."""
+"""Annotation of pods whose programs read a Secret only when they start: a new revision restarts the pods."""
 
 FRAPPE, DATABASE, CACHE, PROXY = 1000, 999, 999, 101
 """User ids of the images: frappe/erpnext, mariadb, redis, nginx-unprivileged."""
@@ -18,8 +18,8 @@ CONTAINER_SECURITY: Manifest = {
 }
 
 LAST_LINES = "FallbackToLogsOnError"
-"""`terminationMessagePolicy` of a program that only logs: how it failed is the end of its log, and gets into the
-pod's status."""
+"""`terminationMessagePolicy` of a program that writes only logs: the end of its log is copied to the pod status when
+it fails."""
 
 
 def security(uid: int) -> Manifest:
@@ -37,8 +37,8 @@ def security(uid: int) -> Manifest:
 def template(
     owner: Owner, part: str, uid: int, spec: Manifest, more: dict[str, str] | None = None, secret_revision: str = ""
 ) -> Manifest:
-    """A pod template: `spec` and what every pod has. `more`: labels beside the usual ones. `secret_revision`: of the
-    Secret that its programs read at their start."""
+    """A pod template: `spec` and the common parts of all pods. `more`: additional labels. `secret_revision`: revision
+    of the Secret that the programs read when they start."""
     annotations = {"annotations": {SECRET_ANNOTATION: secret_revision}} if secret_revision else {}
     return {
         "metadata": {"labels": {**labels(owner, part), **(more or {})}, **annotations},
@@ -52,30 +52,31 @@ def template(
 
 
 def pull_secrets(names: tuple[str, ...]) -> Manifest:
-    """`imagePullSecrets`, where there are any."""
+    """The field `imagePullSecrets`; no field without names."""
     return {"imagePullSecrets": [{"name": name} for name in names]} if names else {}
 
 
 def same_node(labels: dict[str, str]) -> Manifest:
-    """Term of a pod affinity: the node on which all pods with these labels run, because their volume is only there."""
+    """Term of a pod affinity: the node of the pods with these labels, because their volume exists only there."""
     return {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"}
 
 
 def affinity(*terms: Manifest) -> Manifest:
-    """The field `affinity` of a pod that may run only where all `terms` of pod affinity hold; no field without terms.
+    """The field `affinity` of a pod that requires all `terms` of pod affinity; no field without terms.
 
-    A pod takes the terms of everything it mounts in one call: a second `affinity` field would replace the first.
+    All terms of a pod must be in one call: a second field `affinity` would replace the first.
     """
     return {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [*terms]}}} if terms else {}
 
 
 def config_volume(name: str, config_map: str) -> Manifest:
-    """A ConfigMap as a volume."""
+    """A volume with the content of a ConfigMap."""
     return {"name": name, "configMap": {"name": config_map}}
 
 
 def secret_volume(name: str, secret: str, *keys: str) -> Manifest:
-    """A Secret as a volume that only the pod's own user may read; of its keys only `keys`, where named."""
+    """A volume with the content of a Secret, readable only by the user of the pod. `keys`: the mounted keys, by default
+    all."""
     source: Manifest = {"secretName": secret, "defaultMode": 0o440}
     if keys:
         source["items"] = [{"key": key, "path": key} for key in keys]
@@ -83,12 +84,12 @@ def secret_volume(name: str, secret: str, *keys: str) -> Manifest:
 
 
 def scratch(name: str, *, memory: bool = False) -> Manifest:
-    """An empty volume that lives as long as the pod."""
+    """An empty volume with the lifetime of the pod. `memory`: whether it is in memory."""
     return {"name": name, "emptyDir": {"medium": "Memory"} if memory else {}}
 
 
 def mount(name: str, path: str, *, read_only: bool = False, sub_path: str = "") -> Manifest:
-    """A volume's place in a container."""
+    """The mount of a volume in a container."""
     result: Manifest = {"name": name, "mountPath": path}
     if read_only:
         result["readOnly"] = True

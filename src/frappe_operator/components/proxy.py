@@ -1,4 +1,4 @@
-"""The bench's proxy: published assets, and each host to its own site's web Service."""
+"""The proxy of a bench: it serves published assets and routes each host to the web Service of its site."""
 
 from frappe_operator.components import nginx
 from frappe_operator.components.metadata import metadata, selector
@@ -22,7 +22,7 @@ SITES = "sites.map"
 
 
 def build(bench: Bench) -> list[Manifest]:
-    """Deployment and Service; the configuration is a child of its own, see `config`."""
+    """Deployment and Service of the proxy, without the ConfigMap (see `config`)."""
     owner, name = bench.owner, bench.names.nginx
     pod: Manifest = {
         "terminationGracePeriodSeconds": 60,
@@ -60,7 +60,7 @@ def build(bench: Bench) -> list[Manifest]:
 
 
 def config(bench: Bench) -> list[Manifest]:
-    """The configuration with the map of hosts. Changing it restarts nothing."""
+    """The ConfigMap with the map of hosts. A change restarts no pod, because nginx reloads it."""
     return [
         {
             "apiVersion": "v1",
@@ -76,10 +76,10 @@ def config(bench: Bench) -> list[Manifest]:
 
 
 def _visitors(trusted: tuple[str, ...]) -> str:
-    """Whose word about a visitor counts: address and scheme.
+    """Configuration of the address and scheme of visitors.
 
-    Without trusted proxies the visitor is whoever connects. His scheme is believed even then: it decides about nothing
-    but his own links and cookies, and an ingress that ends TLS is there more often than it is named.
+    Without trusted proxies, the visitor is the client that connects. X-Forwarded-Proto is trusted even then: it affects
+    only links and cookies of that visitor, and an ingress that terminates TLS is often not declared as trusted.
     """
     if not trusted:
         return nginx.SCHEME

@@ -1,4 +1,4 @@
-"""Cache and queue of a bench: two Redis servers with one password."""
+"""The cache and the queue of a bench: two Redis servers with one password."""
 
 import re
 import string
@@ -29,13 +29,13 @@ PLAIN = frozenset(string.ascii_letters + string.digits)
 
 
 def word(text: str) -> str:
-    """`text` as one word of redis.conf."""
-    # The server takes any byte by its number; letters and digits stay to be read.
+    """`text` as one quoted word of redis.conf."""
+    # Redis accepts every byte as \x and its code; letters and digits remain readable.
     return '"' + "".join(chr(each) if chr(each) in PLAIN else f"\\x{each:02x}" for each in text.encode()) + '"'
 
 
 def secret(bench: Bench, password: str) -> list[Manifest]:
-    """The password, for clients as it is and for the servers as the configuration they read it from."""
+    """The Secret with the password: plain for the clients, and as a configuration file for the servers."""
     return [
         {
             "apiVersion": "v1",
@@ -47,14 +47,14 @@ def secret(bench: Bench, password: str) -> list[Manifest]:
 
 
 def agreement(body: bytes) -> bytes:
-    """What may be remembered of the Secret: its metadata, and whether its two keys say one password."""
+    """The part of the Secret that may be cached, as JSON: its metadata, and whether its keys have the same password."""
     found = msgspec.json.decode(body, type=SecretBody)
     return msgspec.json.encode({"metadata": found.metadata, "agree": _agree(found.data)})
 
 
 def _agree(data: dict[str, bytes]) -> bool:
     password, conf = (data.get(key, b"").decode(errors="replace") for key in ("password", "redis.conf"))
-    # The runner leaves out a newline that nobody means, too.
+    # The runner removes trailing newlines as well.
     password = password.rstrip("\r\n")
     required = [line.split(None, 1)[1].strip() for line in conf.splitlines() if re.match(r"\s*requirepass\s+\S", line)]
     spellings = [word(password)]
@@ -64,7 +64,7 @@ def _agree(data: dict[str, bytes]) -> bool:
 
 
 def build(bench: Bench) -> list[Manifest]:
-    """Both servers with their Services."""
+    """StatefulSet and Service of both servers."""
     names = bench.names
     return [
         *_server(
@@ -107,7 +107,7 @@ def _server(
             {
                 "name": "redis",
                 "image": bench.redis.image,
-                # The password is in the file; what is on the command line may be seen by anyone.
+                # The password is in a file, because other processes can read the command line.
                 "command": ["redis-server", "/run/secrets/frappe-operator/redis.conf", "--dir", "/data", *options],
                 "ports": [{"name": "redis", "containerPort": PORT}],
                 "readinessProbe": {"tcpSocket": {"port": "redis"}, "periodSeconds": 5},

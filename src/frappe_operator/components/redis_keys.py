@@ -1,4 +1,4 @@
-"""What a site has in its bench's Redis servers, and the Job that removes it when the site is deleted."""
+"""The keys of a site in the Redis servers of its bench, and the Job that removes them when the site is deleted."""
 
 from typing import NamedTuple
 
@@ -13,19 +13,20 @@ PART = "keys"
 
 
 class Keys(NamedTuple):
-    """How the keys of one site are told from its neighbours'."""
+    """Prefixes that distinguish the keys of one site from those of other sites."""
 
     site_name: str
     bench_ids: tuple[str, ...]
-    """Prefixes of its queues: one, or those it may have had when nothing is left that says which."""
+    """Prefixes of the queues of the site: the recorded one, or all possible ones when none is recorded."""
     database: str
-    """Prefix of its cached values; empty when it is not known."""
+    """Name of the database, the prefix of cached values; empty when it is not recorded."""
 
 
 def drop(
     owner: Owner, image: Image, bench: Names, resources: Manifest, keys: Keys, *, queue: bool, cache: bool
 ) -> Manifest:
-    """The Job that removes a site's keys from the servers that exist. Needs nothing valid of the site's spec."""
+    """The Job that removes the keys of a site. It does not depend on the spec of the site. `queue`, `cache`: whether
+    the server exists."""
     arguments = [
         "drop-keys",
         f"--site={keys.site_name}",
@@ -39,5 +40,5 @@ def drop(
 
 
 def drop_name(site: str) -> str:
-    """Name of that Job."""
+    """Name of the Job that removes the keys of a site."""
     return child(site, "drop-keys")

@@ -1,4 +1,4 @@
-"""A Service for the pods of one component."""
+"""The Service of a component."""
 
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.kube.objects import Manifest
@@ -6,7 +6,7 @@ from frappe_operator.model.owner import Owner
 
 
 def service(owner: Owner, name: str, part: str, *ports: Manifest) -> Manifest:
-    """The Service `name` that leads to the pods of the component `part`."""
+    """The Service `name` for the pods of the component `part`."""
     return {
         "apiVersion": "v1",
         "kind": "Service",

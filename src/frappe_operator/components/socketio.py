@@ -1,4 +1,4 @@
-"""A site's realtime server."""
+"""The realtime server of a site."""
 
 from frappe_operator.components import frappe
 from frappe_operator.components.metadata import metadata, selector
@@ -9,26 +9,27 @@ from frappe_operator.model.site import Site
 
 PART = "socketio"
 GRACE_SECONDS = 5
-"""Node ignores SIGTERM."""
+"""Termination grace period in seconds. It is short, because Node ignores SIGTERM."""
 
 FILTER = r"""
 s/(sid(=|%3D|['"]?: *['"]))[^&;'" ]*/\1***/gI
 s/((authorization|cookie)['"]?:).*/\1 ***/I
 s/(token|bearer|basic) [^'" ]+/\1 ***/gI
 """
-"""What keeps sessions out of the log, as a program for sed: where a request of its own to the site fails, Frappe's
-realtime prints that request, which carries the visitor's session or token."""
+"""The sed program that removes sessions from the log. When a request to the site fails, the realtime server of Frappe
+logs the request, which contains the session or token of the visitor."""
 
 ENTRY = r"""
 rm -f /tmp/log && mkfifo -m 600 /tmp/log
 sed -u -E "$FILTER" < /tmp/log >&2 &
 exec node "$1" > /tmp/log 2>&1
 """
-"""Starts the server with its output going through FILTER. Without it the server ends, and is started again with it."""
+"""Script that starts the server with its output piped through FILTER. When the filter ends, the server ends as well,
+and the kubelet restarts both."""
 
 
 def build(site: Site) -> list[Manifest]:
-    """Deployment and Service."""
+    """Deployment and Service of the realtime server."""
     owner, name, size = site.owner, site.names.socketio, site.sizes["socketio"]
     server = frappe.container(
         site,
@@ -38,7 +39,7 @@ def build(site: Site) -> list[Manifest]:
         env=[*frappe.ENV, {"name": "FILTER", "value": FILTER}],
         ports=[{"name": "socketio", "containerPort": frappe.SOCKETIO_PORT}],
         readinessProbe={"tcpSocket": {"port": "socketio"}, "periodSeconds": 5},
-        # Node answers without Redis and without a database; the session that this opens ends by itself.
+        # Node responds without Redis and without a database; the session that this opens expires.
         livenessProbe={
             "httpGet": {"path": "/socket.io/?EIO=4&transport=polling", "port": "socketio"},
             "initialDelaySeconds": 30,

@@ -1,4 +1,4 @@
-"""The bench's common storage and a site's own files."""
+"""The common storage of a bench and the files of a site."""
 
 from frappe_operator.api.labels import BENCH_LABEL, SITE_LABEL
 from frappe_operator.components.metadata import metadata, retained
@@ -25,11 +25,11 @@ def common_node(bench: Bench) -> list[Manifest]:
 
 
 QUEUES_LABEL = f"{GROUP}/queues"
-"""On the claim for a site's files: the prefix of its queues, which is retained and deleted with them."""
+"""Label of the claim for the files of a site: the prefix of its queues, retained and deleted with the claim."""
 
 
 def files(site: Site) -> list[Manifest]:
-    """The claim for a site's files."""
+    """The claim for the files of a site."""
     meta = retained(site.owner, site.names.files, "files")
     meta["labels"][ORIGIN_LABEL] = site.origin
     meta["labels"][QUEUES_LABEL] = site.bench_id
@@ -37,5 +37,5 @@ def files(site: Site) -> list[Manifest]:
 
 
 def files_node(site: Site) -> list[Manifest]:
-    """Affinity terms of a pod that mounts the volume of a site's files."""
+    """Affinity terms of a pod that mounts the files of a site."""
     return [same_node({SITE_LABEL: site.owner.name})] if site.files.one_node else []

@@ -1,11 +1,11 @@
-"""A claim for storage, alone or as a StatefulSet's template."""
+"""PersistentVolumeClaims, as objects or as templates in a StatefulSet."""
 
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Volume
 
 
 def claim_spec(volume: Volume) -> Manifest:
-    """`spec` of a PersistentVolumeClaim."""
+    """The field `spec` of a PersistentVolumeClaim."""
     spec: Manifest = {
         "accessModes": [volume.access_mode],
         "resources": {"requests": {"storage": volume.size}},
@@ -16,9 +16,10 @@ def claim_spec(volume: Volume) -> Manifest:
 
 
 def claim_template(name: str, volume: Volume) -> Manifest:
-    """One of a StatefulSet's `volumeClaimTemplates`.
+    """One of the `volumeClaimTemplates` of a StatefulSet.
 
-    They are one value for server-side apply: with the server's defaults written down, what is there is what we wrote.
+    Server-side apply treats the list as one value. It contains the defaults of the API server, so that the applied and
+    the live value are equal.
     """
     return {
         "apiVersion": "v1",

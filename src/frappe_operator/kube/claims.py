@@ -10,47 +10,47 @@ from frappe_operator.kube.quantities import amount
 Spec = Mapping[str, Any]
 
 
-def obstacle(claim: str, desired: Spec, live: Spec, owner: str) -> str:
-    """A message about the first change from `live` to `desired` that is not permitted; empty when all are.
+def obstacle(claim: str, desired: Spec, present: Spec, owner: str) -> str:
+    """A message about the first change from `present` to `desired` that is not permitted; empty when all are.
 
     `owner`: the kind of the object whose data is in the claim.
     """
     otherwise = f"or move the data to a new {owner} by backup and restore"
-    desired_class, live_class = desired.get("storageClassName"), live.get("storageClassName")
+    desired_class, present_class = desired.get("storageClassName"), present.get("storageClassName")
     # A claim that was created while the cluster had no default class may still get one.
-    if desired_class and live_class and desired_class != live_class:
-        was = f"{claim} was created with storage class {live_class}, which is immutable"
-        return f"{was}: write storageClassName: {live_class}, {otherwise}"
-    desired_modes, live_modes = desired.get("accessModes", []), live.get("accessModes", [])
-    if desired_modes and live_modes and set(desired_modes) != set(live_modes):
-        was = f"{claim} was created with access mode {', '.join(live_modes)}, which is immutable"
-        return f"{was}: write accessMode: {live_modes[0]}, {otherwise}"
-    if size(desired) < size(live):
-        return f"{claim} has {storage(live)} and cannot shrink to {storage(desired)}: set {storage(live)} or more"
+    if desired_class and present_class and desired_class != present_class:
+        was = f"{claim} was created with storage class {present_class}, which is immutable"
+        return f"{was}: write storageClassName: {present_class}, {otherwise}"
+    desired_modes, present_modes = desired.get("accessModes", []), present.get("accessModes", [])
+    if desired_modes and present_modes and set(desired_modes) != set(present_modes):
+        was = f"{claim} was created with access mode {', '.join(present_modes)}, which is immutable"
+        return f"{was}: write accessMode: {present_modes[0]}, {otherwise}"
+    if size(desired) < size(present):
+        return f"{claim} has {storage(present)} and cannot shrink to {storage(desired)}: set {storage(present)} or more"
     return ""
 
 
-def no_expansion(claim: str, desired: Spec, live: Spec, owner: str) -> str:
+def no_expansion(claim: str, desired: Spec, present: Spec, owner: str) -> str:
     """A message about a claim whose StorageClass does not allow volume expansion."""
-    name = live.get("storageClassName") or "without a name"
+    name = present.get("storageClassName") or "without a name"
     return (
         f"{claim} cannot grow to {storage(desired)}: its storage class {name} does not allow volume expansion: "
-        f"set {storage(live)}, or allowVolumeExpansion on the class if its driver supports it, "
+        f"set {storage(present)}, or allowVolumeExpansion on the class if its driver supports it, "
         f"or move the data to a new {owner} by backup and restore"
     )
 
 
-def possible(desired: Spec, live: Spec, *, bound: bool, keeps_class: bool) -> Manifest:
-    """The desired spec, as far as the API server accepts it for a claim with the spec `live`.
+def possible(desired: Spec, present: Spec, *, bound: bool, keeps_class: bool) -> Manifest:
+    """The desired spec, as far as the API server accepts it for a claim with the spec `present`.
 
     `bound`: whether the claim is bound; only then may it grow. `keeps_class`: include the storage class although the
     desired spec has none: this operator applied it before, so that leaving it out would remove it.
     """
-    spec = {**desired, "accessModes": live.get("accessModes", desired.get("accessModes"))}
-    if live.get("storageClassName") and (keeps_class or "storageClassName" in desired):
-        spec["storageClassName"] = live["storageClassName"]
-    if size(desired) < size(live) or (size(desired) > size(live) and not bound):
-        spec["resources"] = with_storage(desired, storage(live))
+    spec = {**desired, "accessModes": present.get("accessModes", desired.get("accessModes"))}
+    if present.get("storageClassName") and (keeps_class or "storageClassName" in desired):
+        spec["storageClassName"] = present["storageClassName"]
+    if size(desired) < size(present) or (size(desired) > size(present) and not bound):
+        spec["resources"] = with_storage(desired, storage(present))
     return spec
 
 

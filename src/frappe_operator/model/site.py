@@ -181,12 +181,12 @@ def parse(live: LiveSite) -> FrappeSiteSpec:
 
 def bench_namespace_problem(spec: FrappeSiteSpec, namespace: str) -> str:
     """A message when `benchRef.namespace` differs from `namespace`, that of the site; empty otherwise."""
-    other = spec.bench_ref.namespace
-    if other in (None, namespace):
+    bench_namespace = spec.bench_ref.namespace
+    if bench_namespace in (None, namespace):
         return ""
     return (
-        f"benchRef.namespace is {other}, but a site and its bench must be in the same namespace: remove it, or "
-        f"create the FrappeSite in {other}"
+        f"benchRef.namespace is {bench_namespace}, but a site and its bench must be in the same namespace: remove it, "
+        f"or create the FrappeSite in {bench_namespace}"
     )
 
 

@@ -14,7 +14,7 @@ from frappe_operator.model.reasons import FrappeReason
 def server_is_available(bench: Bench, observed: Observed) -> Callable[[Lives], Verdict]:
     """Whether MariaDB is available. The last status tells a server that failed from one that starts for the first
     time."""
-    answered = mariadb.answered(observed.live.conditions)
+    answered = mariadb.has_been_available(observed.live.conditions)
     restarts = observed.revisions.mariadb not in ("", bench.mariadb.revision)
 
     def ready(lives: Lives) -> Verdict:

@@ -1,4 +1,4 @@
-"""A site's database: one file per engine, with the functions of `DatabaseEngine`.
+"""Database engines: one file per engine, with the functions of `DatabaseEngine`.
 
 Another engine is a value of `EngineName` (model/database.py), a file here and a row in `ENGINES`.
 """
@@ -14,6 +14,6 @@ ENGINES: Mapping[EngineName, DatabaseEngine] = {"built-in": built_in, "external"
 
 
 def drop(remains: Remains) -> list[Manifest]:
-    """The Jobs that remove what a deleted site has left, each made by the engine that recognises its own: the spec,
-    which says the engine, may be invalid by then."""
+    """The Jobs that remove the database of a deleted site. Each engine recognises its own databases, because the spec,
+    which declares the engine, may be invalid by then."""
     return [job for engine in ENGINES.values() for job in engine.drop(remains)]

@@ -1,4 +1,4 @@
-"""A database in the bench's MariaDB, which the operator creates and removes."""
+"""The engine `built-in`: a database in the MariaDB of the bench, which the operator creates and removes."""
 
 from frappe_operator.components import mariadb
 from frappe_operator.components.database.interface import DATABASE_LABEL, PART, ObservedDatabase, Remains, drop_name
@@ -15,7 +15,7 @@ from frappe_operator.model.site import Site, SiteNames
 
 
 def secret_problem(observed: ObservedDatabase) -> tuple[Reason, str] | None:
-    """The label of the connection Secret does not lead to the database of another site."""
+    """Reason and message when the label of the connection Secret is the database of another site, else None."""
     (namespace, name), database = observed.site, observed.recorded_name
     if not database or is_our_database(database, namespace, name):
         return None
@@ -25,17 +25,18 @@ def secret_problem(observed: ObservedDatabase) -> tuple[Reason, str] | None:
 
 
 def server_ready(site: Site, observed: ObservedDatabase) -> Verdict:
-    """The bench's MariaDB is up. One that is not, by what bench and site last said, has failed or merely starts."""
+    """Whether the MariaDB of the bench is available. The conditions of bench and site show whether an unavailable
+    server has failed or is starting for the first time."""
     server = observed.server
     if server is not None and server.status.ready_replicas > 0:
         return Verdict(True, Reason.READY, "MariaDB is available.")
     name = site.bench.mariadb
     described = f"MariaDB {name} of FrappeBench {site.bench.bench}"
-    if not mariadb.answered([*observed.conditions, *observed.bench_conditions.values()]):
-        told = observed.bench_conditions.get(SiteCondition.DATABASE_READY)
-        # What merely is on its way changes often, and each word of it would be a write for each site.
-        troubled = told is not None and told.status != "True" and Trait.EXPECTED not in traits(told.reason)
-        why = told.message if told is not None and troubled else f"see pod {name}-0"
+    if not mariadb.has_been_available([*observed.conditions, *observed.bench_conditions.values()]):
+        reported = observed.bench_conditions.get(SiteCondition.DATABASE_READY)
+        # The message of a server that is starting changes often, and each change would be a write for every site.
+        failed = reported is not None and reported.status != "True" and Trait.EXPECTED not in traits(reported.reason)
+        why = reported.message if reported is not None and failed else f"see pod {name}-0"
         return Verdict(False, Reason.PROVISIONING, f"{described} is not ready yet: {why}")
     if server is None or rolling_out(server):
         return Verdict(False, Reason.ROLLING_OUT, f"The StatefulSet of {described} is being recreated")
@@ -43,7 +44,7 @@ def server_ready(site: Site, observed: ObservedDatabase) -> Verdict:
 
 
 def connection(site: Site, password: str) -> list[Manifest]:
-    """The Secret with the connection, and a label by which the database is known without reading it."""
+    """The Secret with the connection. Its label names the database, so that the Secret need not be read."""
     meta = retained(site.owner, site.database.secret, PART)
     # A label value cannot begin with the underscore of the name.
     meta["labels"][DATABASE_LABEL] = site.database.name.strip("_")
@@ -70,22 +71,22 @@ def jobs(site: Site) -> list[Manifest]:
 
 
 def secrets(site: Site) -> dict[str, str]:
-    """The connection, and root's password of the bench's MariaDB."""
+    """The connection Secret, and the Secret with the root password of MariaDB."""
     return {"database": site.database.secret, "database-admin": site.bench.mariadb_root}
 
 
 def configure_arguments(site: Site) -> list[str]:
-    """The database's user is given the password of the Secret first."""
+    """The argument that sets the password of the database user to that of the connection Secret first."""
     return ["--set-password"]
 
 
 def secret_lost(site: Site) -> str:
-    """The Secret is generated again, in the same reconcile."""
+    """The message about a lost Secret, which is generated again in the same reconcile."""
     return f"Secret {site.database.secret} was deleted and is generated again with a new password"
 
 
 def drop(remains: Remains) -> list[Manifest]:
-    """The Job that removes database and user, while the server exists. Works whatever the site's spec says."""
+    """The Job that removes database and user while the server exists. It does not depend on the spec of the site."""
     owner, bench = remains.owner, remains.bench
     if not remains.server_exists or not is_our_database(remains.recorded_name, owner.namespace, owner.name):
         return []

@@ -1,4 +1,4 @@
-"""The user's own database, which the operator checks and never creates or removes."""
+"""The engine `external`: a database of the user, which the operator checks and never creates or removes."""
 
 from frappe_operator.components.database.interface import PART, ObservedDatabase, Remains
 from frappe_operator.components.frappe import Task, site_job
@@ -10,24 +10,24 @@ from frappe_operator.model.site import Site
 
 
 def secret_problem(observed: ObservedDatabase) -> tuple[Reason, str] | None:
-    """The user's Secret exists, with all that a login needs."""
+    """Reason and message when the Secret of the user is missing or invalid; None otherwise."""
     if observed.connection is None or observed.frappe is None:
         return None
     return connection_problem(observed.connection.secret, observed.connection_data, observed.frappe)
 
 
 def server_ready(site: Site, observed: ObservedDatabase) -> Verdict:
-    """The server is the user's: the Job that checks the database says whether it answers."""
+    """Always true: the operator does not run the server, and the Job that checks the database reports its problems."""
     return Verdict(True, Reason.READY, "The database is external.")
 
 
 def connection(site: Site, password: str) -> list[Manifest]:
-    """Nothing: the user's Secret has the connection."""
+    """No manifest: the Secret of the user has the connection."""
     return []
 
 
 def jobs(site: Site) -> list[Manifest]:
-    """The Job that checks the database: reachable, with the right character set, empty or this site's."""
+    """The Job that checks that the database is reachable, has the right character set, and is empty or of this site."""
     arguments = [
         "check-database",
         f"--frappe-version={site.facts.frappe_version}",
@@ -38,20 +38,20 @@ def jobs(site: Site) -> list[Manifest]:
 
 
 def secrets(site: Site) -> dict[str, str]:
-    """The connection."""
+    """The connection Secret."""
     return {"database": site.database.secret}
 
 
 def configure_arguments(site: Site) -> list[str]:
-    """Nothing: the password of the database's user is the user's to change."""
+    """No argument: the operator does not change passwords in an external database."""
     return []
 
 
 def secret_lost(site: Site) -> str:
-    """Only the user can create the Secret again."""
+    """The message about a lost Secret, which only the user can create again."""
     return f"Waiting for Secret {site.database.secret}"
 
 
 def drop(remains: Remains) -> list[Manifest]:
-    """Nothing: the database stays."""
+    """No Job: the database is retained."""
     return []

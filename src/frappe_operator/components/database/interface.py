@@ -1,4 +1,4 @@
-"""What every database engine has, and what it is given."""
+"""The interface of database engines, and its arguments."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -16,73 +16,75 @@ from frappe_operator.model.site import Site
 
 PART = "database"
 DATABASE_LABEL = f"{GROUP}/database"
-"""On a connection Secret of the operator's: the database's name, so that it is known without reading the Secret."""
+"""Label of a generated connection Secret: the name of the database, so that the Secret need not be read."""
 
 
 class ObservedDatabase(NamedTuple):
-    """What is observed of a site's database and of its server."""
+    """The observed state of the database of a site and of its server."""
 
     engine: EngineName
     site: Key
     recorded_name: str
-    """The database's name by the label of the operator's own connection Secret; empty without."""
+    """Name of the database in the label of the generated connection Secret; empty without the label."""
     connection: Connection | None
     connection_data: Mapping[str, str] | None
-    """The user's connection Secret, decoded, but for its password; None when there is none."""
+    """Decoded data of the connection Secret of the user, without the password; None when it does not exist."""
     frappe: Facts | None
+    """Inspection result of the image of the site; None until an image has been inspected."""
     server: Workload | None
-    """The bench's MariaDB."""
+    """The StatefulSet of the MariaDB of the bench; None when it does not exist."""
     conditions: Sequence[Condition]
-    """Of the site, in its last status."""
+    """Conditions in the status of the site."""
     bench_conditions: Mapping[str, Condition]
+    """Conditions in the status of the bench, by type."""
 
 
 class Remains(NamedTuple):
-    """What a deleted site may have left in a database server, and what a Job that removes it needs."""
+    """The database that a deleted site may have left, with what the Job that removes it needs."""
 
     owner: Owner
     image: Image
     bench: Names
     resources: Manifest
     secret: str
-    """The connection Secret of the operator's own."""
+    """Name of the generated connection Secret."""
     recorded_name: str
-    """The database's name by the label of that Secret; empty without."""
+    """Name of the database in the label of the connection Secret; empty without the label."""
     server_exists: bool
-    """Whether there is still a MariaDB of the bench."""
+    """Whether the MariaDB of the bench exists."""
 
 
 class DatabaseEngine(Protocol):
     """The functions of one engine."""
 
     def secret_problem(self, observed: ObservedDatabase) -> tuple[Reason, str] | None:
-        """What is wrong with the Secret that names the database; None when nothing is."""
+        """Reason and message about an invalid connection Secret; None when it is valid."""
 
     def server_ready(self, site: Site, observed: ObservedDatabase) -> Verdict:
-        """Whether the database server answers."""
+        """Whether the database server is available."""
 
     def connection(self, site: Site, password: str) -> list[Manifest]:
-        """The Secret with the connection, where the operator generates it."""
+        """The Secret with the connection, if the operator generates it."""
 
     def jobs(self, site: Site) -> list[Manifest]:
-        """The Job that creates the database, or checks it, before the site is created in it."""
+        """The Job that creates or checks the database before the site is created in it."""
 
     def secrets(self, site: Site) -> dict[str, str]:
-        """By folder, the Secrets that a Job mounts which creates, checks or changes the connection."""
+        """The Secrets, by folder, that Jobs mount to create, check or change the connection."""
 
     def configure_arguments(self, site: Site) -> list[str]:
-        """Arguments of the Job that brings a changed connection into the site, beside those of every engine."""
+        """Additional arguments of the Job that applies a changed connection to the site."""
 
     def secret_lost(self, site: Site) -> str:
-        """The message while the connection Secret of a site that exists is missing."""
+        """The message while the connection Secret of an existing site is missing."""
 
     def drop(self, remains: Remains) -> list[Manifest]:
-        """The Job named `drop_name` that removes database and user; nothing where they are not of this engine."""
+        """The Job `drop_name` that removes database and user; none for a database of another engine."""
 
 
 def drop_name(site: str) -> str:
-    """Name of the Job that removes a site's database.
+    """Name of the Job that removes the database of a site.
 
-    Not "drop-database": a site called `<site>-drop` has its Job "database" by that name.
+    It is not "drop-database", because the Job "database" of a site called `<site>-drop` has that name.
     """
     return child(site, "drop")

@@ -1,4 +1,4 @@
-"""The way in from outside the cluster to a site: one file per type of route, with the functions of `RouteBuilder`.
+"""Routes from outside the cluster to a site: one file per type of route, with the functions of `RouteBuilder`.
 
 Another type of route is a value of `RouteType` (model/route.py), a file here and a row in `ROUTES`.
 """
@@ -14,13 +14,13 @@ from frappe_operator.model.site import Site
 
 
 class RouteBuilder(Protocol):
-    """What each file of this package has."""
+    """The interface of a type of route."""
 
     def build(self, site: Site) -> list[Manifest]:
-        """The children that lead the hosts of a site to the proxy of its bench."""
+        """The children that route the hosts of a site to the proxy of its bench."""
 
     def ready(self, lives: Lives) -> Verdict:
-        """Whether what exists of these children is in effect."""
+        """Whether the live children are in effect."""
 
 
 ROUTES: Mapping[RouteType, RouteBuilder] = {"Ingress": ingress, "None": none}

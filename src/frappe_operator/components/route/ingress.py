@@ -1,4 +1,4 @@
-"""An Ingress for each site, to the proxy of its bench."""
+"""The route type `Ingress`: an Ingress for each site, to the proxy of its bench."""
 
 from frappe_operator.components import nginx
 from frappe_operator.components.metadata import metadata
@@ -9,7 +9,7 @@ from frappe_operator.model.site import Site
 
 
 def build(site: Site) -> list[Manifest]:
-    """The Ingress."""
+    """The Ingress of a site."""
     spec: Manifest = {"rules": [_rule(site, host) for host in site.domain.hosts]}
     if site.route.ingress_class:
         spec["ingressClassName"] = site.route.ingress_class
@@ -24,7 +24,7 @@ def build(site: Site) -> list[Manifest]:
 
 
 def ready(lives: Lives) -> Verdict:
-    """The Ingress exists. Many controllers write no status, so that no more can be said of every Ingress."""
+    """Whether the Ingress exists. Its status is not checked, because many controllers do not write it."""
     return exist(lives)
 
 

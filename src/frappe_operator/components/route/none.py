@@ -1,4 +1,4 @@
-"""No route: the user leads visitors to the proxy of the bench."""
+"""The route type `None`: no children; the user routes to the proxy of the bench."""
 
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import exist
@@ -7,10 +7,10 @@ from frappe_operator.model.site import Site
 
 
 def build(site: Site) -> list[Manifest]:
-    """Nothing."""
+    """No manifest."""
     return []
 
 
 def ready(lives: Lives) -> Verdict:
-    """Nothing is missing."""
+    """Always true, because there are no children."""
     return exist(lives)

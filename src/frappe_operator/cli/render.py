@@ -8,6 +8,7 @@ from frappe_operator.api.kinds import LiveBench, LiveSite
 from frappe_operator.cli import text
 from frappe_operator.cli.declared import Declared, Object
 from frappe_operator.kube.live import Live
+from frappe_operator.kube.objects import Key
 from frappe_operator.kube.stage import Stage, Undecided
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.registry import OWN_KINDS
@@ -17,6 +18,12 @@ GENERATED = "<generated>"
 
 class BenchNotDeclared(Exception):
     """The bench of a site is not in the files, so the site cannot be resolved."""
+
+    def __init__(self, bench: Key, site: str) -> None:
+        super().__init__(
+            f"FrappeBench {bench.name} of FrappeSite {site} is not in the files (namespace {bench.namespace})"
+        )
+        self.bench = bench
 
 
 def render(declared: Declared) -> Iterator[str]:
@@ -37,8 +44,7 @@ def children(declared: Declared, owner: Object[Any]) -> list[Stage]:
         if undecided.verdict.reason != FrappeReason.BENCH_NOT_FOUND:
             raise
         meta, bench = owner.live.metadata, owner.live.decode().bench_ref.name
-        message = f"FrappeBench {bench} of FrappeSite {meta.name} is not in the files (namespace {meta.namespace})"
-        raise BenchNotDeclared(message) from None
+        raise BenchNotDeclared(Key(meta.namespace, bench), meta.name) from None
     for _, verdict in failures:
         raise Undecided(verdict)
     return stages

@@ -42,13 +42,16 @@ def validate(documents: Sequence[Document], namespace: str) -> Findings:
     found = {id(document): list(_api_server_problems(document)) for document in ours}
     sound = [document for document in documents if not found.get(id(document))]
     declared = Declared(sound, namespace, Images())
+    invalid = Declared([document for document in ours if found[id(document)]], namespace, Images())
     notes = []
     for each in (each for own in OWN_KINDS for each in declared.of(own.kind)):
         try:
             found[id(each.document)] += _operator_problems(declared, each)
         except render.BenchNotDeclared as missing:
             place = f"{each.document.file}:{each.document.line(())}"
-            notes.append(f"{place}: {missing}; what depends on it is not checked")
+            is_invalid = invalid.find(BENCH, *missing.bench) is not None
+            why = f"FrappeBench {missing.bench.name} is not valid" if is_invalid else str(missing)
+            notes.append(f"{place}: {why}; what depends on it is not checked")
     if others := len(documents) - len(ours):
         notes.append(f"objects of other kinds that were not checked: {others}")
     problems = [

@@ -146,6 +146,15 @@ def test_a_bench_in_another_namespace_is_a_problem(run: Run, file: Write) -> Non
     assert (code, output) == (0, "2 objects are valid\n")
 
 
+def test_a_site_whose_bench_is_not_valid_has_a_note_that_says_so(run: Run, file: Write) -> None:
+    bench = BENCH.replace("version-15", "version-12")
+    assert bench != BENCH
+    code, output = run("validate", file(f"{bench}---\n{SITE}"))
+    assert code == 1
+    assert "FrappeBench pier is not valid; what depends on it is not checked" in output
+    assert "not in the files" not in output
+
+
 def test_a_site_without_its_bench_is_valid_with_a_note(run: Run, file: Write) -> None:
     code, output = run("validate", file(SITE))
     assert code == 0

@@ -32,7 +32,7 @@ from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import DEPLOYMENT, EVENT, JOB
-from frappe_operator.kube.live import CONTROLLED_BY_US, Job, Live, Workload
+from frappe_operator.kube.live import OPERATOR_NAME, Job, Live, Workload
 from frappe_operator.kube.names import MANAGED_BY
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import available, succeeded
@@ -108,7 +108,7 @@ async def _born(client: Client) -> dict[str, list[float]]:
     for kind in CHILDREN:
         async for page in client.pages(kind, metadata_only=True):
             metas = [msgspec.json.decode(raw, type=_Object).metadata for raw in page.items]
-            ours = [each for each in metas if each.labels.get(MANAGED_BY) == CONTROLLED_BY_US]
+            ours = [each for each in metas if each.labels.get(MANAGED_BY) == OPERATOR_NAME]
             times = [datetime.fromisoformat(each.creation_timestamp).timestamp() for each in ours]
             found.setdefault(kind.kind, []).extend(times)
     return found

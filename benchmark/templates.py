@@ -18,7 +18,7 @@ from fakecluster.world import World, settle
 from frappe_operator.api.kinds import ALL, BENCH, SITE
 from frappe_operator.api.labels import BENCH_LABEL, SITE_LABEL
 from frappe_operator.kube.kinds import CONFIG_MAP, EVENT, LEASE, NAMESPACE, POD, SECRET, SERVICE, STORAGE_CLASS, Kind
-from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.names import JOB_LABEL, MANAGED_BY, digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Names, secret_revision
@@ -251,7 +251,7 @@ def _seen_by_watch(kind: Kind, model: Manifest) -> bool:
     labels: dict[str, Any] = model["metadata"].get("labels", {})
     if kind in (BENCH, SITE, STORAGE_CLASS):
         return True
-    ours = labels.get(MANAGED_BY) == CONTROLLED_BY_US
+    ours = labels.get(MANAGED_BY) == OPERATOR_NAME
     return ours and BENCH_LABEL in labels and (kind != POD or JOB_LABEL in labels)
 
 

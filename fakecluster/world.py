@@ -21,7 +21,7 @@ from frappe_operator import registry
 from frappe_operator.api import kinds as api_kinds
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Ref
-from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.names import MANAGED_BY
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.settings import Images
@@ -219,7 +219,7 @@ class World:
         found = []
         for ref in self.api.store.refs():
             metadata = self.api.get(ref).obj["metadata"]
-            ours = metadata.get("labels", {}).get(MANAGED_BY) == CONTROLLED_BY_US and ref.kind not in SIMULATED
+            ours = metadata.get("labels", {}).get(MANAGED_BY) == OPERATOR_NAME and ref.kind not in SIMULATED
             owners = [each["name"] for each in metadata.get("ownerReferences", []) if each.get("controller")]
             if ours and (not owner or owner in owners):
                 found.append(ref)

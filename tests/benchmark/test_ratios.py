@@ -13,14 +13,14 @@ from benchmark.synthetic_server import synthetic
 from benchmark.templates import NAMESPACE_OF, SITE_OF
 from frappe_operator.api.kinds import SITE
 from frappe_operator.kube.kinds import DEPLOYMENT
-from frappe_operator.kube.live import CONTROLLED_BY_US, Workload
+from frappe_operator.kube.live import OPERATOR_NAME, Workload
 from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.cache.decoding import Decoder
 from frappe_operator.runtime.cache.store import Store
 from frappe_operator.runtime.process.engine import WORKERS
 from tests.benchmark.operator_in_process import cpu_of_a_start, models, running_operator, server_with
 
-TIMES_PARSING = {"kubectl": 1.2, CONTROLLED_BY_US: 6}
+TIMES_PARSING = {"kubectl": 1.2, OPERATOR_NAME: 6}
 """CPU to take an object into the store ÷ to parse its JSON, by who has applied it: ours are verified as they come."""
 FEW, MANY = 100, 500
 PER_SITE_GROWS = 1.5
@@ -43,7 +43,7 @@ def _models() -> None:
 @pytest.mark.parametrize(("manager", "times"), TIMES_PARSING.items())
 def test_taking_an_object_in_is_cheap_beside_parsing_it(manager: str, times: float) -> None:
     there = filled(models(), Size((100,), bare=True, deployments=2_000))
-    ours, its = f'"manager":"{CONTROLLED_BY_US}"'.encode(), f'"manager":"{manager}"'.encode()
+    ours, its = f'"manager":"{OPERATOR_NAME}"'.encode(), f'"manager":"{manager}"'.encode()
     lines = [
         b'{"type":"ADDED","object":' + each.wire.replace(ours, its) + b"}"
         for each in there.objects[DEPLOYMENT].values()

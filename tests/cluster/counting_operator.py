@@ -9,7 +9,7 @@ import sys
 from frappe_operator.api.kinds import BENCH
 from frappe_operator.kube.kinds import CONFIG_MAP
 from frappe_operator.kube.live import Custom
-from frappe_operator.kube.names import MANAGED_BY, OURS
+from frappe_operator.kube.names import MANAGED_BY, OPERATOR_SELECTOR
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import exist
 from frappe_operator.kube.stage import Stage
@@ -38,5 +38,5 @@ if __name__ == "__main__":
     settings = Settings(
         kubeconfig=kubeconfig, namespaces=(namespace,), lease_namespace=namespace, health_port=int(port)
     )
-    watches = [Watch(CONFIG_MAP, owned_by(BENCH), labels=OURS, metadata_only=True)]
+    watches = [Watch(CONFIG_MAP, owned_by(BENCH), labels=OPERATOR_SELECTOR, metadata_only=True)]
     sys.exit(asyncio.run(run(settings, [Controller(BENCH, reconcile, watches)])))

@@ -13,7 +13,7 @@ from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind
 from frappe_operator.kube.live import Live
-from frappe_operator.kube.names import JOB_LABEL, JOB_PODS, OURS
+from frappe_operator.kube.names import JOB_LABEL, JOB_PODS, OPERATOR_SELECTOR
 from frappe_operator.runtime.cache.decoding import Decoder
 from frappe_operator.runtime.cache.informer import Informer
 from frappe_operator.runtime.cache.store import Change, Store
@@ -106,7 +106,7 @@ class Observer:
         self._sights: defaultdict[str, NamespaceView] = defaultdict(NamespaceView)
         self._client = Client(transport)
         self._informers = [
-            *(self._informer(kind, Live, OURS) for kind in CHILDREN),
+            *(self._informer(kind, Live, OPERATOR_SELECTOR) for kind in CHILDREN),
             self._informer(kinds.POD, Live, JOB_PODS),
             *(self._informer(kind, LiveWithStatus) for kind in (BENCH, SITE)),
         ]

@@ -16,7 +16,7 @@ from frappe_operator.api import kinds as api_kinds
 from frappe_operator.api.labels import BENCH_LABEL, SITE_LABEL
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Ref
-from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.names import MANAGED_BY
 from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.kube.stage import Undecided
@@ -119,7 +119,7 @@ class EvidenceCollector:
             self.leaks.append(f"{world.loop.time():.2f} {ref}")
         labels = change.record.obj["metadata"].get("labels", {})
         counts = ref.kind not in SIMULATED and not is_history(ref.kind, ref.name)
-        if labels.get(MANAGED_BY) == CONTROLLED_BY_US and counts:
+        if labels.get(MANAGED_BY) == OPERATOR_NAME and counts:
             self.made[str(ref)] += change.before is None
             self.deleted[str(ref)] += change.type == "DELETED"
         if ref.kind in (api_kinds.SITE, api_kinds.BENCH) and _edited(change):
@@ -193,7 +193,7 @@ def orphaned(stored: Iterable[tuple[Kind, Manifest]]) -> Iterable[str]:
         metadata = obj["metadata"]
         labels = metadata.get("labels", {})
         owners = metadata.get("ownerReferences", [])
-        if labels.get(MANAGED_BY) != CONTROLLED_BY_US and kind not in SIMULATED:
+        if labels.get(MANAGED_BY) != OPERATOR_NAME and kind not in SIMULATED:
             continue
         name = f"{kind.kind} {metadata['name']}"
         if any(owner["uid"] not in uids for owner in owners):

@@ -5,7 +5,7 @@ from typing import Any
 from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind
-from frappe_operator.kube.live import Live, Meta, Owner, pairs
+from frappe_operator.kube.live import Live, Meta, OwnerReference, pairs
 from frappe_operator.kube.names import JOB_LABEL
 from frappe_operator.runtime.cache.store import Change
 from tests.faults.cluster_observer import LiveWithStatus, NamespaceView
@@ -60,7 +60,7 @@ def test_what_is_to_go_must_be_gone_but_for_a_bench_with_a_site() -> None:
 
 def test_what_somebody_left_who_is_gone_must_go_as_well() -> None:
     site = ready("acme")
-    child = a_child("acme", "1", owner_references=(Owner("FrappeSite", "acme", "acme"),))
+    child = a_child("acme", "1", owner_references=(OwnerReference("FrappeSite", "acme", "acme"),))
     assert sight((SITE, None, site), (kinds.SERVICE, None, child)).settled
     assert not sight((SITE, None, site), (kinds.SERVICE, None, child), (SITE, site, None)).settled
 

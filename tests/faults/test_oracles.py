@@ -12,7 +12,7 @@ from fakecluster.samples import a_bench, a_site
 from fakecluster.world import ControllersOf, World, operator_controllers
 from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB
-from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.names import MANAGED_BY
 from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.runtime.client.transport import TransportError
@@ -55,7 +55,7 @@ def says(sabotage: Sabotage, plan: Plan = RESTARTED) -> Outcome:
 
 
 def a_label(**metadata: object) -> Manifest:
-    labels = {MANAGED_BY: CONTROLLED_BY_US}
+    labels = {MANAGED_BY: OPERATOR_NAME}
     meta = {"namespace": "default", "name": "more", "labels": labels, **metadata}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {}}
 

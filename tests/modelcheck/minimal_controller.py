@@ -4,9 +4,9 @@ Deployment, a ConfigMap that one of two specs wants, and a finalizer. Its reconc
 import msgspec
 
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, PVC, SECRET, KindOf, Ref
-from frappe_operator.kube.live import CONTROLLED_BY_US, Custom, Job, StorageClass
+from frappe_operator.kube.live import OPERATOR_NAME, Custom, Job, StorageClass
 from frappe_operator.kube.live import Meta as LiveMeta
-from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OURS, RETAINED_LABEL
+from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OPERATOR_SELECTOR, RETAINED_LABEL
 from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.kube.readiness import claims_usable, jobs_succeeded, succeeded, workloads_available
 from frappe_operator.kube.stage import Stage
@@ -45,7 +45,7 @@ def child(index: int, *, kept: bool = False, annotations: dict[str, str] | None 
     metadata: Manifest = {
         "namespace": namespace,
         "name": name,
-        "labels": {MANAGED_BY: CONTROLLED_BY_US, INSTANCE: NAME},
+        "labels": {MANAGED_BY: OPERATOR_NAME, INSTANCE: NAME},
     }
     if annotations:
         metadata["annotations"] = annotations
@@ -99,7 +99,7 @@ async def delete_kept(cluster: Cluster, ref: Ref) -> None:
     found = await cluster.read(*ref)
     if found is None or "deletionTimestamp" in found["metadata"]:
         return
-    if (found["metadata"].get("labels") or {}).get(MANAGED_BY) == CONTROLLED_BY_US:
+    if (found["metadata"].get("labels") or {}).get(MANAGED_BY) == OPERATOR_NAME:
         await cluster.delete(*ref, found["metadata"]["uid"])
 
 
@@ -107,10 +107,10 @@ CONTROLLER = Controller(
     TOY,
     reconcile,
     [
-        Watch(PVC, lambda _, live: [KEY], labels=OURS),
-        Watch(SECRET, lambda _, live: [KEY], labels=OURS, metadata_only=True),
-        Watch(JOB, owned_by(TOY), labels=OURS),
-        Watch(DEPLOYMENT, owned_by(TOY), labels=OURS),
-        Watch(CONFIG_MAP, owned_by(TOY), labels=OURS, metadata_only=True),
+        Watch(PVC, lambda _, live: [KEY], labels=OPERATOR_SELECTOR),
+        Watch(SECRET, lambda _, live: [KEY], labels=OPERATOR_SELECTOR, metadata_only=True),
+        Watch(JOB, owned_by(TOY), labels=OPERATOR_SELECTOR),
+        Watch(DEPLOYMENT, owned_by(TOY), labels=OPERATOR_SELECTOR),
+        Watch(CONFIG_MAP, owned_by(TOY), labels=OPERATOR_SELECTOR, metadata_only=True),
     ],
 )

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.objects import Manifest
 from tests.modelcheck.minimal_controller import CLAIM, FINALIZER, LABEL, OWNER, REFS, SHELF
 
@@ -111,7 +111,7 @@ def _whole(entry: Entry) -> Manifest:
     if entry.finalizer:
         whole["metadata"]["finalizers"] = [FINALIZER]
     if entry.part in APPLIED and not entry.strange:
-        ours = {"manager": CONTROLLED_BY_US, "operation": "Apply", "fieldsV1": _fields(said)}
+        ours = {"manager": OPERATOR_NAME, "operation": "Apply", "fieldsV1": _fields(said)}
         whole["metadata"]["managedFields"] = [ours]
     if entry.meddled:
         if entry.part == SHELF:

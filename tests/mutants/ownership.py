@@ -55,7 +55,7 @@ MUTANTS = [
         "An object without an owner is adopted whoever created it: a planted password becomes Administrator's.",
         _Children._is_ours,
         expression(
-            "by_label and live.metadata.label(MANAGED_BY) == CONTROLLED_BY_US and live.metadata.controller is None",
+            "by_label and live.metadata.label(MANAGED_BY) == OPERATOR_NAME and live.metadata.controller is None",
             "True",
         ),
         (
@@ -67,7 +67,7 @@ MUTANTS = [
         "foreign-secret-deleted-with-the-site",
         "Whatever has the name of a site's Secret or claim is deleted with the site, whoever created it.",
         cleanup._delete_retained,
-        always_true("MANAGED_BY CONTROLLED_BY_US SITE_LABEL"),
+        always_true("MANAGED_BY OPERATOR_NAME SITE_LABEL"),
         ("world/test_site_deletion.py::test_what_was_there_before_is_not_deleted_with_the_site_either",),
     ),
     Mutant(

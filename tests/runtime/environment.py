@@ -10,7 +10,7 @@ from fakecluster.apiserver.verbs import START, Api
 from fakecluster.virtual_time import VirtualLoop
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, PVC, SECRET, Kind, KindOf, Ref
 from frappe_operator.kube.live import Custom
-from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OURS
+from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OPERATOR_SELECTOR
 from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.kube.readiness import exist
 from frappe_operator.kube.stage import Stage
@@ -26,11 +26,11 @@ OWNER = Key(NS, "bear")
 PRUNE = (CONFIG_MAP, DEPLOYMENT)
 
 WATCHES: list[Watch[Any]] = [
-    Watch(CONFIG_MAP, owned_by(TOY), labels=OURS, metadata_only=True),
-    Watch(SECRET, owned_by(TOY), labels=OURS, metadata_only=True),
-    Watch(JOB, owned_by(TOY), labels=OURS),
-    Watch(DEPLOYMENT, owned_by(TOY), labels=OURS),
-    Watch(PVC, owned_by(TOY), labels=OURS),
+    Watch(CONFIG_MAP, owned_by(TOY), labels=OPERATOR_SELECTOR, metadata_only=True),
+    Watch(SECRET, owned_by(TOY), labels=OPERATOR_SELECTOR, metadata_only=True),
+    Watch(JOB, owned_by(TOY), labels=OPERATOR_SELECTOR),
+    Watch(DEPLOYMENT, owned_by(TOY), labels=OPERATOR_SELECTOR),
+    Watch(PVC, owned_by(TOY), labels=OPERATOR_SELECTOR),
 ]
 
 

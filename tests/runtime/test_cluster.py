@@ -4,7 +4,7 @@ import pytest
 
 from frappe_operator.kube.kinds import CONFIG_MAP
 from frappe_operator.kube.live import Meta, pairs
-from frappe_operator.kube.names import OURS
+from frappe_operator.kube.names import OPERATOR_SELECTOR
 from frappe_operator.runtime.cache.cache import matches
 from tests.runtime.environment import NS, a_config, a_deployment, a_job, an_environment, stage
 from tests.runtime.virtual_time import virtual
@@ -49,7 +49,7 @@ async def test_a_read_is_always_fresh() -> None:
 async def test_a_list_can_be_narrowed() -> None:
     async with an_environment() as env:
         await env.apply(stage(a_config()))
-        ours = await env.cluster.list(CONFIG_MAP, NS, OURS)
+        ours = await env.cluster.list(CONFIG_MAP, NS, OPERATOR_SELECTOR)
         assert [each["metadata"]["name"] for each in ours] == ["bear-config"]
         assert await env.cluster.list(CONFIG_MAP, "elsewhere") == []
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fakecluster.apiserver.verbs import Api
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, Ref, ref_of
-from frappe_operator.kube.live import CONTROLLED_BY_US, Live
+from frappe_operator.kube.live import OPERATOR_NAME, Live
 from frappe_operator.kube.names import INSTANCE
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.cache.decoding import Decoder
@@ -46,7 +46,7 @@ def a_child(**container: Any) -> Manifest:
 
 
 def applied(api: Api, manifest: Manifest) -> Manifest:
-    api.apply(manifest, CONTROLLED_BY_US)
+    api.apply(manifest, OPERATOR_NAME)
     return api.get(ref_of(manifest)).obj
 
 
@@ -151,7 +151,7 @@ def test_false_managed_fields_change_the_fingerprint() -> None:
     live = copy.deepcopy(applied(an_api(), a_child()))
     live["spec"]["replicas"] = 9
     assert number(live) != fingerprint(a_child())
-    ours = next(each for each in live["metadata"]["managedFields"] if each["manager"] == CONTROLLED_BY_US)
+    ours = next(each for each in live["metadata"]["managedFields"] if each["manager"] == OPERATOR_NAME)
     del ours["fieldsV1"]["f:spec"]["f:replicas"]
     assert number(live) != fingerprint(a_child())
 
@@ -169,7 +169,7 @@ STRANGE: dict[str, Manifest] = {
 def test_unknown_field_sets_have_no_fingerprint(fields: Manifest) -> None:
     live = copy.deepcopy(applied(an_api(), a_child()))
     live["metadata"]["managedFields"] = [
-        {"manager": CONTROLLED_BY_US, "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": fields}
+        {"manager": OPERATOR_NAME, "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": fields}
     ]
     assert number(live) == NOTHING
 

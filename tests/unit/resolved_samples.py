@@ -44,7 +44,7 @@ def a_bench(name: str = "pier", *, facts: Facts | None = FACTS, **spec: Any) -> 
         IMAGES,
         facts=facts,
         access_mode=bench_model.RWO,
-        mariadb_wanted=True,
+        mariadb_needed=True,
         upstreams=(Upstream("pearl.example.net", "pearl-gunicorn", "pearl.example.net"),),
     )
 

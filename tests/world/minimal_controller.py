@@ -9,7 +9,7 @@ from fakecluster.controllers.kubelet import succeeds
 from fakecluster.world import World
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, SECRET, Kind, KindOf
 from frappe_operator.kube.live import Custom, Live
-from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OURS
+from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OPERATOR_SELECTOR
 from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.kube.readiness import exist, jobs_succeeded, workloads_available
 from frappe_operator.kube.stage import Stage
@@ -76,10 +76,10 @@ def toys(world: World) -> Sequence[Controller]:
         return None
 
     watches: list[Watch[Any]] = [
-        Watch(CONFIG_MAP, owned_by(TOY), labels=OURS, metadata_only=True),
-        Watch(SECRET, owned_by(TOY), labels=OURS, metadata_only=True),
-        Watch(JOB, owned_by(TOY), labels=OURS),
-        Watch(DEPLOYMENT, owned_by(TOY), labels=OURS),
+        Watch(CONFIG_MAP, owned_by(TOY), labels=OPERATOR_SELECTOR, metadata_only=True),
+        Watch(SECRET, owned_by(TOY), labels=OPERATOR_SELECTOR, metadata_only=True),
+        Watch(JOB, owned_by(TOY), labels=OPERATOR_SELECTOR),
+        Watch(DEPLOYMENT, owned_by(TOY), labels=OPERATOR_SELECTOR),
     ]
     return [Controller(TOY, reconcile, watches)]
 

@@ -23,7 +23,7 @@ from frappe_operator.kube.kinds import (
     Kind,
 )
 from frappe_operator.kube.live import Job, Live, Pod
-from frappe_operator.kube.names import AT_WORK, JOB_PODS
+from frappe_operator.kube.names import JOB_PODS, UNFINISHED_PODS
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.stage import Undecided, Verdict
 from frappe_operator.model import bench as bench_model
@@ -100,7 +100,7 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
             Watch(BENCH, benches_with_shared_hosts, event_filter=bench_model.suffix),
             Watch(STORAGE_CLASS, every_bench),
             *watch_children(CHILDREN, owned_by(BENCH), other_owners={SECRET: bench_of_secret}),
-            Watch(POD, bench_of_pod, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
+            Watch(POD, bench_of_pod, labels=JOB_PODS, fields=UNFINISHED_PODS, indices=report_model.INDICES),
         ],
         VERBS,
     )
@@ -149,13 +149,13 @@ def bench_of_site(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
     if spec is None:
         return
     yield Key(live.metadata.namespace, spec.bench_ref.name)
-    yield from _benches(domain.Register(cluster).rivals(live))
+    yield from _benches(domain.HostClaims(cluster).rivals(live))
 
 
 def benches_with_shared_hosts(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
     """Map function: from a bench whose suffix changes to the benches of all sites that claim one of the changed
     hosts."""
-    return _benches(domain.Register(cluster).rivals_of(live))
+    return _benches(domain.HostClaims(cluster).rivals_of(live))
 
 
 def _benches(sites: Iterable[LiveSite]) -> Iterable[Key]:

@@ -9,7 +9,7 @@ from frappe_operator.api.frappebench import FrappeBenchSpec
 from frappe_operator.api.kinds import SITE, LiveBench, LiveSite
 from frappe_operator.components import image, redis
 from frappe_operator.kube.kinds import CONFIG_MAP, JOB, POD, PVC, SECRET, STATEFUL_SET, STORAGE_CLASS
-from frappe_operator.kube.live import CONTROLLED_BY_US, Job, PodStatus, StorageClass
+from frappe_operator.kube.live import OPERATOR_NAME, Job, PodStatus, StorageClass
 from frappe_operator.kube.names import INSTANCE, JOB_LABEL, MANAGED_BY
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.stage import Blocked
@@ -139,7 +139,7 @@ def _root_secret(cluster: View, bench: LiveBench, name: str) -> str:
     if found is None or found.deleting or found.metadata.controller is not None:
         return ""
     meta = found.metadata
-    ours = (meta.label(MANAGED_BY), meta.label(INSTANCE)) == (CONTROLLED_BY_US, bench.metadata.name)
+    ours = (meta.label(MANAGED_BY), meta.label(INSTANCE)) == (OPERATOR_NAME, bench.metadata.name)
     return secret_revision(meta.uid, str(meta.resource_version)) if ours else ""
 
 
@@ -198,7 +198,7 @@ def _access_mode(class_name: str | None, classes: dict[str, StorageClass]) -> st
 
 
 def _upstreams(cluster: View, sites: Sequence[LiveSite]) -> tuple[Upstream, ...]:
-    hosts = domain.Register(cluster)
+    hosts = domain.HostClaims(cluster)
     result = []
     for site in sites:
         key, spec, hostnames = site.metadata.key, domain.readable_spec(site), hosts.domain(site)

@@ -28,7 +28,7 @@ def resolve(observed: Observed, images: Images) -> Bench:
         access_mode=observed.access_mode,
         live_mode=observed.live_mode,
         # A server that exists is retained: it may hold data.
-        mariadb_wanted=observed.mariadb_exists or any(needs_mariadb(site) for site in observed.sites),
+        mariadb_needed=observed.mariadb_exists or any(needs_mariadb(site) for site in observed.sites),
         upstreams=observed.upstreams,
         secrets=observed.secrets,
     )

@@ -42,7 +42,7 @@ def stages(bench: Bench, observed: Observed, token: Callable[[], str]) -> list[S
 def database(bench: Bench, observed: Observed, token: Callable[[], str]) -> list[Stage]:
     """The stages of the shared MariaDB server, which is created when the first site needs it and retained from then
     on."""
-    if not bench.mariadb_wanted:
+    if not bench.mariadb_needed:
         return [
             Stage(
                 BenchCondition.DATABASE_READY,

@@ -26,5 +26,5 @@ def status(bench: Bench, observed: Observed, verdicts: Mapping[str, Verdict]) ->
         },
         "installedApps": list(bench.apps),
         # A new revision is reported once the server is available with it. Only then do the pods of the sites restart.
-        "secretRevisions": {"redis": redis or None, "mariadb": (bench.mariadb_wanted and mariadb) or None},
+        "secretRevisions": {"redis": redis or None, "mariadb": (bench.mariadb_needed and mariadb) or None},
     }

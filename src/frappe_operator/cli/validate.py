@@ -118,7 +118,7 @@ def _place(document: Document, message: str) -> tuple[str, ...]:
 def _host_conflicts(declared: Declared, each: Object[LiveSite]) -> Iterator[Problem]:
     """A problem for each host that another site claims as well: the older site gets it, and files do not tell the
     age."""
-    key, spec, hosts = each.live.metadata.key, site.parse(each.live), domain.Register(declared)
+    key, spec, hosts = each.live.metadata.key, site.parse(each.live), domain.HostClaims(declared)
     wanted = hosts.domain(each.live)
     assert wanted is not None, "it has just been parsed"
     for host in wanted.hosts:

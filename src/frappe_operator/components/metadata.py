@@ -4,7 +4,7 @@ from typing import Any
 
 from frappe_operator.api.kinds import BENCH
 from frappe_operator.api.labels import BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
-from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY, NAME, RETAINED_LABEL
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.owner import Owner
@@ -19,7 +19,7 @@ def selector(owner: Owner, part: str) -> dict[str, str]:
 def labels(owner: Owner, part: str) -> dict[str, str]:
     """All labels of a child."""
     return {
-        MANAGED_BY: CONTROLLED_BY_US,
+        MANAGED_BY: OPERATOR_NAME,
         NAME: "frappe",
         INSTANCE: owner.name,
         BENCH_LABEL: owner.bench,

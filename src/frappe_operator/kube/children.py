@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from frappe_operator.kube.kinds import Kind
-from frappe_operator.kube.names import OURS
+from frappe_operator.kube.names import OPERATOR_SELECTOR
 
 
 class ChildKind(NamedTuple):
@@ -19,7 +19,7 @@ class ChildKind(NamedTuple):
     stopped_on_deletion: bool = False
     """Whether a child is deleted at the start of its owner's deletion, so that nothing uses the data any more when the
     data is deleted. Otherwise the garbage collector deletes it with its owner."""
-    labels: str = OURS
+    labels: str = OPERATOR_SELECTOR
     """Label selector of the objects that are cached."""
     metadata_only: bool = False
     """Whether only metadata is cached."""

@@ -16,11 +16,11 @@ from frappe_operator.kube.objects import Key, Manifest
 
 T = TypeVar("T")
 
-CONTROLLED_BY_US = "frappe-operator"
+OPERATOR_NAME = "frappe-operator"
 """Value of the label `app.kubernetes.io/managed-by` of every child, and the field manager of this operator."""
 
 
-class Owner(Struct, gc=False, frozen=True, rename="camel"):
+class OwnerReference(Struct, gc=False, frozen=True, rename="camel"):
     """One entry of `metadata.ownerReferences`."""
 
     kind: str
@@ -52,7 +52,7 @@ class Meta(Struct, gc=False):
     deletion_timestamp: str | None = None
     labels: Pairs = ()
     annotations: Pairs = ()
-    owner_references: tuple[Owner, ...] = ()
+    owner_references: tuple[OwnerReference, ...] = ()
     finalizers: tuple[str, ...] = ()
 
     @property
@@ -60,7 +60,7 @@ class Meta(Struct, gc=False):
         return Key(self.namespace, self.name)
 
     @property
-    def controller(self) -> Owner | None:
+    def controller(self) -> OwnerReference | None:
         """The owner reference with `controller: true`; None when there is none."""
         for owner in self.owner_references:
             if owner.controller:

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.live import OPERATOR_NAME
 
 GROUP = "vyogo.tech"
 """API group of the kinds of this operator, and prefix of its labels and annotations."""
@@ -20,11 +20,11 @@ RETAINED_LABEL = f"{GROUP}/retained"
 
 JOB_LABEL = "batch.kubernetes.io/job-name"
 
-OURS = f"{MANAGED_BY}={CONTROLLED_BY_US}"
+OPERATOR_SELECTOR = f"{MANAGED_BY}={OPERATOR_NAME}"
 """Label selector of all objects that the operator creates."""
-JOB_PODS = f"{OURS},{JOB_LABEL}"
+JOB_PODS = f"{OPERATOR_SELECTOR},{JOB_LABEL}"
 """Label selector of the pods of the operator's Jobs."""
-AT_WORK = "status.phase!=Succeeded"
+UNFINISHED_PODS = "status.phase!=Succeeded"
 """Field selector of pods that have not succeeded. Succeeded pods are many: they are read when needed, not cached."""
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from frappe_operator.kube.live import Claim, Job, StorageClass, Workload
 from frappe_operator.kube.reasons import Reason, Trait, is_defined, traits
-from frappe_operator.kube.stage import Lives, Verdict
+from frappe_operator.kube.stage import LiveChildren, Verdict
 
 CREATING = Verdict(False, Reason.PROVISIONING, "The objects are being created.")
 ALL_READY = Verdict(True, Reason.READY, "All pods are ready.")
@@ -26,16 +26,16 @@ MAX_FAILURES = 5
 """Number of failures after which a task counts as blocked, unless its reason is transient."""
 
 
-def exist(lives: Lives) -> Verdict:
+def exist(live_children: LiveChildren) -> Verdict:
     """True when all children exist."""
-    return CREATING if None in lives else Verdict(True, Reason.READY, "All objects exist.")
+    return CREATING if None in live_children else Verdict(True, Reason.READY, "All objects exist.")
 
 
-def workloads_available(lives: Lives) -> Verdict:
+def workloads_available(live_children: LiveChildren) -> Verdict:
     """True when all replicas of every Deployment and StatefulSet are available with the current template."""
-    if None in lives:
+    if None in live_children:
         return CREATING
-    for live in lives:
+    for live in live_children:
         if isinstance(live, Workload) and not available(live):
             reason = Reason.ROLLING_OUT if rolling_out(live) else Reason.PODS_NOT_READY
             return Verdict(False, reason, pods_missing(live))
@@ -70,13 +70,13 @@ def available(live: Workload) -> bool:
     )
 
 
-def jobs_succeeded(reports: Mapping[str, Report]) -> Callable[[Lives], Verdict]:
+def jobs_succeeded(reports: Mapping[str, Report]) -> Callable[[LiveChildren], Verdict]:
     """A verdict that is true when every Job has succeeded. `reports`: the last report of each Job, by name."""
 
-    def ready(lives: Lives) -> Verdict:
-        if None in lives:
+    def ready(live_children: LiveChildren) -> Verdict:
+        if None in live_children:
             return CREATING
-        jobs = [live for live in lives if isinstance(live, Job)]
+        jobs = [live for live in live_children if isinstance(live, Job)]
         for job in jobs:
             if not succeeded(job):
                 return _unfinished(job, reports.get(job.metadata.name))
@@ -104,14 +104,14 @@ def _unfinished(job: Job, report: Report | None) -> Verdict:
     return Verdict(False, Reason.JOB_RETRYING, f"Job {name} is retried: {report.message}")
 
 
-def claims_usable(classes: Mapping[str, StorageClass]) -> Callable[[Lives], Verdict]:
+def claims_usable(classes: Mapping[str, StorageClass]) -> Callable[[LiveChildren], Verdict]:
     """A verdict that is true when every claim is bound, or will be once a pod uses it. `classes`: the StorageClasses of
     the cluster by name."""
 
-    def ready(lives: Lives) -> Verdict:
-        if None in lives:
+    def ready(live_children: LiveChildren) -> Verdict:
+        if None in live_children:
             return CREATING
-        for live in lives:
+        for live in live_children:
             if isinstance(live, Claim) and live.status.phase != "Bound" and (verdict := _unbound(live, classes)):
                 return verdict
         return Verdict(True, Reason.READY, "All volumes can be mounted.")

@@ -35,7 +35,7 @@ class Blocked(Undecided):
         super().__init__(Verdict(False, reason, message, blocked=True))
 
 
-Lives = Sequence[Live | None]
+LiveChildren = Sequence[Live | None]
 """The live children of a stage in the order of their manifests; None for a child that does not exist."""
 
 
@@ -46,7 +46,7 @@ class Stage(NamedTuple):
     """Type of the condition that reports the stage."""
     children: Sequence[Manifest]
     """Manifests that are applied in every reconcile, with drift repaired."""
-    ready: Callable[[Lives], Verdict]
+    ready: Callable[[LiveChildren], Verdict]
     """Computes the verdict from the live objects of `children` followed by those of `once`."""
     once: Sequence[Manifest] = ()
     """Manifests of create-once children, such as generated Secrets and Jobs: created when absent, never changed."""

@@ -173,7 +173,7 @@ class Bench(Struct, frozen=True):
     redis: Redis
     common: Volume
     mariadb: MariaDB
-    mariadb_wanted: bool
+    mariadb_needed: bool
     jobs: Manifest
     """The field `resources` of the Job that inspects the image."""
     trusted_proxies: tuple[str, ...]
@@ -280,7 +280,7 @@ def resolve(
     refused: Facts | None = None,
     access_mode: str,
     live_mode: str = "",
-    mariadb_wanted: bool = False,
+    mariadb_needed: bool = False,
     upstreams: tuple[Upstream, ...] = (),
     secrets: Revisions = NO_REVISIONS,
 ) -> Bench:
@@ -336,7 +336,7 @@ def resolve(
             resources=resources("mariadb", database.resources if database else None),
             revision=secrets.mariadb or recorded.mariadb,
         ),
-        mariadb_wanted=mariadb_wanted,
+        mariadb_needed=mariadb_needed,
         jobs=resources("jobs", declared.jobs if declared else None),
         trusted_proxies=tuple(filter(None, map(_network, spec.trusted_proxies or []))),
         upstreams=upstreams,

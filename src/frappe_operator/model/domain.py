@@ -29,7 +29,7 @@ class Domain(NamedTuple):
         return (self.host, *self.aliases)
 
 
-class Claim(NamedTuple):
+class HostClaim(NamedTuple):
     """The claim of a site to a host name. The least claim wins: the oldest, then the first by namespace and name."""
 
     created: str
@@ -111,7 +111,7 @@ INDICES: dict[str, Callable[[LiveSite], list[str]]] = {
 }
 
 
-class Register(NamedTuple):
+class HostClaims(NamedTuple):
     """The claims of all sites in all namespaces to host names. Lookups use indices and do not read all sites."""
 
     cache: View
@@ -151,12 +151,12 @@ class Register(NamedTuple):
     def holder(self, host: str) -> Key | None:
         """The site that owns `host`; None when no site claims it."""
         return winner(
-            Claim(live.metadata.creation_timestamp, Key(live.metadata.namespace, live.metadata.name))
+            HostClaim(live.metadata.creation_timestamp, Key(live.metadata.namespace, live.metadata.name))
             for live in self.claimants(host)
         )
 
 
-def winner(claims: Iterable[Claim]) -> Key | None:
+def winner(claims: Iterable[HostClaim]) -> Key | None:
     """The site with the winning claim to a host name; None without claims."""
     best = min(claims, default=None)
     return best.key if best else None

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.quantities import amount
 
@@ -260,7 +260,7 @@ def stale_field(desired: Manifest, live: Manifest) -> str:
     """The path of a field that the operator has applied to `live` and that `desired` does not have any more; empty when
     there is none. Applying `desired` removes it."""
     for entry in live["metadata"].get("managedFields") or []:
-        owned = entry.get("manager") == CONTROLLED_BY_US and entry.get("operation") == "Apply"
+        owned = entry.get("manager") == OPERATOR_NAME and entry.get("operation") == "Apply"
         if owned and not entry.get("subresource"):
             found = _stale_field(entry.get("fieldsV1") or {}, desired)
             if found:

@@ -14,8 +14,8 @@ from frappe_operator.components.redis_keys import Keys
 from frappe_operator.components.storage import QUEUES_LABEL
 from frappe_operator.kube.children import stopped_on_deletion
 from frappe_operator.kube.kinds import CONFIG_MAP, POD, PVC, SECRET, STATEFUL_SET, Kind
-from frappe_operator.kube.live import CONTROLLED_BY_US, Job
-from frappe_operator.kube.names import JOB_LABEL, MANAGED_BY, OURS
+from frappe_operator.kube.live import OPERATOR_NAME, Job
+from frappe_operator.kube.names import JOB_LABEL, MANAGED_BY, OPERATOR_SELECTOR
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import jobs_succeeded, succeeded
 from frappe_operator.kube.reasons import Reason
@@ -106,7 +106,7 @@ async def _pods(cluster: Cluster, key: Key) -> list[str]:
     excepted = _deletion_jobs(key.name)
     return [
         pod["metadata"]["name"]
-        for pod in await cluster.list(POD, key.namespace, f"{OURS},{SITE_LABEL}={key.name}")
+        for pod in await cluster.list(POD, key.namespace, f"{OPERATOR_SELECTOR},{SITE_LABEL}={key.name}")
         if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
         and pod["metadata"].get("labels", {}).get(JOB_LABEL) not in excepted
     ]
@@ -182,7 +182,7 @@ async def _delete_retained(cluster: Cluster, kind: Kind, key: Key, name: str) ->
     if found is None or "deletionTimestamp" in found["metadata"]:
         return
     labels = found["metadata"].get("labels") or {}
-    if labels.get(MANAGED_BY) == CONTROLLED_BY_US and labels.get(SITE_LABEL) == key.name:
+    if labels.get(MANAGED_BY) == OPERATOR_NAME and labels.get(SITE_LABEL) == key.name:
         await cluster.delete(kind, key.namespace, name, found["metadata"]["uid"])
 
 

@@ -16,7 +16,7 @@ from frappe_operator.kube.kinds import (
     Kind,
 )
 from frappe_operator.kube.live import Live, Pod
-from frappe_operator.kube.names import AT_WORK, JOB_PODS
+from frappe_operator.kube.names import JOB_PODS, UNFINISHED_PODS
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model import bench as bench_model
@@ -110,7 +110,7 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
                 other_owners={STATEFUL_SET: sites_of_server, SECRET: sites_of_secret},
                 indices={JOB: site_model.JOB_INDICES},
             ),
-            Watch(POD, site_of_pod, labels=JOB_PODS, fields=AT_WORK, indices=report_model.INDICES),
+            Watch(POD, site_of_pod, labels=JOB_PODS, fields=UNFINISHED_PODS, indices=report_model.INDICES),
         ],
         VERBS,
         prober.run,
@@ -120,12 +120,12 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
 def sites_with_shared_hosts(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
     """Map function: from a site to all sites that claim one of its hosts. When it is deleted, the next one gets the
     host."""
-    return (other.metadata.key for other in domain.Register(cluster).rivals(live))
+    return (other.metadata.key for other in domain.HostClaims(cluster).rivals(live))
 
 
 def sites_with_changed_hosts(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
     """Map function: from a bench whose suffix changes to all sites that claim one of the changed hosts."""
-    return (other.metadata.key for other in domain.Register(cluster).rivals_of(live))
+    return (other.metadata.key for other in domain.HostClaims(cluster).rivals_of(live))
 
 
 def used_by_sites(live: LiveBench) -> object:

@@ -6,7 +6,7 @@ lost Secret of Administrator is not: people may have changed that password in Fr
 
 from frappe_operator.api.labels import SITE_LABEL
 from frappe_operator.components import creation, frappe
-from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import succeeded
@@ -36,7 +36,7 @@ def lost_admin(site: Site, observed: Observed) -> Verdict | None:
     """A verdict with instructions when the Secret of Administrator is lost or belongs to another owner; None
     otherwise."""
     name, owner, found = site.names.admin, site.owner.name, observed.admin_secret
-    labels = {MANAGED_BY: CONTROLLED_BY_US, INSTANCE: owner, SITE_LABEL: owner}
+    labels = {MANAGED_BY: OPERATOR_NAME, INSTANCE: owner, SITE_LABEL: owner}
     if found is not None and all(found.metadata.label(label) == value for label, value in labels.items()):
         return None
     selector = ",".join(f"{label}={value}" for label, value in labels.items())

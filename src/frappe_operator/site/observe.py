@@ -12,7 +12,7 @@ from frappe_operator.api.labels import SITE_LABEL
 from frappe_operator.components.database.interface import DATABASE_LABEL, ObservedDatabase
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, PVC, SECRET, STATEFUL_SET, STORAGE_CLASS
 from frappe_operator.kube.live import Claim, Condition, Job, Live, StorageClass, Workload
-from frappe_operator.kube.names import OURS
+from frappe_operator.kube.names import OPERATOR_SELECTOR
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import Report, available
 from frappe_operator.kube.view import View
@@ -143,7 +143,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
     web = cluster.get(DEPLOYMENT, namespace, names.gunicorn)
     secret = cluster.get(SECRET, namespace, names.connection)
     label = secret.metadata.label(DATABASE_LABEL) if secret else ""
-    hosts = domain.Register(cluster)
+    hosts = domain.HostClaims(cluster)
     resolved = domain.resolve(spec, bench.suffix)
     holders = {host: hosts.holder(host) for host in resolved.hosts}
     connection, data = await _connection(cluster, spec, namespace)
@@ -186,7 +186,7 @@ async def _earlier_pods(cluster: View, live: LiveSite, bench: BenchOffer, web: W
         return None
     return [
         pod["metadata"]["name"]
-        for pod in await cluster.list(POD, namespace, f"{OURS},{SITE_LABEL}={name}")
+        for pod in await cluster.list(POD, namespace, f"{OPERATOR_SELECTOR},{SITE_LABEL}={name}")
         if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
         # An admission webhook may have added containers of other images.
         and image.reference not in [each["image"] for each in pod["spec"]["containers"]]

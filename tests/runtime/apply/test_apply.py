@@ -9,7 +9,7 @@ from frappe_operator.kube.live import Live
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import exist
 from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Lives, Stage, Verdict
+from frappe_operator.kube.stage import LiveChildren, Stage, Verdict
 from frappe_operator.runtime.queue.queue import MIN_INTERVAL_SECONDS
 from tests.runtime.environment import (
     NS,
@@ -27,7 +27,7 @@ from tests.runtime.environment import (
 from tests.runtime.virtual_time import virtual
 
 
-def not_yet(lives: Lives) -> Verdict:
+def not_yet(live_children: LiveChildren) -> Verdict:
     return Verdict(False, Reason.PROVISIONING, "not yet")
 
 
@@ -69,8 +69,8 @@ async def test_a_child_is_created_with_its_owner_reference() -> None:
 async def test_the_verdict_sees_what_was_just_written() -> None:
     seen: list[Live | None] = []
 
-    def look(lives: Lives) -> Verdict:
-        seen.extend(lives)
+    def look(live_children: LiveChildren) -> Verdict:
+        seen.extend(live_children)
         return Verdict(True, Reason.READY, "")
 
     async with an_environment() as env:

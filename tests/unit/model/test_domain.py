@@ -13,7 +13,7 @@ from frappe_operator.kube.live import Live
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.view import View
 from frappe_operator.model import domain
-from frappe_operator.model.domain import Claim, Register, host_problem, normalise, resolve, winner
+from frappe_operator.model.domain import HostClaim, HostClaims, host_problem, normalise, resolve, winner
 from tests.unit.resolved_samples import NAMESPACE, live
 
 
@@ -81,14 +81,14 @@ def test_one_host_has_one_spelling(host: str) -> None:
 
 
 def test_the_older_claim_wins_and_then_the_lesser_name() -> None:
-    old, young = Claim("2026-01-01T00:00:00Z", Key("b", "x")), Claim("2026-01-02T00:00:00Z", Key("a", "x"))
+    old, young = HostClaim("2026-01-01T00:00:00Z", Key("b", "x")), HostClaim("2026-01-02T00:00:00Z", Key("a", "x"))
     assert winner([young, old]) == old.key
-    assert winner([Claim("t", Key("b", "x")), Claim("t", Key("a", "y"))]) == Key("a", "y")
+    assert winner([HostClaim("t", Key("b", "x")), HostClaim("t", Key("a", "y"))]) == Key("a", "y")
     assert winner([]) is None
 
 
-@given(st.permutations([Claim(str(age % 3), Key("n", str(age))) for age in range(6)]))
-def test_the_winner_does_not_depend_on_who_is_asked_first(claims: list[Claim]) -> None:
+@given(st.permutations([HostClaim(str(age % 3), Key("n", str(age))) for age in range(6)]))
+def test_the_winner_does_not_depend_on_who_is_asked_first(claims: list[HostClaim]) -> None:
     assert winner(claims) == Key("n", "0")
 
 
@@ -107,8 +107,8 @@ class Known:
         return [site for site in self.sites if value in domain.INDICES[index](site)]
 
 
-def register(*sites: LiveSite, suffix: str | None = None) -> Register:
-    return Register(cast(View, Known(*sites, suffix=suffix)))
+def register(*sites: LiveSite, suffix: str | None = None) -> HostClaims:
+    return HostClaims(cast(View, Known(*sites, suffix=suffix)))
 
 
 def a_site(name: str, created: str, **spec: Any) -> LiveSite:

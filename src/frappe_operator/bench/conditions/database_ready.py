@@ -6,19 +6,19 @@ from frappe_operator.bench.observe import Observed
 from frappe_operator.components import mariadb
 from frappe_operator.kube.readiness import workloads_available
 from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Lives, Verdict
+from frappe_operator.kube.stage import LiveChildren, Verdict
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.reasons import FrappeReason
 
 
-def server_is_available(bench: Bench, observed: Observed) -> Callable[[Lives], Verdict]:
+def server_is_available(bench: Bench, observed: Observed) -> Callable[[LiveChildren], Verdict]:
     """Whether MariaDB is available. The last status tells a server that failed from one that starts for the first
     time."""
     answered = mariadb.has_been_available(observed.live.conditions)
     restarts = observed.revisions.mariadb not in ("", bench.mariadb.revision)
 
-    def ready(lives: Lives) -> Verdict:
-        verdict = workloads_available(lives)
+    def ready(live_children: LiveChildren) -> Verdict:
+        verdict = workloads_available(live_children)
         if verdict.reason != Reason.PODS_NOT_READY or not (answered or restarts):
             return verdict
         why = "is not available"

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from frappe_operator.components.route import ingress, none
 from frappe_operator.kube.objects import Manifest
-from frappe_operator.kube.stage import Lives, Verdict
+from frappe_operator.kube.stage import LiveChildren, Verdict
 from frappe_operator.model.route import RouteType
 from frappe_operator.model.site import Site
 
@@ -19,7 +19,7 @@ class RouteBuilder(Protocol):
     def build(self, site: Site) -> list[Manifest]:
         """The children that route the hosts of a site to the proxy of its bench."""
 
-    def ready(self, lives: Lives) -> Verdict:
+    def ready(self, live_children: LiveChildren) -> Verdict:
         """Whether the live children are in effect."""
 
 

@@ -4,7 +4,7 @@ from frappe_operator.components import nginx
 from frappe_operator.components.metadata import metadata
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import exist
-from frappe_operator.kube.stage import Lives, Verdict
+from frappe_operator.kube.stage import LiveChildren, Verdict
 from frappe_operator.model.site import Site
 
 
@@ -23,9 +23,9 @@ def build(site: Site) -> list[Manifest]:
     ]
 
 
-def ready(lives: Lives) -> Verdict:
+def ready(live_children: LiveChildren) -> Verdict:
     """Whether the Ingress exists. Its status is not checked, because many controllers do not write it."""
-    return exist(lives)
+    return exist(live_children)
 
 
 def _rule(site: Site, host: str) -> Manifest:

@@ -2,7 +2,7 @@
 
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import exist
-from frappe_operator.kube.stage import Lives, Verdict
+from frappe_operator.kube.stage import LiveChildren, Verdict
 from frappe_operator.model.site import Site
 
 
@@ -11,6 +11,6 @@ def build(site: Site) -> list[Manifest]:
     return []
 
 
-def ready(lives: Lives) -> Verdict:
+def ready(live_children: LiveChildren) -> Verdict:
     """Always true, because there are no children."""
-    return exist(lives)
+    return exist(live_children)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import structlog
 
 from frappe_operator.kube.kinds import SECRET, Kind, Ref, ref_of
-from frappe_operator.kube.live import CONTROLLED_BY_US, Job, Live
+from frappe_operator.kube.live import OPERATOR_NAME, Job, Live
 from frappe_operator.kube.names import GROUP, INSTANCE, MANAGED_BY, RETAINED_LABEL
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
@@ -243,7 +243,7 @@ class _Children:
                     self.written.append(child.ref)
                     return None
             if self._is_ours(child, live):
-                message = f"{child.ref} exists without the label {MANAGED_BY}={CONTROLLED_BY_US}: add it"
+                message = f"{child.ref} exists without the label {MANAGED_BY}={OPERATOR_NAME}: add it"
                 return Verdict(False, Reason.WAITING, message)
         if live.deleting:
             return _being_deleted(child.ref)
@@ -388,7 +388,7 @@ class _Children:
             return self._is_owned(live)
         labels = child.manifest["metadata"].get("labels") or {}
         by_label = all(live.metadata.label(name) == labels.get(name) for name in (MANAGED_BY, INSTANCE))
-        return by_label and live.metadata.label(MANAGED_BY) == CONTROLLED_BY_US and live.metadata.controller is None
+        return by_label and live.metadata.label(MANAGED_BY) == OPERATOR_NAME and live.metadata.controller is None
 
     def _is_owned(self, live: Live) -> bool:
         controller = live.metadata.controller

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct, field
 
-from frappe_operator.kube.live import CONTROLLED_BY_US, Live, Meta, Owner, Pairs, pairs
+from frappe_operator.kube.live import OPERATOR_NAME, Live, Meta, OwnerReference, Pairs, pairs
 from frappe_operator.kube.names import GROUP, RETAINED_LABEL
 from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.drift import NOTHING, SETTABLE, SIXTY_BITS, joined, owned_fingerprint
@@ -24,7 +24,7 @@ NOT_READ = frozenset(
 )
 """Annotations and labels of other programs that thousands of objects have: they are not cached."""
 _WORDS = msgspec.json.Decoder(dict[str, str] | None)
-_OWNERS = msgspec.json.Decoder(tuple[Owner, ...] | None)
+_OWNERS = msgspec.json.Decoder(tuple[OwnerReference, ...] | None)
 
 CHANGES = ("ADDED", "MODIFIED", "DELETED")
 """The types of watch events that are about an object."""
@@ -45,7 +45,7 @@ class ManagedFields(Struct, rename="camel", gc=False):
     @property
     def ours(self) -> bool:
         """Whether these are the fields that the operator has applied."""
-        return self.manager == CONTROLLED_BY_US and self.operation == "Apply" and not self.subresource
+        return self.manager == OPERATOR_NAME and self.operation == "Apply" and not self.subresource
 
 
 class Metadata(Struct, gc=False, rename="camel"):
@@ -228,7 +228,7 @@ def _annotations(words: bytes) -> Pairs:
 
 
 @lru_cache(maxsize=4096)
-def _owners(references: bytes) -> tuple[Owner, ...]:
+def _owners(references: bytes) -> tuple[OwnerReference, ...]:
     """The owners of an object; children of one owner follow each other and refer to it by the same words."""
     return _OWNERS.decode(references) or () if references else ()
 

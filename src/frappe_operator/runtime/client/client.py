@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from frappe_operator.kube.kinds import Kind, Ref, ref_of
-from frappe_operator.kube.live import CONTROLLED_BY_US
+from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.errors import error_from
 from frappe_operator.runtime.client.transport import Headers, Query, Response, StreamResponse, Transport, TransportError
@@ -123,14 +123,14 @@ class Client:
     async def create(self, manifest: Manifest) -> bytes:
         """Creates an object. Raises AlreadyExists."""
         ref, body = _written(manifest)
-        path, query = ref.kind.path(ref.namespace), {"fieldManager": CONTROLLED_BY_US, **self._validation}
+        path, query = ref.kind.path(ref.namespace), {"fieldManager": OPERATOR_NAME, **self._validation}
         return await self._request("create", ref.kind, "POST", path, query=query, body=body)
 
     async def apply(self, manifest: Manifest) -> bytes:
         """Server-side apply: afterwards the object has these fields, and none that the operator applied before and that
         are missing here."""
         ref, body = _written(manifest)
-        query = {"fieldManager": CONTROLLED_BY_US, "force": "true", **self._validation}
+        query = {"fieldManager": OPERATOR_NAME, "force": "true", **self._validation}
         headers = {"Content-Type": APPLY}
         path = ref.kind.path(ref.namespace, ref.name)
         return await self._request("apply", ref.kind, "PATCH", path, query=query, headers=headers, body=body)
@@ -140,7 +140,7 @@ class Client:
     ) -> bytes:
         """Sends a JSON merge patch. Raises Conflict when it names another UID or resourceVersion."""
         path = kind.path(namespace, name, subresource)
-        query = {"fieldManager": CONTROLLED_BY_US, **self._validation}
+        query = {"fieldManager": OPERATOR_NAME, **self._validation}
         headers, body = {"Content-Type": MERGE}, msgspec.json.encode(patch)
         return await self._request("patch", kind, "PATCH", path, query=query, headers=headers, body=body)
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 from frappe_operator.kube import pod_failures
 from frappe_operator.kube.conditions import READY
 from frappe_operator.kube.kinds import DEPLOYMENT, EVENT, JOB, POD, STATEFUL_SET, Ref, ref_of
-from frappe_operator.kube.live import Custom, Job, Live, Owner, Pod, PodStatus, Workload
+from frappe_operator.kube.live import Custom, Job, Live, OwnerReference, Pod, PodStatus, Workload
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.pod_failures import PodFailure
 from frappe_operator.kube.readiness import available, pods_missing, succeeded
@@ -94,7 +94,7 @@ class _Meta(Struct, rename="camel"):
     creation_timestamp: str = ""
     deletion_timestamp: str | None = None
     labels: dict[str, str] = {}
-    owner_references: tuple[Owner, ...] = ()
+    owner_references: tuple[OwnerReference, ...] = ()
 
 
 class _Pod(Struct):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Lives, Verdict
+from frappe_operator.kube.stage import LiveChildren, Verdict
 from frappe_operator.model.conditions import BenchCondition
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.site.observe import Observed
@@ -12,10 +12,10 @@ NEEDED_OF_BENCH = (BenchCondition.STORAGE_READY, BenchCondition.CACHE_READY, Ben
 """Conditions of the bench that a site depends on."""
 
 
-def ready(observed: Observed) -> Callable[[Lives], Verdict]:
+def ready(observed: Observed) -> Callable[[LiveChildren], Verdict]:
     """Whether the conditions of NEEDED_OF_BENCH are true on the bench."""
 
-    def verdict(_: Lives) -> Verdict:
+    def verdict(_: LiveChildren) -> Verdict:
         name = observed.bench.name
         for condition in NEEDED_OF_BENCH:
             found = observed.bench_conditions.get(condition)

@@ -12,7 +12,7 @@ from frappe_operator.kube.kinds import JOB, Ref
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import jobs_succeeded
 from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Lives, Stage, Verdict
+from frappe_operator.kube.stage import LiveChildren, Stage, Verdict
 from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.site import CONFIGURATION_ANNOTATION, Site
 from frappe_operator.site.generated_secrets import is_created, lost_admin
@@ -38,16 +38,16 @@ def job(site: Site, observed: Observed) -> list[Manifest]:
     return [] if as_created and not observed.configuring else creation.configure(site)
 
 
-def configured(site: Site, observed: Observed) -> Callable[[Lives], Verdict]:
+def configured(site: Site, observed: Observed) -> Callable[[LiveChildren], Verdict]:
     """Whether the site has the resolved address and credentials, and none of its generated Secrets is lost."""
 
-    def ready(lives: Lives) -> Verdict:
+    def ready(live_children: LiveChildren) -> Verdict:
         if not is_created(observed):
             return Verdict(False, Reason.WAITING, "Waiting for SiteCreated")
         if not site.database.revision:
             return Verdict(False, Reason.WAITING, ENGINES[site.database.engine].secret_lost(site))
         secret = site.database.secret
-        verdict = jobs_succeeded(observed.reports)(lives)
+        verdict = jobs_succeeded(observed.reports)(live_children)
         if not verdict.ok and verdict.reason in (Reason.PROVISIONING, Reason.JOB_RUNNING):
             message = f"Configuring the address {site.url} and the credentials of Secret {secret}"
             return Verdict(False, Reason.JOB_RUNNING, message)

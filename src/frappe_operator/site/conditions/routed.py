@@ -5,23 +5,23 @@ from collections.abc import Callable
 from frappe_operator.components.nginx import REFUSED
 from frappe_operator.components.route import ROUTES
 from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Lives, Verdict
+from frappe_operator.kube.stage import LiveChildren, Verdict
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
 from frappe_operator.site.observe import Observed
 from frappe_operator.site.probe import Responses
 
 
-def hosts_are_free(site: Site, observed: Observed) -> Callable[[Lives], Verdict]:
+def hosts_are_free(site: Site, observed: Observed) -> Callable[[LiveChildren], Verdict]:
     """Whether every host of the site belongs to it, and its route is in effect."""
 
-    def ready(lives: Lives) -> Verdict:
+    def ready(live_children: LiveChildren) -> Verdict:
         for host, key in observed.conflicting_hosts.items():
             # Names of objects in another namespace are not disclosed.
             owner = f"FrappeSite {key.name}" if key.namespace == site.owner.namespace else "another FrappeSite"
             message = f"{host} belongs to {owner}, which is older: choose another domain or alias"
             return Verdict(False, FrappeReason.HOST_TAKEN, message, blocked=True)
-        return ROUTES[site.route.type].ready(lives)
+        return ROUTES[site.route.type].ready(live_children)
 
     return ready
 

@@ -3,7 +3,7 @@
 from frappe_operator.components import assets
 from frappe_operator.kube.readiness import ALL_READY, jobs_succeeded
 from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import Lives, Stage, Verdict
+from frappe_operator.kube.stage import LiveChildren, Stage, Verdict
 from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.site import Site
 from frappe_operator.site.observe import Observed
@@ -25,8 +25,8 @@ def assets_json_removed(site: Site, observed: Observed) -> list[Stage]:
         each.type == SiteCondition.WORKLOADS_READY and each.status == "True" for each in observed.last_status.conditions
     )
 
-    def ready(lives: Lives) -> Verdict:
-        verdict = removed(lives)
+    def ready(live_children: LiveChildren) -> Verdict:
+        verdict = removed(live_children)
         # The second removal comes long after the rollout: while it is in progress, the condition stays true.
         in_progress = verdict.reason in (Reason.PROVISIONING, Reason.JOB_RUNNING)
         return ALL_READY if verdict.ok or (in_progress and was_ready) else verdict

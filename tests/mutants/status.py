@@ -27,7 +27,7 @@ MUTANTS = [
         "Ready is True once the reconcile has run to its end.",
         conditions.conditions,
         expression("not verdict.ok", "verdict.blocked"),
-        (f"{CONDITIONS}::test_ready_speaks_with_the_words_of_the_first_stage_that_is_not",),
+        (f"{CONDITIONS}::test_ready_has_the_message_of_the_first_condition_that_is_false",),
     ),
     Mutant(
         "failed-job-counts-as-complete",

@@ -1,4 +1,4 @@
-"""Specs as users write them, with names that are nobody's product names."""
+"""Resolved benches and sites. Their names differ from all names in the code, so that mixed-up labels are noticed."""
 
 from typing import Any, TypeVar
 
@@ -30,17 +30,17 @@ C = TypeVar("C", bound=Custom)
 
 
 def live(name: str, spec: dict[str, Any], *, kind: KindOf[C], uid: str = "") -> C:
-    """An object as the cluster has it."""
+    """A cached object."""
     meta = Meta(name=name, namespace=NAMESPACE, uid=uid or f"uid-of-{kind.kind}-{name}", generation=1)
     return kind.projection(meta, msgspec.Raw(msgspec.json.encode(spec)))
 
 
 def a_bench(name: str = "pier", *, facts: Facts | None = FACTS, **spec: Any) -> Bench:
-    """A bench as decided, its MariaDB wanted and one host routed."""
-    asked = live(name, {"frappeVersion": "version-15", **spec}, kind=BENCH)
+    """A resolved bench, with a MariaDB and one routed host."""
+    bench = live(name, {"frappeVersion": "version-15", **spec}, kind=BENCH)
     return bench_model.resolve(
-        asked,
-        bench_model.parse(asked),
+        bench,
+        bench_model.parse(bench),
         IMAGES,
         facts=facts,
         access_mode=bench_model.RWO,
@@ -50,7 +50,7 @@ def a_bench(name: str = "pier", *, facts: Facts | None = FACTS, **spec: Any) -> 
 
 
 def an_offer(name: str = "pier", *, facts: Facts | None = FACTS, **spec: Any) -> BenchOffer:
-    """What a bench offers its sites."""
+    """What a bench provides to its sites."""
     written = live(name, {"frappeVersion": "version-15", **spec}, kind=BENCH)
     return bench_model.offer(written, bench_model.parse(written), IMAGES, facts)
 
@@ -64,10 +64,10 @@ def a_site(
     uid: str = "",
     **spec: Any,
 ) -> Site:
-    """A site as decided."""
+    """A resolved site."""
     if connection is not None:
         spec = {"dbConfig": {"mode": "external", "connectionSecretRef": {"name": connection.secret}}, **spec}
-    asked = live(name, {"benchRef": {"name": "pier"}, "siteName": "pearl.example.net", **spec}, kind=SITE, uid=uid)
-    parsed, bench = site_model.parse(asked), bench or an_offer()
+    site = live(name, {"benchRef": {"name": "pier"}, "siteName": "pearl.example.net", **spec}, kind=SITE, uid=uid)
+    parsed, bench = site_model.parse(site), bench or an_offer()
     hosts = domain.resolve(parsed, bench.suffix)
-    return site_model.resolve(asked, parsed, bench, domain=hosts, retained_database=retained, connection=connection)
+    return site_model.resolve(site, parsed, bench, domain=hosts, retained_database=retained, connection=connection)

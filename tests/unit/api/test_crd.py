@@ -1,4 +1,4 @@
-"""The published schema: what the API server can hold users to."""
+"""The published schemas: what the API server validates."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ Place = tuple[str, ...]
 
 
 def places(schema: dict[str, Any], where: Place = ()) -> Iterator[tuple[Place, dict[str, Any]]]:
-    """Every schema in a schema."""
+    """All schemas nested in a schema."""
     yield where, schema
     for name, inner in schema.get("properties", {}).items():
         yield from places(inner, (*where, name))
@@ -53,7 +53,7 @@ def test_every_field_of_a_spec_has_its_sentence(kind: Kind) -> None:
 
 @KINDS
 def test_everything_a_user_writes_has_a_limit(kind: Kind) -> None:
-    """Also what makes the rules affordable to the API server, which estimates their cost from the limits."""
+    """The limits also bound the cost of the rules, which the API server estimates from them."""
     for where, schema in specification(kind):
         if schema.get("type") == "string":
             assert "maxLength" in schema or "enum" in schema, where
@@ -111,7 +111,7 @@ def test_an_amount_is_a_number_or_its_spelling() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fine", "asked"),
+    ("fine", "value"),
     [
         (True, {}),
         (True, {"apps": []}),
@@ -119,13 +119,13 @@ def test_an_amount_is_a_number_or_its_spelling() -> None:
         (False, {"apps": [], "appsJSON": "[]"}),
     ],
 )
-def test_apps_are_named_in_one_way(fine: bool, asked: dict[str, object]) -> None:
+def test_apps_are_named_in_one_way(fine: bool, value: dict[str, object]) -> None:
     rule, _ = crd.schema(BENCH)["properties"]["spec"][crd.VALIDATIONS]
-    assert cel.evaluate(rule["rule"], {"self": asked}) is fine
+    assert cel.evaluate(rule["rule"], {"self": value}) is fine
 
 
 @pytest.mark.parametrize(
-    ("fine", "asked"),
+    ("fine", "value"),
     [
         (True, {}),
         (True, {"mode": "shared"}),
@@ -135,9 +135,9 @@ def test_apps_are_named_in_one_way(fine: bool, asked: dict[str, object]) -> None
         (False, {"connectionSecretRef": {"name": "x"}}),
     ],
 )
-def test_a_connection_belongs_to_an_external_database(fine: bool, asked: dict[str, object]) -> None:
+def test_a_connection_belongs_to_an_external_database(fine: bool, value: dict[str, object]) -> None:
     (rule,) = crd.schema(SITE)["properties"]["spec"]["properties"]["dbConfig"][crd.VALIDATIONS]
-    assert cel.evaluate(rule["rule"], {"self": asked}) is fine
+    assert cel.evaluate(rule["rule"], {"self": value}) is fine
 
 
 @KINDS

@@ -1,4 +1,4 @@
-"""Everything that is ever built, for benches and sites of many shapes."""
+"""The children of benches and sites with many different specs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +17,11 @@ from tests.unit.resolved_samples import FACTS, IMAGES, a_site, an_offer
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CANARY = render.GENERATED
-"""Stands for every password that is generated while these are built."""
+"""Used as every generated password."""
 
 
 class World(NamedTuple):
-    """What a few objects come to."""
+    """The children that a few objects have."""
 
     name: str
     manifests: list[Manifest]
@@ -30,7 +30,7 @@ class World(NamedTuple):
         return [each for each in self.manifests if each["kind"] in kinds]
 
     def workloads(self) -> Iterator[tuple[str, Manifest]]:
-        """Every pod template, with whose it is."""
+        """All pod templates, each with the name of its workload."""
         for each in self.of("Deployment", "StatefulSet", "Job"):
             yield each["metadata"]["name"], each["spec"]["template"]
 
@@ -42,11 +42,13 @@ def build(path: Path) -> World:
         *(stage for site in declared.of(SITE) for stage in render.children(declared, site)),
     ]
     children = [child for stage in stages for child in (*stage.children, *stage.once)]
-    return World(path.parent.name, [*children, *farewell()] if path.parent.name == "minimal" else children)
+    return World(
+        path.parent.name, [*children, *update_and_deletion_jobs()] if path.parent.name == "minimal" else children
+    )
 
 
-def farewell() -> list[Manifest]:
-    """What is made only when a bench gets another image, and when a site goes."""
+def update_and_deletion_jobs() -> list[Manifest]:
+    """Children that exist only when the bench's image changes or the site is deleted."""
     site, bench = a_site(), an_offer()
     assert bench.running_image is not None
     changed = a_site(bench=an_offer(facts=msgspec.structs.replace(FACTS, previous_key="0123456789ab")))

@@ -1,4 +1,4 @@
-"""The restricted Pod Security profile, as far as a pod can break it."""
+"""The restricted Pod Security profile, for the fields that our pods use."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ HOST = ("hostNetwork", "hostPID", "hostIPC")
 
 
 def broken(pod: dict[str, Any]) -> Iterator[str]:
-    """What a pod's spec has that the profile does not allow."""
+    """Violations of the profile in the spec of a pod."""
     of_pod = pod.get("securityContext", {})
     yield from (name for name in HOST if pod.get(name))
     for volume in pod.get("volumes", []):

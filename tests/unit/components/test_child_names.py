@@ -1,4 +1,4 @@
-"""Two objects of ours never want the same name for a child: neither two of one kind, nor a bench and a site."""
+"""No two of our objects have a child of the same kind and name: neither two of one kind, nor a bench and a site."""
 
 import re
 from collections import defaultdict
@@ -13,9 +13,9 @@ HASH = re.compile(r"(?<=-)[0-9a-f]{8,}$")
 
 
 def parts() -> dict[str, dict[str, set[str]]]:
-    """What follows an owner's name in its children's names: by kind of child, then by kind of owner.
+    """Suffixes of children's names after the name of their owner, by kind of child and kind of owner.
 
-    Empty where the child's name is the owner's own. Fingerprints in names count as one.
+    Empty for a child that has the name of its owner. All fingerprints in names count as the same.
     """
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for world in WORLDS:
@@ -45,13 +45,15 @@ def test_a_bench_and_a_site_of_one_name_want_no_child_of_one_name(kind: str) -> 
 
 @pytest.mark.parametrize("kind", sorted(PARTS))
 def test_an_owner_whose_name_begins_with_anothers_wants_no_child_of_the_others(kind: str) -> None:
-    """`drop-database` and `database` of one kind: the first of `shop` is the second of `shop-drop`."""
+    """With `drop-database` and `database` as suffixes of one kind, the first of `shop` equals the second of
+    `shop-drop`."""
     every = set().union(*PARTS[kind].values())
     assert [(one, other) for one in every for other in every if one != other and one.endswith(f"-{other}")] == []
 
 
 def test_a_bench_selects_no_pod_of_a_site() -> None:
-    """Pods of a site carry the name of their bench: only the component tells them from the bench's own."""
+    """Pods of a site have the label of their bench, so only the component distinguishes them from the bench's own
+    pods."""
     components: dict[bool, set[str]] = defaultdict(set)
     for world in WORLDS:
         for _, template in world.workloads():

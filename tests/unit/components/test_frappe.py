@@ -1,4 +1,4 @@
-"""What shapes the pods of a site (see the reference on how Frappe behaves)."""
+"""The pods of a site."""
 
 import subprocess
 from typing import Any, get_args
@@ -71,7 +71,7 @@ def test_every_pod_of_frappes_sees_one_site_only_by_its_own_directory() -> None:
 
 
 def test_every_program_of_frappes_may_write_where_frappe_writes(world: World) -> None:
-    """The scheduler takes a lock in config/, the bench CLI wants config/pids and writes logs/bench.log."""
+    """The scheduler locks a file in config/; the bench CLI uses config/pids and writes logs/bench.log."""
     for name, template in world.workloads():
         spec = template["spec"]
         scratch = {volume["name"] for volume in spec["volumes"] if "emptyDir" in volume}
@@ -106,7 +106,7 @@ def test_a_background_pod_is_ready_only_when_it_has_proved_its_start() -> None:
 
 
 def test_what_is_frozen_is_not_waited_for() -> None:
-    """The grace period of a worker is that of its job: a frozen one has none and does not hear SIGTERM."""
+    """The grace period of a worker is that of its job. A frozen worker has no job and ignores SIGTERM."""
     specs = deployments(*background.build(SITE), *gunicorn.build(SITE), *socketio.build(SITE))
     for name in (*WORKERS, "pearl-gunicorn", "pearl-socketio"):
         probe = pod(specs[name])["containers"][0]["livenessProbe"]
@@ -171,7 +171,7 @@ LINE = "2026/11/27 15:42:50 [error] 22#22: *2 upstream timed out, client: 10.0.0
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("written", "kept"),
     [
         ('request: "GET /x HTTP/1.1", upstream: "http://1.2.3.4/x", host: "a.net"', None),
         (
@@ -189,10 +189,10 @@ LINE = "2026/11/27 15:42:50 [error] 22#22: *2 upstream timed out, client: 10.0.0
         ('request: "GET /x?t=\udcff\udcfe&sid=S HTTP/1.1", host: "a.net"', '"GET /x?", host: "a.net"'),
     ],
 )
-def test_a_line_of_the_error_log_loses_every_query_and_nothing_else(said: str, kept: str | None) -> None:
-    line = (LINE + said).encode("utf-8", "surrogateescape")
+def test_a_line_of_the_error_log_loses_every_query_and_nothing_else(written: str, kept: str | None) -> None:
+    line = (LINE + written).encode("utf-8", "surrogateescape")
     done = subprocess.run(["sed", "-u", nginx.FILTER], input=line, capture_output=True, check=True, env={"LC_ALL": "C"})
-    assert done.stdout.decode() == LINE + (said if kept is None else f"request: {kept}")
+    assert done.stdout.decode() == LINE + (written if kept is None else f"request: {kept}")
 
 
 def test_a_text_is_one_word_of_redis_conf() -> None:
@@ -273,7 +273,7 @@ def test_a_volume_for_one_node_keeps_its_pods_together_and_another_does_not() ->
 
 
 def test_user_text_is_never_an_option_of_its_own() -> None:
-    """Values stand behind `--flag=`: one that begins with a dash is still a value."""
+    """Values are passed as `--flag=value`, so that a value which begins with a dash is no option."""
     jobs = [*built_in.jobs(SITE), *creation.create(SITE), *creation.install(SITE)]
     for job in jobs:
         for container in (*pod(job["spec"])["initContainers"], *pod(job["spec"])["containers"]):

@@ -1,4 +1,4 @@
-"""What holds for everything that is built, whatever was asked for."""
+"""Properties of all children, for every spec."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.unit.components.restricted import broken
 
 LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 GIVEN_BY_USERS = {"tides", "key-one", "key-two"}
-"""Secrets that the inputs name and that are not ours to make."""
+"""Secrets that the inputs refer to and that users create."""
 
 
 def containers(template: Manifest) -> list[Manifest]:

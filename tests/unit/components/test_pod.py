@@ -1,4 +1,4 @@
-"""What every pod has."""
+"""Properties of every pod template."""
 
 from frappe_operator.components.pod import affinity
 from frappe_operator.components.storage import common_node, files_node
@@ -6,7 +6,7 @@ from tests.unit.resolved_samples import a_bench, a_site
 
 
 def test_a_pod_that_mounts_two_volumes_runs_where_both_are() -> None:
-    """Both volumes can be mounted on one node only: the pod keeps both terms, whichever comes first."""
+    """Each volume can be mounted on one node only, so the pod has both affinity terms, in either order."""
     of_bench, of_site = common_node(a_bench()), files_node(a_site())
     required = affinity(*of_bench, *of_site)["affinity"]["podAffinity"][
         "requiredDuringSchedulingIgnoredDuringExecution"

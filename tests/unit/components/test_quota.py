@@ -1,4 +1,4 @@
-"""A ResourceQuota on limits.cpu refuses every pod with a container that has no such limit: all of them can be set."""
+"""With a ResourceQuota on limits.cpu, every container needs a CPU limit: one can be set for each of them."""
 
 import json
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ SITE_SPEC = {
 
 
 def rendered(folder: Path, bench: Mapping[str, object], site: Mapping[str, object]) -> World:
-    """What these two specs come to."""
+    """The children of a bench and a site with these specs."""
     version = BENCH.api_version
     file = folder / "input.yaml"
     objects = [("FrappeBench", "pier", bench), ("FrappeSite", "pearl", site)]
@@ -45,7 +45,7 @@ def rendered(folder: Path, bench: Mapping[str, object], site: Mapping[str, objec
 
 
 def unlimited(world: World) -> set[str]:
-    """Containers that a quota on CPU limits refuses."""
+    """Containers without a CPU limit."""
     return {
         f"{name}: {container['name']}"
         for name, template in world.workloads()
@@ -71,7 +71,7 @@ def test_by_default_memory_is_limited_and_cpu_is_not(tmp_path: Path) -> None:
 
 
 def drop(site: Mapping[str, object], bench: Mapping[str, object] | None) -> Manifest:
-    """`resources` of the Job that removes the database of a site with these specs, valid or not."""
+    """`resources` of the Job that drops the database of a site with these specs, valid or not."""
     of_spec, decided = a_site(), an_offer()
     assert decided.running_image is not None
     sizes = job_resources(

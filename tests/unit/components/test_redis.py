@@ -1,4 +1,4 @@
-"""The Secret of Redis, which says one password to the servers and the same to their clients."""
+"""The Secret of Redis contains the same password for servers and clients."""
 
 import base64
 import json

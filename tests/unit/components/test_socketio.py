@@ -1,4 +1,4 @@
-"""What the realtime server may write into its log."""
+"""The filter of the log of the realtime server."""
 
 import subprocess
 

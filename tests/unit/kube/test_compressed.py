@@ -1,4 +1,4 @@
-"""A status is packed small, and nothing of it is lost."""
+"""A compressed status is small and complete."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What people and programs read in `status`."""
+"""The conditions in `status`."""
 
 from frappe_operator.kube.conditions import conditions, phase
 from frappe_operator.kube.live import Condition
@@ -28,7 +28,7 @@ def test_ready_when_every_stage_is() -> None:
     assert all(each.observed_generation == 3 and each.reason and each.message for each in found.values())
 
 
-def test_ready_speaks_with_the_words_of_the_first_stage_that_is_not() -> None:
+def test_ready_has_the_message_of_the_first_condition_that_is_false() -> None:
     found = by_type(conditions([], {"A": YES, "B": COMING, "C": BLOCKED}, 1, "now"))
     for name in ("Ready", "Reconciling", "Stalled"):
         assert (found[name].reason, found[name].message) == (COMING.reason, COMING.message)

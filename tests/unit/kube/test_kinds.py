@@ -1,4 +1,4 @@
-"""How objects are addressed."""
+"""API paths and references of objects."""
 
 import pytest
 

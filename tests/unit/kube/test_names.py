@@ -1,4 +1,4 @@
-"""Names of children: short enough everywhere, and never the same for two."""
+"""Names of children: short enough for every use, and unique."""
 
 import re
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from frappe_operator.kube.names import LIMIT, child, digest
 
 LONG = st.text("ab-9", min_size=40, max_size=61).map(lambda middle: f"a{middle}z")
-"""Such as must be cut: left to itself, hypothesis hardly ever comes up with one."""
+"""Names that must be cut. Without a minimum size, hypothesis rarely generates one."""
 OWNERS = st.from_regex(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True) | LONG
 PARTS = st.sampled_from(["nginx", "worker-default", "db-connection", "image-0123456789ab", "drop-database"])
 LIMITS = st.sampled_from([LIMIT, 52])

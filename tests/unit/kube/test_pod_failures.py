@@ -1,4 +1,4 @@
-"""What a pod's status says of why it does not run."""
+"""Why a pod does not run, derived from its status."""
 
 from datetime import UTC, datetime
 
@@ -21,7 +21,7 @@ NOW = pod_failures.seconds("2026-01-01T12:00:00Z", 0.0)
 
 
 def at(seconds: float) -> str:
-    """So many seconds before now."""
+    """The time `seconds` before now."""
     return datetime.fromtimestamp(NOW - seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -95,7 +95,7 @@ def test_each_kind_of_trouble_has_its_reason_and_words(case: str) -> None:
         assert "acme-web-1" in found.message
 
 
-def test_that_waiting_for_a_node_is_in_vain_is_looked_at_when_it_is() -> None:
+def test_a_pod_without_a_node_is_checked_again_when_its_wait_counts_as_a_failure() -> None:
     found = pod_failures.of_pod("p", unplaced(60), NOW)
     assert found is not None
     assert found.again == 60
@@ -186,9 +186,9 @@ SECRETS = {
 
 @pytest.mark.parametrize("text", SECRETS)
 def test_no_secret_gets_into_a_sentence(text: str) -> None:
-    said = log_tail(text)
-    assert "canary" not in said
-    assert SECRETS[text] in said
+    message = log_tail(text)
+    assert "canary" not in message
+    assert SECRETS[text] in message
 
 
 def test_what_is_no_secret_stays() -> None:
@@ -203,6 +203,6 @@ def test_progress_bars_and_colours_are_no_words() -> None:
 
 
 def test_last_words_are_few_and_the_last() -> None:
-    said = log_tail("\n".join(f"line {number} {'x' * 200}" for number in range(50)) + "\nwhy")
-    assert len(said) == MAX_LENGTH
-    assert said.endswith("why")
+    message = log_tail("\n".join(f"line {number} {'x' * 200}" for number in range(50)) + "\nwhy")
+    assert len(message) == MAX_LENGTH
+    assert message.endswith("why")

@@ -1,4 +1,4 @@
-"""Amounts."""
+"""Kubernetes quantities."""
 
 from decimal import Decimal
 
@@ -37,7 +37,7 @@ def test_other_text_is_none(text: str) -> None:
 
 # What a real API server 1.37 made of them.
 @pytest.mark.parametrize(
-    ("asked", "written"),
+    ("requested", "written"),
     [
         (2, "2"),
         ("0", "0"),
@@ -73,8 +73,8 @@ def test_other_text_is_none(text: str) -> None:
         ("1.5e-3", "2e-3"),
     ],
 )
-def test_quantities_are_written_as_the_server_writes_them(asked: str | int, written: str) -> None:
-    assert canonical(asked) == written
+def test_quantities_are_written_as_the_server_writes_them(requested: str | int, written: str) -> None:
+    assert canonical(requested) == written
 
 
 @given(st.decimals(0, 10**6, places=3), st.sampled_from(sorted(SUFFIXES)))

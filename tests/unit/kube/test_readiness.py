@@ -1,4 +1,4 @@
-"""Whether what exists is there, up, done; and the sentence that says why not."""
+"""Whether children are available, bound or completed, and the message when they are not."""
 
 import pytest
 
@@ -33,8 +33,8 @@ def a_workload(*, generation: int = 2, wanted: int = 2, **status: int) -> Worklo
 
 
 def a_job(*conditions: str) -> Job:
-    said = tuple(JobCondition(each, "True", "2026-01-01T00:00:00Z") for each in conditions)
-    return Job(Meta(name="pearl-create"), JobStatus(said))
+    true_conditions = tuple(JobCondition(each, "True", "2026-01-01T00:00:00Z") for each in conditions)
+    return Job(Meta(name="pearl-create"), JobStatus(true_conditions))
 
 
 def a_claim(phase: str, storage_class: str = "fast") -> Claim:
@@ -125,7 +125,7 @@ def test_a_claim_is_usable_when_bound_or_when_the_first_pod_will_bind_it(
     assert verdict.ok == (reason == Reason.READY)
 
 
-def test_where_classes_may_not_be_seen_none_is_missed() -> None:
+def test_without_permission_to_read_classes_none_is_reported_missing() -> None:
     assert claims_usable({})([a_claim("Pending", "fast")]).ok
     assert claims_usable({})([a_claim("Pending", "")]).reason == Reason.STORAGE_CLASS_NOT_FOUND
 

@@ -1,4 +1,4 @@
-"""What a bench's spec comes to."""
+"""Resolving the spec of a bench."""
 
 import ipaddress
 import re
@@ -103,7 +103,7 @@ def test_a_class_can_do_what_it_says_else_what_its_provisioner_is_known_for(
     assert model.access_modes(provisioner, annotation) == mode
 
 
-def test_sites_run_the_image_that_was_looked_into_until_the_new_one_was() -> None:
+def test_sites_run_the_last_inspected_image_until_the_new_one_is_inspected() -> None:
     assert a_bench(frappeVersion="version-16").image.reference.endswith("version-16")
     bench = an_offer(frappeVersion="version-16")
     assert bench.running_image is not None
@@ -111,7 +111,7 @@ def test_sites_run_the_image_that_was_looked_into_until_the_new_one_was() -> Non
     assert an_offer(facts=None).running_image is None
 
 
-def test_what_is_no_spec_is_blocked_in_words_and_asked_for_softly_elsewhere() -> None:
+def test_an_invalid_spec_is_blocked_with_a_message_and_has_defaults_elsewhere() -> None:
     broken = live("wreck", {"frappeVersion": 15}, kind=BENCH)
     with pytest.raises(Blocked, match="frappeVersion"):
         model.parse(broken)
@@ -144,7 +144,7 @@ def test_the_schema_takes_a_network_where_it_is_one_and_not_everybody(address: o
         assert bool(re.fullmatch(NETWORK, written)) == right
 
 
-def test_a_trusted_proxy_is_a_network_as_nginx_writes_it_and_anything_else_is_said() -> None:
+def test_a_trusted_proxy_is_a_network_in_the_format_of_nginx_or_a_problem() -> None:
     assert a_bench(trustedProxies=["10.1.2.3/8", "FD00:0:0::/48"]).trusted_proxies == ("10.0.0.0/8", "fd00::/48")
     spec = FrappeBenchSpec(frappe_version="v15", trusted_proxies=["10.0.0.0/8", "ingress"])
     assert "'ingress' is not a network" in model.trusted_proxies_problem(spec)

@@ -1,4 +1,4 @@
-"""Which database a site has, and what its Secret must say."""
+"""Resolving the database of a site, and the checks of its Secret."""
 
 import base64
 import json
@@ -101,7 +101,7 @@ def test_a_connection_secret_says_what_it_lacks_and_never_its_password() -> None
     assert "canary" not in repr(connection_from("tides", WHOLE, "1"))
 
 
-def test_a_newline_at_the_end_of_a_value_is_nobodys_meaning_and_other_strange_characters_are_said() -> None:
+def test_a_trailing_newline_is_removed_and_other_control_characters_are_a_problem() -> None:
     written = {key: f"{value}\r\n" for key, value in WHOLE.items()} | {"username": "d"}
     assert connection_problem("tides", written, FACTS) is None
     assert connection_from("tides", written, "1") == Connection("tides", "h", "1", "d", "d", "1")

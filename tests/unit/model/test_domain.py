@@ -1,4 +1,4 @@
-"""Which hosts a site answers on, and whose a host is."""
+"""The hosts of a site, and the owner of a host."""
 
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from frappe_operator.model.domain import HostClaim, HostClaims, host_problem, no
 from tests.unit.resolved_samples import NAMESPACE, live
 
 
-def asked(**spec: Any) -> FrappeSiteSpec:
+def site_spec(**spec: Any) -> FrappeSiteSpec:
     return FrappeSiteSpec(**{"bench_ref": BenchReference(name="pier"), "site_name": "pearl", **spec})
 
 
@@ -33,12 +33,12 @@ def asked(**spec: Any) -> FrappeSiteSpec:
 def test_the_domain_comes_from_the_site_else_the_benchs_suffix_else_the_name(
     spec: dict[str, Any], suffix: str | None, host: str, source: str
 ) -> None:
-    found = resolve(asked(**spec), suffix)
+    found = resolve(site_spec(**spec), suffix)
     assert (found.host, found.source) == (host, source)
 
 
 def test_aliases_are_normalised_and_each_host_is_named_once() -> None:
-    found = resolve(asked(domain="a.net", aliases=["B.net", "b.NET.", "A.net", "c.net"]), None)
+    found = resolve(site_spec(domain="a.net", aliases=["B.net", "b.NET.", "A.net", "c.net"]), None)
     assert found.hosts == ("a.net", "b.net", "c.net")
 
 
@@ -46,7 +46,7 @@ LONG = ".".join(["a" * 60] * 4)
 
 
 @pytest.mark.parametrize(
-    ("spec", "suffix", "words"),
+    ("spec", "suffix", "text"),
     [
         ({"site_name": "10.0.0.7"}, None, "siteName gives 10.0.0.7, which is an address"),
         ({"site_name": "shop.0x7f"}, None, "which is an address"),
@@ -59,12 +59,10 @@ LONG = ".".join(["a" * 60] * 4)
         ),
     ],
 )
-def test_what_no_browser_looks_up_is_told_with_what_to_write(
-    spec: dict[str, Any], suffix: str | None, words: str
-) -> None:
-    said = host_problem(resolve(asked(**spec), suffix))
-    assert words in said
-    assert "set domain to" in said
+def test_an_invalid_host_is_a_problem_with_what_to_write(spec: dict[str, Any], suffix: str | None, text: str) -> None:
+    problem = host_problem(resolve(site_spec(**spec), suffix))
+    assert text in problem
+    assert "set domain to" in problem
 
 
 @pytest.mark.parametrize(
@@ -72,7 +70,7 @@ def test_what_no_browser_looks_up_is_told_with_what_to_write(
     [({"site_name": "10.0.0.7"}, ".ships.net"), ({"site_name": "2024"}, ".ships.net"), ({"domain": LONG + ".b"}, None)],
 )
 def test_names_that_lead_somewhere_are_served(spec: dict[str, Any], suffix: str | None) -> None:
-    assert host_problem(resolve(asked(**spec), suffix)) == ""
+    assert host_problem(resolve(site_spec(**spec), suffix)) == ""
 
 
 @given(st.from_regex(r"[A-Za-z0-9.-]{1,40}", fullmatch=True))
@@ -88,12 +86,12 @@ def test_the_older_claim_wins_and_then_the_lesser_name() -> None:
 
 
 @given(st.permutations([HostClaim(str(age % 3), Key("n", str(age))) for age in range(6)]))
-def test_the_winner_does_not_depend_on_who_is_asked_first(claims: list[HostClaim]) -> None:
+def test_the_owner_of_a_host_does_not_depend_on_the_order_of_claims(claims: list[HostClaim]) -> None:
     assert winner(claims) == Key("n", "0")
 
 
-class Known:
-    """A cache of a few objects."""
+class Cached:
+    """A View of a few sites and one bench."""
 
     def __init__(self, *sites: LiveSite, suffix: str | None = None) -> None:
         config = {"domainConfig": {"suffix": suffix}} if suffix else {}
@@ -108,7 +106,7 @@ class Known:
 
 
 def register(*sites: LiveSite, suffix: str | None = None) -> HostClaims:
-    return HostClaims(cast(View, Known(*sites, suffix=suffix)))
+    return HostClaims(cast(View, Cached(*sites, suffix=suffix)))
 
 
 def a_site(name: str, created: str, **spec: Any) -> LiveSite:

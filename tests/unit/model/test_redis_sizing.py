@@ -42,6 +42,6 @@ def test_redis_makes_room_before_it_is_killed() -> None:
             "redisConfig": {"maxMemory": memory},
             "componentResources": {"redis": {"limits": {"memory": "1Gi"}}},
         }
-        asked = live("pier", {"frappeVersion": "v15", **spec}, kind=BENCH)
-        assert (memory_problem(parse(asked)) == "") is fine, memory
+        bench = live("pier", {"frappeVersion": "v15", **spec}, kind=BENCH)
+        assert (memory_problem(parse(bench)) == "") is fine, memory
         assert a_bench(**spec).redis.max_memory == redis_memory(memory), "what exists stays as it is"

@@ -1,4 +1,4 @@
-"""What a site's spec comes to."""
+"""Resolving the spec of a site."""
 
 import re
 
@@ -52,7 +52,7 @@ def test_a_claim_cannot_name_the_queues_of_another_site(planted: str) -> None:
     assert bench_id("pearl", "a", planted) == bench_id("pearl", "a", None)
 
 
-def test_queues_of_a_site_with_a_long_name_are_known_again() -> None:
+def test_the_queue_name_of_a_site_with_a_long_name_is_stable() -> None:
     name = "p" * 60
     recorded = bench_id(name, "a", None)
     assert len(recorded) <= 63

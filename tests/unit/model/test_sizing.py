@@ -1,4 +1,4 @@
-"""How large the pods are."""
+"""Replicas and resources of the components."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +11,7 @@ AMOUNTS = st.dictionaries(
     st.sampled_from(["cpu", "memory"]),
     st.from_regex(r"[0-9]{1,4}(\.[0-9]{1,2})?(m|[kMGTP]|[KMGTP]i)?", fullmatch=True) | st.integers(0, 99),
 )
-ASKED = st.none() | st.builds(Resources, requests=st.none() | AMOUNTS, limits=st.none() | AMOUNTS)
+RESOURCES = st.none() | st.builds(Resources, requests=st.none() | AMOUNTS, limits=st.none() | AMOUNTS)
 
 
 def test_each_part_comes_from_the_first_that_names_it() -> None:
@@ -20,25 +20,25 @@ def test_each_part_comes_from_the_first_that_names_it() -> None:
     assert resources("gunicorn", None) == DEFAULTS["gunicorn"]
 
 
-def test_what_is_ours_gives_way_to_what_was_asked_for() -> None:
+def test_the_default_adapts_to_the_requested_value() -> None:
     assert resources("worker_long", Resources(requests={"memory": "2Gi"}))["limits"] == {"memory": "2Gi"}
     assert resources("worker_long", Resources(limits={"memory": "50Mi"}))["requests"]["memory"] == "50Mi"
 
 
-def test_nothing_can_be_asked_for_expressly() -> None:
+def test_resources_can_be_set_to_empty() -> None:
     assert resources("gunicorn", Resources(requests={}, limits={})) == {}
 
 
 def test_a_request_above_its_limit_says_whose_and_what_to_do() -> None:
-    asked = Resources(requests={"memory": "2Gi"}, limits={"memory": "1Gi"})
+    requested = Resources(requests={"memory": "2Gi"}, limits={"memory": "1Gi"})
     assert "workerDefault: the request of 2Gi memory is above the limit of 1Gi: lower" in resources_problem(
-        "worker_default", asked
+        "worker_default", requested
     )
-    assert resources("worker_default", asked)["requests"] == {"memory": "1Gi"}
+    assert resources("worker_default", requested)["requests"] == {"memory": "1Gi"}
     assert resources_problem("worker_default", Resources(requests={"memory": "1Gi"}, limits={"memory": "1024Mi"})) == ""
 
 
-@given(st.sampled_from(sorted(DEFAULTS)), ASKED, ASKED)
+@given(st.sampled_from(sorted(DEFAULTS)), RESOURCES, RESOURCES)
 def test_no_request_is_ever_above_its_limit(component: str, site: Resources | None, bench: Resources | None) -> None:
     decided = resources(component, site, bench)
     limits = decided.get("limits", {})

@@ -1,1 +1,2 @@
-"""The runner, run as the program it is: in a bench of fakes, against a fake MariaDB and, where there is one, a real."""
+"""Tests of the runner as a process: in a bench of fakes, with a fake MariaDB and, if one is installed, with a real
+one."""

@@ -1,4 +1,4 @@
-"""A pod, and a MariaDB behind it."""
+"""Fixtures: a pod, and its MariaDB server."""
 
 import shutil
 import tempfile
@@ -12,7 +12,7 @@ from .pod import Pod
 from .server import Server
 
 DATABASE = "_0123456789abcdef_89abcdef"
-"""A name as the operator gives it."""
+"""A database name in the format of the operator."""
 
 HAS_MARIADB = shutil.which("mariadbd") is not None
 
@@ -30,7 +30,7 @@ def real_server() -> Iterator[Server]:
 
 @pytest.fixture(params=["fake", "real"] if HAS_MARIADB else ["fake"])
 def server(request: pytest.FixtureRequest, pod: Pod) -> Iterator[Server]:
-    """A MariaDB without databases, that the pod has root's password of."""
+    """A MariaDB server without databases; the pod has the root password."""
     if request.param == "fake":
         server = servers.fake(pod.root)
         server.serve(pod)
@@ -44,7 +44,7 @@ def server(request: pytest.FixtureRequest, pod: Pod) -> Iterator[Server]:
 
 @pytest.fixture
 def database(pod: Pod, server: Server) -> str:
-    """An empty database with its user, and the Secret that names them."""
+    """An empty database with its user, and the Secret with its connection."""
     server.sql(
         f"CREATE DATABASE `{DATABASE}` CHARACTER SET utf8mb4;\n"
         f"CREATE USER '{DATABASE}'@'%' IDENTIFIED BY 'user-canary';\n"

@@ -1,4 +1,5 @@
-"""A pod as the runner finds it: a bench's image, mounted Secrets, a termination log; and starting the runner in it."""
+"""The environment of the runner in a pod: a bench, mounted Secrets and a termination log; and running the runner in
+it."""
 
 import json
 import os
@@ -14,11 +15,11 @@ FAKES = Path(__file__).parent / "fakes"
 
 
 class Ended(NamedTuple):
-    """A command of the runner that has ended."""
+    """A finished run of the runner."""
 
     code: int
     report: dict[str, Any]
-    said: str
+    output: str
 
     @property
     def reason(self) -> str:
@@ -30,7 +31,7 @@ class Ended(NamedTuple):
 
 
 class Pod:
-    """A pod's file system, under `root`."""
+    """The file system of a pod, below `root`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -76,7 +77,8 @@ class Pod:
             (folder / key).write_text(value)
 
     def start(self, *arguments: str, kill_at: int = 0) -> "subprocess.Popen[str]":
-        """Starts the runner, in a process group of its own; to be killed at its n-th touch of the world, if asked."""
+        """Starts the runner in its own process group. `kill_at`: the number of the side effect before which it is
+        killed."""
         program = [sys.executable, "-I", *([str(FAKES / "fatal.py")] if kill_at else []), str(self.runner)]
         (self.root / "termination-log").unlink(missing_ok=True)
         return subprocess.Popen(
@@ -97,24 +99,24 @@ class Pod:
         )
 
     def run(self, *arguments: str, kill_at: int = 0) -> Ended:
-        """Runs the runner to its end, whichever that is."""
+        """Runs the runner until it ends."""
         return self.end(self.start(*arguments, kill_at=kill_at))
 
     def end(self, process: "subprocess.Popen[str]") -> Ended:
-        said, _ = process.communicate(timeout=180)
+        output, _ = process.communicate(timeout=180)
         log = self.root / "termination-log"
         text = (log.read_text() if log.exists() else "") or "{}"
         assert len(text) <= 4096
         for canary in ("canary", "p@ss", "p%40ss"):
             assert canary not in text
-            assert canary not in said
+            assert canary not in output
         if process.returncode in (0, 1, 64):
-            assert json.loads(text)["ok"] is (process.returncode == 0), said
-            assert json.loads(text)["blocked"] is (process.returncode == 64), said
-        return Ended(process.returncode, json.loads(text), said)
+            assert json.loads(text)["ok"] is (process.returncode == 0), output
+            assert json.loads(text)["blocked"] is (process.returncode == 64), output
+        return Ended(process.returncode, json.loads(text), output)
 
     def killed_everywhere(self, *arguments: str) -> "list[int]":
-        """Runs a command again and again, killed one step later each time, until it comes to its end."""
+        """Runs a command repeatedly, killed before a later side effect each time, until it ends normally."""
         deaths: list[int] = []
         while self.run(*arguments, kill_at=len(deaths) + 1).code == -signal.SIGKILL:
             deaths.append(len(deaths) + 1)
@@ -122,6 +124,6 @@ class Pod:
         return deaths
 
     def calls(self) -> list[list[str]]:
-        """What was asked of Frappe: `[site, command, …]`."""
+        """The calls of Frappe: `[site, command, …]`."""
         log = self.root / "calls.jsonl"
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []

@@ -1,4 +1,4 @@
-"""MariaDB for the runner's tests: a fake, and the real one where the machine has it."""
+"""MariaDB servers for the tests of the runner: a fake, and a real one if it is installed."""
 
 import json
 import os
@@ -16,20 +16,20 @@ ROOT_PASSWORD = "root-canary \"'\\#"
 
 
 class Server:
-    """A server, by its address and its root's password."""
+    """Address and root password of a server."""
 
     def __init__(self, client: list[str], port: int, state: Path | None = None) -> None:
         self.client, self.port, self.state = client, port, state
 
     def serve(self, pod: Pod) -> None:
-        """Makes the pod use this server as the bench's."""
+        """Makes this server the MariaDB of the pod."""
         if self.state is not None:
             pod.program(pod.programs / "mariadb", FAKES / "mariadb.py")
             pod.environment["FAKE_MARIADB"] = str(self.state)
         pod.secret("database-admin", host="127.0.0.1", port=str(self.port), username="root", password=ROOT_PASSWORD)
 
     def start(self, statements: str, database: str = "", password: str = ROOT_PASSWORD) -> "subprocess.Popen[str]":
-        """Begins to run statements: as root, or with another password as the user named like the database."""
+        """Starts to execute statements as root; with another password, as the user named like the database."""
         user = "root" if password == ROOT_PASSWORD else database
         quoted = password.replace("\\", "\\\\").replace('"', '\\"')
         text = f'[client]\nhost="127.0.0.1"\nport={self.port}\nuser="{user}"\npassword="{quoted}"\n'
@@ -53,11 +53,11 @@ class Server:
         return process
 
     def sql(self, statements: str, database: str = "") -> list[list[str]]:
-        """Runs statements as root."""
+        """Executes statements as root."""
         process = self.start(statements, database)
-        said, trouble = process.communicate()
+        output, trouble = process.communicate()
         assert process.returncode == 0, trouble
-        return [line.split("\t") for line in said.splitlines()]
+        return [line.split("\t") for line in output.splitlines()]
 
     def tables(self, database: str) -> set[str]:
         rows = self.sql(
@@ -69,7 +69,7 @@ class Server:
 
 
 def fake(root: Path, version: str = "10.11.8-MariaDB-log") -> Server:
-    """The fake: its state is a file."""
+    """A fake server, whose state is a file."""
     state = root / "mariadb.json"
     users = {"root": {"password": ROOT_PASSWORD, "grants": []}}
     state.write_text(json.dumps({"version": version, "users": users, "databases": {}}))
@@ -80,7 +80,7 @@ def fake(root: Path, version: str = "10.11.8-MariaDB-log") -> Server:
 
 @contextmanager
 def real(root: Path) -> Iterator[Server]:
-    """A real server on a loopback port, gone afterwards."""
+    """A real server on a loopback port, stopped at the end."""
     data, init = root / "data", root / "init.sql"
     quoted = ROOT_PASSWORD.replace("\\", "\\\\").replace("'", "\\'")
     init.write_text(

@@ -1,4 +1,4 @@
-"""Apps come into a site one at a time, and only the site's own word counts."""
+"""`install-apps`: apps are installed one at a time, and the list of the site decides which are missing."""
 
 import json
 
@@ -11,7 +11,7 @@ INSTALL = ("install-apps", f"--site={SITE}", "--apps=frappe,erpnext,hrms")
 
 
 def whole(pod: Pod) -> list[str]:
-    """The apps whose installation came to its end, and nothing that says one is under way."""
+    """The apps whose installation is complete, without marker files."""
     assert list((pod.bench / "sites" / SITE / ".frappe-operator").glob("installing-*")) == []
     states = (pod.bench / "sites" / SITE).glob("fake-*.txt")
     return sorted(path.stem.removeprefix("fake-") for path in states if path.read_text() == "whole")
@@ -19,7 +19,7 @@ def whole(pod: Pod) -> list[str]:
 
 @pytest.fixture
 def site(pod: Pod) -> Pod:
-    """A pod whose site has frappe only."""
+    """A pod whose site has only frappe installed."""
     directory = pod.bench / "sites" / SITE
     (directory / ".frappe-operator").mkdir(parents=True)
     (directory / ".frappe-operator" / "created.json").write_text("{}")
@@ -29,7 +29,7 @@ def site(pod: Pod) -> Pod:
 
 def test_what_lacks_is_installed_in_order(site: Pod) -> None:
     ended = site.run(*INSTALL)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.report["apps"] == {"frappe": "15.51.1", "erpnext": "15.2.0", "hrms": "15.1.0"}
     assert [call[2] for call in site.calls() if call[1] == "install-app"] == ["erpnext", "hrms"]
 
@@ -67,7 +67,7 @@ def test_an_installation_that_ended_anywhere_is_reported_and_taken_up(site: Pod,
     if not failure.endswith("kill"):
         assert ended.reason == "InstallationFailed"
     ended = site.run(*INSTALL)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert json.loads((site.bench / "sites" / SITE / "fake-apps.json").read_text()) == ["frappe", "erpnext", "hrms"]
     assert whole(site) == ["erpnext", "hrms"]
 
@@ -82,13 +82,13 @@ def test_an_app_that_was_half_installed_before_there_were_marks_heals(site: Pod)
 
 
 def test_what_ended_well_is_not_installed_again(site: Pod) -> None:
-    """It would add a second row wherever an app's own code adds one without looking."""
+    """A second installation may add duplicate rows for apps that do not check."""
     site.environment["FRAPPE_FAILS"] = "install-half-way:kill"
     site.run(*INSTALL)
     for _ in range(3):
         assert site.run(*INSTALL).code == 0
-    asked = [call[2:] for call in site.calls() if call[1] == "install-app"]
-    assert asked == [["erpnext"], ["erpnext", "--force"], ["hrms"]]
+    installations = [call[2:] for call in site.calls() if call[1] == "install-app"]
+    assert installations == [["erpnext"], ["erpnext", "--force"], ["hrms"]]
 
 
 def test_killed_at_any_moment_it_ends_with_all_of_them(site: Pod) -> None:
@@ -111,8 +111,8 @@ def test_apps_that_another_requires_are_installed_before_it_with_a_mark_of_their
     words = ("install-apps", f"--site={SITE}", "--apps=hrms")
     site.run(*words)
     assert site.run(*words).code == 0
-    asked = [call[2:] for call in site.calls() if call[1] == "install-app"]
-    assert asked == [["erpnext"], ["erpnext", "--force"], ["hrms"]]
+    installations = [call[2:] for call in site.calls() if call[1] == "install-app"]
+    assert installations == [["erpnext"], ["erpnext", "--force"], ["hrms"]]
 
 
 @pytest.mark.parametrize("hooks", ["required_apps = apps_of_today()", "this is no Python", ""])

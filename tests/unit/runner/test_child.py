@@ -1,4 +1,4 @@
-"""What is told of a program that failed: its last sentence, not what it drew."""
+"""The last message of a failed program, without progress bars."""
 
 import pytest
 

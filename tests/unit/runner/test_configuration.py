@@ -1,4 +1,5 @@
-"""A changed address and changed credentials reach a site that runs, and a mistake in them does not."""
+"""`configure-site`: a changed address or changed credentials are applied to a running site, and invalid ones are
+not."""
 
 import json
 from pathlib import Path
@@ -14,7 +15,7 @@ CONFIGURE = ("configure-site", f"--site={SITE}", "--host-name=http://store.examp
 
 @pytest.fixture
 def made(pod: Pod, server: Server, database: str) -> Path:
-    """The site_config.json of a site that was made, with a key in it that Frappe wrote."""
+    """The site_config.json of a created site, with a key that Frappe wrote."""
     assert pod.run(*CREATE).code == 0
     path = pod.bench / "sites" / SITE / "site_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "encryption_key": "canary of frappe"}))
@@ -26,7 +27,7 @@ def test_a_new_address_and_a_new_password_are_merged(pod: Pod, server: Server, d
     server.sql(f"ALTER USER '{database}'@'%' IDENTIFIED BY 'new-canary';")
     pod.secret("database", password="new-canary")
     ended = pod.run(*CONFIGURE)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     after = {**before, "db_password": "new-canary", "host_name": "http://store.example.com"}
     assert json.loads(made.read_text()) == after
     assert made.stat().st_mode & 0o777 == 0o600
@@ -66,7 +67,7 @@ def test_in_the_benchs_own_mariadb_the_secret_decides_the_password(
 ) -> None:
     pod.secret("database", password="made-again-canary")
     ended = pod.run(*CONFIGURE, "--set-password")
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert json.loads(made.read_text())["db_password"] == "made-again-canary"
     server.sql("SELECT 1;", database)
 
@@ -84,7 +85,7 @@ def test_a_site_that_is_not_made_yet_is_waited_for(pod: Pod, server: Server, dat
 
 
 def test_where_the_data_is_now_is_noted_beside_it(pod: Pod, server: Server, database: str, made: Path) -> None:
-    """check-database tells by it whether a database is the site's own, should the site be made again."""
+    """When the site is created again, check-database recognises by this record the site's own database."""
     marker = made.parent / ".frappe-operator" / "created.json"
     made_in = json.loads(marker.read_text())
     marker.write_text(json.dumps({**made_in, "host": "old.example.com"}))
@@ -95,7 +96,7 @@ def test_where_the_data_is_now_is_noted_beside_it(pod: Pod, server: Server, data
 def test_a_site_is_taken_up_without_a_password_for_its_administrator(pod: Pod, made: Path) -> None:
     (pod.root / "secrets" / "admin" / "password").unlink()
     ended = pod.run(*CREATE)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.report["created"] is False
 
 

@@ -1,4 +1,4 @@
-"""A site is made once, whatever happens while it is being made."""
+"""`create-site`: a site is created exactly once, also after interruptions."""
 
 import json
 import signal
@@ -38,7 +38,7 @@ def assert_it_is_a_whole_site(pod: Pod, server: Server, database: str) -> None:
 
 def test_a_site_is_made(pod: Pod, server: Server, database: str) -> None:
     ended = pod.run(*CREATE)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.report["created"] is True
     assert_it_is_a_whole_site(pod, server, database)
     assert outcomes(pod) == ["started", "created"]
@@ -63,7 +63,7 @@ def test_what_was_cut_short_is_cleaned_and_made_anew(
     assert pod.run(*CREATE).code != 0
     assert not (pod.bench / "sites" / SITE / ".frappe-operator" / "created.json").exists()
     ended = pod.run(*CREATE)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert_it_is_a_whole_site(pod, server, database)
 
 
@@ -109,7 +109,7 @@ def test_whoever_else_is_in_a_half_made_database_is_cut_off(pod: Pod, server: Se
 
 
 def test_no_secret_is_on_a_command_line(pod: Pod, server: Server, database: str) -> None:
-    """Whoever may look at the node's processes may read it there."""
+    """Command lines are visible to other users of the node."""
     pod.run(*CREATE)
     assert [call[1] for call in pod.calls()] == ["new-site", "enable-scheduler"]
     assert "canary" not in json.dumps(pod.calls())
@@ -124,7 +124,7 @@ def test_a_database_with_data_is_not_touched_when_the_volume_is_new(pod: Pod, se
     assert pod.calls() == []
 
 
-def test_a_site_made_again_under_another_site_name_is_told_the_one_it_has(
+def test_a_site_created_again_with_another_site_name_is_blocked_with_the_present_one(
     pod: Pod, server: Server, database: str
 ) -> None:
     pod.run(*CREATE)
@@ -220,7 +220,7 @@ def test_a_password_in_frappes_last_words_is_not_in_the_report(pod: Pod, server:
     assert "Access denied: ***" in ended.message
 
 
-def test_why_it_failed_is_said_in_frappe_s_last_words(pod: Pod, server: Server, database: str) -> None:
+def test_the_message_of_a_failure_is_the_last_line_of_frappe(pod: Pod, server: Server, database: str) -> None:
     pod.environment["FRAPPE_FAILS"] = "half-way:exit"
     ended = pod.run(*CREATE)
     assert (ended.code, ended.reason) == (1, "CreationFailed")
@@ -234,12 +234,12 @@ def test_running_out_of_memory_is_called_by_its_name(pod: Pod, server: Server, d
     assert "memory limit" in ended.message
 
 
-def test_what_frappe_says_is_passed_on_without_secrets(pod: Pod, server: Server, database: str) -> None:
+def test_the_output_of_frappe_is_logged_without_secrets(pod: Pod, server: Server, database: str) -> None:
     (pod.bench / "sites" / "common_site_config.json").write_text('{"redis_cache": "redis://:r%2Fp%40ss@cache:6379/0"}')
     ended = pod.run(*CREATE)
-    assert "root of all evil: *** and ***" in ended.said
-    assert "[====] 100%" in ended.said
-    assert "1%\r" not in ended.said
+    assert "root of all evil: *** and ***" in ended.output
+    assert "[====] 100%" in ended.output
+    assert "1%\r" not in ended.output
 
 
 def test_a_stopped_pod_passes_the_signal_on_and_says_so(pod: Pod, server: Server, database: str) -> None:
@@ -251,12 +251,12 @@ def test_a_stopped_pod_passes_the_signal_on_and_says_so(pod: Pod, server: Server
     process.send_signal(signal.SIGTERM)
     ended = pod.end(process)
     assert (ended.code, ended.reason) == (1, "Interrupted")
-    assert (pod.root / "told-to-end").exists()
+    assert (pod.root / "sigterm-received").exists()
     assert pod.run(*CREATE).code == 0
     assert_it_is_a_whole_site(pod, server, database)
 
 
-def test_frappe_16_is_told_the_user(pod: Pod, server: Server, database: str) -> None:
+def test_frappe_16_gets_the_database_user(pod: Pod, server: Server, database: str) -> None:
     pod.add_app("frappe", "__version__ = '16.0.1'\n")
     pod.run(*CREATE)
     assert config(pod)["db_user"] == database

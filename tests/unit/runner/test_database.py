@@ -1,4 +1,4 @@
-"""Databases in the bench's own MariaDB."""
+"""`prepare-database` and `drop-database` in the bench's own MariaDB."""
 
 import json
 
@@ -11,7 +11,7 @@ from .server import Server
 PREPARE = ("prepare-database", "--patience=0")
 DROP = ("drop-database", "--patience=0")
 NEIGHBOUR = "x0123456789abcdef_89abcdef"
-"""What an unescaped GRANT on the site's database would open as well."""
+"""A database to which an unescaped GRANT on the site's database would also give access."""
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def secret(pod: Pod, server: Server) -> None:
 
 def test_database_and_user_are_made_and_the_user_logs_in(pod: Pod, server: Server) -> None:
     ended = pod.run(*PREPARE)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.report["database"] == DATABASE
     assert server.tables(DATABASE) == set()
 

@@ -1,4 +1,4 @@
-"""A database that the user brings is refused with what to change, or taken as it is."""
+"""`check-database`: a database of the user is rejected with what to change, or accepted unchanged."""
 
 import json
 
@@ -13,7 +13,7 @@ CHECK = ("check-database", "--frappe-version=15.51.1", "--owner=tenant/shop", "-
 
 def test_an_empty_database_is_taken_and_left_empty(pod: Pod, server: Server, database: str) -> None:
     ended = pod.run(*CHECK)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert server.tables(database) == set()
 
 
@@ -22,14 +22,16 @@ def test_killed_at_any_moment_it_ends_well_and_leaves_nothing(pod: Pod, server: 
     assert server.tables(database) == set()
 
 
-def test_a_wrong_password_is_said_without_it(pod: Pod, server: Server, database: str) -> None:
+def test_a_wrong_password_is_reported_without_it(pod: Pod, server: Server, database: str) -> None:
     pod.secret("database", password="wrong-canary")
     ended = pod.run(*CHECK)
     assert (ended.code, ended.reason) == (64, "DatabaseRefused")
     assert "correct username and password in the Secret" in ended.message
 
 
-def test_a_database_that_does_not_exist_is_said_with_how_to_make_it(pod: Pod, server: Server, database: str) -> None:
+def test_a_database_that_does_not_exist_is_reported_with_how_to_create_it(
+    pod: Pod, server: Server, database: str
+) -> None:
     server.sql(f"DROP DATABASE IF EXISTS `{database}`;")
     ended = pod.run(*CHECK)
     assert (ended.code, ended.reason) == (64, "DatabaseRefused")
@@ -73,7 +75,7 @@ def test_a_site_that_is_being_made_is_ours_or_another_s(pod: Pod, server: Server
     assert (ended.code, ended.reason) == (64, "DatabaseNotEmpty")
 
 
-def test_a_kept_site_is_known_by_its_volume(pod: Pod, server: Server, database: str) -> None:
+def test_a_retained_site_is_recognised_by_its_volume(pod: Pod, server: Server, database: str) -> None:
     server.sql("CREATE TABLE tabUser (id INT);", database)
     folder = pod.bench / "sites" / "shop.example.com" / ".frappe-operator"
     folder.mkdir(parents=True)

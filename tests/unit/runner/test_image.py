@@ -1,4 +1,4 @@
-"""What a bench's image holds, and its assets for the proxy."""
+"""`inspect-image`: the apps of an image, and its published assets."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from .test_layout import tree
 
 @pytest.fixture
 def built(pod: Pod) -> Pod:
-    """Assets as images have them: links into the apps, in which links lead to all node modules."""
+    """Assets as in real images: links into the apps, where links lead to node_modules."""
     public = pod.bench / "apps" / "frappe" / "frappe" / "public"
     (public / "dist" / "js").mkdir(parents=True)
     (public / "dist" / "js" / "desk.bundle.ABC.js").write_text("desk")
@@ -40,7 +40,7 @@ def test_versions_are_read_without_running_the_apps(built: Pod) -> None:
     built.add_app("erpnext", "import nowhere\n__version__: str = '15.60.0'\nraise SystemExit\n")
     built.add_app("hrms", "from somewhere import __version__\n")
     ended = built.run(*inspect(built, "--want-apps=frappe,lending,erpnext"))
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.report["frappeVersion"] == "15.51.1"
     assert ended.report["apps"] == {"frappe": "15.51.1", "erpnext": "15.60.0", "hrms": ""}
     assert ended.report["missing"] == ["lending"]
@@ -60,7 +60,7 @@ def test_what_is_published_stays_as_it_is(built: Pod) -> None:
     built.run(*inspect(built))
     (built.bench / "assets" / "assets.json").write_text("changed")
     ended = built.run(*inspect(built))
-    assert "already published" in ended.said
+    assert "already published" in ended.output
     assert published(built) == WHOLE
 
 
@@ -103,7 +103,7 @@ def test_links_out_of_the_bench_are_not_followed(built: Pod) -> None:
     ended = built.run(*inspect(built))
     assert ended.code == 0
     assert published(built) == WHOLE
-    assert "Not published" in ended.said
+    assert "Not published" in ended.output
 
 
 def test_links_in_a_circle_and_into_nowhere_are_passed_over(built: Pod) -> None:

@@ -1,4 +1,4 @@
-"""The view of one site that a pod gets."""
+"""`layout`: the folders of one site in a pod."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def layout(pod: Pod, *more: str) -> tuple[str, ...]:
 
 
 def tree(root: Path) -> dict[str, str]:
-    """Every path below, with what it is."""
+    """All paths below a folder, with their types."""
     return {
         str(path.relative_to(root)): str(path.readlink())
         if path.is_symlink()
@@ -40,7 +40,7 @@ def test_the_view_holds_one_site_and_what_every_site_needs(pod: Pod) -> None:
     (pod.bench / "assets").mkdir()
     (pod.bench / "sites" / "apps.json").write_text("{}")
     ended = pod.run(*layout(pod))
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     view = tree(pod.view)
     config = json.loads(view.pop("common_site_config.json"))
     assert view == {
@@ -97,7 +97,7 @@ def test_the_bench_s_own_settings_go_below_ours(pod: Pod) -> None:
     ended = pod.run(*layout(pod, '--common-config={"bench_id": "stolen", "max_file_size": 7}'))
     config = json.loads((pod.view / "common_site_config.json").read_text())
     assert (config["bench_id"], config["max_file_size"]) == ("tenant-shop", 7)
-    assert "commonSiteConfig cannot set bench_id" in ended.said
+    assert "commonSiteConfig cannot set bench_id" in ended.output
 
 
 def test_apps_that_the_image_only_names_are_left_out(pod: Pod) -> None:

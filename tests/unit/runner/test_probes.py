@@ -1,4 +1,4 @@
-"""Whether a worker counts as started, and as frozen, by what Redis says."""
+"""The probes of workers, by the data in Redis."""
 
 import json
 import os
@@ -19,12 +19,12 @@ KEY = b"rq:worker:7f3a"
 
 
 def written(seconds_ago: float) -> bytes:
-    """A time as RQ writes it."""
+    """A time in the format of RQ."""
     return datetime.fromtimestamp(time.time() - seconds_ago, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
 
 
 class Pod:
-    """A worker's pod, and the Redis it asks."""
+    """A pod of a worker, and its Redis."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.age = 3600.0

@@ -1,4 +1,4 @@
-"""The runner as a program: what it may use, what it refuses, what it leaves behind."""
+"""The runner as a program: its imports, its errors and its report."""
 
 import ast
 import sys
@@ -16,7 +16,7 @@ from .test_image import inspect
 
 
 @pytest.mark.skipif(not HAS_MARIADB, reason="no mariadbd on this machine: the runner's tests asked only the fake one")
-def test_a_real_mariadb_was_asked_too(real_server: Server) -> None:
+def test_a_real_mariadb_is_tested_too(real_server: Server) -> None:
     assert "MariaDB" in real_server.sql("SELECT VERSION();")[0][0]
 
 
@@ -90,13 +90,13 @@ def test_a_long_message_is_cut_and_facts_are_kept(pod: Pod) -> None:
 def test_without_a_termination_log_the_log_says_it(pod: Pod) -> None:
     pod.environment["TERMINATION_LOG"] = str(pod.root / "nowhere" / "log")
     process = pod.start(*inspect(pod, key="UPPER"))
-    said, _ = process.communicate()
+    output, _ = process.communicate()
     assert process.returncode == 64
-    assert "InvalidArguments" in said
-    assert "cannot be written" in said
+    assert "InvalidArguments" in output
+    assert "cannot be written" in output
 
 
-def test_what_the_volume_refuses_is_said_with_the_path(pod: Pod) -> None:
+def test_an_error_of_the_volume_names_the_path(pod: Pod) -> None:
     (pod.bench / "assets").mkdir()
     (pod.common / "assets").write_text("a file where a folder should be")
     ended = pod.run(*inspect(pod))

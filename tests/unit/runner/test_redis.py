@@ -1,4 +1,4 @@
-"""The protocol of Redis, spoken by the runner itself."""
+"""The Redis client of the runner."""
 
 import io
 import socket
@@ -46,7 +46,8 @@ def test_an_address_names_server_user_and_database() -> None:
 
 
 def conversation(*answers: bytes) -> tuple[redis.Server, list[bytes]]:
-    """A server that gives these answers, one a command, then hangs up; and what it was asked."""
+    """A server that sends one of these responses per command and then closes the connection; and the commands that it
+    received."""
     listener = socket.create_server(("127.0.0.1", 0))
     heard: list[bytes] = []
 

@@ -1,4 +1,4 @@
-"""What of a deleted site goes from its bench's Redis, and what of its neighbours' stays."""
+"""`drop-keys`: the keys of a deleted site are deleted, and those of other sites are not."""
 
 import io
 import re
@@ -17,7 +17,7 @@ Value = dict[str, str] | set[str]
 
 
 class Redis(socketserver.ThreadingTCPServer):
-    """The few commands that are asked, with the password of the pod's Secret."""
+    """A fake Redis with the few commands that are used, and the password of the pod's Secret."""
 
     allow_reuse_address = daemon_threads = True
 
@@ -60,7 +60,7 @@ class Connection(socketserver.StreamRequestHandler):
 
 
 def matching(pattern: str) -> "re.Pattern[str]":
-    """A pattern of Redis, as far as `*`, `?` and the backslash go; an unescaped bracket is an error here."""
+    """The regular expression of a Redis pattern with `*`, `?` and backslash; an unescaped bracket is an error here."""
     parts = re.findall(r"\\.|.", pattern)
     assert not {"[", "]"} & set(parts)
     return re.compile("".join({"*": ".*", "?": "."}.get(part, re.escape(part[-1])) for part in parts))
@@ -81,7 +81,7 @@ def drop(*bench_ids: str, database: str = "_a*[b]", queue: str = "127.0.0.1", ca
 
 
 def queue_of(bench_id: str, job: str) -> dict[str, Value]:
-    """What RQ keeps of a queue with one job."""
+    """The keys that RQ has for a queue with one job."""
     queue, key = f"{bench_id}:short", f"{SITE}::{job}"
     registries: dict[str, Value] = {f"rq:{word}:{queue}": {key} for word in ("queue", "wip", "failed", "finished")}
     job_keys: dict[str, Value] = {
@@ -94,7 +94,7 @@ def queue_of(bench_id: str, job: str) -> dict[str, Value]:
 
 
 def filled(server: Redis) -> dict[str, Value]:
-    """A server with two sites' keys in it; returns those that are not the first one's."""
+    """Fills a server with the keys of a site and of its neighbours. Returns those that must remain."""
     neighbours = queue_of("shop", "one") | queue_of("shop-00000000x", "two") | {"rq:job:other::three": {"origin": "x"}}
     # A neighbour of the same siteName, a key of another type, and what a pattern could take for ours.
     neighbours |= {f"rq:job:{SITE}::odd": {"x"}, "_ab|session": {"x"}, "_axxb|session": {"x"}, "assets_json": {"x"}}
@@ -113,11 +113,11 @@ def filled(server: Redis) -> dict[str, Value]:
 def test_all_that_is_the_sites_goes_and_all_that_is_its_neighbours_stays(pod: Pod, server: Redis) -> None:
     rest = filled(server)
     ended = pod.run(*drop("shop-00000000"))
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert server.keys == rest
 
 
-def test_a_server_that_is_gone_is_not_asked(pod: Pod, server: Redis) -> None:
+def test_a_server_that_does_not_exist_is_not_contacted(pod: Pod, server: Redis) -> None:
     filled(server)
     assert pod.run(*drop("shop-00000000", queue="", cache="")).code == 0
     assert "_a*[b]|session" in server.keys

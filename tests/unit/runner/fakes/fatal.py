@@ -1,7 +1,7 @@
-"""Runs the runner and kills it, with SIGKILL, just before the n-th time it touches the world: `$KILL_AT`.
+"""Runs the runner and kills it with SIGKILL just before its n-th side effect, `$KILL_AT`.
 
-Touching is: opening a file to write, renaming, making or removing something, starting a program. A file that is
-opened to be written anew can be left behind empty as well. Past the last of them the runner ends by itself.
+Side effects are: opening a file for writing, renaming, creating or removing a file, starting a process. A file that is
+opened for writing may also be left empty. With a number beyond the last side effect, the runner ends normally.
 """
 
 import os

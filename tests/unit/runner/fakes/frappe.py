@@ -1,9 +1,9 @@
-"""The image's `env/bin/python -m frappe.utils.bench_helper frappe …`, as far as the runner uses it.
+"""A fake of `env/bin/python -m frappe.utils.bench_helper frappe …` with the commands that the runner uses.
 
-What it does to the database it does through the `mariadb` client, with what site_config.json says: a fake server or
-a real one. `$FRAPPE_FAILS` names a step at which it fails, and how (`STEP:exit`, `:kill` it and its starter,
-`:oom` it alone, `:hang`, `:lie`, `:tell` its password); with a file `failed-before` beside the fake it
-does so only once.
+It changes the database through the `mariadb` client with the connection in site_config.json, on a fake or real server.
+`$FRAPPE_FAILS` names a step and how it fails: `STEP:exit`, `:kill` (itself and its parent process), `:oom` (itself
+only), `:hang`, `:lie` (skips the step and exits with 0) or `:tell` (prints its password). If the file `failed-before`
+exists beside the fake, it does not fail again.
 """
 
 import json
@@ -66,7 +66,8 @@ def list_apps(site, arguments):
 
 
 def install(site, arguments):
-    """Not a transaction: half-installed, an app is refused without --force, and is listed before all of it is there."""
+    """Installs an app in several steps without a transaction. A half-installed app is listed, and rejected without
+    --force."""
     app, force = arguments[1], "--force" in arguments[2:]
     state = Path(site) / f"fake-{app}.txt"
     if app in apps(site) and not force:
@@ -96,7 +97,7 @@ def fail(step):
     if how == "oom":
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "hang":
-        signal.signal(signal.SIGTERM, lambda *_: ((HERE / "told-to-end").touch(), os._exit(143)))
+        signal.signal(signal.SIGTERM, lambda *_: ((HERE / "sigterm-received").touch(), os._exit(143)))
         print("hanging", flush=True)
         signal.pause()
     return how

@@ -1,6 +1,6 @@
-"""A MariaDB and its client in one program: as much of both as the runner and the tests use.
+"""A fake MariaDB server and client in one program, as far as the runner and its tests use them.
 
-Its state is a JSON file, `$FAKE_MARIADB`. With `$KILL_AT` in the environment see `fatal.py`.
+The state is a JSON file, `$FAKE_MARIADB`. `$KILL_AT` in the environment works as in `fatal.py`.
 """
 
 import fcntl
@@ -94,7 +94,7 @@ class Session:
 
 
 def opens(grant, database):
-    """Whether a GRANT's pattern is met by a database's name: `_` is any character, `%` any number of them."""
+    """Whether the pattern of a GRANT matches a database name: `_` matches any character, `%` any number of them."""
     parts = re.findall(r"\\.|.", grant)
     wild = {"_": ".", "%": ".*"}
     return re.fullmatch("".join(wild.get(each) or re.escape(each[-1]) for each in parts), database)

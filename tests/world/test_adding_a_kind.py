@@ -13,7 +13,7 @@ from frappe_operator.cli import rbac
 from frappe_operator.components.children import CHILDREN
 from frappe_operator.components.metadata import metadata
 from frappe_operator.kube.children import pruned
-from frappe_operator.kube.kinds import CONFIG_MAP, KindOf
+from frappe_operator.kube.kinds import CONFIG_MAP, KindOf, Ref
 from frappe_operator.kube.live import Custom
 from frappe_operator.kube.names import GROUP
 from frappe_operator.kube.objects import Key, Manifest
@@ -84,6 +84,10 @@ def test_a_new_kind_is_watched_kept_correct_and_pruned() -> None:
     assert published(world) == {"text": "Closed on Monday."}
     assert world.condition("Published", "closing", NOTICE).ok
     world.assert_no_writes(600)
+    # A site of the same name is another object.
+    labels = world.get_existing(Ref(CONFIG_MAP, "default", "closing-text"))["metadata"]["labels"]
+    assert labels["vyogo.tech/notice"] == "closing"
+    assert "vyogo.tech/site" not in labels
     world.delete(CONFIG_MAP, "closing-text")
     settle(world)
     assert published(world) == {"text": "Closed on Monday."}

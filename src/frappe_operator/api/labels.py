@@ -1,5 +1,6 @@
 """Labels and finalizers of benches, sites and their children. A released one never changes."""
 
+from frappe_operator.kube.kinds import Kind
 from frappe_operator.kube.names import GROUP
 
 BENCH_LABEL = f"{GROUP}/bench"
@@ -8,3 +9,8 @@ COMPONENT_LABEL = f"{GROUP}/component"
 
 SITE_FINALIZER = f"{GROUP}/site-finalizer"
 BENCH_FINALIZER = f"{GROUP}/bench-finalizer"
+
+
+def owner_label(kind: Kind) -> str:
+    """The label of a child that has the name of its owner: `vyogo.tech/site` for a FrappeSite."""
+    return f"{GROUP}/{kind.kind.removeprefix('Frappe').lower()}"

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from frappe_operator.api.kinds import BENCH
-from frappe_operator.api.labels import BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
+from frappe_operator.api.labels import BENCH_LABEL, COMPONENT_LABEL, owner_label
 from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY, NAME, RETAINED_LABEL
 from frappe_operator.kube.objects import Manifest
@@ -11,9 +10,8 @@ from frappe_operator.model.owner import Owner
 
 
 def selector(owner: Owner, part: str) -> dict[str, str]:
-    """The labels that select the pods of one component of one bench or site."""
-    owner_label = BENCH_LABEL if owner.kind is BENCH else SITE_LABEL
-    return {owner_label: owner.name, COMPONENT_LABEL: part}
+    """The labels that select the pods of one component of one owner."""
+    return {owner_label(owner.kind): owner.name, COMPONENT_LABEL: part}
 
 
 def labels(owner: Owner, part: str) -> dict[str, str]:

@@ -82,14 +82,14 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
     pods = cluster.select(POD, job_reports.JOB_INDEX, f"{namespace}/{job_name}")
     job = cluster.get(JOB, namespace, job_name)
     done = job is not None and succeeded(job)
-    inspected = any(each.answer(desired) for each in (recorded, refused) if each is not None)
+    inspected = any(each.describes(desired) for each in (recorded, refused) if each is not None)
     if done and not inspected:
         # The ConfigMap is about to be written: a stale cache must not lose the facts of the image before.
         fresh = await cluster.read(CONFIG_MAP, namespace, names.image)
         recorded, refused = model.inspected(live, (fresh or {}).get("data") or {})
-        inspected = any(each.answer(desired) for each in (recorded, refused) if each is not None)
-    found = None if recorded is not None and recorded.answer(desired) else refused
-    if found is not None and not found.answer(desired):
+        inspected = any(each.describes(desired) for each in (recorded, refused) if each is not None)
+    found = None if recorded is not None and recorded.describes(desired) else refused
+    if found is not None and not found.describes(desired):
         found = None
     if done and not inspected:
         found = await _facts_from_pods(cluster, namespace, job_name, desired, recorded)

@@ -38,7 +38,7 @@ class PodFailure(NamedTuple):
     message: str
     blocked: bool = False
     """Whether the user must change something: waiting does not help."""
-    again: float | None = None
+    recheck_after: float | None = None
     """Seconds after which the pod must be evaluated again even if it has not changed; None for never."""
 
 
@@ -94,7 +94,7 @@ def unstable(name: str, status: PodStatus, now: float) -> PodFailure | None:
             found = _ended(f"container {container.name} of pod {name}", ended)
             until = datetime.fromtimestamp(stable, UTC).strftime("%H:%M:%S")
             message = f"{found.message}; it is considered stable from {until} UTC"
-            return found._replace(message=message, again=stable - now)
+            return found._replace(message=message, recheck_after=stable - now)
     return None
 
 

@@ -54,7 +54,7 @@ class Facts(Struct, frozen=True, rename="camel"):
         """Reference of the inspected image, by digest if known, so that a moved tag does not change what pods run."""
         return f"{self.reference}@{self.digest}" if self.digest and "@" not in self.reference else self.reference
 
-    def answer(self, image: "Image") -> bool:
+    def describes(self, image: "Image") -> bool:
         """Whether this is the inspection result of `image`, for its current request."""
         return self.reference == image.reference and self.request == image.request
 

@@ -98,7 +98,7 @@ def test_each_kind_of_trouble_has_its_reason_and_words(case: str) -> None:
 def test_a_pod_without_a_node_is_checked_again_when_its_wait_counts_as_a_failure() -> None:
     found = pod_failures.of_pod("p", unplaced(60), NOW)
     assert found is not None
-    assert found.again == 60
+    assert found.recheck_after == 60
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_restarted_container_is_stable_after_a_minute_and_if_it_loops_after_tw
 ) -> None:
     ended = Terminated(1, "Error", "oops", at(running + lived), at(running))
     found = pod_failures.unstable("p", a_pod(runs(running), ended, restart_count=restarts, ready=True), NOW)
-    assert (found and found.again) == left
+    assert (found and found.recheck_after) == left
     assert found is None or "it is considered stable from " in found.message
     assert pod_failures.unstable("p", a_pod(runs(running), ready=True), NOW) is None
 

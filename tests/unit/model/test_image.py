@@ -75,5 +75,5 @@ def test_facts_of_an_earlier_operator_have_no_digest_and_the_same_key() -> None:
     facts = facts_from({"facts": old})
     assert facts is not None
     assert facts.pinned == "r.net/erp:v15"
-    assert facts.answer(Image("r.net/erp:v15"))
+    assert facts.describes(Image("r.net/erp:v15"))
     assert facts.key == Image("r.net/erp:v15").key != Image("r.net/erp:v15", request="1").key

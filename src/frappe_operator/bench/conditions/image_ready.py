@@ -15,7 +15,7 @@ def image_is_inspected(bench: Bench, observed: Observed) -> Callable[[LiveChildr
 
     def ready(live_children: LiveChildren) -> Verdict:
         facts = bench.facts
-        if facts is None or not facts.answer(bench.image):
+        if facts is None or not facts.describes(bench.image):
             verdict = jobs_succeeded(observed.reports)(live_children)
             if verdict.ok:
                 return Verdict(False, Reason.JOB_RUNNING, f"Image {bench.image.reference} is being inspected again")

@@ -187,7 +187,7 @@ class _StageDiagnosis:
         if self._verdict.ok:
             workloads = [each for each in children if isinstance(each.live, Workload)]
             unstable = [each for pod in await self._pods(workloads) if (each := self._of_pod_that_restarts(pod))]
-            new.until = self._now + min((each.again or 0.0 for each in unstable), default=float("inf"))
+            new.until = self._now + min((each.recheck_after or 0.0 for each in unstable), default=float("inf"))
             new.verdict = Verdict(False, unstable[0].reason, unstable[0].message) if unstable else None
             return new
         age = self._now - new.since
@@ -197,7 +197,7 @@ class _StageDiagnosis:
         unavailable = [each for each in children if not _is_child_ready(each.live)]
         pods = await self._pods([each for each in unavailable if each.ref.kind != JOB])
         troubles = {each.ref.name: (each, found) for each in unavailable if (found := await self._trouble(each, pods))}
-        waits = [found.again for _, found in troubles.values() if found.again is not None]
+        waits = [found.recheck_after for _, found in troubles.values() if found.recheck_after is not None]
         if any(each.ref.kind != JOB or not self._jobs(each.ref.name) for each in unavailable):
             # The pods of Jobs are watched, those of workloads are not.
             waits.append(max(FIRST_SECONDS, min(age / 2, LONGEST_INTERVAL_SECONDS)))

@@ -94,6 +94,12 @@ DIFFERENT: list[tuple[str, Manifest, Manifest, str]] = [
     ("something else altogether", {"spec": {"x": {"y": 1}}}, {"spec": {"x": [1]}}, "spec.x"),
     ("a list that became a word", {"spec": {"x": [1]}}, {"spec": {"x": "1"}}, "spec.x"),
     (
+        "one more label in a selector",
+        {"spec": {"selector": {"a": "1"}}},
+        {"spec": {"selector": {"a": "1", "b": "2"}}},
+        "spec.selector.b",
+    ),
+    (
         "UDP for TCP",
         {"spec": {"ports": [{"port": 53}]}},
         {"spec": {"ports": [{"port": 53, "protocol": "UDP"}]}},

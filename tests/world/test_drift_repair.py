@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import pytest
 
+from fakecluster.controllers.kubelet import image_digest
 from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site, a_world
 from fakecluster.world import World, settle
 from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.bench import checks as bench_checks
 from frappe_operator.kube.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -24,16 +26,19 @@ from frappe_operator.kube.kinds import (
 )
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.database import database_name
+from frappe_operator.site import checks as site_checks
 
 Act = Callable[[World], None]
 MENDED = (CONFIG_MAP, DEPLOYMENT, INGRESS, SERVICE, STATEFUL_SET)
 """Kinds that can be made again. The others hold data, or are the proof that something was done."""
 
 
-class PodFailure(NamedTuple):
+class Trouble(NamedTuple):
     """Something goes wrong with what runs, and is put right again."""
 
     name: str
+    check: object
+    """The check that fails, None when a server is down."""
     acts: tuple[Act, Act]
     """What begins it, and what ends it."""
     kind: Kind
@@ -90,121 +95,220 @@ def label_back(world: World) -> None:
     label(database_name("default", "bolt", uid).strip("_"))(world)
 
 
+def earlier_image(world: World) -> None:
+    image = {"repository": "registry.example.com/erp", "tag": "earlier"}
+    earlier = {**world.frappe.versions, "frappe": "15.1.0"}
+    world.frappe.releases[image_digest("registry.example.com/erp:earlier")] = earlier
+    world.edit(BENCH, "forge", {"spec": {"imageConfig": image}})
+
+
+def two_passwords_of_redis(world: World) -> None:
+    world.edit(SECRET, "forge-redis", {"stringData": {"password": "chosen-canary"}})
+
+
+def one_password_of_redis(world: World) -> None:
+    world.edit(SECRET, "forge-redis", {"stringData": {"redis.conf": "requirepass chosen-canary\n"}})
+
+
 OF_ANOTHER = database_name("elsewhere", "bolt", "some-uid")
 ABOVE = {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}
 TROUBLES = [
-    PodFailure(
+    Trouble(
         "apps that are not JSON",
+        bench_checks.apps_are_readable,
         spec(BENCH, "forge", {"appsJSON": "[erpnext]"}, {"appsJSON": '["erpnext"]'}),
         BENCH,
         "ImageReady",
         "InvalidSpec",
         "appsJSON is not JSON",
     ),
-    PodFailure(
+    Trouble(
         "apps of the bench, as a site hears of them",
+        site_checks.apps_are_readable,
         spec(BENCH, "forge", {"appsJSON": "{}"}, {"appsJSON": '["erpnext"]'}),
         SITE,
         "AppsInstalled",
         "InvalidSpec",
         "FrappeBench forge: appsJSON contains something else than apps",
     ),
-    PodFailure(
+    Trouble(
         "an app of the bench that the image lacks",
+        bench_checks.image_suits_the_sites,
         spec(BENCH, "forge", {"appsJSON": '["erpnext", "crm"]'}, {"appsJSON": '["erpnext"]'}),
         BENCH,
         "ImageReady",
         "AppNotInImage",
         "crm is not in image",
     ),
-    PodFailure(
+    Trouble(
         "an app of a site that the image lacks",
+        site_checks.apps_are_in_the_image,
         spec(SITE, "acme", {"apps": ["erpnext", "crm"]}, {"apps": None}),
         SITE,
         "AppsInstalled",
         "AppNotInImage",
         "of FrappeBench forge: remove it from spec.apps",
     ),
-    PodFailure(
+    Trouble(
         "a proxy that requests more than its limit",
+        bench_checks.proxy_fits,
         spec(BENCH, "forge", {"componentResources": {"nginx": ABOVE}}, {"componentResources": None}),
         BENCH,
         "ProxyReady",
         "InvalidSpec",
         "resources of nginx: the request of 2Gi memory",
     ),
-    PodFailure(
+    Trouble(
         "a Redis that requests more than its limit",
+        bench_checks.redis_fits,
         spec(BENCH, "forge", {"componentResources": {"redis": ABOVE}}, {"componentResources": None}),
         BENCH,
         "CacheReady",
         "InvalidSpec",
         "resources of redis: the request of 2Gi memory",
     ),
-    PodFailure(
+    Trouble(
         "a MariaDB that requests more than its limit",
+        bench_checks.mariadb_fits,
         spec(BENCH, "forge", {"databaseConfig": {"resources": ABOVE}}, {"databaseConfig": None}),
         BENCH,
         "DatabaseReady",
         "InvalidSpec",
         "resources of mariadb: the request of 2Gi memory",
     ),
-    PodFailure(
+    Trouble(
         "a web server that requests more than its limit",
+        site_checks.resources_fit,
         spec(SITE, "acme", {"componentResources": {"gunicorn": ABOVE}}, {"componentResources": None}),
         SITE,
         "WorkloadsReady",
         "InvalidSpec",
         "resources of gunicorn: the request of 2Gi memory",
     ),
-    PodFailure(
+    Trouble(
         "a web server whose limit is the bench's",
+        site_checks.resources_fit,
         spec(BENCH, "forge", {"componentResources": {"gunicorn": ABOVE}}, {"componentResources": None}),
         SITE,
         "WorkloadsReady",
         "InvalidSpec",
         "FrappeBench forge, componentResources.gunicorn",
     ),
-    PodFailure(
+    Trouble(
         "a bench of another namespace",
+        site_checks.bench_is_in_its_namespace,
         spec(SITE, "acme", {"benchRef": {"namespace": "elsewhere"}}, {"benchRef": {"namespace": None}}),
         SITE,
         "BenchReady",
         "InvalidSpec",
         "benchRef.namespace is elsewhere",
     ),
-    PodFailure(
-        "no Secret", (secret_lost, secret_made), SITE, "DatabaseReady", "SecretNotFound", "Secret ledger does not exist"
+    Trouble(
+        "no Secret",
+        site_checks.database_secret_is_usable,
+        (secret_lost, secret_made),
+        SITE,
+        "DatabaseReady",
+        "SecretNotFound",
+        "Secret ledger does not exist",
     ),
-    PodFailure(
+    Trouble(
         "a Secret without a host",
+        site_checks.database_secret_is_usable,
         ledger(host=""),
         SITE,
         "DatabaseReady",
         "SecretInvalid",
         "Secret ledger lacks host",
     ),
-    PodFailure(
+    Trouble(
         "a user who is not called like the database",
+        site_checks.database_secret_is_usable,
         ledger(username="captain"),
         SITE,
         "DatabaseReady",
         "SecretInvalid",
         "username is captain and database is ledger",
     ),
-    PodFailure(
+    Trouble(
         "a database of another site",
+        site_checks.database_secret_is_usable,
         (label(OF_ANOTHER.strip("_")), label_back),
         SITE,
         "DatabaseReady",
         "NameConflict",
         "which does not belong to this site",
     ),
-    PodFailure("MariaDB down", pods("forge-mariadb-*"), BENCH, "DatabaseReady", "DatabaseUnavailable", "forge-mariadb"),
-    PodFailure("Redis down", pods("forge-redis-*"), SITE, "BenchReady", "BenchNotReady", "CacheReady"),
-    PodFailure("proxy down", pods("forge-nginx-*"), SITE, "BenchReady", "BenchNotReady", "ProxyReady"),
-    PodFailure(
+    Trouble(
+        "a host that is an address",
+        site_checks.host_can_be_served,
+        spec(SITE, "bolt", {"domain": None}, {"domain": "bolt.example.com"}),
+        SITE,
+        "BenchReady",
+        "InvalidSpec",
+        "siteName gives 2024, which is an address",
+    ),
+    Trouble(
+        "an image of an earlier version",
+        bench_checks.image_suits_the_sites,
+        (
+            earlier_image,
+            lambda world: world.edit(BENCH, "forge", {"spec": {"imageConfig": None}}),
+        ),
+        BENCH,
+        "ImageReady",
+        "VersionNotSupported",
+        "cannot be downgraded",
+    ),
+    Trouble(
+        "Jobs that request more than their limit",
+        bench_checks.jobs_fit,
+        spec(BENCH, "forge", {"componentResources": {"jobs": ABOVE}}, {"componentResources": None}),
+        BENCH,
+        "ImageReady",
+        "InvalidSpec",
+        "resources of jobs: the request of 2Gi memory",
+    ),
+    Trouble(
+        "two passwords of Redis",
+        bench_checks.redis_has_one_password,
+        (two_passwords_of_redis, one_password_of_redis),
+        BENCH,
+        "CacheReady",
+        "SecretInvalid",
+        "contain different passwords",
+    ),
+    Trouble(
+        "a cache above the limit of Redis",
+        bench_checks.cache_fits,
+        spec(
+            BENCH,
+            "forge",
+            {"redisConfig": {"maxMemory": "1gb"}, "componentResources": {"redis": {"limits": {"memory": "1Gi"}}}},
+            {"redisConfig": None, "componentResources": None},
+        ),
+        BENCH,
+        "CacheReady",
+        "InvalidSpec",
+        "more than 90% of componentResources.redis.limits.memory",
+    ),
+    Trouble(
+        "a proxy that is trusted and no network",
+        bench_checks.trusted_proxies_are_networks,
+        spec(BENCH, "forge", {"trustedProxies": ["10.0.0.0/33"]}, {"trustedProxies": None}),
+        BENCH,
+        "ProxyReady",
+        "InvalidSpec",
+        "'10.0.0.0/33' is not a network",
+    ),
+    Trouble(
+        "MariaDB down", None, pods("forge-mariadb-*"), BENCH, "DatabaseReady", "DatabaseUnavailable", "forge-mariadb"
+    ),
+    Trouble("Redis down", None, pods("forge-redis-*"), SITE, "BenchReady", "BenchNotReady", "CacheReady"),
+    Trouble("proxy down", None, pods("forge-nginx-*"), SITE, "BenchReady", "BenchNotReady", "ProxyReady"),
+    Trouble(
         "web server down",
+        None,
         pods("acme-gunicorn-*", "bolt-gunicorn-*"),
         SITE,
         "WorkloadsReady",
@@ -214,21 +318,32 @@ TROUBLES = [
 ]
 
 
+def test_there_is_a_trouble_for_each_check() -> None:
+    checks = {check for _, check in (*bench_checks.CHECKS, *site_checks.CHECKS)}
+    # A site that runs is older than the deletion of its bench.
+    assert {each.check for each in TROUBLES} - {None} == checks - {site_checks.bench_accepts_the_site}
+
+
 def running() -> World:
     """A bench with a site in its own database and one in the bench's."""
-    world = a_world(CONNECTION, a_bench(), a_site("acme", dbConfig=EXTERNAL), a_site("bolt"))
+    world = a_world(
+        CONNECTION,
+        a_bench(),
+        a_site("acme", dbConfig=EXTERNAL),
+        a_site("bolt", siteName="2024", domain="bolt.example.com"),
+    )
     settle(world)
     return world
 
 
-def said(world: World, trouble: PodFailure) -> tuple[str, str, str]:
+def said(world: World, trouble: Trouble) -> tuple[str, str, str]:
     """What the trouble's condition says, of the object that has it."""
     names = ["forge"] if trouble.kind is BENCH else ["acme", "bolt"]
     found = [world.condition(trouble.condition, name, trouble.kind) for name in names]
     return next((each for each in found if not each.ok), found[0])
 
 
-def settled_in(trouble: PodFailure) -> World:
+def settled_in(trouble: Trouble) -> World:
     """A world that the trouble has befallen."""
     world = running()
     trouble.acts[0](world)
@@ -240,7 +355,7 @@ def settled_in(trouble: PodFailure) -> World:
 
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda each: each.name)
-def test_every_child_that_is_deleted_comes_back(trouble: PodFailure) -> None:
+def test_every_child_that_is_deleted_comes_back(trouble: Trouble) -> None:
     world = settled_in(trouble)
     lost = [ref for ref in world.children() if ref.kind in MENDED]
     assert len(lost) > 30
@@ -256,7 +371,7 @@ def test_every_child_that_is_deleted_comes_back(trouble: PodFailure) -> None:
 
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda each: each.name)
-def test_every_child_that_is_edited_or_scaled_is_put_right_and_nothing_else_changes(trouble: PodFailure) -> None:
+def test_every_child_that_is_edited_or_scaled_is_put_right_and_nothing_else_changes(trouble: Trouble) -> None:
     world = settled_in(trouble)
     before = world.comparable_objects()
     for ref in world.children():
@@ -265,13 +380,16 @@ def test_every_child_that_is_edited_or_scaled_is_put_right_and_nothing_else_chan
         if ref.kind is DEPLOYMENT:
             pod = {"terminationGracePeriodSeconds": 1}
             world.edit(DEPLOYMENT, ref.name, {"spec": {"replicas": 7, "template": {"spec": pod}}})
+        if ref.kind is SERVICE:
+            # A selector is one value: with another label it selects no pod.
+            world.edit(SERVICE, ref.name, {"spec": {"selector": {"app.kubernetes.io/name": "other"}}})
     settle(world)
     assert world.comparable_objects() == before
     world.assert_no_writes(600)
 
 
 @pytest.mark.parametrize("trouble", [each for each in TROUBLES if "limit" not in each.name], ids=lambda each: each.name)
-def test_no_trouble_moves_a_pod_template(trouble: PodFailure) -> None:
+def test_no_trouble_moves_a_pod_template(trouble: Trouble) -> None:
     world = running()
 
     def templates() -> dict[str, Manifest]:
@@ -288,7 +406,7 @@ def test_no_trouble_moves_a_pod_template(trouble: PodFailure) -> None:
 
 
 @pytest.mark.parametrize("trouble", [each for each in TROUBLES if each.kind is SITE], ids=lambda each: each.name)
-def test_a_proof_that_is_deleted_is_made_again_at_the_latest_when_the_trouble_ends(trouble: PodFailure) -> None:
+def test_a_proof_that_is_deleted_is_made_again_at_the_latest_when_the_trouble_ends(trouble: Trouble) -> None:
     world = settled_in(trouble)
     for ref in world.children():
         if ref.kind is JOB:

@@ -126,6 +126,8 @@ KEYED: Mapping[str, tuple[str, ...]] = {
     "volumes": ("name",),
 }
 """Lists whose entries may have several owners, and the fields that tell entries apart."""
+SELECTORS = frozenset({"labelSelector", "matchLabels", "nodeSelector", "selector"})
+"""Maps that have one owner as a whole: one more label in a selector selects something else."""
 SETS = frozenset({"finalizers"})
 """Lists of plain values that may have several owners."""
 DEFAULTS: Mapping[str, Any] = {"protocol": "TCP"}
@@ -143,7 +145,7 @@ def difference(desired: Any, live: Any) -> str:
     """The path of the first field of `desired` that `live` lacks or has with another value; empty when there is none.
 
     Defaults that the server adds, another way of writing a quantity, an empty value that is left out, and entries of
-    others in keyed lists (a sidecar among the containers, a port) are no difference.
+    others in keyed lists (a sidecar among the containers, a port) are no difference. One more label in a selector is.
     """
     return ".".join(_difference(desired, live, ()) or ())
 
@@ -188,6 +190,8 @@ def _in_map(desired: Mapping[str, Any], live: Any, path: Path) -> Path | None:
         found = _difference(value, live.get(name), (*path, name))
         if found is not None:
             return found
+    if path[-1:] and path[-1] in SELECTORS:
+        return next(((*path, name) for name in live if name not in desired), None)
     return None
 
 

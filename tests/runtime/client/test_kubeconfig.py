@@ -75,6 +75,23 @@ def test_a_file_that_is_no_kubeconfig_is_an_error(tmp_path: Path, broken: str) -
         find(str(tmp_path / "config"), {})
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"user": {"client-certificate-data": "x"}}, "not a valid kubeconfig"),
+        ({"user": {"client-certificate": "none.pem"}}, "none.pem cannot be read: No such file"),
+        ({"user": {"exec": "aws"}}, "not a valid kubeconfig"),
+        ({"user": "aws"}, "not a valid kubeconfig"),
+        ({"clusters": [{"cluster": {}}]}, "'name' is missing"),
+        ({"clusters": [{"name": "c", "cluster": {}}]}, "'server' is missing"),
+        ({"contexts": "here"}, "not a valid kubeconfig"),
+    ],
+)
+def test_a_field_that_is_missing_or_malformed_is_an_error(tmp_path: Path, content: dict[str, Any], words: str) -> None:
+    with pytest.raises(AccessError, match=words):
+        find(str(a_kubeconfig(tmp_path, **content)), {})
+
+
 def test_a_missing_context_is_an_error(tmp_path: Path) -> None:
     path = a_kubeconfig(tmp_path, **{"current-context": "elsewhere"})
     with pytest.raises(AccessError, match="elsewhere"):

@@ -107,6 +107,18 @@ def from_kubeconfig(paths: list[Path]) -> Access:
 
     Raises AccessError.
     """
+    shown = os.pathsep.join(str(path) for path in paths)
+    try:
+        return _current_context(paths, shown)
+    except OSError as error:
+        raise AccessError(f"{shown}: {error.filename} cannot be read: {error.strerror}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # None of these errors quotes a value, which may be a secret.
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise AccessError(f"{shown} is not a valid kubeconfig: {what}") from error
+
+
+def _current_context(paths: list[Path], shown: str) -> Access:
     current = ""
     contexts: Section = {}
     clusters: Section = {}
@@ -117,7 +129,6 @@ def from_kubeconfig(paths: list[Path]) -> Access:
         for section, into in (("contexts", contexts), ("clusters", clusters), ("users", users)):
             for entry in content.get(section) or []:
                 into.setdefault(entry["name"], (path.parent, entry[section[:-1]] or {}))
-    shown = os.pathsep.join(str(path) for path in paths)
     if current not in contexts:
         raise AccessError(f"{shown} has no context {current!r}: set current-context")
     _, context = contexts[current]
@@ -152,7 +163,7 @@ def from_kubeconfig(paths: list[Path]) -> Access:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise AccessError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise AccessError(f"{path} is not a kubeconfig")

@@ -43,10 +43,10 @@ def test_a_plan_that_fails_is_told_and_fails() -> None:
 
 BOTH_WAYS = """
 from tests.faults.generate_plans import plans
-from tests.faults.run_plans import play, play_all, reference
+from tests.faults.run_plans import reference, run_plan, run_plans
 chosen = [plan for plan in plans("scaled", reference("scaled").trace) if plan.seed == 0][::15]
-for outcome in play_all(chosen):
-    assert outcome == play(outcome.plan), outcome
+for outcome in run_plans(chosen):
+    assert outcome == run_plan(outcome.plan), outcome
 print(len(chosen))
 """
 

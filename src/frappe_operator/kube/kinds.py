@@ -69,8 +69,15 @@ BUILT_IN: tuple[Kind, ...] = (
 _BY_NAME: dict[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in BUILT_IN}
 
 
+def register(*kinds: Kind) -> tuple[Kind, ...]:
+    """Adds the kinds that an operator owns to those of which `ref_of` knows manifests. Returns them."""
+    _BY_NAME.update({(kind.api_version, kind.kind): kind for kind in kinds})
+    return kinds
+
+
 def ref_of(manifest: Manifest) -> Ref:
-    """The reference to the object of a manifest. Raises KeyError for a kind that is not in `BUILT_IN`."""
+    """The reference to the object of a manifest. Raises KeyError for a kind that is neither in `BUILT_IN` nor
+    registered."""
     kind = _BY_NAME[manifest["apiVersion"], manifest["kind"]]
     metadata = manifest["metadata"]
     return Ref(kind, metadata.get("namespace", ""), metadata["name"])

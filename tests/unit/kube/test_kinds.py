@@ -24,4 +24,6 @@ def test_a_manifest_says_which_object_it_is() -> None:
     ref = ref_of({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "a", "name": "b"}})
     assert (ref.kind, ref.namespace, ref.name) == (DEPLOYMENT, "a", "b")
     assert str(ref) == "Deployment b"
+    own = ref_of({"apiVersion": SITE.api_version, "kind": "FrappeSite", "metadata": {"namespace": "a", "name": "b"}})
+    assert own.kind is SITE
     assert len(ALL) == len({(kind.group, kind.plural) for kind in ALL.values()})

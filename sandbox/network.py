@@ -13,7 +13,7 @@ from pathlib import Path
 from sandbox.deadline import until
 from sandbox.enclosure import Enclosure, EnclosureError
 from sandbox.processes import Process
-from sandbox.state import State
+from sandbox.state import Addresses, State
 
 NODE_DEVICE = "eth0"
 
@@ -27,9 +27,17 @@ class Network:
     def __init__(self, state: State, enclosure: Enclosure) -> None:
         self._state = state
         self._enclosure = enclosure
-        self._addresses = state.addresses
-        self._device = self._addresses.bridge
         self._door = Process(state, "api-door")
+
+    # Looked up at each use: a cluster that is taken down and comes up again may be given other addresses.
+
+    @property
+    def _addresses(self) -> Addresses:
+        return self._state.addresses
+
+    @property
+    def _device(self) -> str:
+        return self._addresses.bridge
 
     @property
     def node(self) -> IPv4Address:

@@ -39,7 +39,6 @@ class Node:
         self._dns = Dns(state, binaries, control, self._enclosure)
         self._kubelet = Kubelet(state, binaries, control, self._enclosure)
         self._volumes = Volumes(state, control, progress)
-        self._control_group = ControlGroup(state.addresses.bridge)
 
     def up(self) -> None:
         """Start it beside a running control plane and wait until pods can run on it.
@@ -96,6 +95,11 @@ class Node:
     def images(self) -> list[str]:
         """The names of the images that pods can be started from."""
         return self._containerd.images()
+
+    @property
+    def _control_group(self) -> ControlGroup:
+        # Looked up at each use: a cluster that is taken down and comes up again may be given another name.
+        return ControlGroup(self._state.addresses.bridge)
 
     def _api_slice(self, node: IPv4Address) -> dict[str, object]:
         """What leads from the Service `kubernetes` to the API server's door."""

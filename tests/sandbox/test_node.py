@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import busybox, volumes
+from sandbox import busybox, slots, volumes
 from sandbox.cluster import Cluster
 from sandbox.deadline import until
 from sandbox.identity import alive, describe
@@ -313,8 +313,29 @@ def test_a_node_of_which_everything_was_killed_leaves_nothing_either(root: Path)
     assert not any(alive(process) for process in running)
 
 
+@pytest.fixture
+def slots_go_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A slot that is given back is never to be had again: another cluster has taken it at once."""
+    give_back, taken = slots.give_back, set[Path]()
+
+    def give_back_for_others(root: Path) -> None:
+        slot = slots.folder() / str(slots.take(root))
+        give_back(root)
+        with slots._alone():
+            if not slot.exists():
+                slot.write_text(str(tmp_path))
+                taken.add(slot)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(slots, "give_back", give_back_for_others)
+        yield
+    for slot in taken:
+        slot.unlink()
+
+
+@pytest.mark.usefixtures("slots_go_to_others")
 @pytest.mark.parametrize("process", ["enclosure", "kubelet"])
-def test_what_a_killed_up_has_left_of_a_node_is_mended_by_the_next(root: Path, process: str):
+def test_what_a_killed_up_has_left_of_a_node_is_mended_by_the_next_at_other_addresses(root: Path, process: str):
     script = "import sys, pathlib; from sandbox.cluster import Cluster; from sandbox.progress import plain\n"
     script += "Cluster(pathlib.Path(sys.argv[1]), plain()).up('node')"
     cluster = Cluster(root, plain())
@@ -322,8 +343,9 @@ def test_what_a_killed_up_has_left_of_a_node_is_mended_by_the_next(root: Path, p
     with subprocess.Popen([sys.executable, "-c", script, root], stderr=subprocess.DEVNULL) as killed:
         until(lambda: pid_file.exists() and bool(alive(pid_file.read_text())), 60, f"{process} to be started")
         killed.send_signal(signal.SIGKILL)
-    left = processes_of(cluster)
+    left, device = processes_of(cluster), cluster.state.addresses.bridge
     cluster.up("node")
+    assert cluster.state.addresses.bridge != device
     assert not any(alive(process) for process in left)
     run_a_pod(cluster)
 

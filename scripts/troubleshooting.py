@@ -129,6 +129,12 @@ IN_PROGRESS: dict[str, Explanation] = {
         "Act on the last line in the message. An app that does not install needs another version of the app, or of Frappe, in "
         "the image. If memory ran out, raise `componentResources.jobs.limits.memory`.",
     ),
+    "DumpFailed": Explanation(
+        "A dump of the site's database is not complete, or is damaged.",
+        (JOBS, JOB_LOG),
+        "Nothing if it could not be written to its end: it is retried. A dump that is damaged is never restored: look at the "
+        "site's volume, and restore a backup into the database if the message says that it is half-changed.",
+    ),
 }
 SERVERS: dict[str, Explanation] = {
     "DatabaseUnavailable": Explanation(

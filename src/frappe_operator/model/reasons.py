@@ -20,6 +20,7 @@ class FrappeReason(ReasonEnum):
     SITE_NOT_CREATED = "SiteNotCreated", Trait.TRANSIENT
     CREATION_FAILED = "CreationFailed"
     INSTALLATION_FAILED = "InstallationFailed"
+    DUMP_FAILED = "DumpFailed"
     INTERRUPTED = "Interrupted", Trait.TRANSIENT
     STORAGE_FAILED = "StorageFailed"
     # The user must act.

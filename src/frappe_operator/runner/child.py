@@ -1,10 +1,12 @@
 """Child processes: started without a shell, their output without secrets, and ended with the runner."""
 
+import os
 import re
+import select
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -74,6 +76,69 @@ def follow(argv: Sequence[str], cwd: Path) -> Ended:
         for reader in readers:
             reader.join()
     return Ended(process.returncode, "\n".join(said[0]), "\n".join(said[1]))
+
+
+def draw(argv: Sequence[str], take: Callable[[bytes], object], *, stall: float, pass_fds: Sequence[int] = ()) -> Ended:
+    """Runs a program and hands its output to `take`, piece by piece; `out` of the result is empty.
+
+    Raises subprocess.TimeoutExpired when it prints nothing for `stall` seconds.
+    """
+    with _errors() as errors:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, pass_fds=pass_fds
+        )
+        assert process.stdout is not None
+        with process, _not_outliving_us(process):
+            while _ready(argv, stall, reading=process.stdout) and (piece := os.read(process.stdout.fileno(), 1 << 20)):
+                take(piece)
+            process.wait()
+        return Ended(process.returncode, "", _text(errors))
+
+
+def pour(argv: Sequence[str], pieces: Iterable[bytes], *, stall: float, pass_fds: Sequence[int] = ()) -> Ended:
+    """Runs a program with `pieces` as its standard input; what it prints is dropped, its errors are not.
+
+    Raises subprocess.TimeoutExpired when it reads nothing for `stall` seconds.
+    """
+    with _errors() as errors:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, pass_fds=pass_fds
+        )
+        assert process.stdin is not None
+        with process, _not_outliving_us(process):
+            os.set_blocking(process.stdin.fileno(), False)
+            try:
+                for piece in pieces:
+                    rest = memoryview(piece)
+                    while rest and _ready(argv, stall, writing=process.stdin):
+                        rest = rest[os.write(process.stdin.fileno(), rest) :]
+            except BrokenPipeError:
+                pass  # It has ended early, and says why.
+            process.stdin.close()
+            process.wait(stall)
+        return Ended(process.returncode, "", _text(errors))
+
+
+def _ready(
+    argv: Sequence[str], stall: float, *, reading: IO[bytes] | None = None, writing: IO[bytes] | None = None
+) -> bool:
+    if any(select.select([reading] if reading else [], [writing] if writing else [], [], stall)):
+        return True
+    raise subprocess.TimeoutExpired(argv, stall)
+
+
+@contextmanager
+def _errors() -> Iterator[int]:
+    """A file in memory for what a program prints as errors: nobody has to read it while the program runs."""
+    file = os.memfd_create("stderr")
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _text(file: int) -> str:
+    return os.pread(file, 1 << 16, 0).decode("utf-8", "replace")
 
 
 def _read(stream: IO[bytes], lines: list[str]) -> None:

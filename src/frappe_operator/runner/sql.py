@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .child import ask
 from .credentials import Connection
@@ -53,24 +55,17 @@ def query(server: Connection, statements: str) -> list[list[str]]:
 
     Raises Refused when the server rejects a statement, and Retry when it cannot be reached.
     """
-    # The options are in memory that has no name: no file is left behind, whatever happens.
-    options = os.memfd_create("client.cnf")
     try:
-        os.fchmod(options, 0o600)
-        os.write(options, _options(server).encode())
-        # First of all, or the client refuses it.
-        argv = [_client(), f"--defaults-extra-file=/dev/fd/{options}"]
-        argv += ["--batch", "--skip-column-names", "--binary-mode", "--protocol=tcp", "--connect-timeout=10"]
-        ended = ask(argv, _PREAMBLE + statements, timeout=STATEMENT_TIMEOUT, pass_fds=[options])
+        with option_file(server) as options:
+            argv = [*client(options), "--connect-timeout=10"]
+            ended = ask(argv, _PREAMBLE + statements, timeout=STATEMENT_TIMEOUT, pass_fds=[options])
     except subprocess.TimeoutExpired:
-        raise _unavailable(server, f"no answer within {STATEMENT_TIMEOUT} seconds") from None
-    finally:
-        os.close(options)
+        raise unavailable(server, f"no answer within {STATEMENT_TIMEOUT} seconds") from None
     if ended.code == 0:
         return [line.split("\t") for line in ended.out.splitlines()]
     error = re.search(r"ERROR (\d+) \(\w+\)(?: at line (\d+))?: (.*)", ended.err)
     if error is None or int(error[1]) in UNREACHABLE:
-        raise _unavailable(server, error[3] if error else ended.log_tail)
+        raise unavailable(server, error[3] if error else ended.log_tail)
     raise Refused(int(error[1]), error[3], int(error[2]) - _PREAMBLE.count("\n") if error[2] else 0)
 
 
@@ -98,14 +93,35 @@ def wait(server: Connection, patience: int) -> None:
             return
 
 
-def _client() -> str:
+def client(options: int) -> list[str]:
+    """The command line of the client, with its options from the file descriptor `options`. Raises Blocked."""
     # Up to Frappe 14's time it was called mysql; MariaDB 11 has dropped that name.
-    client = shutil.which("mariadb") or shutil.which("mysql")
-    if client is None:
+    argv = program("mariadb", "mysql", options)
+    return [*argv, "--batch", "--skip-column-names", "--binary-mode", "--protocol=tcp"]
+
+
+def program(name: str, older_name: str, options: int) -> list[str]:
+    """The command line of a MariaDB program. Raises Blocked when the image lacks it."""
+    path = shutil.which(name) or shutil.which(older_name)
+    if path is None:
         raise Blocked(
-            "ImageInvalid", "The image of the bench contains no MariaDB client: use an image that contains `mariadb`"
+            "ImageInvalid", f"The image of the bench contains no MariaDB client: use an image that contains `{name}`"
         )
-    return client
+    # First of all, or the program refuses it.
+    return [path, f"--defaults-extra-file=/dev/fd/{options}"]
+
+
+@contextmanager
+def option_file(server: Connection) -> Iterator[int]:
+    """The file descriptor of an option file with address and login, for child processes that inherit it."""
+    # In memory that has no name: no file is left behind, whatever happens.
+    options = os.memfd_create("client.cnf")
+    try:
+        os.fchmod(options, 0o600)
+        os.write(options, _options(server).encode())
+        yield options
+    finally:
+        os.close(options)
 
 
 def _options(server: Connection) -> str:
@@ -117,5 +133,6 @@ def _options(server: Connection) -> str:
     return "\n".join(["[client]", *lines, ""])
 
 
-def _unavailable(server: Connection, why: str) -> Retry:
+def unavailable(server: Connection, why: str) -> Retry:
+    """The error of a server that cannot be reached."""
     return Retry("DatabaseUnavailable", f"MariaDB at {server.host}:{server.port} cannot be reached: {why}")

@@ -24,7 +24,8 @@ class Server:
     def serve(self, pod: Pod) -> None:
         """Makes this server the MariaDB of the pod."""
         if self.state is not None:
-            pod.program(pod.programs / "mariadb", FAKES / "mariadb.py")
+            for program in ("mariadb", "mariadb-dump"):
+                pod.program(pod.programs / program, FAKES / "mariadb.py")
             pod.environment["FAKE_MARIADB"] = str(self.state)
         pod.secret("database-admin", host="127.0.0.1", port=str(self.port), username="root", password=ROOT_PASSWORD)
 

@@ -15,6 +15,7 @@ class Error(Exception):
 
 
 def main():
+    dumping = "--single-transaction" in sys.argv
     options = {}
     path = sys.argv[1].partition("=")[2]
     if os.fstat(int(path.rsplit("/", 1)[1])).st_mode & 0o077:
@@ -24,17 +25,24 @@ def main():
     for line in lines:
         key, _, value = line.partition("=")
         options[key] = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
-    sql = sys.stdin.read()
+    if dumping:
+        assert "database" not in options, "the real program does not know this option"
+        options["database"] = sys.argv[-1]
+    sql = "" if dumping else sys.stdin.read()
     if not os.path.exists(os.environ["FAKE_MARIADB"]):
         raise Error(f"2003 (HY000): Can't connect to server on '{options['host']}' (111)")
     with open(os.environ["FAKE_MARIADB"], "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         state = json.load(file)
         session = Session(state, options)
+        if dumping:
+            ignored = {each.partition(".")[2] for each in sys.argv if each.startswith("--ignore-table=")}
+            print("\n".join(session.dump(ignored)))
+            return
         try:
             for session.line, line in enumerate(sql.splitlines(), 1):
                 for statement in re.split(r";\s*", line):
-                    if statement:
+                    if statement and not statement.startswith("--"):
                         session.run(statement)
         finally:
             file.seek(0)
@@ -54,6 +62,18 @@ class Session:
             if self.database not in state["databases"]:
                 raise Error(f"1049 (42000): Unknown database '{self.database}'")
             self.here = state["databases"][self.database]
+
+    def dump(self, ignored):
+        yield "-- a dump of the fake"
+        for name, (kind, comment) in self.here["objects"].items():
+            if name not in ignored:
+                word = next(word for word, of in TYPES.items() if of == kind)
+                yield f"DROP {word} IF EXISTS `{name}`;"
+                yield f"CREATE {word} `{name}` (id INT) COMMENT = '{comment}';"
+        if self.here["apps"]:
+            yield f"INSERT INTO `tabDefaultValue` VALUES ('__global', 'installed_apps', '{self.here['apps']}');"  # noqa: S608
+        if not self.state.get("dumps are cut short"):
+            yield "-- Dump completed on 2026-11-27"
 
     def may(self, database):
         if self.user != "root" and not any(opens(grant, database) for grant in self.account["grants"]):
@@ -116,6 +136,11 @@ GRAMMAR = [
     (r"SELECT VERSION\(\)", lambda s: [[s.state["version"]]]),
     (r"SELECT @@char.*", lambda s: [[s.here["charset"], s.here["charset"] + "_general_ci"]]),
     (r"SELECT HEX\(TABLE_NAME\).*", Session.tables),
+    (r"SELECT ROUTINE_TYPE.*", lambda s: []),
+    (
+        r"SELECT @@global.max_allowed_packet.*",
+        lambda s: [[str(s.state.get("packet", 16 << 20)), str(s.here.get("size", 1 << 20))]],
+    ),
     (r"SELECT HEX\(defvalue\) FROM `tabDefaultValue`.*", Session.installed),
     (
         r"CREATE (TABLE|VIEW|SEQUENCE) `?(\w+)`?(?:(?! COMMENT).)*(?: COMMENT = '(.*)')?",

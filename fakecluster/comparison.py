@@ -30,7 +30,7 @@ VOLATILE = {
     "vyogo.tech/inputs",
     "vyogo.tech/secret-revision",
 }
-HISTORY = re.compile("-(configure-[0-9a-f]{8}|assets-[0-9a-f]{12}(-meanwhile)?)$")
+HISTORY = re.compile("-(configure-[0-9a-f]{8}|assets-[0-9a-f]{12})$")
 
 
 def is_history(kind: Kind, name: str) -> bool:

@@ -47,6 +47,10 @@ class Frappe:
         self.versions = dict(VERSIONS)
         self.releases: dict[str, dict[str, str]] = {}
         """By digest of an image: the versions in it, where they are not the usual ones."""
+        self.failing_migrations: set[str] = set()
+        """Sites whose data cannot be migrated, by `siteName`: a patch fails, and the dump is put back."""
+        self.mixed: list[str] = []
+        """Pods that ran another release than the one that the data of their site was of."""
         self.ledger: list[Effect] = []
         """Every lasting effect, in order."""
         self.disks: dict[str, Disk] = {}
@@ -96,6 +100,7 @@ class Frappe:
             "create-site": self.create_site,
             "configure-site": self.configure_site,
             "install-apps": self.install_apps,
+            "upgrade-site": self.upgrade_site,
         }
         return _said(*commands[command](pod, values))
 
@@ -104,8 +109,7 @@ class Frappe:
         disk = self._disk(pod, "common")
         disk.setdefault("assets", set()).add(flags["image-key"])
         self.ledger.append(Effect("looked into image", flags["image-key"]))
-        image = pod["status"]["containerStatuses"][0]["imageID"].partition("@")[2]
-        versions = self.releases.get(image, self.versions)
+        versions = self._versions(pod)
         return (
             True,
             "inspect-image has succeeded",
@@ -171,6 +175,7 @@ class Frappe:
                 return False, "There is no admin Secret", {"blocked": True, "reason": "SecretNotFound"}
             server = self._secret(pod, "secret-database")["host"].split(".")[0]
             disk["sites"][site] = {"apps": ["frappe"], "admin": admin["password"], "server": server}
+            disk["sites"][site] |= {"release": flags["release"], "versions": self._versions(pod)}
             self.ledger.append(Effect("created site", site))
         disk["sites"][site] |= {"bench_id": flags["bench-id"], **self._configuration(pod, flags)}
         return True, "create-site has succeeded", {}
@@ -221,6 +226,56 @@ class Frappe:
                 site["apps"].append(app)
                 self.ledger.append(Effect(f"installed {app}", flags["site"]))
         return True, "install-apps has succeeded", {"apps": {app: self.versions[app] for app in site["apps"]}}
+
+    def upgrade_site(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        """Migrates the data of a site, or leaves it as it is when a patch fails. Each attempt ends once."""
+        site = self._disk(pod, "files").get("sites", {}).get(flags["site"])
+        if site is None:
+            return False, "There is no site", {}
+        running = self._still_running(pod)
+        if running:
+            self.mixed.append(f"{running} runs while the data of {flags['site']} is migrated")
+        if site["release"] == flags["release"]:
+            return True, "upgrade-site has succeeded", {"outcome": "migrated", "release": site["release"]}
+        failed = {"outcome": "failed", "patch": "erpnext.patches.v15_0.broken", "cause": "the patch is broken"}
+        if flags["site"] in self.failing_migrations or site.get("failed") == flags["attempt"]:
+            if site.get("failed") != flags["attempt"]:
+                self.ledger.append(Effect("failed to migrate", f"{flags['site']} to {flags['release']}"))
+            site["failed"] = flags["attempt"]
+            return True, "upgrade-site has succeeded", {**failed, "release": site["release"]}
+        site |= {"release": flags["release"], "versions": self._versions(pod)}
+        self.ledger.append(Effect("migrated", f"{flags['site']} to {flags['release']}"))
+        return True, "upgrade-site has succeeded", {"outcome": "migrated", "release": site["release"]}
+
+    def _versions(self, pod: Manifest) -> dict[str, str]:
+        """The versions of the apps in the image that a pod runs."""
+        main = next(each for each in pod["status"]["containerStatuses"] if each["name"] != "nginx")
+        return self.releases.get(main["imageID"].partition("@")[2], self.versions)
+
+    def _still_running(self, pod: Manifest) -> str:
+        """The name of a running pod of the same site that is not the pod itself; empty when there is none."""
+        site = pod["metadata"]["labels"][SITE_LABEL]
+        for record in self.api.store.list(kinds.POD, pod["metadata"]["namespace"]):
+            meta, phase = record.obj["metadata"], record.obj.get("status", {}).get("phase")
+            mine = meta.get("labels", {}).get(SITE_LABEL) == site and meta["name"] != pod["metadata"]["name"]
+            if mine and phase == "Running":
+                return str(meta["name"])
+        return ""
+
+    def notice(self, pod: Manifest) -> None:
+        """Notes a ready pod of a site that runs another release than the one that the data of the site is of."""
+        labels = pod["metadata"].get("labels", {})
+        if SITE_LABEL not in labels or JOB_LABEL in labels or not ready(pod):
+            return
+        claims = [
+            each["persistentVolumeClaim"]["claimName"] for each in pod["spec"]["volumes"] if each["name"] == "files"
+        ]
+        if self.api.store.get(Ref(kinds.PVC, pod["metadata"]["namespace"], claims[0])) is None:
+            return
+        sites = self._disk(pod, "files").get("sites", {})
+        for name, site in sites.items():
+            if site.get("versions", self._versions(pod)) != self._versions(pod):
+                self.mixed.append(f"{pod['metadata']['name']} runs another release than the data of {name}")
 
     # --- volumes and databases
 
@@ -374,6 +429,9 @@ class Frappe:
         proxy = asked[0]
         loaded = self._maps.get(proxy["metadata"]["uid"], {}).get("sites.map", "")
         site = "" if host in self.refused else _looked_up(loaded, host)
+        if path == "-/upgrading":
+            upgrading = self._maps.get(proxy["metadata"]["uid"], {}).get("upgrading.map", "")
+            return Answer(200, f"{_looked_up(upgrading, host)}\n")
         if path != "healthz":
             self.pings[host] += 1
         if path == "healthz":

@@ -24,6 +24,7 @@ from frappe_operator.kube.kinds import Kind, Ref
 from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.names import MANAGED_BY
 from frappe_operator.kube.objects import Manifest
+from frappe_operator.model.conditions import ADVISORY
 from frappe_operator.model.settings import Images
 from frappe_operator.registry import Environment
 from frappe_operator.runtime.client.transport import Headers, Query, Response, Transport
@@ -262,6 +263,7 @@ class World:
             wait = max(self._last + quiet, written + quiet, self._next_action()) - self.loop.time()
             if wait <= 0:
                 assert not self.contradictions, self.contradictions
+                assert not self.frappe.mixed, self.frappe.mixed
                 return
             if self.loop.time() > ends:
                 raise NotSettled(f"after {within} s: {self._recent()}")
@@ -340,6 +342,8 @@ class World:
 
     def _notice(self, ref: Ref, change: Change) -> None:
         self._touch()
+        if ref.kind is kinds.POD:
+            self.frappe.notice(change.record.obj)
         if ref.kind in (api_kinds.SITE, api_kinds.BENCH):
             self.contradictions += [f"{self.loop.time():.2f} {ref}: {lie}" for lie in contradictions(change.record.obj)]
 
@@ -385,7 +389,7 @@ def contradictions(obj: Manifest) -> Iterable[str]:
     if ready is None or ready["status"] != "True":
         return
     for name, each in conditions.items():
-        if name not in ("Reconciling", "Stalled") and each["status"] != "True":
+        if name not in ("Reconciling", "Stalled", *ADVISORY) and each["status"] != "True":
             yield f"Ready, while {name} is not"
         if each.get("observedGeneration") != ready.get("observedGeneration"):
             yield f"Ready is of another generation than {name}"

@@ -10,7 +10,7 @@ from frappe_operator.kube.live import Custom, Meta
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain
 from frappe_operator.model import site as site_model
-from frappe_operator.model.bench import Bench, BenchOffer, Upstream
+from frappe_operator.model.bench import Bench, BenchOffer, Inspected, Upstream
 from frappe_operator.model.database import Connection
 from frappe_operator.model.image import Facts
 from frappe_operator.model.settings import Images
@@ -52,7 +52,7 @@ def a_bench(name: str = "pier", *, facts: Facts | None = FACTS, **spec: Any) -> 
 def an_offer(name: str = "pier", *, facts: Facts | None = FACTS, **spec: Any) -> BenchOffer:
     """What a bench provides to its sites."""
     written = live(name, {"frappeVersion": "version-15", **spec}, kind=BENCH)
-    return bench_model.offer(written, bench_model.parse(written), IMAGES, facts)
+    return bench_model.offer(written, bench_model.parse(written), IMAGES, Inspected(facts))
 
 
 def a_site(

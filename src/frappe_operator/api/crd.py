@@ -30,6 +30,7 @@ COLUMNS: dict[Kind, list[tuple[str, str, str, int]]] = {
         ("Reason", "string", f".status.conditions[{READY}].reason", 0),
         ("URL", "string", ".status.siteURL", 0),
         ("Bench", "string", ".spec.benchRef.name", 0),
+        ("Upgrade", "string", ".status.upgrade.step", 0),
         ("Age", "date", ".metadata.creationTimestamp", 0),
         ("Phase", "string", ".status.phase", 1),
         ("Database", "string", ".status.databaseName", 1),

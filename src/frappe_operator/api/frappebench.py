@@ -239,6 +239,86 @@ class BenchIngress(Section):
     ] = None
 
 
+Duration = Annotated[
+    str, matching(r"^[1-9][0-9]{0,5}[smhd]$", "must be a number with a unit: s, m, h or d, such as 30m or 6h", 7)
+]
+ClockTime = Annotated[str, matching("^([01][0-9]|2[0-3]):[0-5][0-9]$", "must be a time of the day such as 22:30", 5)]
+Day = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+
+
+class UpgradeWindow(Section):
+    """The hours in which the upgrade of a site may begin. One that has begun goes on."""
+
+    rules = (Rule("self.start != self.end", "start and end are equal: remove window to allow every hour"),)
+
+    start: Annotated[ClockTime, Meta(description="Time at which the window opens.", examples=["22:00"])]
+    end: Annotated[
+        ClockTime,
+        Meta(description="Time at which it closes, on the next day if it is before `start`.", examples=["04:00"]),
+    ]
+    days: Annotated[
+        Annotated[list[Day], Meta(min_length=1, max_length=7, extra_json_schema={"x-kubernetes-list-type": "set"})]
+        | None,
+        Meta(description="Days on which the window opens. Default: every day.", examples=[["Saturday", "Sunday"]]),
+    ] = None
+    time_zone: Annotated[
+        Annotated[
+            str,
+            matching(
+                "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$", "must be the name of a time zone such as Europe/Berlin", 64
+            ),
+        ]
+        | None,
+        Meta(description="Time zone of the hours and days. Default UTC.", examples=["Europe/Berlin"]),
+    ] = None
+
+
+class Upgrade(Section):
+    """How the sites of the bench go over to a new image. Each site is upgraded by itself, and serves on with the
+    image and the data of before if that fails."""
+
+    strategy: Annotated[
+        Literal["Automatic", "Manual"] | None,
+        Meta(
+            description="Automatic (default): sites are upgraded one after the other. Manual: a site is upgraded when "
+            "its spec.release names the image."
+        ),
+    ] = None
+    max_concurrent: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | None,
+        Meta(description="How many sites are upgraded at the same time. Default 1."),
+    ] = None
+    canary: Annotated[
+        Annotated[list[ObjectName], Meta(max_length=32, extra_json_schema={"x-kubernetes-list-type": "set"})] | None,
+        Meta(
+            description="Names of FrappeSites that are upgraded first. If one of them fails, no other site is begun.",
+            examples=[["staging"]],
+        ),
+    ] = None
+    pause_after_canary: Annotated[
+        Duration | None,
+        Meta(description="How long the other sites wait after the last canary. Default: not at all.", examples=["2h"]),
+    ] = None
+    max_failures: Annotated[
+        Annotated[int, Meta(ge=0, le=1000)] | None,
+        Meta(description="With more failed sites than this, no further site is begun. Default 1."),
+    ] = None
+    window: Annotated[
+        UpgradeWindow | None, Meta(description="Hours in which the upgrade of a site may begin. Default: any hour.")
+    ] = None
+    migration_timeout: Annotated[
+        Duration | None,
+        Meta(description="How long the migration of one site may take before it counts as failed. Default 6h."),
+    ] = None
+    keep_dumps: Annotated[
+        Annotated[int, Meta(ge=0, le=20)] | None,
+        Meta(
+            description="How many dumps of the database, one of each upgrade, are kept on the volume of a site. "
+            "Default 1."
+        ),
+    ] = None
+
+
 LIMIT = "self.componentResources.redis.limits['memory']"
 REDIS_LIMIT = (
     "has(self.redisConfig) && has(self.redisConfig.maxMemory) && has(self.componentResources) && "
@@ -316,6 +396,7 @@ class FrappeBenchSpec(Section):
         DatabaseConfig | None, Meta(description="MariaDB server of the bench, created when the first site uses it.")
     ] = None
     ingress: Annotated[BenchIngress | None, Meta(description="How sites are reached from outside the cluster.")] = None
+    upgrade: Annotated[Upgrade | None, Meta(description="How sites go over to a new image of the bench.")] = None
     trusted_proxies: Annotated[
         Annotated[list[Network], Meta(max_length=32)] | None,
         Meta(
@@ -344,6 +425,24 @@ class ImageStatus(Section):
     frappe_version: Annotated[str | None, Meta(description="Version of Frappe in the image.")] = None
     python: Annotated[str | None, Meta(description="Version of Python in the image.")] = None
     apps: Annotated[dict[str, str] | None, Meta(description="Apps in the image, with their versions.")] = None
+    request: Annotated[
+        str | None,
+        Meta(description="Value of the annotation vyogo.tech/inspect-image that requested the inspection."),
+    ] = None
+
+
+class UpgradeStatus(Section):
+    """The sites on their way to the image of the bench. Absent when all of them run it."""
+
+    image: Annotated[str | None, Meta(description="Image that the sites upgrade to.")] = None
+    total: Annotated[int | None, Meta(description="Number of sites on the bench.")] = None
+    done: Annotated[int | None, Meta(description="Number of sites that run the image.")] = None
+    upgrading: Annotated[list[str] | None, Meta(description="Sites that are being upgraded.")] = None
+    next: Annotated[list[str] | None, Meta(description="Sites that follow, in this order: the first ten of them.")] = (
+        None
+    )
+    waiting: Annotated[int | None, Meta(description="Number of sites that follow.")] = None
+    failed: Annotated[list[str] | None, Meta(description="Sites whose upgrade failed: at most a hundred.")] = None
 
 
 class SecretRevisionsStatus(Section):
@@ -359,6 +458,12 @@ class FrappeBenchStatus(Section):
     """Observed state of the bench."""
 
     image: Annotated[ImageStatus | None, Meta(description="What the inspection of the image found.")] = None
+    earlier_images: Annotated[
+        list[ImageStatus] | None, Meta(description="Earlier images that some site still runs.")
+    ] = None
+    upgrade: Annotated[
+        UpgradeStatus | None, Meta(description="The sites on their way to the image; absent when all run it.")
+    ] = None
     sites: Annotated[int | None, Meta(description="Number of FrappeSites on the bench.")] = None
     installed_apps: Annotated[list[str] | None, Meta(description="Apps that sites can install.")] = None
     secret_revisions: Annotated[

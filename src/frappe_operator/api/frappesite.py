@@ -163,6 +163,18 @@ class FrappeSiteSpec(Section):
     ingress_class_name: Annotated[
         ObjectName | None, Meta(description="IngressClass. Takes precedence over the bench's.")
     ] = None
+    release: Annotated[
+        Annotated[
+            str, matching("^[A-Za-z0-9][A-Za-z0-9._/:@-]*$", "must be an image, its tag, or a version of Frappe", 512)
+        ]
+        | None,
+        Meta(
+            description="Image of the bench that the site may upgrade to: its name, its tag, or its version of Frappe. "
+            "While the bench has another one, the site stays with the image that it runs. Default: any image with "
+            "upgrade.strategy Automatic of the bench, none with Manual.",
+            examples=["v15.102.0"],
+        ),
+    ] = None
     deletion_policy: Annotated[
         Literal["Retain", "Delete"] | None,
         Meta(
@@ -173,6 +185,21 @@ class FrappeSiteSpec(Section):
             )
         ),
     ] = None
+
+
+class SiteUpgradeStatus(Section):
+    """The upgrade of the site that is under way, or that failed last."""
+
+    image: Annotated[str | None, Meta(description="Image that the site upgrades to.")] = None
+    frappe_version: Annotated[str | None, Meta(description="Version of Frappe in that image.")] = None
+    step: Annotated[
+        str | None,
+        Meta(description="Draining, Stopping, Migrating, Starting, Returning (to the image of before), or Failed."),
+    ] = None
+    since: Annotated[str | None, Meta(description="When the step began.")] = None
+    attempt: Annotated[str | None, Meta(description="Identifies the attempt, and the Job that migrates the data.")] = (
+        None
+    )
 
 
 class FrappeSiteStatus(Section):
@@ -191,6 +218,12 @@ class FrappeSiteStatus(Section):
         str | None, Meta(description="Secret whose key `password` holds the initial password of Administrator.")
     ] = None
     frappe_version: Annotated[str | None, Meta(description="Version of Frappe in the image that the site runs.")] = None
+    release: Annotated[
+        str | None, Meta(description="Image that the site runs: the one that its data was last migrated with.")
+    ] = None
+    upgrade: Annotated[
+        SiteUpgradeStatus | None, Meta(description="The upgrade that is under way, or that failed last.")
+    ] = None
     installed_apps: Annotated[list[str] | None, Meta(description="Apps installed on the site.")] = None
 
 

@@ -1,5 +1,7 @@
 """The kinds that this operator owns, as cached: spec and status stay JSON until they are decoded."""
 
+from typing import overload
+
 import msgspec
 
 from frappe_operator.api.frappebench import FrappeBenchSpec
@@ -23,6 +25,22 @@ class LiveSite(Custom):
     def decode(self) -> FrappeSiteSpec:
         """The spec. Raises msgspec.MsgspecError when it does not keep to the schema."""
         return msgspec.json.decode(self.spec, type=FrappeSiteSpec)
+
+
+@overload
+def readable_spec(live: LiveBench) -> FrappeBenchSpec | None: ...
+
+
+@overload
+def readable_spec(live: LiveSite) -> FrappeSiteSpec | None: ...
+
+
+def readable_spec(live: LiveBench | LiveSite) -> FrappeBenchSpec | FrappeSiteSpec | None:
+    """The decoded spec; None when it does not match the schema."""
+    try:
+        return live.decode()
+    except msgspec.MsgspecError:
+        return None
 
 
 BENCH = KindOf(GROUP, "v1alpha1", "FrappeBench", "frappebenches", LiveBench)

@@ -11,6 +11,7 @@ from frappe_operator.model import sizing
 from frappe_operator.model.conditions import BenchCondition
 from frappe_operator.model.image import refusal
 from frappe_operator.model.redis_sizing import memory_problem
+from frappe_operator.model.upgrade_policy import window_problem
 
 Check = Callable[[Observed], Verdict | None]
 
@@ -50,7 +51,7 @@ def jobs_fit(observed: Observed) -> Verdict | None:
 
 def image_suits_the_sites(observed: Observed) -> Verdict | None:
     """The image of the spec contains the apps of all sites, none of them older than the one that the sites run."""
-    refused = refusal(observed.recorded, observed.found, observed.used)
+    refused = refusal(observed.found, observed.uses)
     return Verdict(False, *refused, blocked=True) if refused else None
 
 
@@ -89,6 +90,12 @@ def trusted_proxies_are_networks(observed: Observed) -> Verdict | None:
     return Verdict(False, Reason.INVALID_SPEC, problem, blocked=True) if problem else None
 
 
+def window_is_readable(observed: Observed) -> Verdict | None:
+    """The time zone of the window for upgrades is known."""
+    problem = window_problem(observed.spec.upgrade)
+    return Verdict(False, Reason.INVALID_SPEC, problem, blocked=True) if problem else None
+
+
 def _fits(component: str, resources: Resources | None) -> Verdict | None:
     problem = sizing.resources_problem(component, resources)
     return Verdict(False, Reason.INVALID_SPEC, problem, blocked=True) if problem else None
@@ -104,6 +111,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     (BenchCondition.DATABASE_READY, mariadb_fits),
     (BenchCondition.PROXY_READY, proxy_fits),
     (BenchCondition.PROXY_READY, trusted_proxies_are_networks),
+    (BenchCondition.SITES_UPGRADED, window_is_readable),
 )
 """Each check with the condition that it makes false. Of the checks of one condition, the first that fails gives reason
 and message."""

@@ -1,9 +1,10 @@
 """The reconcile of a FrappeBench: observe, resolve, apply, report."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
 
-from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite
+import msgspec
+
+from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite, readable_spec
 from frappe_operator.api.labels import BENCH_FINALIZER, BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
 from frappe_operator.bench.cleanup import DELETED, FOREGROUND, cleanup
 from frappe_operator.bench.observe import observe
@@ -16,13 +17,13 @@ from frappe_operator.kube.children import pruned
 from frappe_operator.kube.kinds import (
     CONFIG_MAP,
     EVENT,
-    JOB,
     POD,
+    PVC,
     SECRET,
     STORAGE_CLASS,
     Kind,
 )
-from frappe_operator.kube.live import Job, Live, Pod
+from frappe_operator.kube.live import Live, Pod
 from frappe_operator.kube.names import JOB_PODS, UNFINISHED_PODS
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.stage import Undecided, Verdict
@@ -31,8 +32,10 @@ from frappe_operator.model import domain
 from frappe_operator.model import job_reports as report_model
 from frappe_operator.model.bench import Names
 from frappe_operator.model.settings import Images
+from frappe_operator.model.upgrade import CLAIM_INDICES, RETRY_ANNOTATION, STEPS_OF_A_TURN
 from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.apply.finalizers import ensure_finalizer
+from frappe_operator.runtime.apply.lost_reports import rerun_lost
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, generation_changes, owned_by, watch_children
 from frappe_operator.runtime.status.diagnose import diagnose
@@ -41,8 +44,8 @@ from frappe_operator.runtime.status.report import report
 VERBS: dict[Kind, str] = {BENCH: "get patch", SITE: "list", POD: "list patch delete", EVENT: "list"}
 """RBAC verbs for objects that are not children of a bench, by kind."""
 
-REPORT_SECONDS = 30.0
-"""How long after the completion of a Job its report may be missing from the cache before it counts as lost."""
+UNMARKED_SECONDS = 5.0
+"""How often it is checked whether all sites have recorded the release of their data."""
 
 HOSTS_ANNOTATION = "vyogo.tech/hosts"
 """On proxy pods: the resource version of the host map that the kubelet was last made to read."""
@@ -68,7 +71,7 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
             await ensure_finalizer(cluster, BENCH, live, BENCH_FINALIZER)
         observed = await observe(cluster, live, images)
         try:
-            bench = resolve(observed, images)
+            bench = resolve(observed, images, cluster.clock())
         except Undecided:
             if deletion:
                 # A bench whose spec is invalid is deleted after its sites as well.
@@ -76,7 +79,7 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
                 return None
             raise
         lost = observed.job_without_report
-        inspection = await inspect_again(cluster, lost) if lost else None
+        inspection = await rerun_lost(cluster, lost) if lost else None
         had_config = cluster.get(CONFIG_MAP, key.namespace, bench.names.nginx) is not None
         decided = stages(bench, observed, token)
         applied = await apply(cluster, BENCH, live, decided, prune=pruned(CHILDREN))
@@ -87,37 +90,29 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         )
         verdicts = {**deletion, **diagnosis.verdicts}
         await report(cluster, BENCH, live, verdicts, status(bench, observed, verdicts))
-        if any(ref.kind is SECRET for ref in applied.written):
-            # A self-triggered event is ignored, and pods that read the Secret at their start get its new revision.
+        facts_changed = any(ref.kind is CONFIG_MAP and ref.name == bench.names.image for ref in applied.written)
+        if facts_changed or any(ref.kind is SECRET for ref in applied.written):
+            # A self-triggered event is ignored: pods that read the Secret at their start get its new revision, and the
+            # first sites their turn to upgrade to the new image.
             cluster.requeue(BENCH, key)
-        return min((each for each in (inspection, diagnosis.requeue_after) if each is not None), default=None)
+        upgrades = UNMARKED_SECONDS if observed.unmarked else bench.wave.requeue_after
+        return min((each for each in (inspection, diagnosis.requeue_after, upgrades) if each is not None), default=None)
 
     return Controller(
         BENCH,
         reconcile,
         [
             Watch(SITE, bench_of_site, event_filter=generation_changes, indices=domain.INDICES),
+            Watch(SITE, own_bench, event_filter=upgrade_changes),
             Watch(BENCH, benches_with_shared_hosts, event_filter=bench_model.suffix),
             Watch(STORAGE_CLASS, every_bench),
-            *watch_children(CHILDREN, owned_by(BENCH), other_owners={SECRET: bench_of_secret}),
+            *watch_children(
+                CHILDREN, owned_by(BENCH), other_owners={SECRET: bench_of_secret}, indices={PVC: CLAIM_INDICES}
+            ),
             Watch(POD, bench_of_pod, labels=JOB_PODS, fields=UNFINISHED_PODS, indices=report_model.INDICES),
         ],
         VERBS,
     )
-
-
-async def inspect_again(cluster: Cluster, job: Job) -> float | None:
-    """Deletes a completed Job whose report is lost, so that the image is inspected again.
-
-    Waits REPORT_SECONDS after the Job's completion: an image that never reports must not be inspected without a pause.
-    Returns the seconds after which to requeue, None when the Job was deleted.
-    """
-    meta = job.metadata
-    wait = datetime.fromisoformat(job.completed).timestamp() + REPORT_SECONDS - cluster.clock()
-    if wait > 0:
-        return wait
-    await cluster.delete(JOB, meta.namespace, meta.name, meta.uid)
-    return None
 
 
 async def refresh_host_map(cluster: Cluster, key: Key) -> None:
@@ -145,11 +140,35 @@ def bench_of_secret(cluster: Cluster, live: Live) -> Iterable[Key]:
 
 def bench_of_site(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
     """Map function: from a site to its bench, and to the benches of all sites that claim one of its hosts."""
-    spec = domain.readable_spec(live)
+    spec = readable_spec(live)
     if spec is None:
         return
     yield Key(live.metadata.namespace, spec.bench_ref.name)
     yield from _benches(domain.HostClaims(cluster).rivals(live))
+
+
+def own_bench(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
+    """Map function: from a site to its bench."""
+    return (Key(*value.split("/")) for value in domain.by_bench(live))
+
+
+class _Upgrade(msgspec.Struct):
+    step: str = ""
+    attempt: str = ""
+
+
+class _Status(msgspec.Struct):
+    upgrade: _Upgrade | None = None
+
+
+def upgrade_changes(live: LiveSite) -> object:
+    """Event filter: the beginning and end of the upgrade of a site, and a request to try it again."""
+    retry = live.metadata.annotation(RETRY_ANNOTATION)
+    try:
+        upgrade = msgspec.json.decode(live.status_json, type=_Status).upgrade
+    except msgspec.MsgspecError:
+        upgrade = None
+    return (upgrade.attempt, upgrade.step in STEPS_OF_A_TURN, retry) if upgrade else (retry,)
 
 
 def benches_with_shared_hosts(cluster: Cluster, live: LiveBench) -> Iterable[Key]:

@@ -1,25 +1,38 @@
 """Observes a bench: reads every fact that it is resolved from."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
 from frappe_operator.api.frappebench import FrappeBenchSpec
-from frappe_operator.api.kinds import SITE, LiveBench, LiveSite
+from frappe_operator.api.kinds import SITE, LiveBench, LiveSite, readable_spec
+from frappe_operator.api.labels import SITE_LABEL
 from frappe_operator.components import image, redis
 from frappe_operator.kube.kinds import CONFIG_MAP, JOB, POD, PVC, SECRET, STATEFUL_SET, STORAGE_CLASS
-from frappe_operator.kube.live import OPERATOR_NAME, Job, PodStatus, StorageClass
+from frappe_operator.kube.live import OPERATOR_NAME, Condition, Job, PodStatus, StorageClass
 from frappe_operator.kube.names import INSTANCE, JOB_LABEL, MANAGED_BY
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
 from frappe_operator.model import domain, job_reports
-from frappe_operator.model.bench import NO_REVISIONS, RWO, Names, Revisions, Upstream, secret_revision
-from frappe_operator.model.image import Facts, Image, image_digest
+from frappe_operator.model.bench import NO_REVISIONS, RWO, Inspected, Names, Revisions, Upstream, secret_revision
+from frappe_operator.model.conditions import SiteCondition
+from frappe_operator.model.image import Facts, Image, Use, image_digest
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import SiteNames
+from frappe_operator.model.upgrade import (
+    RELEASE_INDEX,
+    RETRY_ANNOTATION,
+    STEPS_OF_A_TURN,
+    Mark,
+    attempt,
+    mark_of,
+)
+from frappe_operator.model.upgrade_policy import upgrade_policy
+from frappe_operator.model.waves import Candidate
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
@@ -37,11 +50,22 @@ class Observed(NamedTuple):
     reports: Mapping[str, Report] = {}
     recorded: Facts | None = None
     """Facts of the image that the ConfigMap records, which may be an earlier one than the spec names."""
+    releases: Mapping[str, Facts] = {}
+    """Facts of every recorded image that sites may run, by key."""
+    releases_in_use: frozenset[str] = frozenset()
+    """Keys of the recorded images that the data of some site was last migrated with, or is being migrated with."""
     found: Facts | None = None
     """Facts of the image of the spec, when it is not the recorded one."""
-    used: Mapping[str, str] = {}
-    """By app that any site has installed or has in its spec, the name of one such site. Empty unless `found` is
-    compared with `recorded`."""
+    uses: Sequence[Use] = ()
+    """The versions of apps that sites have installed or declare. Empty unless `found` is compared with them."""
+    unmarked: bool = False
+    """Whether some site has not recorded its release yet, which an earlier operator did not do. Only with `found`."""
+    candidates: Sequence[Candidate] = ()
+    """The sites that do not run the recorded image, and those whose turn to upgrade to it has not ended."""
+    turns: tuple[str, ...] = ()
+    """Names of the sites whose turn it is to upgrade, from the last status."""
+    canary_done: float = 0.0
+    """When the last canary ended its turn, in seconds since 1970; 0 when it is not known."""
     job_without_report: Job | None = None
     """The Job that inspected the image of the spec, when it has succeeded and its report is lost."""
     access_mode: str = RWO
@@ -76,7 +100,7 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
         return Observed(live, None, spec_error=str(error))
     names = model.Names(name)
     body = await cluster.body(CONFIG_MAP, namespace, names.image)
-    recorded, refused = model.inspected(live, (body or {}).get("data") or {})
+    recorded, refused, _ = known = model.inspected(live, (body or {}).get("data") or {})
     desired = model.image(spec, images, model.request(live, spec, images, recorded, refused))
     job_name = image.job_name(name, desired)
     pods = cluster.select(POD, job_reports.JOB_INDEX, f"{namespace}/{job_name}")
@@ -86,7 +110,7 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
     if done and not inspected:
         # The ConfigMap is about to be written: a stale cache must not lose the facts of the image before.
         fresh = await cluster.read(CONFIG_MAP, namespace, names.image)
-        recorded, refused = model.inspected(live, (fresh or {}).get("data") or {})
+        recorded, refused, _ = known = model.inspected(live, (fresh or {}).get("data") or {})
         inspected = any(each.describes(desired) for each in (recorded, refused) if each is not None)
     found = None if recorded is not None and recorded.describes(desired) else refused
     if found is not None and not found.describes(desired):
@@ -106,8 +130,12 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
         classes=classes,
         reports=job_reports.reports(pods),
         recorded=recorded,
+        releases=known.releases,
+        releases_in_use=_releases_in_use(cluster, live, known.releases),
         found=found,
-        used=_used(spec, sites) if found is not None and recorded is not None else {},
+        uses=_uses(cluster, spec, sites, known) if found is not None and recorded is not None else (),
+        unmarked=found is not None and any(_is_unmarked(cluster, site) for site in sites),
+        **_upgrades(cluster, live, known)._asdict(),
         job_without_report=job if done and not inspected and found is None else None,
         access_mode=live_mode or _access_mode(storage_class, classes),
         live_mode=live_mode,
@@ -162,29 +190,116 @@ async def _facts_from_pods(
     return None
 
 
+class _SiteUpgrade(msgspec.Struct):
+    step: str = ""
+
+
 class _Site(msgspec.Struct, rename="camel"):
-    """The part of a site's status that is compared with an image."""
+    """The part of a site's status that its bench reads."""
 
     installed_apps: tuple[str, ...] = ()
+    upgrade: _SiteUpgrade | None = None
+    conditions: tuple[Condition, ...] = ()
+
+    def condition(self, name: str) -> Condition:
+        """The condition of this type; one without a time when there is none."""
+        return next((each for each in self.conditions if each.type == name), Condition(name))
 
 
-def _used(spec: FrappeBenchSpec, sites: Sequence[LiveSite]) -> dict[str, str]:
-    """By app that any site has installed or has in its spec, the name of one such site; frappe comes first."""
-    used: dict[str, str] = {}
+def _site(site: LiveSite) -> _Site:
+    try:
+        return msgspec.json.decode(site.status_json, type=_Site)
+    except msgspec.MsgspecError:
+        return _Site()
+
+
+def _mark(cluster: View, site: LiveSite) -> Mark:
+    meta = site.metadata
+    return mark_of(cluster.get(PVC, meta.namespace, SiteNames(meta.name).files))
+
+
+def _is_unmarked(cluster: View, site: LiveSite) -> bool:
+    meta = site.metadata
+    claim = cluster.get(PVC, meta.namespace, SiteNames(meta.name).files)
+    return claim is not None and not mark_of(claim).release
+
+
+def _uses(cluster: View, spec: FrappeBenchSpec, sites: Sequence[LiveSite], known: Inspected) -> list[Use]:
+    """One site for each version of an app that any site has installed or has in its spec; Frappe comes first."""
+    try:
+        of_bench = model.apps(spec)
+    except Blocked:
+        of_bench = ()
+    found: dict[tuple[str, str], Use] = {}
     for site in sites:
-        try:
-            installed = msgspec.json.decode(site.status_json, type=_Site).installed_apps
-        except msgspec.MsgspecError:
-            installed = ()
-        try:
-            of_bench = model.apps(spec)
-        except Blocked:
-            of_bench = ()
-        site_spec = domain.readable_spec(site)
+        facts = known.releases.get(_mark(cluster, site).release, known.facts)
+        versions = facts.versions if facts else {}
+        site_spec = readable_spec(site)
         desired = of_bench if site_spec is None or site_spec.apps is None else site_spec.apps
-        for app in ("frappe", *installed, *desired):
-            used.setdefault(app, site.metadata.name)
-    return used
+        for app in ("frappe", *_site(site).installed_apps, *desired):
+            use = Use(app, versions.get(app, ""), site.metadata.name)
+            found.setdefault((use.app, use.version), use)
+    return sorted(found.values(), key=lambda use: use.app != "frappe")
+
+
+def _releases_in_use(cluster: View, bench: LiveBench, releases: Mapping[str, Facts]) -> frozenset[str]:
+    """Keys of the images that some data was last migrated with, also data that was retained from a deleted site."""
+    return frozenset(key for key in releases if cluster.select(PVC, RELEASE_INDEX, _release(bench, key)))
+
+
+def _release(bench: LiveBench, key: str) -> str:
+    return f"{bench.metadata.namespace}/{bench.metadata.name}/{key}"
+
+
+class _Upgrades(NamedTuple):
+    candidates: Sequence[Candidate] = ()
+    turns: tuple[str, ...] = ()
+    canary_done: float = 0.0
+
+
+def _upgrades(cluster: View, bench: LiveBench, known: Inspected) -> _Upgrades:
+    """The sites on their way to the recorded image. Reads only those: while all run it, nothing."""
+    namespace, target, turns = bench.metadata.namespace, known.facts, model.turns(bench)
+    if target is None:
+        return _Upgrades()
+    earlier = (cluster.select(PVC, RELEASE_INDEX, _release(bench, key)) for key in known.earlier if key != target.key)
+    names = {claim.metadata.label(SITE_LABEL) for claims in earlier for claim in claims} | {*turns}
+    spec = readable_spec(bench)
+    manual = upgrade_policy(spec.upgrade if spec else None).manual
+    found = [
+        candidate
+        for name in sorted(names)
+        if (site := cluster.get(SITE, namespace, name)) and (candidate := _candidate(cluster, site, target, manual))
+    ]
+    if not found:
+        return _Upgrades(turns=turns)
+    canary = (spec.upgrade.canary if spec and spec.upgrade else None) or []
+    canaries = [_site(live) for name in canary if (live := cluster.get(SITE, namespace, name))]
+    ended = [each.condition(SiteCondition.UPGRADED).last_transition_time for each in canaries]
+    times = [datetime.fromisoformat(each).timestamp() for each in ended if each]
+    return _Upgrades(found, turns, max(times, default=0.0))
+
+
+def _candidate(cluster: View, site: LiveSite, target: Facts, manual: bool) -> Candidate | None:
+    """The site as a candidate; None for one that is being deleted or was never created."""
+    meta, mark = site.metadata, _mark(cluster, site)
+    created = cluster.get(JOB, meta.namespace, SiteNames(meta.name).create)
+    if site.deleting or created is None or not succeeded(created):
+        return None
+    status = _site(site)
+    in_turn = status.upgrade is not None and status.upgrade.step in STEPS_OF_A_TURN
+    upgraded = mark.release == target.key
+    failed = mark.failed == attempt(mark.release, target.key, meta.annotation(RETRY_ANNOTATION))
+    spec = readable_spec(site)
+    wanted = spec.release if spec else None
+    return Candidate(
+        meta.name,
+        meta.creation_timestamp,
+        upgraded=upgraded,
+        failed=failed,
+        turn_ended=(upgraded or failed) and not in_turn,
+        allowed=target.is_called(wanted) if wanted else not manual,
+    )
 
 
 def _access_mode(class_name: str | None, classes: dict[str, StorageClass]) -> str:
@@ -201,7 +316,7 @@ def _upstreams(cluster: View, sites: Sequence[LiveSite]) -> tuple[Upstream, ...]
     hosts = domain.HostClaims(cluster)
     result = []
     for site in sites:
-        key, spec, hostnames = site.metadata.key, domain.readable_spec(site), hosts.domain(site)
+        key, spec, hostnames = site.metadata.key, readable_spec(site), hosts.domain(site)
         if spec is None or hostnames is None:
             continue
         service = SiteNames(key.name).gunicorn

@@ -13,23 +13,40 @@ from frappe_operator.model.bench import Bench
 from frappe_operator.model.database import needs_mariadb
 from frappe_operator.model.image import refusal
 from frappe_operator.model.settings import Images
+from frappe_operator.model.upgrade_policy import upgrade_policy
+from frappe_operator.model.waves import wave
 
 
-def resolve(observed: Observed, images: Images) -> Bench:
-    """The resolved bench. Raises Undecided with the verdict of the first of PREMISES that fails."""
+def resolve(observed: Observed, images: Images, now: float = 0.0) -> Bench:
+    """The resolved bench. `now`: seconds since 1970, for the hours in which sites may upgrade.
+
+    Raises Undecided with the verdict of the first of PREMISES that fails.
+    """
     require(PREMISES, observed)
-    refused = refusal(observed.recorded, observed.found, observed.used) is not None
+    refused = refusal(observed.found, observed.uses) is not None
+    # A site that has not recorded its release would take the new image for the one that its data is of.
+    stays = refused or observed.unmarked
+    facts = observed.recorded if stays else observed.found or observed.recorded
+    releases = {**observed.releases, **({observed.recorded.key: observed.recorded} if observed.recorded else {})}
     return model.resolve(
         observed.live,
         observed.spec,
         images,
-        facts=observed.recorded if refused else observed.found or observed.recorded,
+        facts=facts,
         refused=observed.found if refused else None,
+        earlier=tuple(
+            each
+            for key, each in sorted(releases.items())
+            if key in observed.releases_in_use and facts is not None and key != facts.key
+        ),
         access_mode=observed.access_mode,
         live_mode=observed.live_mode,
         # A server that exists is retained: it may hold data.
         mariadb_needed=observed.mariadb_exists or any(needs_mariadb(site) for site in observed.sites),
         upstreams=observed.upstreams,
+        wave=wave(
+            upgrade_policy(observed.spec.upgrade), observed.candidates, observed.turns, observed.canary_done, now
+        ),
         secrets=observed.secrets,
     )
 

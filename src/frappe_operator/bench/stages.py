@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from frappe_operator.bench.checks import CHECKS
-from frappe_operator.bench.conditions import database_ready, generated_secrets, image_ready
+from frappe_operator.bench.conditions import database_ready, generated_secrets, image_ready, sites_upgraded
 from frappe_operator.bench.observe import Observed
 from frappe_operator.components import image, mariadb, proxy, redis, storage
 from frappe_operator.kube.readiness import claims_usable, workloads_available
@@ -35,6 +35,7 @@ def stages(bench: Bench, observed: Observed, token: Callable[[], str]) -> list[S
         Stage(BenchCondition.CACHE_READY, redis.build(bench), workloads_available, after=AFTER_STORAGE),
         *database(bench, observed, token),
         Stage(BenchCondition.PROXY_READY, served, workloads_available, after=AFTER_IMAGE),
+        Stage(BenchCondition.SITES_UPGRADED, [], lambda _: sites_upgraded.verdict(bench, observed), after=[]),
     ]
     return checked(rows, failed(CHECKS, observed))
 

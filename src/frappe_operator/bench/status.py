@@ -7,6 +7,7 @@ from frappe_operator.bench.observe import Observed
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.conditions import BenchCondition
+from frappe_operator.model.image import Facts
 
 
 def status(bench: Bench, observed: Observed, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
@@ -16,15 +17,46 @@ def status(bench: Bench, observed: Observed, verdicts: Mapping[str, Verdict]) ->
     mariadb = bench.mariadb.revision if verdicts[BenchCondition.DATABASE_READY].ok or not last.mariadb else last.mariadb
     return {
         "sites": len(observed.sites),
-        "image": facts
-        and {
-            "reference": facts.reference,
-            "digest": facts.digest or None,
-            "frappeVersion": facts.frappe_version,
-            "python": facts.python,
-            "apps": facts.apps,
-        },
+        "image": facts and _image(facts),
+        # Within a list, a merge patch does not remove what is None.
+        "earlierImages": [
+            {name: value for name, value in _image(each).items() if value is not None} for each in bench.earlier
+        ]
+        or None,
+        "upgrade": _upgrade(bench, len(observed.sites)),
         "installedApps": list(bench.apps),
         # A new revision is reported once the server is available with it. Only then do the pods of the sites restart.
         "secretRevisions": {"redis": redis or None, "mariadb": (bench.mariadb_needed and mariadb) or None},
+    }
+
+
+def _image(facts: Facts) -> dict[str, Any]:
+    return {
+        "reference": facts.reference,
+        "digest": facts.digest or None,
+        "frappeVersion": facts.frappe_version,
+        "python": facts.python,
+        "apps": facts.apps,
+        "request": facts.request or None,
+    }
+
+
+SHOWN_NEXT, SHOWN_FAILED = 10, 100
+"""How many sites the status names: it must not grow with the number of sites. Sites whose turn it is are all named,
+because it is this list that lets them upgrade."""
+
+
+def _upgrade(bench: Bench, total: int) -> dict[str, Any] | None:
+    wave = bench.wave
+    behind = len(wave.upgrading) + len(wave.waiting) + len(wave.failed) + len(wave.stays)
+    if bench.facts is None or not behind:
+        return None
+    return {
+        "image": bench.facts.pinned,
+        "total": total,
+        "done": total - behind,
+        "upgrading": list(wave.upgrading),
+        "next": list(wave.waiting[:SHOWN_NEXT]),
+        "waiting": len(wave.waiting),
+        "failed": list(wave.failed[:SHOWN_FAILED]),
     }

@@ -7,7 +7,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
-from frappe_operator.api.kinds import ALL, BENCH, OWN, SITE, LiveBench
+from frappe_operator.api.kinds import ALL, BENCH, OWN, SITE, LiveBench, readable_spec
 from frappe_operator.cli import schema
 from frappe_operator.cli.source import Document
 from frappe_operator.kube.kinds import CONFIG_MAP, SECRET, Kind, KindOf
@@ -116,7 +116,7 @@ class Declared:
             # The bench itself reports this problem; a site may name apps of its own.
             apps = ["frappe"]
         for site in self.select(SITE, domain.BENCH_INDEX, str(bench.metadata.key)):
-            site_spec = domain.readable_spec(site)
+            site_spec = readable_spec(site)
             apps += (site_spec.apps if site_spec else None) or []
         version = frappe_version(spec.frappe_version)
         versions = {app: version if app == "frappe" else "" for app in apps}

@@ -11,10 +11,8 @@ from frappe_operator.model.site import Site
 PART = "assets"
 
 
-def renew(site: Site, *, last: bool) -> list[Manifest]:
-    """The Job that removes the cached asset names, one per image. `last`: no pod of an earlier image is left that could
-    write its names again."""
+def renew(site: Site) -> list[Manifest]:
+    """The Job that removes the cached asset names, one per image."""
     arguments = ["drop-assets", f"--redis-cache-host={site.bench.redis_cache}"]
-    names = site.names
-    task = Task(names.assets(site.image.key) if last else names.assets_meanwhile(site.image.key), PART, arguments, "")
+    task = Task(site.names.assets(site.image.key), PART, arguments, "")
     return [bare_job(site.owner, site.image, site.bench, task, site.jobs, {"redis": site.bench.redis})]

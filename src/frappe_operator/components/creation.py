@@ -4,7 +4,6 @@ from frappe_operator.components.database import ENGINES
 from frappe_operator.components.frappe import Task, site_job
 from frappe_operator.components.metadata import retained
 from frappe_operator.components.pod import mount
-from frappe_operator.kube.names import digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import CONFIGURATION_ANNOTATION, CONFIGURE_PART, Site
 
@@ -33,6 +32,7 @@ def create(site: Site, password_is_new: bool = False) -> list[Manifest]:
         f"--owner={site.owner.namespace}/{site.owner.name}",
         f"--bench-id={site.bench_id}",
         f"--host-name={site.url}",
+        f"--release={site.facts.key}",
         *(["--set-password"] if password_is_new else []),
     ]
     task = Task(site.names.create, "create", arguments, site.database.revision)
@@ -57,7 +57,6 @@ def configure(site: Site) -> list[Manifest]:
 
 def install(site: Site) -> list[Manifest]:
     """The Job that installs the missing apps of the site, one Job per list of apps."""
-    apps = ",".join(site.apps)
-    arguments = ["install-apps", f"--site={site.site_name}", f"--apps={apps}"]
-    task = Task(site.names.part(f"apps-{digest(apps)}"), "apps", arguments, "")
+    arguments = ["install-apps", f"--site={site.site_name}", f"--apps={','.join(site.apps)}"]
+    task = Task(site.names.apps(site.apps), "apps", arguments, "")
     return [site_job(site, task, {})]

@@ -65,8 +65,8 @@ def runner(image: Image, *arguments: str) -> Manifest:
     }
 
 
-def layout(site: Site) -> Manifest:
-    """The init container that sets up the directory `sites/` of a pod."""
+def layout(site: Site, *more: str) -> Manifest:
+    """The init container that sets up the directory `sites/` of a pod. `more`: additional flags."""
     return {
         "name": "layout",
         **runner(
@@ -80,6 +80,7 @@ def layout(site: Site) -> Manifest:
             f"--redis-cache-host={site.bench.redis_cache}",
             f"--redis-queue-host={site.bench.redis_queue}",
             f"--socketio-port={SOCKETIO_PORT}",
+            *more,
         ),
         "resources": site.layout,
         "volumeMounts": [
@@ -186,16 +187,21 @@ def job(owner: Owner, image: Image, task: Task, pod: Manifest, pod_labels: dict[
     }
 
 
-def site_job(site: Site, task: Task, secrets: dict[str, str], optional: Collection[str] = ()) -> Manifest:
+def site_job(
+    site: Site, task: Task, secrets: dict[str, str], optional: Collection[str] = (), layout_flags: Collection[str] = ()
+) -> Manifest:
     """A Job that works on a site. `secrets`: the Secret for each folder below `SECRETS`; those of the folders in
-    `optional` may be missing."""
+    `optional` may be missing. `layout_flags`: additional flags of its init container."""
     main = _task(site.image, task, site.jobs, secrets, *program_mounts(site))
     main["workingDir"] = SITES
     # Without stream logging Frappe's commands write to logs/, and print less than with it.
     main["env"] = [each for each in ENV if each["name"] != "FRAPPE_STREAM_LOGGING"]
     # The init container wrote the password of Redis when the pod started.
     task = task._replace(inputs="\n".join(filter(None, [task.inputs, site.redis_revision])))
-    return job(site.owner, site.image, task, pod(site, main, grace=30, more_volumes=_secret_volumes(secrets, optional)))
+    spec = pod(site, main, grace=30, more_volumes=_secret_volumes(secrets, optional))
+    if layout_flags:
+        spec["initContainers"] = [layout(site, *layout_flags)]
+    return job(site.owner, site.image, task, spec)
 
 
 def bare_job(

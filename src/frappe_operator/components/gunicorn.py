@@ -88,7 +88,7 @@ def build(site: Site) -> list[Manifest]:
             "kind": "Deployment",
             "metadata": metadata(owner, name, PART),
             "spec": {
-                "replicas": size.replicas,
+                "replicas": site.replicas("gunicorn"),
                 "selector": {"matchLabels": selector(owner, PART)},
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
                 "template": template(

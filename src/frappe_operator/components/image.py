@@ -16,7 +16,7 @@ from frappe_operator.components.storage import MOUNTS_COMMON, common_node
 from frappe_operator.kube.names import child
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
-from frappe_operator.model.image import FACTS, REFUSED, Facts, Image
+from frappe_operator.model.image import EARLIER, FACTS, REFUSED, Facts, Image
 
 PART = "image"
 
@@ -49,7 +49,11 @@ def facts(bench: Bench) -> list[Manifest]:
             "metadata": metadata(bench.owner, bench.names.image, PART),
             "data": {
                 name: msgspec.json.encode(_by_name(found)).decode()
-                for name, found in ((FACTS, bench.facts), (REFUSED, bench.refused))
+                for name, found in (
+                    (FACTS, bench.facts),
+                    (REFUSED, bench.refused),
+                    *((f"{EARLIER}{each.key}", each) for each in bench.earlier),
+                )
                 if found is not None
             },
         }
@@ -67,7 +71,8 @@ def inspect(bench: Bench) -> list[Manifest]:
     if image.request and image.pull_policy == "IfNotPresent":
         # The node may still have the image to which the tag referred before.
         image = msgspec.structs.replace(image, pull_policy="Always")
-    keep = "" if previous is None else previous.key if previous.key != bench.image.key else previous.previous_key
+    before = "" if previous is None else previous.key if previous.key != bench.image.key else previous.previous_key
+    keep = ",".join(dict.fromkeys([*filter(None, [before]), *(each.key for each in bench.earlier)]))
     task = frappe.Task(
         job_name(bench.owner.name, bench.image),
         PART,

@@ -15,10 +15,25 @@ from frappe_operator.components.service import service
 from frappe_operator.components.storage import MOUNTS_COMMON, common_node
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
+from frappe_operator.model.site import SiteNames
 
 PART = "nginx"
 HOSTS = "hosts.map"
 SITES = "sites.map"
+UPGRADING = "upgrading.map"
+UPGRADING_PATH = "/-/upgrading"
+"""Path at which a proxy answers for any host with ANNOUNCED if it has the maintenance page for it."""
+ANNOUNCED = "upgrading"
+RETRY_AFTER_SECONDS = 15
+MAINTENANCE_PAGE = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>Update in progress</title>"
+    '<meta name=viewport content="width=device-width">'
+    f"<meta http-equiv=refresh content={RETRY_AFTER_SECONDS}>"
+    "<style>body{font:1.1em/1.5 system-ui,sans-serif;max-width:32em;margin:20vh auto;padding:0 1em}</style>"
+    "<h1>Update in progress</h1><p>This site is being updated and will be back in a few minutes. "
+    "The page reloads by itself.</p></html>"
+)
+"""The page of a site whose web pods are stopped for an upgrade."""
 
 
 def build(bench: Bench) -> list[Manifest]:
@@ -70,9 +85,16 @@ def config(bench: Bench) -> list[Manifest]:
                 "nginx.conf": _conf(bench),
                 HOSTS: "".join(nginx.entry(each.host, each.service) for each in bench.upstreams),
                 SITES: "".join(nginx.entry(each.host, each.site) for each in bench.upstreams),
+                UPGRADING: "".join(nginx.entry(host, ANNOUNCED) for host in _upgrading(bench)),
             },
         }
     ]
+
+
+def _upgrading(bench: Bench) -> list[str]:
+    """Hosts of the sites whose turn it is to upgrade."""
+    services = {SiteNames(name).gunicorn for name in bench.wave.upgrading}
+    return [each.host for each in bench.upstreams if each.service in services]
 
 
 def _visitors(trusted: tuple[str, ...]) -> str:
@@ -95,9 +117,12 @@ def _visitors(trusted: tuple[str, ...]) -> str:
 
 
 def _conf(bench: Bench) -> str:
-    keys = [bench.facts.key, bench.facts.previous_key] if bench.facts else []
-    published = " ".join(f"/{key}/$asset" for key in keys if key)
+    published = " ".join(f"/{key}/$asset" for key in bench.served_keys)
     site = f"http://$frappe_service.{bench.owner.namespace}.svc.@CLUSTER_DOMAIN@:{nginx.PORT}"
+    page = (
+        f"default_type text/html; add_header Retry-After {RETRY_AFTER_SECONDS} always; "
+        f"add_header Cache-Control no-store always; return 503 $maintenance_page;"
+    )
     return f"""\
 {nginx.MAIN}
 http {{
@@ -109,6 +134,8 @@ http {{
   # `default` comes first: an entry that claims to be it as well is then the one that nginx refuses.
   map $host $frappe_service {{ default ''; include {HOSTS}; }}
   map $host $frappe_site {{ default '@UNKNOWN@'; include {SITES}; }}
+  map $host $upgrading {{ default ''; include {UPGRADING}; }}
+  map $upgrading $maintenance_page {{ default '{MAINTENANCE_PAGE}'; }}
   map $frappe_service $known_site {{ default $frappe_site; '' '@UNKNOWN@'; }}
 
   server {{
@@ -127,7 +154,11 @@ http {{
 
     # Which site this proxy has for the host it is asked for.
     location = /healthz {{ access_log off; default_type text/plain; return 200 '$known_site\\n'; }}
+    location = {UPGRADING_PATH} {{ access_log off; default_type text/plain; return 200 '$upgrading\\n'; }}
     location ^~ /-/ {{ return 404; }}
+    # nginx's own answers when no web pod can be reached. The site's answers pass as they are.
+    error_page 502 = @no_answer;
+    error_page 504 = @late_answer;
     location ~ ^/assets/(?<asset>.+)$ {{
       if ($frappe_service = '') {{ return 404; }}
       {nginx.headers(6)}
@@ -140,6 +171,8 @@ http {{
       proxy_pass {site};
     }}
     location @site {{ proxy_pass {site}; }}
+    location @no_answer {{ if ($upgrading = '') {{ return 502; }} {page} }}
+    location @late_answer {{ if ($upgrading = '') {{ return 504; }} {page} }}
   }}
 }}
 """

@@ -55,7 +55,7 @@ def build(site: Site) -> list[Manifest]:
             "kind": "Deployment",
             "metadata": metadata(owner, name, PART),
             "spec": {
-                "replicas": size.replicas,
+                "replicas": site.replicas("socketio"),
                 "selector": {"matchLabels": selector(owner, PART)},
                 "template": template(
                     owner,

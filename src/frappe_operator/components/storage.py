@@ -33,6 +33,7 @@ def files(site: Site) -> list[Manifest]:
     meta = retained(site.owner, site.names.files, "files")
     meta["labels"][ORIGIN_LABEL] = site.origin
     meta["labels"][QUEUES_LABEL] = site.bench_id
+    meta["labels"].update(site.mark.labels)
     return [claim(meta, site.files)]
 
 

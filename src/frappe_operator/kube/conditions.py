@@ -20,10 +20,10 @@ def conditions(
     """One condition per stage, then the computed `Ready`, `Reconciling`, `Stalled` (kstatus).
 
     `Ready` has reason and message of the first stage that is not true; a stage that is off on purpose counts only when
-    no other is false. `lastTransitionTime` changes only with the status of a condition. Conditions of other
-    controllers in `previous` remain unchanged.
+    no other is false, and an advisory one never. `lastTransitionTime` changes only with the status of a condition.
+    Conditions of other controllers in `previous` remain unchanged.
     """
-    false = [verdict for verdict in verdicts.values() if not verdict.ok]
+    false = [verdict for verdict in verdicts.values() if not verdict.ok and not verdict.advisory]
     why = next((verdict for verdict in false if not verdict.off), false[0] if false else None)
     if why is None:
         summary = {

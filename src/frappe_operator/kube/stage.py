@@ -18,6 +18,8 @@ class Verdict(NamedTuple):
     """Whether the user must change something: waiting does not help."""
     off: bool = False
     """Whether the object is off on purpose, such as suspended: neither ready, nor reconciling, nor stalled."""
+    advisory: bool = False
+    """Whether the condition leaves the object ready: what it reports does not affect what the object provides."""
 
 
 class Undecided(Exception):
@@ -54,6 +56,8 @@ class Stage(NamedTuple):
     """Conditions that must be true before the stage begins; None for those of all previous stages."""
     replaces: Collection[Ref] = ()
     """Children that are not pruned before all of `once` exist, although no stage contains them."""
+    keeps: Collection[Ref] = ()
+    """Children that are not pruned, although no stage contains them."""
 
 
 Failed = tuple[str, Verdict]

@@ -15,19 +15,21 @@ from frappe_operator.api.frappebench import (
     SOURCES,
     FrappeBenchSpec,
 )
-from frappe_operator.api.kinds import BENCH, LiveBench
+from frappe_operator.api.kinds import BENCH, LiveBench, readable_spec
 from frappe_operator.api.types import ComponentReplicas, ComponentResources, Resources
 from frappe_operator.kube.names import child, digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import route
-from frappe_operator.model.image import REFUSED, Facts, Image, facts_from
+from frappe_operator.model.image import REFUSED, Facts, Image, earlier_from, facts_from
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.redis_sizing import redis_defaults, redis_memory
 from frappe_operator.model.route import Route
 from frappe_operator.model.settings import Images
 from frappe_operator.model.sizing import Size, limits, quantity, replicas, resources
+from frappe_operator.model.upgrade_policy import UpgradePolicy, upgrade_policy
+from frappe_operator.model.waves import Wave
 
 RWO, RWX = "ReadWriteOnce", "ReadWriteMany"
 INSPECT_ANNOTATION = "vyogo.tech/inspect-image"
@@ -100,6 +102,7 @@ class Revisions(Struct, frozen=True):
 
 
 NO_REVISIONS = Revisions()
+NO_WAVE = Wave()
 
 
 def secret_revision(uid: str, version: str) -> str:
@@ -163,11 +166,13 @@ class Bench(Struct, frozen=True):
     owner: Owner
     apps: tuple[str, ...]
     image: Image
-    """The image that the spec declares. Sites run the image in `facts`."""
+    """The image that the spec declares. New sites run the image in `facts`, and existing ones upgrade to it."""
     facts: Facts | None
-    """Inspection result of the image that sites run; None until an image has been inspected."""
+    """Inspection result of the image of new sites; None until an image has been inspected."""
     refused: Facts | None
     """Inspection result of the image in the spec while sites must not run it; None otherwise."""
+    earlier: tuple[Facts, ...]
+    """Inspection results of earlier images that some site still runs."""
     nginx: Size
     nginx_image: str
     redis: Redis
@@ -179,10 +184,18 @@ class Bench(Struct, frozen=True):
     trusted_proxies: tuple[str, ...]
     """Networks whose X-Forwarded headers about address and scheme of a visitor are trusted."""
     upstreams: tuple[Upstream, ...] = ()
+    wave: Wave = NO_WAVE
+    """The sites whose turn it is to upgrade, and those that follow."""
 
     @property
     def names(self) -> Names:
         return Names(self.owner.name)
+
+    @property
+    def served_keys(self) -> list[str]:
+        """Keys of the images whose assets are served: that of new sites, the one before, and all that sites run."""
+        keys = [self.facts.key, self.facts.previous_key] if self.facts else []
+        return list(dict.fromkeys(key for key in (*keys, *(each.key for each in self.earlier)) if key))
 
 
 class BenchOffer(Struct, frozen=True):
@@ -190,10 +203,16 @@ class BenchOffer(Struct, frozen=True):
 
     name: str
     apps: tuple[str, ...]
-    facts: Facts | None
-    """Inspection result of the image that sites run; None until an image has been inspected."""
-    running_image: Image | None
-    """The image that sites run; None until an image has been inspected."""
+    target: Facts | None
+    """Inspection result of the image that new sites run and existing ones upgrade to; None until one was inspected."""
+    releases: Mapping[str, Facts]
+    """Every image that sites may run, by key: `target`, and earlier ones."""
+    pull_policy: str
+    pull_secrets: tuple[str, ...]
+    upgrade: UpgradePolicy
+    """How sites upgrade."""
+    upgrading: frozenset[str]
+    """Names of the sites whose turn it is to upgrade."""
     suffix: str | None
     """Domain suffix for sites without a domain of their own; None when the bench has no suffix."""
     route: Route
@@ -209,9 +228,18 @@ class BenchOffer(Struct, frozen=True):
     def names(self) -> Names:
         return Names(self.name)
 
+    @property
+    def target_image(self) -> Image | None:
+        """The image that new sites run and existing ones upgrade to; None until one has been inspected."""
+        return self.image(self.target) if self.target else None
 
-def offer(live: LiveBench, spec: FrappeBenchSpec, images: Images, facts: Facts | None) -> BenchOffer:
-    """The part of a bench that its sites use. `facts`: inspection result of the image that they run.
+    def image(self, facts: Facts) -> Image:
+        """The image of an inspection result, pulled as the bench declares."""
+        return Image(facts.pinned, self.pull_policy, self.pull_secrets)
+
+
+def offer(live: LiveBench, spec: FrappeBenchSpec, images: Images, found: "Inspected") -> BenchOffer:
+    """The part of a bench that its sites use. `found`: the inspection results of its images.
 
     It follows from spec and status of the bench alone. The reconcile of a site reads nothing else of its bench.
     """
@@ -219,8 +247,12 @@ def offer(live: LiveBench, spec: FrappeBenchSpec, images: Images, facts: Facts |
     return BenchOffer(
         name=live.metadata.name,
         apps=_apps(spec, live),
-        facts=facts,
-        running_image=Image(facts.pinned, declared.pull_policy, declared.pull_secrets) if facts else None,
+        target=found.facts,
+        releases=found.releases,
+        pull_policy=declared.pull_policy,
+        pull_secrets=declared.pull_secrets,
+        upgrade=upgrade_policy(spec.upgrade),
+        upgrading=frozenset(_last_status(live).upgrade.upgrading),
         suffix=spec.domain_config.suffix if spec.domain_config else None,
         route=route.of_bench(spec.ingress),
         redis_revision=revisions(live).redis,
@@ -239,29 +271,21 @@ def parse(live: LiveBench) -> FrappeBenchSpec:
 
 def suffix(live: LiveBench) -> str | None:
     """The domain suffix of a bench; None when it has no suffix or its spec does not match the schema."""
-    try:
-        spec = parse(live)
-    except Blocked:
-        return None
-    return spec.domain_config.suffix if spec.domain_config else None
+    spec = readable_spec(live)
+    return spec.domain_config.suffix if spec and spec.domain_config else None
 
 
 def pull_secrets(live: LiveBench) -> tuple[str, ...]:
     """Names of the pull secrets of a bench; empty when its spec does not match the schema."""
-    try:
-        config = parse(live).image_config
-    except Blocked:
-        return ()
+    spec = readable_spec(live)
+    config = spec.image_config if spec else None
     return tuple(each.name for each in (config.pull_secrets if config else None) or [])
 
 
 def job_resources(live: LiveBench) -> Resources | None:
     """The declared resources of the Jobs of a bench; None when not set, or the spec does not match the schema."""
-    try:
-        declared = parse(live).component_resources
-    except Blocked:
-        return None
-    return declared.jobs if declared else None
+    spec = readable_spec(live)
+    return spec.component_resources.jobs if spec and spec.component_resources else None
 
 
 def access_modes(provisioner: str, annotation: str) -> str:
@@ -278,10 +302,12 @@ def resolve(
     *,
     facts: Facts | None,
     refused: Facts | None = None,
+    earlier: tuple[Facts, ...] = (),
     access_mode: str,
     live_mode: str = "",
     mariadb_needed: bool = False,
     upstreams: tuple[Upstream, ...] = (),
+    wave: Wave = NO_WAVE,
     secrets: Revisions = NO_REVISIONS,
 ) -> Bench:
     """The desired state of a bench, with every default applied.
@@ -305,6 +331,7 @@ def resolve(
         image=image(spec, images, request(live, spec, images, facts, refused)),
         facts=facts,
         refused=refused,
+        earlier=earlier,
         nginx=Size(
             replicas("nginx", spec.component_replicas), resources("nginx", declared.nginx if declared else None)
         ),
@@ -340,6 +367,7 @@ def resolve(
         jobs=resources("jobs", declared.jobs if declared else None),
         trusted_proxies=tuple(filter(None, map(_network, spec.trusted_proxies or []))),
         upstreams=upstreams,
+        wave=wave,
     )
 
 
@@ -382,11 +410,17 @@ def apps(spec: FrappeBenchSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(["frappe", *names]))
 
 
+class _Turns(Struct, frozen=True):
+    upgrading: tuple[str, ...] = ()
+
+
 class _LastStatus(Struct, rename="camel"):
-    """The part of the recorded status of a bench that stands in for information that is lost."""
+    """The part of the recorded status of a bench that is read again, or stands in for information that is lost."""
 
     installed_apps: tuple[str, ...] = ()
     image: Facts | None = None
+    earlier_images: tuple[Facts, ...] = ()
+    upgrade: _Turns = _Turns()
     secret_revisions: Revisions = NO_REVISIONS
 
 
@@ -458,9 +492,25 @@ class Inspected(NamedTuple):
     """The inspection results in the ConfigMap `<bench>-image`."""
 
     facts: Facts | None = None
+    """Of the image that new sites run and existing ones upgrade to."""
     refused: Facts | None = None
+    earlier: Mapping[str, Facts] = {}
+    """Of earlier images that sites still run, by the key of the image."""
+
+    @property
+    def releases(self) -> dict[str, Facts]:
+        """All images that sites may run, by key."""
+        return {**self.earlier, **({self.facts.key: self.facts} if self.facts else {})}
 
 
 def inspected(live: LiveBench, data: Mapping[str, Any]) -> Inspected:
     """Inspection results of the images of a bench, from the ConfigMap `<bench>-image` or, without it, the status."""
-    return Inspected(facts_from(data) or _last_status(live).image, facts_from(data, REFUSED))
+    if facts := facts_from(data):
+        return Inspected(facts, facts_from(data, REFUSED), earlier_from(data))
+    last = _last_status(live)
+    return Inspected(last.image, facts_from(data, REFUSED), {each.key: each for each in last.earlier_images})
+
+
+def turns(live: LiveBench) -> tuple[str, ...]:
+    """Names of the sites whose turn it is to upgrade, from the recorded status."""
+    return _last_status(live).upgrade.upgrading

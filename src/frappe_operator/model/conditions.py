@@ -11,6 +11,7 @@ class BenchCondition(StrEnum):
     CACHE_READY = "CacheReady"
     DATABASE_READY = "DatabaseReady"
     PROXY_READY = "ProxyReady"
+    SITES_UPGRADED = "SitesUpgraded"
     DELETED = "Deleted"
     """Present only while the object is being deleted."""
 
@@ -23,9 +24,14 @@ class SiteCondition(StrEnum):
     DATABASE_READY = "DatabaseReady"
     SITE_CREATED = "SiteCreated"
     CONFIGURED = "Configured"
+    UPGRADED = "Upgraded"
     APPS_INSTALLED = "AppsInstalled"
     WORKLOADS_READY = "WorkloadsReady"
     ROUTED = "Routed"
     SERVING = "Serving"
     DELETED = "Deleted"
     """Present only while the object is being deleted."""
+
+
+ADVISORY: frozenset[str] = frozenset({BenchCondition.SITES_UPGRADED, SiteCondition.UPGRADED})
+"""Conditions that may be false while the object is ready."""

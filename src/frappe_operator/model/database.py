@@ -8,12 +8,11 @@ import msgspec
 from msgspec import Struct
 
 from frappe_operator.api.frappesite import FrappeSiteSpec
-from frappe_operator.api.kinds import LiveSite
+from frappe_operator.api.kinds import LiveSite, readable_spec
 from frappe_operator.kube.names import digest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.secret_body import SecretBody
 from frappe_operator.model.bench import Names
-from frappe_operator.model.domain import readable_spec
 from frappe_operator.model.image import Facts
 
 EngineName = Literal["built-in", "external"]

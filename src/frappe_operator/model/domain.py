@@ -4,10 +4,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-import msgspec
-
 from frappe_operator.api.frappesite import FrappeSiteSpec
-from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite
+from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite, readable_spec
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
@@ -76,14 +74,6 @@ def host_problem(domain: Domain) -> str:
 
 BENCH_INDEX, HOST_INDEX, NAME_INDEX = "bench", "host", "site-name"
 """Indices over all FrappeSites: by bench, by the hosts in the spec, and by `siteName` for a spec without `domain`."""
-
-
-def readable_spec(live: LiveSite) -> FrappeSiteSpec | None:
-    """The decoded spec of a site; None when it does not match the schema."""
-    try:
-        return live.decode()
-    except msgspec.MsgspecError:
-        return None
 
 
 def by_bench(live: LiveSite) -> list[str]:

@@ -1,8 +1,8 @@
 """The image of a bench: its name, what the operator found in it, and whether the sites may run it."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +11,10 @@ from frappe_operator.kube.names import digest
 from frappe_operator.model.reasons import FrappeReason
 
 FACTS, REFUSED = "facts", "refused"
-"""Keys of the ConfigMap `<bench>-image`: the image that sites run, and one that they must not run."""
+"""Keys of the ConfigMap `<bench>-image`: the image that new sites run and existing ones upgrade to, and one that they
+must not run."""
+EARLIER = "release-"
+"""Prefix of further keys of that ConfigMap: an earlier image that some site still runs, by its key."""
 
 
 class Image(Struct, frozen=True):
@@ -58,6 +61,11 @@ class Facts(Struct, frozen=True, rename="camel"):
         """Whether this is the inspection result of `image`, for its current request."""
         return self.reference == image.reference and self.request == image.request
 
+    def is_called(self, name: str) -> bool:
+        """Whether `name` is the reference of the image, its tag, its digest, or its version of Frappe."""
+        names = (self.reference, self.pinned, self.digest, self.reference.rpartition(":")[2], self.frappe_version)
+        return name in names
+
     @property
     def versions(self) -> dict[str, str]:
         """Version of each app, including frappe."""
@@ -66,7 +74,7 @@ class Facts(Struct, frozen=True, rename="camel"):
     @property
     def major(self) -> int:
         """Major version of Frappe."""
-        return int(self.frappe_version.split(".")[0])
+        return major(self.frappe_version)
 
 
 def _image_key(reference: str, request: str) -> str:
@@ -81,17 +89,29 @@ def facts_from(data: Mapping[str, Any], key: str = FACTS) -> Facts | None:
         return None
 
 
-def refusal(facts: Facts | None, found: Facts | None, used: Mapping[str, str]) -> tuple[str, str] | None:
-    """Reason and message why sites that run the image of `facts` must not run that of `found`; None when they may.
+def earlier_from(data: Mapping[str, Any]) -> dict[str, Facts]:
+    """The inspection results of earlier images that some site still runs, by the key of the image."""
+    found = (facts_from(data, name) for name in sorted(data) if name.startswith(EARLIER))
+    return {facts.key: facts for facts in found if facts is not None}
 
-    `used`: for each app that a site has installed or declares, the name of one such site.
-    """
-    if facts is None or found is None:
+
+class Use(NamedTuple):
+    """One version of an app that some site has installed or declares."""
+
+    app: str
+    version: str
+    """The version in the image that the site runs; empty when it does not contain the app."""
+    site: str
+
+
+def refusal(found: Facts | None, uses: Iterable[Use]) -> tuple[str, str] | None:
+    """Reason and message why the sites of a bench must not upgrade to the image of `found`; None when they may."""
+    if found is None:
         return None
-    stay = f"The sites keep running {facts.pinned}"
-    for app, site in used.items():
-        now, then = facts.versions.get(app), found.versions.get(app)
-        if now is None:
+    stay = "Nothing is changed, and the sites run on"
+    for app, now, site in uses:
+        then = found.versions.get(app)
+        if not now:
             continue
         if then is None:
             return (
@@ -107,7 +127,18 @@ def refusal(facts: Facts | None, found: Facts | None, used: Mapping[str, str]) -
                 f"(imageConfig, frappeVersion), or restore a backup that was taken with {then} into a new site on "
                 "another bench",
             )
+        if app == "frappe" and found.major > major(now) + 1:
+            return (
+                FrappeReason.VERSION_NOT_SUPPORTED,
+                f"Image {found.reference} contains Frappe {then}, but FrappeSite {site} runs Frappe {now}, and a site "
+                f"is upgraded one major version at a time. {stay}: upgrade to Frappe {major(now) + 1} first",
+            )
     return None
+
+
+def major(version: str) -> int:
+    """The major version in a version of Frappe: 15 in `15.101.1`."""
+    return int(version.split(".")[0].removeprefix("v"))
 
 
 def older(version: str, than: str) -> bool:

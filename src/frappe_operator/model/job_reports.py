@@ -33,6 +33,11 @@ class Message(Struct, rename="camel"):
     frappe_version: str = ""
     python: str = ""
     apps: dict[str, str] = {}
+    outcome: str = ""
+    """Of a migration: `migrated` or `failed`."""
+    patch: str = ""
+    cause: str = ""
+    lines: list[str] = []
 
 
 MEMORY_LIMIT = "because the task reached its memory limit: raise componentResources.jobs.limits.memory"

@@ -1,6 +1,6 @@
 """Reasons of the conditions of benches and sites, in addition to those of `kube.reasons`."""
 
-from frappe_operator.kube.reasons import ReasonEnum, Trait
+from frappe_operator.kube.reasons import WORKING, ReasonEnum, Trait
 
 
 class FrappeReason(ReasonEnum):
@@ -16,6 +16,8 @@ class FrappeReason(ReasonEnum):
     ROUTE_NOT_SERVED = "RouteNotServed", Trait.EXPECTED
     NOT_ANSWERING = "NotAnswering", Trait.EXPECTED
     SITES_REMAIN = "SitesRemain"
+    UPGRADING = "Upgrading", WORKING
+    UPGRADE_PENDING = "UpgradePending", Trait.EXPECTED
     SITE_BUSY = "SiteBusy", Trait.TRANSIENT
     SITE_NOT_CREATED = "SiteNotCreated", Trait.TRANSIENT
     CREATION_FAILED = "CreationFailed"
@@ -35,6 +37,9 @@ class FrappeReason(ReasonEnum):
     IMAGE_INVALID = "ImageInvalid"
     VOLUME_INVALID = "VolumeInvalid"
     VERSION_NOT_SUPPORTED = "VersionNotSupported"
+    MIGRATION_FAILED = "MigrationFailed"
+    UPGRADES_STOPPED = "UpgradesStopped"
+    RELEASE_UNKNOWN = "ReleaseUnknown"
     # A fault of the operator.
     RUNNER_ERROR = "RunnerError"
     INVALID_ARGUMENTS = "InvalidArguments"

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from frappe_operator.api.frappesite import FrappeSiteSpec
-from frappe_operator.api.kinds import SITE, LiveBench, LiveSite
+from frappe_operator.api.kinds import SITE, LiveBench, LiveSite, readable_spec
 from frappe_operator.api.labels import SITE_LABEL
 from frappe_operator.kube.live import Live
 from frappe_operator.kube.names import GROUP, child, digest
@@ -27,13 +27,17 @@ from frappe_operator.model.database import (
     is_our_database,
     mark,
 )
-from frappe_operator.model.domain import Domain, readable_spec
+from frappe_operator.model.domain import Domain
 from frappe_operator.model.image import Facts, Image
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.route import Route
 from frappe_operator.model.sizing import Size, quantity, replicas, resources
+from frappe_operator.model.upgrade import Mark, Plan, Upgrade
+from frappe_operator.model.upgrade_policy import UpgradePolicy
 
 COMPONENTS = ("gunicorn", "socketio", "scheduler", "worker_default", "worker_long", "worker_short")
+BACKGROUND = ("scheduler", "worker-default", "worker-long", "worker-short")
+"""The components that work in the background, as in names and labels."""
 CONFIGURATION_ANNOTATION = f"{GROUP}/configuration"
 """Annotation of the Job that creates a site: `Site.configuration` at that time."""
 ORIGIN_LABEL = f"{GROUP}/origin"
@@ -73,13 +77,17 @@ class SiteNames(Struct, frozen=True):
     def database(self) -> str:
         return child(self.site, "database")
 
+    def apps(self, apps: tuple[str, ...]) -> str:
+        """Name of the Job that installs these apps."""
+        return self.part(f"apps-{digest(','.join(apps))}")
+
+    def upgrade(self, attempt: str) -> str:
+        """Name of the Job that migrates the data of the site."""
+        return self.part(f"upgrade-{attempt}")
+
     def assets(self, image: str) -> str:
         """Name of the Job that removes cached asset names for the image with this key."""
         return child(self.site, f"assets-{image}")
-
-    def assets_meanwhile(self, image: str) -> str:
-        """Name of the same Job for its first run, while pods of an earlier image still terminate."""
-        return child(self.site, f"assets-{image}-meanwhile")
 
     @property
     def gunicorn(self) -> str:
@@ -106,6 +114,16 @@ class Site(Struct, frozen=True):
     bench: Names
     image: Image
     facts: Facts
+    """Inspection result of the image that the site runs, with which its data was last migrated."""
+    mark: Mark
+    """The record of that on the claim for files."""
+    upgrade: Upgrade | None
+    """The upgrade that is under way, up to the migration of the data; None otherwise."""
+    upgrade_failed: bool
+    """Whether the last attempt to upgrade to the image of the bench failed, and nothing has changed since."""
+    target: Image
+    """The image of the bench, or of the upgrade that is under way."""
+    policy: UpgradePolicy
     domain: Domain
     database: Database
     bench_id: str
@@ -126,6 +144,11 @@ class Site(Struct, frozen=True):
     @property
     def names(self) -> SiteNames:
         return SiteNames(self.owner.name)
+
+    def replicas(self, component: str) -> int:
+        """Replicas of one of `COMPONENTS`: the declared ones, or zero while an upgrade stops the component."""
+        stopped = self.upgrade is not None and (self.upgrade.stops_web or component.replace("_", "-") in BACKGROUND)
+        return 0 if stopped else self.sizes[component].replicas
 
     @property
     def retained(self) -> bool:
@@ -223,6 +246,7 @@ def resolve(
     connection: Connection | None = None,
     recorded_database: str = "",
     live_mode: str = "",
+    plan: Plan | None = None,
 ) -> Site:
     """The desired state of a site, with every default applied.
 
@@ -232,11 +256,14 @@ def resolve(
     does not exist. `connection`: the external database. `recorded_database`: name of the database in the status.
     `live_mode`: access mode of the claim for files, empty while there is no claim.
 
+    `plan`: the release that the site runs, and its upgrade; by default the release of the bench.
+
     The image of the bench has been inspected. site/checks.py reports an invalid spec or Secret; this function gives it
     a value that leaves existing children unchanged.
     """
-    assert bench.running_image is not None, "site/checks.py: image_is_inspected"
-    assert bench.facts is not None
+    assert bench.target is not None, "site/checks.py: image_is_inspected"
+    plan = plan or Plan(bench.target, Mark(bench.target.key))
+    facts = plan.facts
     storage = spec.storage
     declared_sizes = [each for each in (spec.component_resources, bench.resources) if each is not None]
 
@@ -248,10 +275,15 @@ def resolve(
         owner=Owner.of(SITE, live, bench.name),
         origin=origin,
         site_name=spec.site_name,
-        apps=tuple(app for app in apps(spec, bench) if app in bench.facts.apps),
+        apps=tuple(app for app in apps(spec, bench) if app in facts.apps),
         bench=bench.names,
-        image=bench.running_image,
-        facts=bench.facts,
+        image=bench.image(facts),
+        facts=facts,
+        mark=plan.mark,
+        upgrade=plan.upgrade,
+        upgrade_failed=plan.failed,
+        target=bench.image(plan.upgrade.target if plan.upgrade else bench.target),
+        policy=bench.upgrade,
         domain=domain,
         database=_database(live, bench, origin, revision, connection, recorded_database),
         bench_id=bench_id(live.metadata.name, live.metadata.uid, recorded_bench_id),

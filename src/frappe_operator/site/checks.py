@@ -11,7 +11,10 @@ from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain, sizing
 from frappe_operator.model import site as model
 from frappe_operator.model.conditions import SiteCondition
+from frappe_operator.model.image import EARLIER
 from frappe_operator.model.reasons import FrappeReason
+from frappe_operator.model.site import SiteNames
+from frappe_operator.model.upgrade import RELEASE_LABEL, UPGRADING_LABEL
 from frappe_operator.site.observe import Observed
 
 Check = Callable[[Observed], Verdict | None]
@@ -43,13 +46,36 @@ def bench_spec_is_readable(observed: Observed) -> Verdict | None:
 
 def image_is_inspected(observed: Observed) -> Verdict | None:
     """At least one image of the bench has been inspected, be it an earlier one."""
-    if observed.bench.facts is not None:
+    if observed.bench.target is not None:
         return None
     message = f"FrappeBench {observed.bench.name} has not inspected its image yet"
     return Verdict(False, FrappeReason.BENCH_NOT_READY, message)
 
 
-PREMISES: tuple[Check, ...] = (spec_is_readable, bench_exists, bench_spec_is_readable, image_is_inspected)
+def release_is_known(observed: Observed) -> Verdict | None:
+    """The bench knows the image that the data of the site was last migrated with, and the one it is migrated to."""
+    mark, releases = observed.upgrade.mark, observed.bench.releases
+    needed = {mark.upgrading} if observed.facts else {mark.release}
+    unknown = next((key for key in needed - {"", *releases}), "")
+    if not unknown:
+        return None
+    bench = observed.bench
+    message = (
+        f"The data of the site is of the release {unknown}, which FrappeBench {bench.name} does not know any more: "
+        f"restore the key {EARLIER}{unknown} of ConfigMap {bench.names.image}. To have the data migrated to the image "
+        f"of the bench without a way back, remove the labels {RELEASE_LABEL} and {UPGRADING_LABEL} of the "
+        f"PersistentVolumeClaim {SiteNames(observed.live.metadata.name).files}"
+    )
+    return _blocked(FrappeReason.RELEASE_UNKNOWN, message)
+
+
+PREMISES: tuple[Check, ...] = (
+    spec_is_readable,
+    bench_exists,
+    bench_spec_is_readable,
+    image_is_inspected,
+    release_is_known,
+)
 """Checks without which the site cannot be resolved. The first that fails ends the reconcile and gives Ready its
 reason."""
 
@@ -92,14 +118,14 @@ def apps_are_readable(observed: Observed) -> Verdict | None:
 
 def apps_are_in_the_image(observed: Observed) -> Verdict | None:
     """The image that the site runs contains its apps."""
-    facts, image = observed.bench.facts, observed.bench.running_image
-    if facts is None or image is None:
+    facts = observed.facts
+    if facts is None:
         return None
     missing = [app for app in model.apps(observed.spec, observed.bench) if app not in facts.apps]
     if not missing:
         return None
     message = (
-        f"{', '.join(missing)} is not in image {image.reference} of FrappeBench {observed.bench.name}: remove it "
+        f"{', '.join(missing)} is not in image {facts.pinned} of FrappeBench {observed.bench.name}: remove it "
         "from spec.apps, or use an image that contains it (imageConfig)"
     )
     return _blocked(FrappeReason.APP_NOT_IN_IMAGE, message)

@@ -28,6 +28,7 @@ from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.apply.finalizers import ensure_finalizer
+from frappe_operator.runtime.apply.lost_reports import rerun_lost
 from frappe_operator.runtime.client.fetch import Fetch
 from frappe_operator.runtime.cluster import Cluster
 from frappe_operator.runtime.controller import Controller, Watch, generation_changes, watch_children
@@ -38,7 +39,7 @@ from frappe_operator.site.conditions import routed, serving
 from frappe_operator.site.generated_secrets import is_created
 from frappe_operator.site.installed_apps import INSTALLED, installed_apps
 from frappe_operator.site.observe import observe
-from frappe_operator.site.probe import probe, requeue_after, settled
+from frappe_operator.site.probe import announced, probe, requeue_after, settled
 from frappe_operator.site.ready_prober import Prober
 from frappe_operator.site.resolve import resolve
 from frappe_operator.site.stages import stages
@@ -47,8 +48,8 @@ from frappe_operator.site.status import status
 VERBS: dict[Kind, str] = {SITE: "get patch", POD: "list", EVENT: "list"}
 """RBAC verbs for objects that are not children of a site, by kind."""
 
-EARLIER_PODS_SECONDS = 30.0
-"""How often it is checked whether the last pod of an earlier image has ended. Pods are not watched."""
+STOPPING_SECONDS = 2.0
+"""How often it is checked whether the pods of a site have ended that has its turn to upgrade."""
 
 
 def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Controller:
@@ -64,14 +65,16 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         if live.deleting:
             return await cleanup(cluster, live)
         await ensure_finalizer(cluster, SITE, live, SITE_FINALIZER)
-        observed = await observe(cluster, live, images)
+        observed = await announced(cluster, await observe(cluster, live, images), fetch)
         site = resolve(observed)
+        lost = observed.upgrade.job_without_report
+        rerun = await rerun_lost(cluster, lost) if lost else None
         decided = stages(site, observed, token)
         applied = await apply(cluster, SITE, live, decided, prune=pruned(CHILDREN))
         diagnosis = await diagnose(
             cluster, live, decided, applied.verdicts, report_model.pods_of_job(cluster, key.namespace)
         )
-        probing = key in prober.failed or not settled(observed, site)
+        probing = site.upgrade is None and (key in prober.failed or not settled(observed, site))
         prober.failed.discard(key)
         responses = await probe(cluster, site, observed, fetch) if probing else None
         route = applied.verdicts[SiteCondition.ROUTED]
@@ -82,14 +85,23 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         }
         verdicts = {**diagnosis.verdicts, **access}
         installed = await installed_apps(cluster, site, observed, verdicts[INSTALLED])
-        await report(cluster, SITE, live, verdicts, status(site, verdicts, installed))
+        await report(cluster, SITE, live, verdicts, status(site, observed, verdicts, installed, cluster.now()))
+        if site.mark != observed.upgrade.mark and is_created(observed):
+            # A self-triggered event is ignored.
+            cluster.requeue(SITE, key)
         if is_created(observed) and any(ref.kind == SECRET for ref in applied.written):
             # A self-triggered event is ignored, and the site is configured with the new Secret in the next reconcile.
             cluster.requeue(SITE, key)
         failed = responses is not None and any(not each.ok and not each.blocked for each in access.values())
         if failed and not observed.conflicting_hosts:
             return requeue_after(observed, cluster.clock())
-        return diagnosis.requeue_after or (EARLIER_PODS_SECONDS if observed.earlier_pods else None)
+        waits = [
+            diagnosis.requeue_after,
+            rerun,
+            # Pods are not watched.
+            STOPPING_SECONDS if observed.upgrade.progress is not None else None,
+        ]
+        return min((each for each in waits if each is not None), default=None)
 
     return Controller(
         SITE,

@@ -8,13 +8,13 @@ import msgspec
 
 from frappe_operator.api.frappesite import FrappeSiteSpec
 from frappe_operator.api.kinds import BENCH, LiveBench, LiveSite
-from frappe_operator.api.labels import SITE_LABEL
+from frappe_operator.api.labels import COMPONENT_LABEL, SITE_LABEL
 from frappe_operator.components.database.interface import DATABASE_LABEL, ObservedDatabase
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, PVC, SECRET, STATEFUL_SET, STORAGE_CLASS
-from frappe_operator.kube.live import Claim, Condition, Job, Live, StorageClass, Workload
-from frappe_operator.kube.names import OPERATOR_SELECTOR
+from frappe_operator.kube.live import Claim, Condition, Job, Live, PodStatus, StorageClass, Workload
+from frappe_operator.kube.names import JOB_LABEL, OPERATOR_SELECTOR
 from frappe_operator.kube.objects import Key
-from frappe_operator.kube.readiness import Report, available
+from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import database, domain, job_reports
@@ -22,8 +22,18 @@ from frappe_operator.model import site as model
 from frappe_operator.model.bench import BenchOffer
 from frappe_operator.model.database import Connection
 from frappe_operator.model.domain import Domain
+from frappe_operator.model.image import Facts
 from frappe_operator.model.settings import Images
-from frappe_operator.model.site import SiteNames
+from frappe_operator.model.site import BACKGROUND, SiteNames
+from frappe_operator.model.upgrade import RETRY_ANNOTATION, Mark, Outcome, Progress, attempt, mark_of, running
+
+
+class LastUpgrade(msgspec.Struct):
+    """The upgrade of the site in its last status."""
+
+    step: str = ""
+    since: str = ""
+    attempt: str = ""
 
 
 class LastStatus(msgspec.Struct, rename="camel"):
@@ -32,7 +42,25 @@ class LastStatus(msgspec.Struct, rename="camel"):
     conditions: tuple[Condition, ...] = ()
     resolved_domain: str = ""
     installed_apps: list[str] | None = None
+    upgrade: LastUpgrade | None = None
     database_name: str = ""
+
+
+class ObservedUpgrade(NamedTuple):
+    """What is observed of the upgrade of a site."""
+
+    mark: Mark = Mark()
+    outcome: Outcome | None = None
+    """Result of the migration that `mark` records; None while there is none."""
+    job_without_report: Job | None = None
+    """The Job of that migration, when it has succeeded and its report is lost."""
+    progress: Progress | None = None
+    """The pods of the site, when it has its turn and its migration has not begun."""
+    finished_jobs: frozenset[str] = frozenset()
+    """Names of the Jobs of the site that have succeeded, when `progress` is observed or the migration has begun."""
+
+
+NO_UPGRADE = ObservedUpgrade()
 
 
 class Observed(NamedTuple):
@@ -74,9 +102,9 @@ class Observed(NamedTuple):
     connection: Connection | None = None
     connection_data: Mapping[str, str] | None = None
     """The decoded Secret of an external database, without the password; None when it does not exist."""
-    earlier_pods: Sequence[str] | None = None
-    """Names of the site's pods that run an earlier image, including terminating ones; None when no stage depends on
-    them."""
+    facts: Facts | None = None
+    """The release that the data of the site is of, and that it runs; None when it is not known."""
+    upgrade: ObservedUpgrade = NO_UPGRADE
     domain_or_none: Domain | None = None
     conflicting_hosts: Mapping[str, Key] = {}
     """Hosts of the site that belong to another site, with the key of that site."""
@@ -112,7 +140,7 @@ class Observed(NamedTuple):
             recorded_name=self.retained_database,
             connection=self.connection,
             connection_data=self.connection_data,
-            frappe=self.bench.facts,
+            frappe=self.facts,
             server=self.mariadb,
             conditions=self.last_status.conditions,
             bench_conditions=self.bench_conditions,
@@ -137,8 +165,10 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
         return Observed(live, last, spec, bench_live_or_none=bench_live, bench_error=str(error))
     bench_names = bench_model.Names(bench_name)
     body = await cluster.body(CONFIG_MAP, namespace, bench_names.image)
-    facts = bench_model.inspected(bench_live, (body or {}).get("data") or {}).facts
-    bench = bench_model.offer(bench_live, bench_spec, images, facts)
+    found = bench_model.inspected(bench_live, (body or {}).get("data") or {})
+    bench = bench_model.offer(bench_live, bench_spec, images, found)
+    claim, created = cluster.get(PVC, namespace, names.files), cluster.get(JOB, namespace, names.create)
+    facts = _facts(live, bench, claim, created)
     mariadb = cluster.get(STATEFUL_SET, namespace, bench_names.mariadb)
     web = cluster.get(DEPLOYMENT, namespace, names.gunicorn)
     secret = cluster.get(SECRET, namespace, names.connection)
@@ -161,36 +191,107 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
         retained_database=f"_{label}" if label else "",
         connection_secret=secret,
         admin_secret=cluster.get(SECRET, namespace, names.admin),
-        claim=cluster.get(PVC, namespace, names.files),
+        claim=claim,
         prepared=cluster.get(JOB, namespace, names.database),
-        created=cluster.get(JOB, namespace, names.create),
+        created=created,
         configuring=cluster.select(JOB, model.CONFIGURE_INDEX, f"{namespace}/{name}"),
         connection=connection,
         connection_data=data,
-        earlier_pods=await _earlier_pods(cluster, live, bench, web),
+        facts=facts,
+        upgrade=await _upgrade(cluster, live, spec, bench, facts, mark_of(claim), created),
         domain_or_none=resolved,
         conflicting_hosts={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},
     )
 
 
-async def _earlier_pods(cluster: View, live: LiveSite, bench: BenchOffer, web: Workload | None) -> list[str] | None:
-    """Names of the site's pods that run an earlier image, read from the API server because pods are not watched.
+def _facts(live: LiveSite, bench: BenchOffer, claim: Claim | None, created: Job | None) -> Facts | None:
+    if bench.target is None:
+        return None
+    recorded = mark_of(claim)
+    retained = claim is not None and claim.metadata.label(model.ORIGIN_LABEL) != database.mark(live.metadata.uid)
+    is_created = created is not None and succeeded(created)
+    return running(recorded, bench.target, bench.releases, created=is_created, retained=retained)
 
-    None except between a rollout and the Job that follows it.
-    """
-    image, namespace, name = bench.running_image, live.metadata.namespace, live.metadata.name
-    if bench.facts is None or not bench.facts.previous_key or image is None:
-        return None
-    rolled_out = web is not None and available(web)
-    if not rolled_out or cluster.get(JOB, namespace, SiteNames(name).assets(image.key)) is not None:
-        return None
-    return [
-        pod["metadata"]["name"]
+
+async def _upgrade(
+    cluster: View,
+    live: LiveSite,
+    spec: FrappeSiteSpec,
+    bench: BenchOffer,
+    facts: Facts | None,
+    mark: Mark,
+    created: Job | None,
+) -> ObservedUpgrade:
+    """What is observed of the upgrade of a site. Reads pods only while one is under way."""
+    meta = live.metadata
+    if facts is None or bench.target is None or created is None or not succeeded(created):
+        return ObservedUpgrade(mark)
+    if mark.upgrading:
+        name = SiteNames(meta.name).upgrade(mark.attempt)
+        job = cluster.get(JOB, meta.namespace, name)
+        done = job is not None and succeeded(job)
+        outcome = await _outcome(cluster, meta.namespace, name) if done else None
+        return ObservedUpgrade(
+            mark,
+            outcome,
+            job_without_report=job if done and outcome is None else None,
+            finished_jobs=_finished_jobs(cluster, live, spec, bench, facts),
+        )
+    this = attempt(facts.key, bench.target.key, meta.annotation(RETRY_ANNOTATION))
+    if meta.name not in bench.upgrading or facts.key == bench.target.key or mark.failed == this:
+        return ObservedUpgrade(mark)
+    return ObservedUpgrade(
+        mark,
+        progress=await _progress(cluster, live),
+        finished_jobs=_finished_jobs(cluster, live, spec, bench, facts),
+    )
+
+
+async def _outcome(cluster: View, namespace: str, job: str) -> Outcome | None:
+    """The result in the report of a pod of the completed Job; None when no pod with a report is left."""
+    for pod in await cluster.list(POD, namespace, f"{JOB_LABEL}={job}"):
+        report = job_reports.message(msgspec.convert(pod.get("status", {}), PodStatus))
+        if report is not None and report.ok and report.outcome:
+            return Outcome(report.outcome == "migrated", report.patch, report.cause, tuple(report.lines))
+    return None
+
+
+async def _progress(cluster: View, live: LiveSite) -> Progress:
+    """The pods of a site that has its turn, read from the API server because they are not watched."""
+    namespace, name = live.metadata.namespace, live.metadata.name
+    names = SiteNames(name)
+    background = [cluster.get(DEPLOYMENT, namespace, names.part(part)) for part in BACKGROUND]
+    web = [cluster.get(DEPLOYMENT, namespace, each) for each in (names.gunicorn, names.socketio)]
+    pods = {
+        pod["metadata"]["name"]: pod["metadata"].get("labels", {}).get(COMPONENT_LABEL, "")
         for pod in await cluster.list(POD, namespace, f"{OPERATOR_SELECTOR},{SITE_LABEL}={name}")
         if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
-        # An admission webhook may have added containers of other images.
-        and image.reference not in [each["image"] for each in pod["spec"]["containers"]]
-    ]
+    }
+    return Progress(
+        background_stopped=all(map(_is_at_zero, background)) and not set(pods.values()) & set(BACKGROUND),
+        announced=False,
+        web_stops=web[0] is None or web[0].spec.replicas == 0,
+        pods=tuple(sorted(pods)),
+        all_stopped=all(map(_is_at_zero, (*background, *web))),
+    )
+
+
+def _is_at_zero(deployment: Workload | None) -> bool:
+    """Whether a Deployment is scaled to zero, and its controller knows it."""
+    if deployment is None:
+        return True
+    observed = deployment.status.observed_generation >= deployment.metadata.generation
+    return observed and deployment.spec.replicas == 0 and deployment.status.replicas == 0
+
+
+def _finished_jobs(
+    cluster: View, live: LiveSite, spec: FrappeSiteSpec, bench: BenchOffer, facts: Facts
+) -> frozenset[str]:
+    namespace, names = live.metadata.namespace, SiteNames(live.metadata.name)
+    apps = names.apps(tuple(app for app in model.apps(spec, bench) if app in facts.apps))
+    jobs = [cluster.get(JOB, namespace, each) for each in (names.database, names.create, apps)]
+    jobs += cluster.select(JOB, model.CONFIGURE_INDEX, str(live.metadata.key))
+    return frozenset(job.metadata.name for job in jobs if job is not None and succeeded(job))
 
 
 def last_status(live: LiveSite) -> LastStatus:

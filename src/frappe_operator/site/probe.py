@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from frappe_operator.api.labels import BENCH_LABEL, COMPONENT_LABEL
 from frappe_operator.components.nginx import PORT
+from frappe_operator.components.proxy import ANNOUNCED, UPGRADING_PATH
 from frappe_operator.components.proxy import PART as PROXY_PART
 from frappe_operator.kube import conditions
 from frappe_operator.kube.kinds import POD, SERVICE
@@ -60,12 +61,7 @@ async def probe(cluster: Cluster, site: Site, observed: Observed, fetch: Fetch) 
         return None
     if not observed.web.status.ready_replicas and not available(observed.web):
         return None
-    labels = f"{BENCH_LABEL}={site.bench.bench},{COMPONENT_LABEL}={PROXY_PART}"
-    ips = {
-        pod["metadata"]["name"]: pod["status"]["podIP"]
-        for pod in await cluster.list(POD, namespace, labels)
-        if "deletionTimestamp" not in pod["metadata"] and _ready(pod)
-    }
+    ips = await _proxies(cluster, namespace, site.bench.bench)
     proxies = {
         f"{pod} {host}": await fetch(f"http://{address(ip)}:{PORT}/healthz", host)
         for pod, ip in ips.items()
@@ -73,6 +69,31 @@ async def probe(cluster: Cluster, site: Site, observed: Observed, fetch: Fetch) 
     }
     ping = await fetch(f"http://{address(service.spec.cluster_ip)}:{PORT}{PING}", site.domain.host)
     return Responses(proxies, ping)
+
+
+async def announced(cluster: Cluster, observed: Observed, fetch: Fetch) -> Observed:
+    """The observed state, completed by whether every proxy pod has the maintenance page for all hosts of a site that
+    has its turn to upgrade."""
+    progress = observed.upgrade.progress
+    if progress is None or progress.web_stops:
+        return observed
+    ips = await _proxies(cluster, observed.live.metadata.namespace, observed.bench.name)
+    hosts = [host for host in observed.domain.hosts if host not in observed.conflicting_hosts]
+    answers = [
+        await fetch(f"http://{address(ip)}:{PORT}{UPGRADING_PATH}", host) for ip in ips.values() for host in hosts
+    ]
+    done = bool(ips) and all(answer.body.strip() == ANNOUNCED for answer in answers)
+    return observed._replace(upgrade=observed.upgrade._replace(progress=progress._replace(announced=done)))
+
+
+async def _proxies(cluster: Cluster, namespace: str, bench: str) -> dict[str, str]:
+    """Addresses of the proxy pods of a bench that receive traffic, by name."""
+    labels = f"{BENCH_LABEL}={bench},{COMPONENT_LABEL}={PROXY_PART}"
+    return {
+        pod["metadata"]["name"]: pod["status"]["podIP"]
+        for pod in await cluster.list(POD, namespace, labels)
+        if "deletionTimestamp" not in pod["metadata"] and _ready(pod)
+    }
 
 
 def _ready(pod: Manifest) -> bool:

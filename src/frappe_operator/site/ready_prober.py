@@ -10,12 +10,11 @@ from collections.abc import Callable
 
 import structlog
 
-from frappe_operator.api.kinds import SITE
+from frappe_operator.api.kinds import SITE, readable_spec
 from frappe_operator.components.nginx import PORT
 from frappe_operator.kube import conditions
 from frappe_operator.kube.kinds import SERVICE
 from frappe_operator.kube.objects import Key
-from frappe_operator.model import domain
 from frappe_operator.model.bench import Names
 from frappe_operator.runtime.client.fetch import Fetch
 from frappe_operator.runtime.cluster import Cluster
@@ -73,7 +72,7 @@ class Prober:
 def _target(cluster: Cluster, key: Key) -> tuple[str, str] | None:
     """URL and Host header for the probe of a site; None while the site is not Ready or the proxy has no Service."""
     live = cluster.get(SITE, key.namespace, key.name)
-    spec = domain.readable_spec(live) if live is not None and not live.deleting else None
+    spec = readable_spec(live) if live is not None and not live.deleting else None
     if live is None or spec is None:
         return None
     status = last_status(live)

@@ -7,9 +7,12 @@ from frappe_operator.components.storage import QUEUES_LABEL
 from frappe_operator.kube.stage import Failed, Stage, failed, require
 from frappe_operator.kube.view import View
 from frappe_operator.model import site as model
+from frappe_operator.model.image import Facts
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import Site
+from frappe_operator.model.upgrade import RETRY_ANNOTATION, Mark, Plan, plan
 from frappe_operator.site.checks import CHECKS, PREMISES
+from frappe_operator.site.generated_secrets import is_created
 from frappe_operator.site.observe import Observed, observe
 from frappe_operator.site.stages import stages
 
@@ -17,6 +20,8 @@ from frappe_operator.site.stages import stages
 def resolve(observed: Observed) -> Site:
     """The resolved site. Raises Undecided with the verdict of the first of PREMISES that fails."""
     require(PREMISES, observed)
+    assert observed.facts is not None
+    assert observed.bench.target is not None
     return model.resolve(
         observed.live,
         observed.spec,
@@ -29,6 +34,23 @@ def resolve(observed: Observed) -> Site:
         live_mode=observed.claim.access_mode if observed.claim else "",
         connection=observed.connection,
         recorded_database=observed.last_status.database_name,
+        plan=_plan(observed, observed.facts, observed.bench.target),
+    )
+
+
+def _plan(observed: Observed, facts: Facts, target: Facts) -> Plan:
+    """The release that the site runs, and its upgrade; a site that is not created yet has none."""
+    if not is_created(observed):
+        return Plan(facts, Mark(facts.key))
+    upgrade = observed.upgrade
+    return plan(
+        upgrade.mark,
+        facts,
+        target,
+        observed.bench.releases,
+        retry=observed.live.metadata.annotation(RETRY_ANNOTATION),
+        outcome=upgrade.outcome,
+        progress=upgrade.progress,
     )
 
 

@@ -11,17 +11,19 @@ from frappe_operator.components import (
 )
 from frappe_operator.components.database import ENGINES
 from frappe_operator.components.route import ROUTES
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import (
     claims_usable,
     jobs_succeeded,
     workloads_available,
 )
-from frappe_operator.kube.stage import Stage, checked, failed
+from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Stage, Verdict, checked, failed
 from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.site import Site
 from frappe_operator.site import generated_secrets
 from frappe_operator.site.checks import CHECKS
-from frappe_operator.site.conditions import bench_ready, configured, routed, workloads_ready
+from frappe_operator.site.conditions import bench_ready, configured, routed, upgraded, workloads_ready
 from frappe_operator.site.observe import Observed
 
 BEFORE_APPS = [
@@ -58,6 +60,7 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
             SiteCondition.SITE_CREATED, [], succeeded, once=[*generated_secrets.admin(site, observed, token()), *create]
         ),
         configured.stage(site, observed),
+        upgraded.stage(site, observed),
         Stage(SiteCondition.APPS_INSTALLED, [], succeeded, once=creation.install(site), after=BEFORE_APPS),
         Stage(SiteCondition.WORKLOADS_READY, workloads, workloads_available, after=BEFORE_WORKLOADS),
         *workloads_ready.assets_json_removed(site, observed),
@@ -68,4 +71,23 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
             after=BEFORE_ROUTE,
         ),
     ]
+    if site.upgrade is not None:
+        rows = [_without_unfinished_jobs(row, observed) for row in rows]
     return checked(rows, failed(CHECKS, observed))
+
+
+def _without_unfinished_jobs(row: Stage, observed: Observed) -> Stage:
+    """The stage during an upgrade: no other Job works on the site, and one that has not finished is deleted."""
+    if row.condition == SiteCondition.UPGRADED:
+        return row
+    kept = [each for each in row.once if not _is_unfinished_job(each, observed)]
+    if len(kept) == len(row.once):
+        return row
+    return row._replace(once=kept, ready=lambda _: WAITS_FOR_UPGRADE)
+
+
+WAITS_FOR_UPGRADE = Verdict(False, Reason.WAITING, "Waiting for Upgraded")
+
+
+def _is_unfinished_job(manifest: Manifest, observed: Observed) -> bool:
+    return manifest["kind"] == "Job" and manifest["metadata"]["name"] not in observed.upgrade.finished_jobs

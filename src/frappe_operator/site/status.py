@@ -6,11 +6,15 @@ from typing import Any
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.site import Site
+from frappe_operator.model.upgrade import STEPS_OF_A_TURN, Step
+from frappe_operator.site.observe import LastUpgrade, Observed
 
 
-def status(site: Site, verdicts: Mapping[str, Verdict], installed: list[str] | None) -> dict[str, Any]:
+def status(
+    site: Site, observed: Observed, verdicts: Mapping[str, Verdict], installed: list[str] | None, now: str
+) -> dict[str, Any]:
     """Fields of `status` by their JSON names. `installed`: the apps on the site, None to keep those of the last
-    status."""
+    status. `now`: the time at which a step of an upgrade begins."""
     return {
         "siteURL": site.url,
         "resolvedDomain": site.domain.host,
@@ -21,5 +25,29 @@ def status(site: Site, verdicts: Mapping[str, Verdict], installed: list[str] | N
         "dbConnectionSecret": site.database.secret,
         "adminSecret": site.names.admin,
         "frappeVersion": site.facts.frappe_version,
+        "release": site.image.reference,
+        "upgrade": _upgrade(site, observed.last_status.upgrade, verdicts, now),
         **({"installedApps": installed} if installed is not None else {}),
+    }
+
+
+def _upgrade(site: Site, last: LastUpgrade | None, verdicts: Mapping[str, Verdict], now: str) -> dict[str, Any] | None:
+    """The upgrade of the site; None when there is none, or it has succeeded and the site is served again."""
+    ready = all(each.ok or each.advisory for each in verdicts.values())
+    in_turn = last is not None and last.step in STEPS_OF_A_TURN
+    if site.upgrade is not None:
+        step, attempt = site.upgrade.step, site.upgrade.attempt
+    elif site.upgrade_failed:
+        step, attempt = (Step.FAILED if ready or not in_turn else Step.RETURNING), site.mark.failed
+    elif last is not None and in_turn and not ready:
+        step, attempt = Step.STARTING, last.attempt
+    else:
+        return None
+    same = last is not None and (last.step, last.attempt) == (step, attempt)
+    return {
+        "image": site.target.reference,
+        "frappeVersion": site.upgrade.target.frappe_version if site.upgrade else None,
+        "step": step,
+        "since": last.since if same and last else now,
+        "attempt": attempt,
     }

@@ -50,17 +50,16 @@ def build(path: Path) -> World:
 def update_and_deletion_jobs() -> list[Manifest]:
     """Children that exist only when the bench's image changes or the site is deleted."""
     site, bench = a_site(), an_offer()
-    assert bench.running_image is not None
+    assert bench.target_image is not None
     changed = a_site(bench=an_offer(facts=msgspec.structs.replace(FACTS, previous_key="0123456789ab")))
     keys = redis_keys.Keys(site.site_name, (site.bench_id,), site.database.name)
     return [
-        *assets.renew(changed, last=False),
-        *assets.renew(changed, last=True),
-        redis_keys.drop(site.owner, bench.running_image, bench.names, site.jobs, keys, queue=True, cache=True),
+        *assets.renew(changed),
+        redis_keys.drop(site.owner, bench.target_image, bench.names, site.jobs, keys, queue=True, cache=True),
         *database.drop(
             Remains(
                 site.owner,
-                bench.running_image,
+                bench.target_image,
                 bench.names,
                 site.jobs,
                 site.database.secret,

@@ -84,10 +84,10 @@ def test_the_users_server_is_not_waited_for() -> None:
 
 def test_only_the_engine_that_created_a_database_removes_it() -> None:
     site, bench = OURS, an_offer()
-    assert bench.running_image is not None
+    assert bench.target_image is not None
     left = Remains(
         site.owner,
-        bench.running_image,
+        bench.target_image,
         bench.names,
         site.jobs,
         site.database.secret,

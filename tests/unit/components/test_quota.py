@@ -73,13 +73,13 @@ def test_by_default_memory_is_limited_and_cpu_is_not(tmp_path: Path) -> None:
 def drop(site: Mapping[str, object], bench: Mapping[str, object] | None) -> Manifest:
     """`resources` of the Job that drops the database of a site with these specs, valid or not."""
     of_spec, decided = a_site(), an_offer()
-    assert decided.running_image is not None
+    assert decided.target_image is not None
     sizes = job_resources(
         live("pearl", dict(site), kind=SITE), None if bench is None else live("pier", dict(bench), kind=BENCH)
     )
     owner, named = of_spec.owner, of_spec.database.name
     (job,) = database.drop(
-        Remains(owner, decided.running_image, decided.names, sizes, "pearl-db-connection", named, server_exists=True)
+        Remains(owner, decided.target_image, decided.names, sizes, "pearl-db-connection", named, server_exists=True)
     )
     resources: Manifest = job["spec"]["template"]["spec"]["containers"][0]["resources"]
     return resources

@@ -106,9 +106,9 @@ def test_a_class_can_do_what_it_says_else_what_its_provisioner_is_known_for(
 def test_sites_run_the_last_inspected_image_until_the_new_one_is_inspected() -> None:
     assert a_bench(frappeVersion="version-16").image.reference.endswith("version-16")
     bench = an_offer(frappeVersion="version-16")
-    assert bench.running_image is not None
-    assert bench.running_image.reference == REFERENCE
-    assert an_offer(facts=None).running_image is None
+    assert bench.target_image is not None
+    assert bench.target_image.reference == REFERENCE
+    assert an_offer(facts=None).target_image is None
 
 
 def test_an_invalid_spec_is_blocked_with_a_message_and_has_defaults_elsewhere() -> None:

@@ -65,7 +65,7 @@ def test_an_image_is_pinned_by_a_digest_of_its_own_repository(reference: str, im
 
 def test_an_image_is_asked_for_with_tag_and_digest_and_one_with_a_digest_as_it_is() -> None:
     facts = FACTS.__class__(REFERENCE, "15.51.1", "3.11.6", {}, digest=SOME)
-    assert an_offer(facts=facts).running_image == Image(f"{REFERENCE}@{SOME}")
+    assert an_offer(facts=facts).target_image == Image(f"{REFERENCE}@{SOME}")
     named = FACTS.__class__(f"r.net/erp@{SOME}", "15.51.1", "3.11.6", {}, digest=SOME)
     assert named.pinned == f"r.net/erp@{SOME}"
 

@@ -146,6 +146,7 @@ class _Children:
         """Deletes the children that no stage names, after reading from the API server whose they are."""
         named = {ref_of(manifest) for stage in stages for manifest in (*stage.children, *stage.once)}
         for stage in stages:
+            named.update(stage.keeps)
             if any(self._cached_live(ref_of(manifest)) is None for manifest in stage.once):
                 named.update(stage.replaces)
         for kind, live in self._cluster.owned(self._owner.metadata.uid):

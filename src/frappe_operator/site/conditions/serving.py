@@ -33,5 +33,8 @@ def probed(site: Site, responses: Responses | None) -> Verdict:
 
 
 def already_serving(site: Site) -> Verdict:
-    """The verdict for a site that is not probed again, because its last probe succeeded."""
+    """The verdict for a site that is not probed again, because its last probe succeeded, or during an upgrade."""
+    if site.upgrade is not None and site.upgrade.stops_web:
+        message = f"{site.url} shows the maintenance page until the upgrade to {site.target.reference} is done"
+        return Verdict(False, FrappeReason.UPGRADING, message)
     return Verdict(True, Reason.READY, f"{site.url} responds.")

@@ -1,0 +1,202 @@
+"""The release that a site runs, and its way to the release of its bench.
+
+A site runs the release that its data was last migrated to. The claim for its files records it in labels, beside the
+record of the runner on the volume itself: status and Jobs may be lost without consequence.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from frappe_operator.api.labels import BENCH_LABEL
+from frappe_operator.kube.live import Live
+from frappe_operator.kube.names import GROUP, digest
+from frappe_operator.model.image import Facts
+
+RELEASE_LABEL = f"{GROUP}/release"
+"""Label of the claim for the files of a site: key of the release that the data was last migrated to."""
+UPGRADING_LABEL = f"{GROUP}/upgrading"
+"""Label of that claim while the data is being migrated: `<key of the release>.<attempt>`. It is set before the Job
+starts and removed when its result is known."""
+FAILED_LABEL = f"{GROUP}/upgrade-failed"
+"""Label of that claim: the attempt that failed last. It is not repeated."""
+RETRY_ANNOTATION = f"{GROUP}/retry-upgrade"
+"""Annotation of a FrappeSite. A new value has a failed upgrade tried again."""
+
+
+RELEASE_INDEX = "release"
+"""Index over claims: by the releases that their data was last migrated to or is being migrated to."""
+
+
+def by_release(claim: Live) -> list[str]:
+    """Index values: `namespace/bench/key of the release`; none for a claim that is not for the files of a site."""
+    meta, mark = claim.metadata, mark_of(claim)
+    keys = {key for key in (mark.release, mark.upgrading) if key}
+    return [f"{meta.namespace}/{meta.label(BENCH_LABEL)}/{key}" for key in sorted(keys)]
+
+
+CLAIM_INDICES: dict[str, Callable[[Live], list[str]]] = {RELEASE_INDEX: by_release}
+
+
+class Step(StrEnum):
+    """The steps of the upgrade of one site, as `status.upgrade.step` shows them."""
+
+    DRAINING = "Draining"
+    """Scheduler and workers are stopped; a running job ends first. Visitors are served."""
+    STOPPING = "Stopping"
+    """The web pods are stopped; visitors see the maintenance page of the bench's proxy."""
+    MIGRATING = "Migrating"
+    """The Job dumps the database and migrates it, or puts the dump back."""
+    STARTING = "Starting"
+    """The pods of the new release start."""
+    RETURNING = "Returning"
+    """The migration failed; the pods of the release before start again."""
+    FAILED = "Failed"
+    """The migration failed, and the site is served by the release before."""
+
+
+STEPS_OF_A_TURN = frozenset({Step.DRAINING, Step.STOPPING, Step.MIGRATING, Step.STARTING, Step.RETURNING})
+
+
+class Mark(NamedTuple):
+    """The record of the release of a site's data, in the labels of the claim for its files."""
+
+    release: str = ""
+    """Key of the release; empty for a claim of an operator that recorded none."""
+    upgrading: str = ""
+    """Key of the release that the data is being migrated to; empty when no migration has begun."""
+    attempt: str = ""
+    """Attempt of the migration that has begun; empty when none has."""
+    failed: str = ""
+    """Attempt that failed last; empty when none has."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that record it."""
+        found = {
+            RELEASE_LABEL: self.release,
+            UPGRADING_LABEL: f"{self.upgrading}.{self.attempt}" if self.upgrading else "",
+            FAILED_LABEL: self.failed,
+        }
+        return {name: value for name, value in found.items() if value}
+
+
+def mark_of(claim: Live | None) -> Mark:
+    """The record in the labels of a claim; empty without a claim."""
+    if claim is None:
+        return Mark()
+    label = claim.metadata.label
+    upgrading, _, begun = label(UPGRADING_LABEL).partition(".")
+    return Mark(label(RELEASE_LABEL), upgrading, begun, label(FAILED_LABEL))
+
+
+def attempt(release: str, target: str, retry: str) -> str:
+    """Fingerprint of one attempt to migrate from a release to another. `retry`: value of RETRY_ANNOTATION."""
+    return digest(f"{release}\n{target}\n{retry}", 12)
+
+
+class Outcome(Struct, frozen=True):
+    """The result of the Job that migrates a site."""
+
+    migrated: bool
+    patch: str = ""
+    """The patch that failed; empty when it is not known, or the migration failed before its first patch."""
+    cause: str = ""
+    lines: tuple[str, ...] = ()
+    """The last lines that the migration printed."""
+
+
+class Upgrade(Struct, frozen=True):
+    """The upgrade of a site whose turn has come, up to the migration of its data."""
+
+    target: Facts
+    attempt: str
+    step: Step
+    """DRAINING, STOPPING or MIGRATING."""
+
+    @property
+    def stops_web(self) -> bool:
+        """Whether the web pods are stopped, in addition to scheduler and workers."""
+        return self.step != Step.DRAINING
+
+
+class Progress(NamedTuple):
+    """What is observed of the pods of a site that has its turn."""
+
+    background_stopped: bool
+    """Whether scheduler and workers are scaled to zero, and the last of their pods has ended."""
+    announced: bool
+    """Whether every proxy pod shows the maintenance page for the site once its web pods are gone."""
+    web_stops: bool
+    """Whether the web pods are scaled to zero."""
+    pods: tuple[str, ...]
+    """Names of the pods of the site that may still write, without those of the migration."""
+    all_stopped: bool
+    """Whether every Deployment of the site is scaled to zero and its controller knows it."""
+
+
+class Plan(NamedTuple):
+    """What a site runs, what its claim records, and which upgrade is under way."""
+
+    facts: Facts
+    """The release that the site runs."""
+    mark: Mark
+    upgrade: Upgrade | None = None
+    failed: bool = False
+    """Whether the last attempt to upgrade to the release of the bench failed, and nothing has changed since."""
+
+
+def running(mark: Mark, target: Facts, releases: Mapping[str, Facts], *, created: bool, retained: bool) -> Facts | None:
+    """The release of a site's data; None when nothing is known of the release that `mark` names.
+
+    `created`: whether the site has been created. Before, it takes the release of its bench, unless it takes up data
+    that was `retained` from an earlier site.
+    """
+    if not mark.release or not (created or retained):
+        return target
+    return releases.get(mark.release) if created or mark.release in releases else target
+
+
+def plan(
+    mark: Mark,
+    facts: Facts,
+    target: Facts,
+    releases: Mapping[str, Facts],
+    *,
+    retry: str,
+    outcome: Outcome | None,
+    progress: Progress | None,
+) -> Plan:
+    """The plan of a site that has been created. `facts`: the release that it runs, `target`: that of its bench.
+
+    `retry`: value of RETRY_ANNOTATION. `outcome`: the result of the migration that `mark` records, None while there is
+    none. `progress`: None when the bench does not let the site upgrade now.
+    """
+    recorded = Mark(facts.key, failed=mark.failed)
+    if mark.upgrading:
+        to = releases[mark.upgrading]
+        if outcome is None:
+            under_way = Upgrade(to, mark.attempt, Step.MIGRATING)
+            return Plan(facts, mark._replace(release=facts.key), under_way)
+        if outcome.migrated:
+            return Plan(to, Mark(to.key))
+        return Plan(facts, recorded._replace(failed=mark.attempt), failed=to.key == target.key)
+    if facts.key == target.key:
+        return Plan(facts, Mark(facts.key))
+    this = attempt(facts.key, target.key, retry)
+    if mark.failed == this:
+        return Plan(facts, recorded, failed=True)
+    if progress is None:
+        return Plan(facts, recorded)
+    step = _step(progress)
+    begun = Mark(facts.key, target.key, this) if step == Step.MIGRATING else recorded
+    return Plan(facts, begun, Upgrade(target, this, step))
+
+
+def _step(progress: Progress) -> Step:
+    """The step of a site that has its turn and whose migration has not begun."""
+    if not progress.web_stops and not (progress.background_stopped and progress.announced):
+        return Step.DRAINING
+    return Step.MIGRATING if progress.all_stopped and not progress.pods else Step.STOPPING

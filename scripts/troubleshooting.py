@@ -104,6 +104,16 @@ IN_PROGRESS: dict[str, Explanation] = {
         (JOBS,),
         "Wait. If the other pod hangs, delete it.",
     ),
+    "UpgradeRunning": Explanation(
+        "A pod or Job of the site waits while the site is being upgraded. It continues by itself afterwards.",
+        (JOBS,),
+        "Wait. If the upgrade does not end, look at the log of its Job.",
+    ),
+    "ReleaseMismatch": Explanation(
+        "A pod has other versions of the apps than the site's database was last migrated to, so it does not start.",
+        (JOBS, DESCRIBE_PODS),
+        "Wait for the upgrade of the site. If an image was replaced under the same tag, name it by its digest.",
+    ),
     "SiteNotCreated": Explanation(
         "A Job needs a site that has not been created yet.", (JOBS,), "Wait for `SiteCreated`, and act on its message."
     ),
@@ -282,6 +292,11 @@ USER: dict[str, Explanation] = {
         "The cluster does not have the CustomResourceDefinition of a kind that is needed.",
         ("kubectl get crds",),
         "Install what the message names. The operator notices it by itself.",
+    ),
+    "UpgradeFailed": Explanation(
+        "The site could not be upgraded. Its database was restored, and is as it was before.",
+        (JOBS, JOB_LOG),
+        "Act on the cause in the message, then change the image, or delete the Job to have it tried again.",
     ),
     "StorageFailed": Explanation(
         "Reading or writing a file on a volume failed; the message is the system's. It is retried.",

@@ -19,6 +19,8 @@ class FrappeReason(ReasonEnum):
     UPGRADING = "Upgrading", WORKING
     UPGRADE_PENDING = "UpgradePending", Trait.EXPECTED
     SITE_BUSY = "SiteBusy", Trait.TRANSIENT
+    UPGRADE_RUNNING = "UpgradeRunning", Trait.TRANSIENT
+    RELEASE_MISMATCH = "ReleaseMismatch", Trait.TRANSIENT
     SITE_NOT_CREATED = "SiteNotCreated", Trait.TRANSIENT
     CREATION_FAILED = "CreationFailed"
     INSTALLATION_FAILED = "InstallationFailed"
@@ -26,6 +28,7 @@ class FrappeReason(ReasonEnum):
     INTERRUPTED = "Interrupted", Trait.TRANSIENT
     STORAGE_FAILED = "StorageFailed"
     # The user must act.
+    UPGRADE_FAILED = "UpgradeFailed"
     BENCH_NOT_FOUND = "BenchNotFound"
     BENCH_DELETING = "BenchDeleting"
     APP_NOT_IN_IMAGE = "AppNotInImage"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import bench, durable, paths
-from .creation import LOCK_SECONDS
+from . import release as releases
 from .log import say
 from .outcome import Blocked, Retry
 
@@ -28,7 +28,8 @@ def install(site: str, wanted: list[str]) -> dict[str, Any]:
     ours = paths.SITES / site / paths.OURS
     if not (ours / "created.json").exists():
         raise Retry("SiteNotCreated", f"Site {site} has not been created yet")
-    with durable.locked(ours / "lock", LOCK_SECONDS):
+    with durable.locked(ours / "lock", durable.SITE_LOCK_SECONDS):
+        releases.check_not_under_way(site, paths.SITES / site)
         installed = _installed(site, present)
         for app in wanted:
             mark = ours / f"installing-{app}"

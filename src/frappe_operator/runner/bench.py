@@ -33,6 +33,11 @@ def version(app: str) -> str:
         return ""
 
 
+def versions() -> dict[str, str]:
+    """The versions of the apps that the image contains. Raises Blocked."""
+    return {app: version(app) for app in apps()}
+
+
 def required_apps(app: str) -> list[str]:
     """The apps that an app requires, read from its hooks without running them; none if it declares none."""
     value = _assigned(paths.APPS / app / app / "hooks.py", "required_apps")
@@ -65,13 +70,15 @@ def assets() -> Path:
     )
 
 
-def frappe(*arguments: str) -> child.Ended:
-    """Runs one of Frappe's commands, as the bench CLI would."""
+def frappe(*arguments: str, timeout: float | None = None) -> child.Ended:
+    """Runs one of Frappe's commands, as the bench CLI would. After `timeout` seconds the command is ended."""
     # Whatever Frappe may print of its configuration is known before.
     for config in (*paths.SITES.glob("common_site_config.json"), *paths.SITES.glob("*/site_config.json")):
         credentials.learn_config(json.loads(config.read_text(encoding="utf-8")))
     python = str(paths.BENCH / "env" / "bin" / "python")
-    return child.follow([python, "-m", "frappe.utils.bench_helper", "frappe", *arguments], cwd=paths.SITES)
+    return child.follow(
+        [python, "-m", "frappe.utils.bench_helper", "frappe", *arguments], cwd=paths.SITES, timeout=timeout
+    )
 
 
 def _assigned(source: Path, name: str) -> ast.expr | None:

@@ -30,12 +30,19 @@ class Ended(NamedTuple):
     code: int
     out: str
     err: str
+    overdue: bool = False
+    """Whether it was ended because it took too long."""
+
+    @property
+    def lines(self) -> list[str]:
+        """The output without colours and progress bars, its errors last."""
+        lines = [_plain(line) for line in f"{self.out}\n{self.err}".splitlines()]
+        return [line for line in lines if line and not _PROGRESS.search(line)]
 
     @property
     def log_tail(self) -> str:
         """The last line of the output that is no progress bar; it usually names the cause of a failure."""
-        lines = [_plain(line) for line in f"{self.out}\n{self.err}".splitlines()]
-        return next((line for line in reversed(lines) if line and not _PROGRESS.search(line)), "no output")
+        return next(reversed(self.lines), "no output")
 
     @property
     def how(self) -> str:
@@ -59,12 +66,13 @@ def ask(argv: Sequence[str], stdin: str, *, timeout: float, pass_fds: Sequence[i
     return Ended(process.returncode, out, err)
 
 
-def follow(argv: Sequence[str], cwd: Path) -> Ended:
-    """Runs a program and prints its output as it arrives."""
+def follow(argv: Sequence[str], cwd: Path, *, timeout: float | None = None) -> Ended:
+    """Runs a program and prints its output as it arrives. After `timeout` seconds the program is ended."""
     process = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stderr is not None
     said: list[list[str]] = [[], []]
+    overdue = False
     with _not_outliving_us(process):
         readers = [
             threading.Thread(target=_read, args=each, daemon=True)
@@ -72,10 +80,15 @@ def follow(argv: Sequence[str], cwd: Path) -> Ended:
         ]
         for reader in readers:
             reader.start()
-        process.wait()
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            overdue = True
+            _end(process)
         for reader in readers:
-            reader.join()
-    return Ended(process.returncode, "\n".join(said[0]), "\n".join(said[1]))
+            # What an ended program has started itself may hold its output open.
+            reader.join(GRACE if overdue else None)
+    return Ended(process.returncode, "\n".join(said[0]), "\n".join(said[1]), overdue)
 
 
 def draw(argv: Sequence[str], take: Callable[[bytes], object], *, stall: float, pass_fds: Sequence[int] = ()) -> Ended:
@@ -153,10 +166,14 @@ def _not_outliving_us(process: subprocess.Popen[Any]) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        process.terminate()
-        try:
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process)
         raise
+
+
+def _end(process: subprocess.Popen[Any]) -> None:
+    process.terminate()
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from . import apps, configuration, creation, database, external, image, layout, redis_keys, report
+from . import apps, configuration, creation, database, external, image, layout, redis_keys, report, upgrade
 from .log import echo
 from .outcome import Blocked, Stopped, Terminated
 
@@ -52,6 +52,8 @@ def _json_object(text: str) -> dict[str, Any]:
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SITE = _matching(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
 _KEY = r"[a-z0-9][a-z0-9.-]{0,62}"
+_OPTIONAL_KEY = _matching(rf"({_KEY})?")
+_ATTEMPT = _matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _APP = r"[A-Za-z_][A-Za-z0-9_]*"
 _ID_WORD = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,319}"
 _ID = _matching(_ID_WORD)
@@ -83,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument("--redis-queue-host", type=_HOST, required=True)
     flags.add_argument("--socketio-port", type=int, default=9000)
     flags.add_argument("--common-config", type=_json_object, default={})
+    flags.add_argument("--upgrading", action="store_true", help="the pod upgrades the site: its release may differ")
 
     flags = command("inspect-image", image.inspect)
     flags.add_argument("--image-key", type=_matching(_KEY), required=True)
@@ -121,6 +124,18 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--set-password", action="store_true", help="set the password of the Secret for the user of the database"
     )
+
+    flags.add_argument("--release", type=_OPTIONAL_KEY, default="", help="the release of this image, which is recorded")
+
+    flags = patient(command("upgrade-site", upgrade.upgrade))
+    flags.add_argument("--site", type=_SITE, required=True)
+    flags.add_argument("--release", type=_matching(_KEY), required=True, help="the release of this image")
+    flags.add_argument(
+        "--from", dest="from_release", type=_OPTIONAL_KEY, required=True, help="the release of a site without a record"
+    )
+    flags.add_argument("--attempt", type=_ATTEMPT, required=True, help="an attempt that has failed is not repeated")
+    flags.add_argument("--keep-dumps", type=int, required=True, help="dumps of the database that are kept")
+    flags.add_argument("--timeout", type=int, required=True, help="seconds that `migrate` may take")
 
     flags = patient(command("configure-site", configuration.configure))
     flags.add_argument("--site", type=_SITE, required=True)

@@ -11,20 +11,22 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from . import bench, credentials, durable, paths, schema, site_config
+from . import bench, credentials, durable, paths, schema, site_config, upgrade
+from . import release as releases
 from .credentials import Connection
 from .database import prepare
 from .external import login
 from .log import say
 from .outcome import Blocked, Retry, Terminated
 
-LOCK_SECONDS = 600
 
-
-def create(site: str, owner: str, bench_id: str, host_name: str, set_password: bool, patience: int) -> dict[str, Any]:
+def create(
+    site: str, owner: str, bench_id: str, host_name: str, set_password: bool, patience: int, release: str
+) -> dict[str, Any]:
     """Creates the site, or completes an interrupted creation, or finds that it exists. Raises Blocked and Retry.
 
     `set_password`: the connection Secret was generated again after the password of the database's user was set.
+    `release`: what is recorded as the site's release; a site that exists is upgraded to it. Empty: nothing is recorded.
     """
     directory = paths.SITES / site
     frappe_version = bench.version("frappe")
@@ -33,7 +35,7 @@ def create(site: str, owner: str, bench_id: str, host_name: str, set_password: b
     config = {**connection, "bench_id": bench_id, "host_name": host_name}
     (directory / "locks").mkdir(parents=True, exist_ok=True)
     (directory / paths.OURS).mkdir(exist_ok=True)
-    with durable.locked(directory / paths.OURS / "lock", LOCK_SECONDS):
+    with durable.locked(directory / paths.OURS / "lock", durable.SITE_LOCK_SECONDS):
         if set_password:
             prepare(patience)
         login(database, frappe_version, patience)
@@ -46,18 +48,26 @@ def create(site: str, owner: str, bench_id: str, host_name: str, set_password: b
             )
         made = (directory / paths.OURS / "created.json").exists()
         if made:
-            _take_up(directory, database, found, config)
+            _take_up(site, directory, database, found, config, release)
         else:
             _claim(database, found, owner)
             _make(site, directory, database, config)
+            if release:
+                releases.record(directory, release)
             _mark_made(directory, site, owner, database, frappe_version)
         schema.unmark(database)
-    return {"created": not made, "database": database.database}
+    facts = {"created": not made, "database": database.database}
+    return {**facts, "release": release} if release else facts
 
 
-def _take_up(directory: Path, database: Connection, found: schema.Contents, config: dict[str, Any]) -> None:
+def _take_up(
+    site: str, directory: Path, database: Connection, found: schema.Contents, config: dict[str, Any], release: str
+) -> None:
     say("The site exists on the volume; keeping it")
-    if "tabDefaultValue" not in found.objects:
+    if not release:
+        releases.check_not_under_way(site, directory)
+    # An upgrade that is under way may have emptied the database to restore its dump.
+    if not releases.is_under_way(directory) and "tabDefaultValue" not in found.objects:
         raise Blocked(
             "DatabaseLost",
             f"The files of the site are on its volume, but database {database.database} at {database.host} contains no "
@@ -65,6 +75,8 @@ def _take_up(directory: Path, database: Connection, found: schema.Contents, conf
             "directory of the site to create an empty site",
         )
     site_config.merge(directory, config, remove=["admin_password"])
+    if release:
+        upgrade.take_up(site, directory, database, release)
 
 
 def _claim(database: Connection, found: schema.Contents, owner: str) -> None:

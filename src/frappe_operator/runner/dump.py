@@ -64,8 +64,8 @@ def save(server: Connection, path: Path) -> dict[str, Any]:
     take back), and Retry when the server cannot be reached.
     """
     objects = _objects(server)
-    packet, size = (int(number) for number in query(server, _SIZES)[0])
-    _check_space(path.parent, size)
+    check_space(server, path.parent)
+    packet, size = _sizes(server)
     durable.remove(record_of(path))
     temporary = path.with_name(f".{path.name}.new")
     try:
@@ -99,6 +99,14 @@ def save(server: Connection, path: Path) -> dict[str, Any]:
     durable.write(record_of(path), json.dumps(record, indent=1), 0o640)
     say(f"Dumped {len(objects)} tables: {written.length >> 10} KiB of SQL, {written.size >> 10} KiB compressed")
     return record
+
+
+def check_space(server: Connection, folder: Path) -> None:
+    """Raises Blocked when a dump of the database may not fit on the volume of a folder."""
+    _, size = _sizes(server)
+    # Compressed SQL takes far less than the tables, except for files in them.
+    if shutil.disk_usage(folder).free < size // 2 + RESERVE:
+        raise _no_space(folder, size)
 
 
 def verify(path: Path) -> dict[str, Any]:
@@ -162,10 +170,10 @@ def _objects(server: Connection) -> dict[str, str]:
     return {name: kind for name, kind in found.items() if not name.startswith(OURS)}
 
 
-def _check_space(folder: Path, size: int) -> None:
-    # Compressed SQL takes far less than the tables, except for files in them.
-    if shutil.disk_usage(folder).free < size // 2 + RESERVE:
-        raise _no_space(folder, size)
+def _sizes(server: Connection) -> tuple[int, int]:
+    """The longest statement that the server accepts, and the bytes of all tables."""
+    packet, size = query(server, _SIZES)[0]
+    return int(packet), int(size)
 
 
 def _no_space(folder: Path, size: int) -> Blocked:

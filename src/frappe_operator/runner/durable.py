@@ -11,6 +11,9 @@ from types import FrameType
 
 from .outcome import Retry
 
+SITE_LOCK_SECONDS = 600
+"""Seconds to wait for another pod that works on the same site."""
+
 
 def write(path: Path, text: str, mode: int) -> None:
     """Writes a file atomically. It is synced to disk when this returns."""

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from . import bench, credentials, durable, paths
+from . import release as releases
 from .log import say
 from .outcome import Blocked
 
@@ -28,12 +29,20 @@ def layout(
     redis_queue_host: str,
     socketio_port: int,
     common_config: dict[str, Any],
+    upgrading: bool,
 ) -> dict[str, Any]:
-    """Creates `sites/` for `site`, `config/` for the bench CLI, and the site's directory on `volume`. Raises Blocked.
+    """Creates `sites/` for `site`, `config/` for the bench CLI, and the site's directory on `volume`.
 
-    `volume` is None in a pod that does not mount the site's files.
+    Raises Blocked, and Retry for a pod whose apps must not run on the site's database.
+
+    `volume` is None in a pod that does not mount the site's files. `upgrading`: whether this is a pod that upgrades the
+    site.
     """
     os.umask(0o027)
+    if volume is not None:
+        _site_directory(volume / site)
+        if not upgrading:
+            releases.check_image(site, volume / site)
     apps = bench.apps()
     durable.write(view / "apps.txt", "\n".join(apps) + "\n", 0o640)
     if (paths.SITES / "apps.json").is_file():
@@ -54,8 +63,6 @@ def layout(
     (view / site).mkdir(exist_ok=True)
     # Without it the bench CLI does not accept the directory as a bench.
     (config / "pids").mkdir(exist_ok=True)
-    if volume is not None:
-        _site_directory(volume / site)
     say(f"Prepared the directories of {site}, with the apps {', '.join(apps)}")
     return {}
 

@@ -41,6 +41,13 @@ def drop(
     return {"keys": dropped}
 
 
+def drop_cached(server: redis.Server, database: str) -> None:
+    """Deletes all that a site has cached. Raises Retry."""
+    with redis.connected(server, TIMEOUT) as ask:
+        _unlink(ask, _scan(ask, f"{_literally(database)}|*"))
+        ask("UNLINK", "assets_json")
+
+
 def drop_assets(redis_cache_host: str) -> dict[str, Any]:
     """Deletes the cached names of built assets. The next page caches those of its own image. Raises Retry."""
     with redis.connected(_server(redis_cache_host), TIMEOUT) as ask:

@@ -34,6 +34,17 @@ def merge(directory: Path, changes: dict[str, Any], remove: Collection[str] = ()
             durable.write(path, json.dumps(after, indent=1, sort_keys=True), 0o600)
 
 
+def put_back(directory: Path, text: str, keep: Collection[str]) -> None:
+    """Replaces the file by the earlier `text`. The keys `keep` have their present values afterwards."""
+    path = directory / "site_config.json"
+    with durable.locked(directory / "locks" / "site_config.lock", seconds=60):
+        now, then = _read(path), json.loads(text)
+        after = {key: value for key, value in then.items() if key not in keep}
+        after.update({key: now[key] for key in keep if key in now})
+        if after != now:
+            durable.write(path, json.dumps(after, indent=1, sort_keys=True), 0o600)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

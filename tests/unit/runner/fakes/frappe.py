@@ -3,7 +3,7 @@
 It changes the database through the `mariadb` client with the connection in site_config.json, on a fake or real server.
 `$FRAPPE_FAILS` names a step and how it fails: `STEP:exit`, `:kill` (itself and its parent process), `:oom` (itself
 only), `:hang`, `:lie` (skips the step and exits with 0) or `:tell` (prints its password). If the file `failed-before`
-exists beside the fake, it does not fail again.
+exists beside the fake, it does not fail again, unless `:always` follows.
 """
 
 import json
@@ -24,9 +24,13 @@ def main(arguments):
         site, arguments = arguments[1], arguments[2:]
     with open(HERE / "calls.jsonl", "a") as calls:
         calls.write(json.dumps([site, *arguments]) + "\n")
-    {"new-site": new_site, "enable-scheduler": enable, "list-apps": list_apps, "install-app": install}[arguments[0]](
-        site or arguments[1], arguments
-    )
+    {
+        "new-site": new_site,
+        "enable-scheduler": enable,
+        "list-apps": list_apps,
+        "install-app": install,
+        "migrate": migrate,
+    }[arguments[0]](site or arguments[1], arguments)
 
 
 def new_site(site, arguments):
@@ -84,10 +88,40 @@ def install(site, arguments):
     state.write_text("whole")
 
 
+def migrate(site, arguments):
+    """Runs two patches. What is not ended is not continued: the next run finds a table that it wants to create."""
+    if "tabPatched" in tables(site):
+        print("Nothing to do")
+        return
+    config = read(site)
+    print(f"\x1b[32mMigrating {site}\x1b[0m", flush=True)
+    (Path(site) / "site_config.json").write_text(json.dumps({**config, "maintenance_mode": 1}))
+    fail("before-patches")
+    print(f"Executing frappe.patches.v15.first in {site} (db)", flush=True)
+    sql(site, "CREATE TABLE `tabFirst` (id INT);")
+    print("Success: Done in 0.01s", flush=True)
+    fail("between-patches")
+    print(f"Executing frappe.patches.v15.second in {site} (db)", flush=True)
+    sql(site, "CREATE TABLE `tabSecond` (id INT); DROP VIEW IF EXISTS `people`;")
+    if fail("in-a-patch") == "tell":
+        for number in range(30):
+            sys.stderr.write(f"  File patch.py, line {number} \u2603 {'x' * 300}\n")
+        sys.exit(f'pymysql.err.OperationalError: (1045, "Access denied with {config["db_password"]}")')
+    if fail("in-a-patch-the-database-goes") == "lie":
+        sys.exit("pymysql.err.OperationalError: (2013, 'Lost connection to MySQL server during query')")
+    if fail("redis-goes") == "lie":
+        sys.exit("redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused.")
+    print("Success: Done in 0.01s", flush=True)
+    sql(site, "CREATE TABLE `tabPatched` (id INT);")
+    (Path(site) / "site_config.json").write_text(json.dumps({**config, "maintenance_mode": 0}))
+    fail("after-patches")
+
+
 def fail(step):
     where, _, how = os.environ.get("FRAPPE_FAILS", "").partition(":")
+    how, _, always = how.partition(":")
     once = HERE / "failed-before"
-    if where != step or once.exists():
+    if where != step or (once.exists() and not always):
         return None
     once.touch()
     if how == "exit":

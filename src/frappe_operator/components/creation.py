@@ -39,7 +39,9 @@ def create(site: Site, password_is_new: bool = False) -> list[Manifest]:
     connection = ENGINES[site.database.engine].secrets(site) if password_is_new else {"database": site.database.secret}
     # A retained site needs no password for Administrator, who already has one.
     optional = ("admin",) if site.retained else ()
-    job = site_job(site, task, {**connection, "admin": site.names.admin}, optional)
+    secrets = {**connection, "admin": site.names.admin}
+    # It upgrades a site that it finds on the volume at another release.
+    job = site_job(site, task, secrets, optional, layout_flags=["--upgrading"])
     job["metadata"]["annotations"][CONFIGURATION_ANNOTATION] = site.configuration
     # The runner checks whether a site of another name was created on this volume before.
     job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"].append(mount("files", "/volume", read_only=True))

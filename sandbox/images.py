@@ -43,12 +43,17 @@ class Release:
     tags: Sequence[str]
     fail: str = ""
     """Content of the bench's `standin-fail.json`; see the stand-in's README."""
+    patches: Sequence[str] = ()
+    """Patches that no other image has: `fails`, `hangs`."""
 
 
 RELEASES = (
     Release("15.51.1", ("version-15", "v15", "v15.51.1")),
     Release("15.52.0", ("version-15-b", "v15.52.0")),
     Release("15.51.1", ("version-15-killed-once",), fail="new-site:after-tables:kill:1"),
+    Release("15.53.0", ("version-15-patch-fails",), patches=("fails",)),
+    Release("15.53.1", ("version-15-patch-hangs",), patches=("hangs",)),
+    Release("15.54.0", ("version-15-c", "v15.54.0")),
 )
 
 
@@ -150,7 +155,7 @@ def _bench(release: Release) -> oci.Layer:
         bench = root / BENCH
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(STANDIN / "bench", bench, symlinks=True, ignore=ignored, dirs_exist_ok=True)
-        standin_bench.furnish(bench, f"/{BENCH}", release.version, release.fail)
+        standin_bench.furnish(bench, f"/{BENCH}", release.version, release.fail, release.patches)
         language_packages.compile_bytecode(root, "/")
         digest = _digest_of(root)
 

@@ -4,16 +4,21 @@ import hashlib
 import json
 import re
 from base64 import b32encode
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 FOLDERS = ("sites", "logs", "config/pids", "assets")
 
 
-def furnish(bench: Path, inside: str, version: str, fail: str) -> None:
+ON_REQUEST = "on_request_"
+"""Prefix of the patches that no release has, unless it asks for them."""
+
+
+def furnish(bench: Path, inside: str, version: str, fail: str, patches: Collection[str] = ()) -> None:
     """Turn the sources of the stand-in in `bench` into a built bench, which the image has at `inside`.
 
-    `version` becomes Frappe's; a `fail` that is not empty is what this image is told to fail at.
+    `version` becomes Frappe's; a `fail` that is not empty is what this image is told to fail at. `patches`: those on
+    request that the image has, which come last.
     """
     for folder in FOLDERS:
         (bench / folder).mkdir(parents=True, exist_ok=True)
@@ -23,6 +28,12 @@ def furnish(bench: Path, inside: str, version: str, fail: str) -> None:
         # v15_52_what_it_does.sql came with 15.52: an older release does not have it yet.
         if _numbers(patch.name.removeprefix("v").split("_")) > _numbers(version.split(".")):
             patch.unlink()
+    for patch in (bench / "apps/frappe/frappe/patches").glob(f"{ON_REQUEST}*.sql"):
+        if patch.stem.removeprefix(ON_REQUEST) not in patches:
+            patch.unlink()
+    present = (bench / "apps/frappe/frappe/patches").glob("*.sql")
+    names = sorted((patch.stem for patch in present), key=lambda name: (name.startswith(ON_REQUEST), name))
+    (bench / "apps/frappe/frappe/patches.txt").write_text("".join(f"frappe.patches.{name}\n" for name in names))
     apps = ["frappe", *sorted(path.name for path in (bench / "apps").iterdir() if path.name != "frappe")]
     packages = bench / "env/lib/python3.11/site-packages"
     packages.mkdir(parents=True, exist_ok=True)

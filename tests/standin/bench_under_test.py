@@ -56,13 +56,14 @@ class Bench:
         return self.rootfs.run(self.argv(*words, site=site), folder=self.sites, said=said, env=env)
 
     @contextlib.contextmanager
-    def gunicorn(self) -> Iterator[int]:
+    def gunicorn(self, env: Mapping[str, str] | None = None) -> Iterator[int]:
         """gunicorn as a pod starts it; yields its port."""
         port = free_port()
         settings = ["--threads=4", "--workers=1", "--worker-class=gthread", "--worker-tmp-dir=/dev/shm"]
         argv = [f"{BENCH}/env/bin/gunicorn", f"--chdir={self.sites}", f"--bind=127.0.0.1:{port}", *settings]
         log = self.rootfs.inside(f"{self.view}/gunicorn.log")
-        with self.rootfs.running([*argv, "--preload", "frappe.app:application"], folder=self.sites, log=log):
+        argv += ["--preload", "frappe.app:application"]
+        with self.rootfs.running(argv, folder=self.sites, env=env, log=log):
             yield port
 
     def argv(self, *words: str, site: str = "") -> list[str]:

@@ -39,6 +39,9 @@ def test_the_layout_names_what_the_operator_asks_for(contents: dict[str, bytes])
     assert {
         "docker.io/frappe/erpnext:version-15",
         "docker.io/frappe/erpnext:version-15-b",
+        "docker.io/frappe/erpnext:version-15-c",
+        "docker.io/frappe/erpnext:version-15-patch-fails",
+        "docker.io/frappe/erpnext:version-15-patch-hangs",
         "docker.io/library/mariadb:10.11",
         "docker.io/library/redis:7.2",
         "docker.io/nginxinc/nginx-unprivileged:1.27",
@@ -70,6 +73,16 @@ def test_a_later_release_has_other_assets_and_one_patch_more(tmp_path: Path):
     assert patches < later_patches
     assert assets.keys() == later_assets.keys()
     assert not set(assets.values()) & set(later_assets.values())
+
+
+def test_patches_on_request_come_last_and_only_then(tmp_path: Path):
+    for patches in ((), ("fails",)):
+        bench = tmp_path / f"bench-{len(patches)}"
+        shutil.copytree(images.STANDIN / "bench", bench)
+        standin_bench.furnish(bench, f"/{images.BENCH}", "15.53.0", "", patches)
+        listed = (bench / "apps/frappe/frappe/patches.txt").read_text().split()
+        always = ["frappe.patches.v15_50_note_is_public", "frappe.patches.v15_52_note_has_a_colour"]
+        assert listed == [*always, *(f"frappe.patches.on_request_{name}" for name in patches)]
 
 
 def test_built_again_it_is_the_same_file(layout: Path):

@@ -3,13 +3,14 @@
 import json
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import pytest
 
 from frappe_operator import runner
 from tests.standin.bench_under_test import PYTHON, Bench
-from tests.standin.rootfs import BENCH, Rootfs, eventually
+from tests.standin.rootfs import BENCH, Rootfs, Running, eventually
 from tests.standin.web import Client
 
 SITE, URL = "shop.example", "http://shop.example.com"
@@ -24,12 +25,19 @@ class Pod:
 
     def run(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run one of the runner's commands."""
-        places = {
+        return self.bench.rootfs.run([PYTHON, "/opt/frappe-operator", *words], env={**self.places, **(env or {})})
+
+    def running(self, *words: str, env: Mapping[str, str] | None = None) -> AbstractContextManager[Running]:
+        """One of the runner's commands, which is killed at the end of the block with all that it has started."""
+        return self.bench.rootfs.running([PYTHON, "/opt/frappe-operator", *words], env={**self.places, **(env or {})})
+
+    @property
+    def places(self) -> dict[str, str]:
+        return {
             "BENCH": self.bench.view,
             "SECRETS": f"{self.bench.view}/secrets",
             "TERMINATION_LOG": f"{self.bench.view}/logs/report",
         }
-        return self.bench.rootfs.run([PYTHON, "/opt/frappe-operator", *words], env={**places, **(env or {})})
 
     def create(self, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return self.run(

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Request, Response
 
-from frappe import auth, pages, realtime, schema, standin
+from frappe import __version__, auth, pages, realtime, schema, standin
 from frappe.conf import Conf, site_conf, sites_path
 from frappe.database import Database, connected
 from frappe.exceptions import (
@@ -103,6 +103,7 @@ def _method(call: Call, name: str, key: str) -> Response:
 
 
 def _login(call: Call) -> Response:
+    schema.read_notes(call.database)
     sid = auth.log_in(call.database, call.argument("usr"), call.argument("pwd"), call.address)
     user = auth.user_of(call.database, sid)
     response = _json({"message": "Logged In", "home_page": "/app", "full_name": user})
@@ -162,11 +163,10 @@ def _page(call: Call) -> Response:
     if path == "/login":
         return _html(pages.login(call.site))
     if path == "/app" or path.startswith("/app/"):
-        return (
-            _redirect(f"/login?redirect-to={quote(call.request.path, safe='')}")
-            if guest
-            else _html(pages.desk(call.site))
-        )
+        if guest:
+            return _redirect(f"/login?redirect-to={quote(call.request.path, safe='')}")
+        schema.read_notes(call.database)
+        return _html(pages.desk(call.site))
     raise DoesNotExistError("The page you were looking for has gone missing.")
 
 
@@ -219,6 +219,7 @@ METHODS: dict[str, Callable[[Call], Any]] = {
         call.conf, call.site, call.argument("event", "standin"), call.argument("message"), call.argument("room", "all")
     ),
     "standin.link": lambda call: standin.link(call.conf, call.site, call.argument("path", "/")),
+    "standin.release": lambda call: {"version": __version__, "columns": schema.columns("Note")},
     "standin.whoami": lambda call: {"site": call.site, "db_name": call.conf["db_name"], "address": call.address},
 }
 """What can be called; the `standin.` ones exist for tests, and let a guest call them."""

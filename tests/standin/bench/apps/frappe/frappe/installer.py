@@ -121,6 +121,8 @@ def _install_frappe(database: Database, conf: Conf, asked: Request, failing: Fai
     database.sql("CREATE SEQUENCE IF NOT EXISTS web_form_list_column_id_seq NOCACHE NOCYCLE")
     database.sql("CREATE OR REPLACE VIEW `standin_enabled_users` AS SELECT `name` FROM `tabUser` WHERE `enabled` = 1")
     schema.run_patches(database, "frappe")
+    if rows := int(conf.get("standin_rows", 0)):
+        _fill(database, rows)
     failing.at("after-tables")
     for role in ("Administrator", "System Manager", "Guest", "All"):
         schema.add_once(database, "Role", name=role)
@@ -143,6 +145,15 @@ def _install_frappe(database: Database, conf: Conf, asked: Request, failing: Fai
     set_password(database, "Administrator", password)
     _set_installed(database, ["frappe"])
     database.commit()
+
+
+def _fill(database: Database, rows: int) -> None:
+    """A table of about a kilobyte a row, for tests that need a database of some size."""
+    database.sql("CREATE TABLE IF NOT EXISTS `tabStandin Row` (name int PRIMARY KEY, content text)")
+    database.sql(
+        "INSERT INTO `tabStandin Row` SELECT seq, REPEAT(CONCAT(MD5(seq), MD5(RAND(seq))), 16) "  # noqa: S608
+        f"FROM seq_1_to_{rows} ON DUPLICATE KEY UPDATE name = name"
+    )
 
 
 def _ask_admin_password() -> str:

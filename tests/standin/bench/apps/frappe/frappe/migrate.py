@@ -10,6 +10,14 @@ from frappe.locking import filelock
 from frappe.utils.background_jobs import enqueue
 
 
+def _tell(patch: str, site: str, conf: Conf, failing: Failing) -> None:
+    if patch:
+        print(f"Executing {patch} in {site} ({conf['db_name']})", flush=True)
+    else:
+        failing.at("in-a-patch")
+        print("Success: Done in 0.001s", flush=True)
+
+
 def migrate_site(site: str, conf: Conf, search_index: bool) -> None:
     """Migrate one site. Raises when Redis or the database is away, a patch fails, or another migration runs."""
     cache = redis.from_url(conf["redis_cache"])
@@ -19,8 +27,7 @@ def migrate_site(site: str, conf: Conf, search_index: bool) -> None:
         failing.at("before-patches")
         apps = installer.installed_apps(database)
         for app in apps:
-            for patch in schema.run_patches(database, app):
-                print(f"Executing {patch} in {site}")
+            schema.run_patches(database, app, lambda patch: _tell(patch, site, conf, failing))
         failing.at("after-patches")
         for app in apps:
             schema.sync(database, app)

@@ -1,5 +1,6 @@
 """Tables of an app: what installing it creates, and what migrating brings up to date."""
 
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -64,20 +65,38 @@ def add_row(database: Database, doctype: str, **values: object) -> None:
     add_once(database, doctype, name=secrets.token_hex(5), **values)
 
 
-def run_patches(database: Database, app: str) -> list[str]:
-    """Run each patch of the app that this site has not had, in the order of their names; return which."""
-    folder = Path(str(import_module(app).__file__)).parent / "patches"
-    ran = []
-    for file in sorted(folder.glob("*.sql")):
-        name = f"{app}.patches.{file.stem}"
+def patches(app: str) -> dict[str, list[str]]:
+    """The statements of each patch of the app, in the order of its patches.txt; an app without one has none."""
+    folder = Path(str(import_module(app).__file__)).parent
+    listed = folder / "patches.txt"
+    names = listed.read_text().split() if listed.exists() else []
+    files = {name: folder / "patches" / f"{name.rpartition('.')[2]}.sql" for name in names}
+    return {name: [each for each in file.read_text().split(";") if each.strip()] for name, file in files.items()}
+
+
+def run_patches(database: Database, app: str, begun: Callable[[str], None] = lambda patch: None) -> None:
+    """Run each patch of the app that this site has not had. `begun` is told its name, and nothing when it ended."""
+    for name, statements in patches(app).items():
         if database.value("SELECT COUNT(*) FROM `tabPatch Log` WHERE patch = %s", name):
             continue
-        for statement in filter(str.strip, file.read_text().split(";")):
+        begun(name)
+        for statement in statements:
             database.sql(statement)
         add_row(database, "Patch Log", patch=name)
         database.commit()
-        ran.append(name)
-    return ran
+        begun("")
+
+
+def columns(doctype: str) -> list[str]:
+    """The columns of a table that this release's patches add. Its pages need them."""
+    added = re.compile(rf"ALTER TABLE `tab{doctype}` ADD COLUMN IF NOT EXISTS `(\w+)`")
+    return [name for statements in patches("frappe").values() for each in statements for name in added.findall(each)]
+
+
+def read_notes(database: Database) -> None:
+    """What a page of the desk asks for. New code on an old schema is answered with `Unknown column`."""
+    names = ", ".join(f"`{name}`" for name in ("name", *columns("Note")))
+    database.sql(f"SELECT {names} FROM `tabNote` LIMIT 1")  # noqa: S608
 
 
 def add_file(database: Database, name: str, url: str, private: bool, owner: str) -> None:

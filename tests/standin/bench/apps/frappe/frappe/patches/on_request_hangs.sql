@@ -1,0 +1,3 @@
+CREATE TABLE `tabNote Copy` AS SELECT * FROM `tabNote`;
+ALTER TABLE `tabNote` ADD COLUMN `copied` int(1) NOT NULL DEFAULT 1;
+DO SLEEP(100000);

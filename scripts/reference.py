@@ -28,6 +28,7 @@ CONDITIONS: dict[Kind, dict[str, str]] = {
         "CacheReady": "Both Redis servers are available: the cache and the queue.",
         "DatabaseReady": "The bench's MariaDB server is available, or no site uses it.",
         "ProxyReady": "The proxy is available.",
+        "SitesUpgraded": "All sites run the image of the bench. The bench is ready with or without it.",
     },
     SITE: {
         "BenchReady": "The bench provides what the site needs: storage, cache, proxy.",
@@ -35,6 +36,7 @@ CONDITIONS: dict[Kind, dict[str, str]] = {
         "DatabaseReady": "Database and user exist, or the external database was checked; the server is available.",
         "SiteCreated": "Frappe has created the site. This happens once.",
         "Configured": "The site has its current address and database credentials; no generated Secret is lost.",
+        "Upgraded": "The site runs the image of its bench. It may be ready with an earlier one.",
         "AppsInstalled": "The apps are installed on the site.",
         "WorkloadsReady": "All pods are ready: web, realtime, scheduler, workers.",
         "Routed": "Every host name belongs to the site, and every replica of the proxy knows it.",

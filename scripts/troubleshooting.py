@@ -278,6 +278,41 @@ USER: dict[str, Explanation] = {
         "Use an image with the version that the message names, or restore a backup of the older version into a new site on "
         "another bench.",
     ),
+    "Upgrading": Explanation(
+        "A site is being upgraded to the image of its bench, or, on a bench, some of its sites are.",
+        ("kubectl get fs", "kubectl get fs SITE -o jsonpath='{.status.upgrade}'"),
+        "Wait. The message names what is waited for: a worker ends its job first, and a big database takes long to dump and to "
+        "migrate.",
+    ),
+    "UpgradePending": Explanation(
+        "A site runs an earlier image than its bench names, and is ready with it. It waits for its turn, for a window, or for its "
+        "spec.release.",
+        ("kubectl get fb BENCH -o jsonpath='{.status.upgrade}'", "kubectl get fb BENCH -o yaml     # spec.upgrade"),
+        "Nothing, or change `upgrade` of the bench or `release` of the site.",
+    ),
+    "MigrationFailed": Explanation(
+        "The migration of the site's data to the image of the bench failed. The data was put back, and the site is served by the "
+        "image of before.",
+        (
+            "kubectl get fs SITE -o jsonpath='{.status.upgrade}'",
+            "kubectl logs job/SITE-upgrade-ATTEMPT     # status.upgrade.attempt",
+        ),
+        "Remove the cause that the message names. Then give the annotation vyogo.tech/retry-upgrade of the FrappeSite a new value, "
+        "or the bench an image in which it is fixed.",
+    ),
+    "UpgradesStopped": Explanation(
+        "More sites failed to upgrade than `upgrade.maxFailures` of the bench allows, or a canary failed. No further site is begun; "
+        "all of them are served.",
+        ("kubectl get fb BENCH -o jsonpath='{.status.upgrade.failed}'", "kubectl get fs"),
+        "See `MigrationFailed` of the failed sites. Another image, a repeated upgrade that succeeds, or a higher maxFailures lets the "
+        "others go on.",
+    ),
+    "ReleaseUnknown": Explanation(
+        "The data of the site is of an image that the bench knows nothing of any more, because its ConfigMap and its status were "
+        "lost. Nothing of the site is changed.",
+        ("kubectl get configmap BENCH-image -o yaml", "kubectl get pvc SITE-files --show-labels"),
+        "Restore the ConfigMap from a backup, as the message says.",
+    ),
     "VolumeInvalid": Explanation(
         "The site's volume contains a symbolic link where a directory must be.",
         (CLAIMS,),

@@ -25,6 +25,9 @@ MEMORY = "must be an amount of memory with a unit, such as 512Mi or 4gb"
 CACHE = "must be between 1Mi and 1024Ti"
 IN_TAG = "set imageConfig.tag or imageConfig.digest"
 OBJECT_TYPE = "must be of type object"
+DURATION = "must be a number with a unit: s, m, h or d, such as 30m or 6h"
+CLOCK = "must be a time of the day such as 22:30"
+ZONE = "must be the name of a time zone such as Europe/Berlin"
 
 Words = tuple[Any, str]
 
@@ -107,6 +110,26 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
         "storage.size": SIZE,
         "storage.storageClassName": NAME,
         "storage.accessMode": [("RWX", 'supported values: "Auto", "ReadWriteMany", "ReadWriteOnce"')],
+        "upgrade": [("Manual", OBJECT_TYPE)],
+        "upgrade.strategy": [("manual", 'supported values: "Automatic", "Manual"')],
+        "upgrade.maxConcurrent": [(0, "greater than or equal to 1"), (1001, COUNT), ("2", "integer")],
+        "upgrade.canary": [("shop", "must be of type array"), (["a", "a"], "Duplicate value")],
+        "upgrade.canary[]": NAME,
+        "upgrade.pauseAfterCanary": [
+            ("30", DURATION),
+            ("1w", DURATION),
+            ("0m", DURATION),
+            (30, "must be of type string"),
+        ],
+        "upgrade.maxFailures": [(-1, "greater than or equal to 0"), (1001, COUNT)],
+        "upgrade.window": [({"start": "22:00", "end": "22:00"}, "start and end are equal"), ([], OBJECT_TYPE)],
+        "upgrade.window.days": [([], "at least 1 items"), (["Monday", "Monday"], "Duplicate value")],
+        "upgrade.window.days[]": [("Mon", 'supported values: "Monday"')],
+        "upgrade.window.start": [("9:00", CLOCK), ("24:00", CLOCK)],
+        "upgrade.window.end": [("09:60", CLOCK), (900, "must be of type string")],
+        "upgrade.window.timeZone": [("Europe/", ZONE), ("../etc", ZONE)],
+        "upgrade.migrationTimeout": [("6 h", DURATION), ("h", DURATION)],
+        "upgrade.keepDumps": [(-1, "greater than or equal to 0"), (21, "less than or equal to 20")],
         "trustedProxies": [("10.0.0.0/8", "must be of type array"), (["10.0.0.0/8"] * 33, "at most 32 items")],
         "trustedProxies[]": [
             *((bad, "must be a network such as") for bad in ("ingress", "10.0.0.7", "10.0.0.0/33", "fd00::1::2/64")),
@@ -149,6 +172,7 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
             ("1.2.3.4.", ADDRESS),
             (".".join(["a" * 63] * 3 + ["b" * 62]), "must be at most 253 characters"),
         ],
+        "release": [("", "must be an image, its tag"), ("v1 v2", "must be an image, its tag")],
         "aliases": [(["a.example.com", "a.example.com"], "Duplicate value")],
         "aliases[]": [("*.example.com", HOST), ("10.0.0.7", ADDRESS), ("shop.0x7F", ADDRESS)],
         "dbConfig": [({"mode": "external"}, "connectionSecretRef is required with mode: external")],

@@ -112,6 +112,8 @@ def one_password_of_redis(world: World) -> None:
 
 OF_ANOTHER = database_name("elsewhere", "bolt", "some-uid")
 ABOVE = {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}
+NOWHERE = {"start": "22:00", "end": "04:00", "timeZone": "Mars/Olympus"}
+
 TROUBLES = [
     Trouble(
         "apps that are not JSON",
@@ -157,6 +159,15 @@ TROUBLES = [
         "ProxyReady",
         "InvalidSpec",
         "resources of nginx: the request of 2Gi memory",
+    ),
+    Trouble(
+        "hours of upgrades in a time zone that does not exist",
+        bench_checks.window_is_readable,
+        spec(BENCH, "forge", {"upgrade": {"window": NOWHERE}}, {"upgrade": None}),
+        BENCH,
+        "SitesUpgraded",
+        "InvalidSpec",
+        "Mars/Olympus is not a known time zone",
     ),
     Trouble(
         "a Redis that requests more than its limit",

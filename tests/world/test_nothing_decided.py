@@ -11,6 +11,7 @@ from fakecluster.world import World, settle
 from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.bench import checks as bench_checks
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, INGRESS, JOB, POD, PVC, SECRET, SERVICE, Kind, Ref
+from frappe_operator.model.upgrade import RELEASE_LABEL
 from frappe_operator.site import checks as site_checks
 
 Act = Callable[[World], None]
@@ -64,6 +65,11 @@ def find_image(world: World) -> None:
     world.changed()
 
 
+def label_release(key: str | None) -> Callable[[World], None]:
+    """Somebody changes the record of the release on the claim for files, or removes it."""
+    return lambda world: world.edit(PVC, "acme-files", {"metadata": {"labels": {RELEASE_LABEL: key}}})
+
+
 TROUBLES = [
     Trouble(
         "a spec of a site that cannot be read",
@@ -109,6 +115,15 @@ TROUBLES = [
         SITE,
         "BenchNotReady",
         "has not inspected its image yet",
+    ),
+    Trouble(
+        "data of an image of which nothing is known",
+        site_checks.release_is_known,
+        label_release("0123456789ab"),
+        label_release(None),
+        SITE,
+        "ReleaseUnknown",
+        "The data of the site is of the release 0123456789ab",
     ),
 ]
 

@@ -2,7 +2,7 @@
 
 from frappe_operator.components import frappe, storage
 from frappe_operator.model import image
-from frappe_operator.runner import creation, database, durable, site_config
+from frappe_operator.runner import creation, database, dump, durable, layout, release, site_config, upgrade
 from frappe_operator.site import cleanup, generated_secrets
 from tests.mutants.changes import (
     always_false,
@@ -17,6 +17,7 @@ from tests.mutants.changes import (
 from tests.mutants.mutant import Mutant
 
 CREATION = "unit/runner/test_creation.py"
+DUMP, UPGRADE = "unit/runner/test_dump.py", "unit/runner/test_upgrade.py"
 MANIFESTS = "unit/components/test_manifests.py"
 TROUBLE = "world/test_failing_pods.py"
 
@@ -98,7 +99,7 @@ MUTANTS = [
         "two-create-one-site",
         "Two pods of one Job create the site at the same time.",
         creation.create,
-        expression('durable.locked(directory / paths.OURS / "lock", LOCK_SECONDS)', 'open("/dev/null")'),
+        expression('durable.locked(directory / paths.OURS / "lock", durable.SITE_LOCK_SECONDS)', 'open("/dev/null")'),
         (f"{CREATION}::test_two_at_once_make_one_site",),
     ),
     Mutant(
@@ -121,5 +122,78 @@ MUTANTS = [
         durable.write,
         expression("os.replace(temporary, path)", "(path.write_text(text), path.chmod(mode), os.unlink(temporary))"),
         (f"{CREATION}::test_killed_at_any_moment_it_ends_as_one_whole_site",),
+    ),
+    Mutant(
+        "killed-migration-continued",
+        "A migrate that was killed half-way is run again on what it left.",
+        upgrade._Upgrade._settle,
+        always_true("state UNDER_WAY"),
+        (f"{UPGRADE}::test_a_migration_that_was_killed_is_undone_and_begun_anew",),
+    ),
+    Mutant(
+        "failed-migration-not-undone",
+        "The database stays as a failed migrate has left it, and the old pods run on it.",
+        upgrade._Upgrade.run,
+        without_call("_restore"),
+        (f"{UPGRADE}::test_whatever_fails_the_site_is_as_it_was",),
+    ),
+    Mutant(
+        "upgrade-committed-before-migrate",
+        "The site counts as migrated before it is: after a kill, new pods run on the old database.",
+        upgrade._Upgrade._migrate,
+        expression(
+            'bench.frappe("--site", self.site, "migrate", timeout=timeout)',
+            '(releases.record(self.directory, self.release), bench.frappe("--site", self.site, "migrate"))[1]',
+        ),
+        (f"{UPGRADE}::test_a_migration_that_was_killed_is_undone_and_begun_anew",),
+    ),
+    Mutant(
+        "migrated-without-a-note",
+        "That a migration has begun is not recorded: after a kill nobody knows that it must be undone.",
+        upgrade._Upgrade._migrate,
+        without_call("_note"),
+        (f"{UPGRADE}::test_a_migration_that_was_killed_is_undone_and_begun_anew",),
+    ),
+    Mutant(
+        "failed-attempt-repeated",
+        "A migration that failed is tried again and again, with the site in maintenance each time.",
+        upgrade._Upgrade.run,
+        always_false("state failed"),
+        (f"{UPGRADE}::test_an_attempt_that_has_failed_is_reported_again_and_not_repeated",),
+    ),
+    Mutant(
+        "new-code-on-the-old-database",
+        "A pod of another release than the database starts.",
+        release.check_image,
+        expression("present.get(app, migrated)", "migrated"),
+        (f"{UPGRADE}::test_a_pod_of_another_release_does_not_start",),
+    ),
+    Mutant(
+        "pod-starts-during-an-upgrade",
+        "A pod starts on a database that is being migrated or restored.",
+        layout.layout,
+        always_true("upgrading"),
+        (f"{UPGRADE}::test_no_pod_starts_and_nothing_is_installed_while_an_upgrade_is_under_way",),
+    ),
+    Mutant(
+        "dump-without-an-end",
+        "A dump whose program ended early is taken for a whole one.",
+        dump._dump,
+        always_true("complete"),
+        (f"{DUMP}::test_a_dump_without_an_end_is_not_one",),
+    ),
+    Mutant(
+        "damaged-dump-restored",
+        "The database is emptied before anybody looks whether the dump is whole.",
+        dump.verify,
+        always_false("sha256"),
+        (f"{DUMP}::test_a_damaged_dump_changes_nothing",),
+    ),
+    Mutant(
+        "restored-over-what-is-there",
+        "Tables that the new release has created stay when the dump is restored.",
+        dump.empty,
+        without_call("clear"),
+        (f"{DUMP}::test_what_is_restored_is_what_was_dumped_and_nothing_else",),
     ),
 ]

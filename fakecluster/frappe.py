@@ -101,6 +101,7 @@ class Frappe:
             "configure-site": self.configure_site,
             "install-apps": self.install_apps,
             "upgrade-site": self.upgrade_site,
+            "publish-template": self.publish_template,
         }
         return _said(*commands[command](pod, values))
 
@@ -126,7 +127,25 @@ class Frappe:
             databases[connection["database"]] = {"password": connection["password"]}
             self.ledger.append(Effect("made database", connection["database"]))
         databases[connection["database"]]["password"] = connection["password"]
+        if "template" in flags and flags["site"] not in self._disk(pod, "files").get("sites", {}):
+            found = server.get("templates", {}).get(flags["template"])
+            self._disk(pod, "files")["template"] = found and (flags["template"], found)
         return True, "prepare-database has succeeded", {}
+
+    def publish_template(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        """Makes a site in a database of its own, keeps what is in it, and drops the database."""
+        server = self._server(pod)
+        if server is None:
+            return False, "MariaDB does not answer", {}
+        made = next(each for each in pod["spec"]["initContainers"] if each["args"][0] == "make-template")
+        apps = next(each for each in made["args"] if each.startswith("--apps=")).removeprefix("--apps=").split(",")
+        kept = server.setdefault("templates", {})
+        if flags["template"] not in kept:
+            self.ledger.append(Effect("made template", ",".join(apps)))
+        kept[flags["template"]] = apps
+        for key in kept.keys() - {flags["template"], *flags["keep"].split(",")}:
+            del kept[key]
+        return True, "publish-template has succeeded", {}
 
     def drop_database(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         server, connection = self._server(pod), self._secret(pod, "secret-database")
@@ -177,6 +196,10 @@ class Frappe:
             disk["sites"][site] = {"apps": ["frappe"], "admin": admin["password"], "server": server}
             disk["sites"][site] |= {"release": flags["release"], "versions": self._versions(pod)}
             self.ledger.append(Effect("created site", site))
+            key, apps = disk.pop("template", None) or ("", [])
+            if key and key == flags.get("template"):
+                disk["sites"][site]["apps"] = list(apps)
+                self.ledger.append(Effect("copied site", site))
         disk["sites"][site] |= {"bench_id": flags["bench-id"], **self._configuration(pod, flags)}
         return True, "create-site has succeeded", {}
 
@@ -305,8 +328,8 @@ class Frappe:
         return {name: base64.b64decode(value).decode() for name, value in data.items()}
 
     def _server(self, pod: Manifest) -> Disk | None:
-        """The volume of the MariaDB that the pod's connection names, while that server answers."""
-        service = self._secret(pod, "secret-database")["host"].split(".")[0]
+        """The volume of the MariaDB whose root password the pod has, while that server answers."""
+        service = self._secret(pod, "secret-database-admin")["host"].split(".")[0]
         server = self.api.store.get(Ref(kinds.POD, pod["metadata"]["namespace"], f"{service}-0"))
         if server is None or not ready(server.obj):
             return None

@@ -25,11 +25,18 @@ EXTERNAL = {"mode": "external", "connectionSecretRef": {"name": "ledger"}}
 
 
 def a_bench(name: str = "forge", **spec: Any) -> Manifest:
+    """A bench. It keeps no templates unless `siteTemplates` says so: whether a site comes before the template of its
+    bench or after it depends on the order of events, and its Jobs show it."""
     return {
         "apiVersion": BENCH.api_version,
         "kind": "FrappeBench",
         "metadata": {"name": name},
-        "spec": {"frappeVersion": "version-15", "appsJSON": '["erpnext"]', **spec},
+        "spec": {
+            "frappeVersion": "version-15",
+            "appsJSON": '["erpnext"]',
+            "siteTemplates": {"enabled": False},
+            **spec,
+        },
     }
 
 

@@ -145,6 +145,13 @@ IN_PROGRESS: dict[str, Explanation] = {
         "Nothing if it could not be written to its end: it is retried. A dump that is damaged is never restored: look at the "
         "site's volume, and restore a backup into the database if the message says that it is half-changed.",
     ),
+    "TemplateUnfit": Explanation(
+        "A template for new sites cannot be made or used: `status.templates` of the bench, or the log of the Job that creates "
+        "a site, says why. Sites are created by Frappe itself, which takes minutes instead of seconds; nothing else is wrong.",
+        (JOBS, JOB_LOG),
+        "Nothing is required. To have the template made again, delete the Job `<bench>-template-<key>`. Apps that store a secret "
+        "or create files when they are installed have no template.",
+    ),
 }
 SERVERS: dict[str, Explanation] = {
     "DatabaseUnavailable": Explanation(

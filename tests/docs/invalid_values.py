@@ -146,6 +146,8 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
         "databaseConfig.storageSize": SIZE,
         "databaseConfig.storageClassName": NAME,
         **amounts("databaseConfig.resources"),
+        "siteTemplates": [("on", "must be of type object")],
+        "siteTemplates.enabled": [("yes", "must be of type boolean")],
         "ingress": [({"type": "None", "className": "inner"}, "className cannot be set with type: None")],
         "ingress.type": [("none", 'supported values: "Ingress", "None"')],
         "ingress.className": NAME,

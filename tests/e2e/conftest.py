@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -47,12 +47,19 @@ def settled(node_cluster: Cluster, operator: Operator) -> Settled:
     namespace.bench("orchard")
     namespace.site("rowan", "orchard", "rowan.example.com")
     namespace.until_ready("frappesite", "rowan")
+    namespace.until(lambda: _has_templates(namespace.get("frappebench", "orchard")), "the template of orchard")
     log = node_cluster.state.audit_log
     while True:
         settled = Settled(namespace, time.monotonic(), log.stat().st_size)
         # An Event follows the status it speaks of.
         if not _speaks(log, settled.log_size):
             return settled
+
+
+def _has_templates(bench: dict[str, Any]) -> bool:
+    """Whether all templates of a bench are made, which happens in the background."""
+    templates = bench.get("status", {}).get("templates", [])
+    return bool(templates) and all(each["state"] == "Ready" for each in templates)
 
 
 def _speaks(log: Path, start: int) -> bool:

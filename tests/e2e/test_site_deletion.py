@@ -51,7 +51,7 @@ def test_with_delete_nothing_is_left(namespace: Namespace) -> None:
 
 
 def test_a_creation_that_is_killed_half_way_heals_by_itself(namespace: Namespace) -> None:
-    namespace.bench("thicket", frappeVersion="version-15-killed-once")
+    namespace.bench("thicket", frappeVersion="version-15-killed-once", siteTemplates={"enabled": False})
     namespace.site("sloe", "thicket", "sloe.example.com")
     namespace.until_ready("frappesite", "sloe")
     assert namespace.visitor("thicket", "sloe.example.com").get("/api/method/ping").status == 200

@@ -78,7 +78,7 @@ MUTANTS = [
         "marked-as-created-too-early",
         "The marker that says that the site was created is written before the work: a partial site looks complete.",
         creation.create,
-        in_the_other_order("_make", "_mark_made"),
+        in_the_other_order("_copy_or_make", "mark_made"),
         (f"{CREATION}::test_what_was_cut_short_is_cleaned_and_made_anew",),
     ),
     Mutant(
@@ -113,7 +113,7 @@ MUTANTS = [
         "root-drops-any-database",
         "With root's privileges whatever the Secret names is created or dropped: `mysql` too.",
         database._ours,
-        always_false("OUR_NAME username"),
+        always_false("NAME username"),
         ("unit/runner/test_database.py::test_with_root_s_rights_only_names_that_the_operator_gave_are_touched",),
     ),
     Mutant(

@@ -220,6 +220,18 @@ class DatabaseConfig(Section):
     resources: Annotated[Resources | None, Meta(description="Resource requests and limits of the server.")] = None
 
 
+class SiteTemplates(Section):
+    """Whether new sites are copied from a template."""
+
+    enabled: Annotated[
+        bool | None,
+        Meta(
+            description="Whether the bench keeps templates in its MariaDB: dumps of new sites, one for each list of "
+            "apps. A new site is copied from one in seconds. Default true."
+        ),
+    ] = None
+
+
 class BenchIngress(Section):
     """How sites are reached from outside the cluster."""
 
@@ -395,6 +407,9 @@ class FrappeBenchSpec(Section):
     database_config: Annotated[
         DatabaseConfig | None, Meta(description="MariaDB server of the bench, created when the first site uses it.")
     ] = None
+    site_templates: Annotated[
+        SiteTemplates | None, Meta(description="Whether new sites are copied from a template.")
+    ] = None
     ingress: Annotated[BenchIngress | None, Meta(description="How sites are reached from outside the cluster.")] = None
     upgrade: Annotated[Upgrade | None, Meta(description="How sites go over to a new image of the bench.")] = None
     trusted_proxies: Annotated[
@@ -454,6 +469,19 @@ class SecretRevisionsStatus(Section):
     mariadb: Annotated[str | None, Meta(description="Revision of <bench>-mariadb-root that MariaDB runs with.")] = None
 
 
+class TemplateStatus(Section):
+    """A template that new sites are copied from."""
+
+    key: Annotated[str | None, Meta(description="Fingerprint of image and apps, in the name of the Job.")] = None
+    image: Annotated[str | None, Meta(description="Image that the template was made with.")] = None
+    apps: Annotated[list[str] | None, Meta(description="Apps of the template, in the order of installation.")] = None
+    state: Annotated[
+        str | None,
+        Meta(description="Pending, Making, Ready or Failed. Sites are created without a template until it is Ready."),
+    ] = None
+    message: Annotated[str | None, Meta(description="What the template waits for, or why there is none.")] = None
+
+
 class FrappeBenchStatus(Section):
     """Observed state of the bench."""
 
@@ -466,6 +494,9 @@ class FrappeBenchStatus(Section):
     ] = None
     sites: Annotated[int | None, Meta(description="Number of FrappeSites on the bench.")] = None
     installed_apps: Annotated[list[str] | None, Meta(description="Apps that sites can install.")] = None
+    templates: Annotated[list[TemplateStatus] | None, Meta(description="Templates that new sites are copied from.")] = (
+        None
+    )
     secret_revisions: Annotated[
         SecretRevisionsStatus | None,
         Meta(

@@ -6,6 +6,7 @@ import msgspec
 
 from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite, readable_spec
 from frappe_operator.api.labels import BENCH_FINALIZER, BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
+from frappe_operator.bench import templates
 from frappe_operator.bench.cleanup import DELETED, FOREGROUND, cleanup
 from frappe_operator.bench.observe import observe
 from frappe_operator.bench.resolve import resolve
@@ -82,14 +83,18 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         inspection = await rerun_lost(cluster, lost) if lost else None
         had_config = cluster.get(CONFIG_MAP, key.namespace, bench.names.nginx) is not None
         decided = stages(bench, observed, token)
-        applied = await apply(cluster, BENCH, live, decided, prune=pruned(CHILDREN))
+        kept = await templates.observe(cluster, bench, observed)
+        background = templates.stage(bench, kept)
+        applied = await apply(cluster, BENCH, live, [*decided, background], prune=pruned(CHILDREN))
+        of_templates = applied.verdicts.pop(background.condition)
         if had_config and any(ref.kind is CONFIG_MAP and ref.name == bench.names.nginx for ref in applied.written):
             await refresh_host_map(cluster, key)
         diagnosis = await diagnose(
             cluster, live, decided, applied.verdicts, report_model.pods_of_job(cluster, key.namespace)
         )
         verdicts = {**deletion, **diagnosis.verdicts}
-        await report(cluster, BENCH, live, verdicts, status(bench, observed, verdicts))
+        reported = {**status(bench, observed, verdicts), **templates.status(bench, kept, of_templates)}
+        await report(cluster, BENCH, live, verdicts, reported)
         facts_changed = any(ref.kind is CONFIG_MAP and ref.name == bench.names.image for ref in applied.written)
         if facts_changed or any(ref.kind is SECRET for ref in applied.written):
             # A self-triggered event is ignored: pods that read the Secret at their start get its new revision, and the

@@ -20,11 +20,12 @@ def admin(site: Site, password: str) -> list[Manifest]:
     ]
 
 
-def create(site: Site, password_is_new: bool = False) -> list[Manifest]:
+def create(site: Site, password_is_new: bool = False, template: str = "") -> list[Manifest]:
     """The Job that creates the site. It records finished steps in the database and on the volume, so that a second run
     does not repeat them.
 
-    `password_is_new`: the database user does not have the password in the connection Secret yet.
+    `password_is_new`: the database user does not have the password in the connection Secret yet. `template`: key of
+    the template in the directory of the site, empty for none.
     """
     arguments = [
         "create-site",
@@ -34,6 +35,7 @@ def create(site: Site, password_is_new: bool = False) -> list[Manifest]:
         f"--host-name={site.url}",
         f"--release={site.facts.key}",
         *(["--set-password"] if password_is_new else []),
+        *([f"--template={template}"] if template else []),
     ]
     task = Task(site.names.create, "create", arguments, site.database.revision)
     connection = ENGINES[site.database.engine].secrets(site) if password_is_new else {"database": site.database.secret}

@@ -48,6 +48,9 @@ def message(pod: PodStatus) -> Message | None:
     for status in _statuses(pod):
         terminated = status.state.terminated or status.last_state.terminated
         if terminated is not None and (found := _message(terminated)) is not None:
+            # An init container that has succeeded says nothing about those after it.
+            if found.ok and status not in pod.container_statuses:
+                continue
             return found
     return None
 

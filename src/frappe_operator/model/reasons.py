@@ -25,6 +25,7 @@ class FrappeReason(ReasonEnum):
     CREATION_FAILED = "CreationFailed"
     INSTALLATION_FAILED = "InstallationFailed"
     DUMP_FAILED = "DumpFailed"
+    TEMPLATE_UNFIT = "TemplateUnfit"
     INTERRUPTED = "Interrupted", Trait.TRANSIENT
     STORAGE_FAILED = "StorageFailed"
     # The user must act.

@@ -14,7 +14,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from . import apps, configuration, creation, database, external, image, layout, redis_keys, report, upgrade
+from . import (
+    apps,
+    configuration,
+    creation,
+    database,
+    external,
+    image,
+    layout,
+    redis_keys,
+    report,
+    template_making,
+    upgrade,
+)
 from .log import echo
 from .outcome import Blocked, Stopped, Terminated
 
@@ -51,6 +63,7 @@ def _json_object(text: str) -> dict[str, Any]:
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SITE = _matching(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+_OPTIONAL_SITE = _matching(rf"((?=.{{1,253}}$){_LABEL}(\.{_LABEL})*)?")
 _KEY = r"[a-z0-9][a-z0-9.-]{0,62}"
 _OPTIONAL_KEY = _matching(rf"({_KEY})?")
 _ATTEMPT = _matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -93,7 +106,10 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument("--keep", type=_list_of(_KEY), default=[])
     flags.add_argument("--want-apps", type=_list_of(_APP), default=[])
 
-    patient(command("prepare-database", database.prepare))
+    flags = patient(command("prepare-database", database.prepare))
+    flags.add_argument("--site", dest="site_name", type=_OPTIONAL_SITE, default="")
+    flags.add_argument("--template", type=_OPTIONAL_KEY, default="", help="to be copied into the directory of the site")
+    flags.add_argument("--store", default="", help="name of the database with the templates")
     patient(command("drop-database", database.drop))
 
     flags = command("drop-keys", redis_keys.drop)
@@ -125,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
         "--set-password", action="store_true", help="set the password of the Secret for the user of the database"
     )
 
+    flags.add_argument("--template", type=_OPTIONAL_KEY, default="", help="the site may be copied from it")
     flags.add_argument("--release", type=_OPTIONAL_KEY, default="", help="the release of this image, which is recorded")
 
     flags = patient(command("upgrade-site", upgrade.upgrade))
@@ -149,6 +166,30 @@ def _parser() -> argparse.ArgumentParser:
     flags = command("install-apps", apps.install)
     flags.add_argument("--site", type=_SITE, required=True)
     flags.add_argument("--apps", dest="wanted", type=_list_of(_APP), required=True)
+
+    flags = patient(command("prepare-template", template_making.prepare))
+    flags.add_argument("--database", required=True)
+    flags.add_argument("--store", required=True, help="name of the database with the templates")
+    flags.add_argument("--owner", type=_ID, required=True, help="identifies the FrappeBench")
+    flags.add_argument("--connection", type=Path, required=True, help="folder for the login of the database")
+
+    flags = patient(command("make-template", template_making.make))
+    flags.add_argument("--site", type=_SITE, required=True)
+    flags.add_argument("--bench-id", type=_ID, required=True)
+    flags.add_argument("--template", type=_matching(_KEY), required=True)
+    flags.add_argument("--apps", dest="wanted", type=_list_of(_APP), required=True)
+    flags.add_argument("--out", type=Path, required=True, help="folder for the dump")
+
+    flags = patient(command("publish-template", template_making.publish))
+    flags.add_argument("--site", type=_SITE, required=True)
+    flags.add_argument("--bench-id", type=_ID, required=True)
+    flags.add_argument("--database", required=True)
+    flags.add_argument("--store", required=True, help="name of the database with the templates")
+    flags.add_argument("--template", type=_matching(_KEY), required=True)
+    flags.add_argument("--keep", type=_list_of(_KEY), default=[])
+    flags.add_argument("--out", type=Path, required=True, help="folder with the dump")
+    flags.add_argument("--redis-queue-host", type=_HOST, required=True)
+    flags.add_argument("--redis-cache-host", type=_HOST, required=True)
     return root
 
 

@@ -11,7 +11,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from . import bench, credentials, durable, paths, schema, site_config, upgrade
+from . import bench, credentials, durable, paths, schema, site_config, template_copy, upgrade
 from . import release as releases
 from .credentials import Connection
 from .database import prepare
@@ -21,11 +21,19 @@ from .outcome import Blocked, Retry, Terminated
 
 
 def create(
-    site: str, owner: str, bench_id: str, host_name: str, set_password: bool, patience: int, release: str
+    site: str,
+    owner: str,
+    bench_id: str,
+    host_name: str,
+    set_password: bool,
+    template: str,
+    patience: int,
+    release: str,
 ) -> dict[str, Any]:
     """Creates the site, or completes an interrupted creation, or finds that it exists. Raises Blocked and Retry.
 
     `set_password`: the connection Secret was generated again after the password of the database's user was set.
+    `template`: the template that the site may be copied from; empty for none.
     `release`: what is recorded as the site's release; a site that exists is upgraded to it. Empty: nothing is recorded.
     """
     directory = paths.SITES / site
@@ -51,11 +59,12 @@ def create(
             _take_up(site, directory, database, found, config, release)
         else:
             _claim(database, found, owner)
-            _make(site, directory, database, config)
+            _copy_or_make(site, directory, database, config, template)
             if release:
                 releases.record(directory, release)
-            _mark_made(directory, site, owner, database, frappe_version)
+            mark_made(directory, site, owner, database, frappe_version)
         schema.unmark(database)
+        template_copy.remove(site)
     facts = {"created": not made, "database": database.database}
     return {**facts, "release": release} if release else facts
 
@@ -111,9 +120,16 @@ def _other_sites() -> list[str]:
     return sorted(each.parent.parent.name for each in paths.VOLUME.glob(f"*/{paths.OURS}/created.json"))
 
 
-def _make(site: str, directory: Path, database: Connection, config: dict[str, Any]) -> None:
+def _copy_or_make(site: str, directory: Path, database: Connection, config: dict[str, Any], template: str) -> None:
+    if template and template_copy.put_in(site, directory, database, config, template):
+        _note(directory, f"copied from template {template}")
+    else:
+        make(site, directory, database, config, credentials.admin_password())
+
+
+def make(site: str, directory: Path, database: Connection, config: dict[str, Any], password: str) -> None:
+    """Creates the site with `new-site` in an empty database. `password`: of Administrator. Raises Retry."""
     # Frappe takes the file as it finds it, and the password from it: none has to go on a command line.
-    password = credentials.admin_password()
     site_config.merge(directory, {**config, "admin_password": password})
     name = [f"--db-name={database.database}"]
     if "db_user" in config:
@@ -137,7 +153,8 @@ def _make(site: str, directory: Path, database: Connection, config: dict[str, An
         raise Retry("CreationFailed", f"enable-scheduler {ended.how}")
 
 
-def _mark_made(directory: Path, site: str, owner: str, database: Connection, frappe_version: str) -> None:
+def mark_made(directory: Path, site: str, owner: str, database: Connection, frappe_version: str) -> None:
+    """Writes the file on the volume that marks the site as created."""
     made = {
         "site": site,
         "owner": owner,

@@ -3,18 +3,18 @@
 import re
 from typing import Any
 
-from . import credentials, sql
+from . import credentials, sql, template_store
 from .credentials import Connection
 from .log import say
 from .outcome import Blocked, Retry
 from .sql import identifier, literal, query
 
-OUR_NAME = re.compile(r"_[0-9a-f]{16}_[0-9a-f]{8}")
-"""Database names that the operator generates (`model/site.py`). As root, no other database is changed."""
 
+def prepare(patience: int, site_name: str = "", template: str = "", store: str = "") -> dict[str, Any]:
+    """Creates or corrects database and user in the bench's MariaDB. Raises Blocked and Retry.
 
-def prepare(patience: int) -> dict[str, Any]:
-    """Creates or corrects database and user in the bench's MariaDB. Raises Blocked and Retry."""
+    With a `template`, copies that of the database `store` into the directory of the site `site_name`.
+    """
     site, root = _ours(), credentials.database_admin()
     try:
         sql.wait(root, patience)
@@ -31,6 +31,8 @@ def prepare(patience: int) -> dict[str, Any]:
         )
         say("Database and user exist; logging in as the user")
         query(site, "SELECT 1;")
+        if template:
+            template_store.fetch(root, store, template, site_name)
     except sql.Refused as refusal:
         # Nobody but us has a hand in this server: it is starting up, or its password is just being changed.
         raise _refused(root, refusal) from refusal
@@ -63,7 +65,7 @@ def _refused(root: Connection, refusal: sql.Refused) -> Retry:
 
 def _ours() -> Connection:
     site = credentials.database()
-    if not OUR_NAME.fullmatch(site.database) or site.username != site.database:
+    if not template_store.NAME.fullmatch(site.database) or site.username != site.database:
         raise Blocked(
             "SecretInvalid", f"The database Secret names database {site.database}, which this operator did not create"
         )

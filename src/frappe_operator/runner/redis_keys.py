@@ -48,6 +48,12 @@ def drop_cached(server: redis.Server, database: str) -> None:
         ask("UNLINK", "assets_json")
 
 
+def forget(server: redis.Server, database: str) -> None:
+    """Deletes the cached values of the site with this database. Raises Retry while the server cannot be reached."""
+    with redis.connected(server, TIMEOUT) as ask:
+        _unlink(ask, _scan(ask, f"{_literally(database)}|*"))
+
+
 def drop_assets(redis_cache_host: str) -> dict[str, Any]:
     """Deletes the cached names of built assets. The next page caches those of its own image. Raises Retry."""
     with redis.connected(_server(redis_cache_host), TIMEOUT) as ask:

@@ -23,6 +23,20 @@ def connection(site: Connection, frappe_version: str) -> dict[str, Any]:
     return {**keys, "db_user": site.username} if bench.major(frappe_version) >= 16 else keys
 
 
+def database(directory: Path) -> Connection:
+    """The connection to the database of a created site. Raises Blocked when site_config.json does not name one."""
+    config = _read(directory / "site_config.json")
+    try:
+        name = config["db_name"]
+        return Connection(
+            config["db_host"], int(config["db_port"]), config.get("db_user") or name, config["db_password"], name
+        )
+    except (KeyError, ValueError) as error:
+        raise Blocked(
+            "SiteConfigInvalid", f"site_config.json of the site has no valid key {error}: restore the key"
+        ) from error
+
+
 def merge(directory: Path, changes: dict[str, Any], remove: Collection[str] = ()) -> None:
     """Sets and removes keys, and leaves all others unchanged. Raises Blocked when the file exists and is not JSON."""
     path = directory / "site_config.json"

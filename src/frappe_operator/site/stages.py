@@ -25,6 +25,7 @@ from frappe_operator.site import generated_secrets
 from frappe_operator.site.checks import CHECKS
 from frappe_operator.site.conditions import bench_ready, configured, routed, upgraded, workloads_ready
 from frappe_operator.site.observe import Observed
+from frappe_operator.site.template import chosen_template
 
 BEFORE_APPS = [
     SiteCondition.BENCH_READY,
@@ -47,15 +48,15 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
     """
     succeeded = jobs_succeeded(observed.reports)
     engine = ENGINES[site.database.engine]
-    create = creation.create(site, generated_secrets.password_is_new(observed))
+    template = chosen_template(site, observed)
+    database = [*engine.connection(site, token()), *engine.jobs(site, template)]
+    create = creation.create(site, generated_secrets.password_is_new(observed), template)
     workloads = [*gunicorn.build(site), *socketio.build(site), *background.build(site)]
     rows = [
         Stage(SiteCondition.BENCH_READY, [], bench_ready.ready(observed)),
         Stage(SiteCondition.STORAGE_READY, storage.files(site), claims_usable(observed.classes)),
         Stage(SiteCondition.DATABASE_READY, [], lambda _: engine.server_ready(site, observed.database)),
-        Stage(
-            SiteCondition.DATABASE_READY, [], succeeded, once=[*engine.connection(site, token()), *engine.jobs(site)]
-        ),
+        Stage(SiteCondition.DATABASE_READY, [], succeeded, once=database),
         Stage(
             SiteCondition.SITE_CREATED, [], succeeded, once=[*generated_secrets.admin(site, observed, token()), *create]
         ),

@@ -11,9 +11,11 @@ from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.cli import render, source
 from frappe_operator.cli.declared import Declared
 from frappe_operator.components import assets, database, redis_keys
+from frappe_operator.components import template as template_component
 from frappe_operator.components.database.interface import Remains
 from frappe_operator.kube.objects import Manifest
-from tests.unit.resolved_samples import FACTS, IMAGES, a_site, an_offer
+from frappe_operator.model import template as template_model
+from tests.unit.resolved_samples import FACTS, IMAGES, a_bench, a_site, an_offer
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CANARY = render.GENERATED
@@ -48,13 +50,15 @@ def build(path: Path) -> World:
 
 
 def update_and_deletion_jobs() -> list[Manifest]:
-    """Children that exist only when the bench's image changes or the site is deleted."""
+    """Children that exist only when the bench's image changes, it makes a template, or the site is deleted."""
     site, bench = a_site(), an_offer()
+    made = template_model.template(FACTS, ("frappe", "erpnext"))
     assert bench.target_image is not None
     changed = a_site(bench=an_offer(facts=msgspec.structs.replace(FACTS, previous_key="0123456789ab")))
     keys = redis_keys.Keys(site.site_name, (site.bench_id,), site.database.name)
     return [
         *assets.renew(changed),
+        *template_component.make(a_bench(), made, [made]),
         redis_keys.drop(site.owner, bench.target_image, bench.names, site.jobs, keys, queue=True, cache=True),
         *database.drop(
             Remains(

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from .pod import Pod
+from .server import Server
 
 SITE = "shop.example.com"
 INSTALL = ("install-apps", f"--site={SITE}", "--apps=frappe,erpnext,hrms")
@@ -18,12 +19,17 @@ def whole(pod: Pod) -> list[str]:
 
 
 @pytest.fixture
-def site(pod: Pod) -> Pod:
+def site(pod: Pod, server: Server, database: str) -> Pod:
     """A pod whose site has only frappe installed."""
     directory = pod.bench / "sites" / SITE
     (directory / ".frappe-operator").mkdir(parents=True)
     (directory / ".frappe-operator" / "created.json").write_text("{}")
     (directory / "fake-apps.json").write_text('["frappe"]')
+    (directory / "locks").mkdir()
+    connection = {"db_host": "127.0.0.1", "db_port": server.port, "db_name": database, "db_password": "user-canary"}
+    (directory / "site_config.json").write_text(json.dumps(connection))
+    server.sql("CREATE TABLE tabDefaultValue (parent VARCHAR(140), defkey VARCHAR(140), defvalue TEXT);", database)
+    server.sql("INSERT INTO `tabDefaultValue` VALUES ('__global', 'installed_apps', '[\"frappe\"]');", database)
     return pod
 
 
@@ -141,8 +147,16 @@ def test_a_site_that_is_not_made_yet_is_waited_for(pod: Pod) -> None:
     assert (ended.code, ended.reason) == (1, "SiteNotCreated")
 
 
-def test_a_site_that_does_not_say_what_it_has_is_left_alone(site: Pod) -> None:
-    site.environment["FRAPPE_FAILS"] = "list-apps:exit"
+def test_a_site_that_does_not_say_what_it_has_is_left_alone(site: Pod, server: Server, database: str) -> None:
+    server.sql("DROP TABLE IF EXISTS `tabDefaultValue`;", database)
     ended = site.run(*INSTALL)
-    assert (ended.code, ended.reason) == (1, "InstallationFailed")
-    assert [call[1] for call in site.calls()] == ["list-apps"]
+    assert (ended.code, ended.reason) == (1, "DatabaseRefused")
+    assert site.calls() == []
+
+
+def test_no_process_of_frappe_is_started_for_a_site_that_has_all_apps(site: Pod) -> None:
+    assert site.run(*INSTALL).code == 0
+    calls = len(site.calls())
+    ended = site.run(*INSTALL)
+    assert ended.report["apps"] == {"frappe": "15.51.1", "erpnext": "15.2.0", "hrms": "15.1.0"}
+    assert len(site.calls()) == calls

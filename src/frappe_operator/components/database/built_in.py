@@ -12,6 +12,7 @@ from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.database import is_our_database
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site, SiteNames
+from frappe_operator.model.template import TEMPLATE_ANNOTATION, store_database
 
 
 def secret_problem(observed: ObservedDatabase) -> tuple[Reason, str] | None:
@@ -64,10 +65,16 @@ def connection(site: Site, password: str) -> list[Manifest]:
     ]
 
 
-def jobs(site: Site) -> list[Manifest]:
-    """The Job that creates the database and its user."""
-    task = Task(site.names.database, PART, ["prepare-database"], site.database.name)
-    return [site_job(site, task, secrets(site))]
+def jobs(site: Site, template: str = "") -> list[Manifest]:
+    """The Job that creates the database and its user, and copies the template into the directory of the site."""
+    arguments = ["prepare-database"]
+    if template:
+        store = store_database(site.owner.namespace, site.bench.bench)
+        arguments += [f"--site={site.site_name}", f"--template={template}", f"--store={store}"]
+    job = site_job(site, Task(site.names.database, PART, arguments, site.database.name), secrets(site))
+    if template:
+        job["metadata"]["annotations"][TEMPLATE_ANNOTATION] = template
+    return [job]
 
 
 def secrets(site: Site) -> dict[str, str]:

@@ -26,8 +26,11 @@ def connection(site: Site, password: str) -> list[Manifest]:
     return []
 
 
-def jobs(site: Site) -> list[Manifest]:
-    """The Job that checks that the database is reachable, has the right character set, and is empty or of this site."""
+def jobs(site: Site, template: str = "") -> list[Manifest]:
+    """The Job that checks that the database is reachable, has the right character set, and is empty or of this site.
+
+    It gives the site no template: those are in the MariaDB of the bench, which the site has nothing to do with.
+    """
     arguments = [
         "check-database",
         f"--frappe-version={site.facts.frappe_version}",

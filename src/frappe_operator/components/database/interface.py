@@ -66,8 +66,9 @@ class DatabaseEngine(Protocol):
     def connection(self, site: Site, password: str) -> list[Manifest]:
         """The Secret with the connection, if the operator generates it."""
 
-    def jobs(self, site: Site) -> list[Manifest]:
-        """The Job that creates or checks the database before the site is created in it."""
+    def jobs(self, site: Site, template: str = "") -> list[Manifest]:
+        """The Job that creates or checks the database before the site is created in it. `template`: key of the template
+        that the site may be copied from, empty for none."""
 
     def secrets(self, site: Site) -> dict[str, str]:
         """The Secrets, by folder, that Jobs mount to create, check or change the connection."""

@@ -147,8 +147,9 @@ def apps(site):
 
 def write_apps(site, names):
     (Path(site) / "fake-apps.json").write_text(json.dumps(names))
-    if names == ["frappe"]:
-        sql(site, "INSERT INTO `tabDefaultValue` VALUES ('__global', 'installed_apps', '[\"frappe\"]');")
+    listed = json.dumps(names)
+    sql(site, "DELETE FROM `tabDefaultValue`;")
+    sql(site, f"INSERT INTO `tabDefaultValue` VALUES ('__global', 'installed_apps', '{listed}');")  # noqa: S608
 
 
 def tables(site):

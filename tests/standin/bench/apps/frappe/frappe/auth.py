@@ -1,5 +1,6 @@
 """Passwords and sessions, both kept in the site's database."""
 
+import base64
 import hashlib
 import json
 import secrets
@@ -9,17 +10,16 @@ from frappe.exceptions import AuthenticationError, ValidationError
 from frappe.schema import add_row
 
 GUEST = "Guest"
-ROUNDS = 1000
+ROUNDS = 29000
 
 
 def set_password(database: Database, user: str, password: str) -> None:
     """Give the user a password, in place of the one it may have."""
-    salt = secrets.token_hex(8)
     database.sql(
         "REPLACE INTO `__Auth` (doctype, name, fieldname, `password`, encrypted) "
         "VALUES ('User', %s, 'password', %s, 0)",
         user,
-        f"{salt}${_hash(salt, password)}",
+        _hash(password, secrets.token_bytes(16), ROUNDS),
     )
 
 
@@ -29,8 +29,7 @@ def log_in(database: Database, user: str, password: str, address: str) -> str:
     stored = found and database.value(
         "SELECT `password` FROM `__Auth` WHERE name = %s AND fieldname = 'password'", found
     )
-    salt, _, hashed = str(stored or "").partition("$")
-    right = bool(stored) and secrets.compare_digest(hashed, _hash(salt, password))
+    right = bool(stored) and _verified(str(stored), password)
     add_row(
         database,
         "Activity Log",
@@ -65,5 +64,14 @@ def user_of(database: Database, sid: str | None) -> str:
     return str(user)
 
 
-def _hash(salt: str, password: str) -> str:
-    return hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), ROUNDS).hex()
+def _verified(stored: str, password: str) -> bool:
+    _, scheme, rounds, salt, _ = stored.split("$")
+    decoded = base64.b64decode(salt + "=" * (-len(salt) % 4), b"./")
+    return scheme == "pbkdf2-sha256" and secrets.compare_digest(stored, _hash(password, decoded, int(rounds)))
+
+
+def _hash(password: str, salt: bytes, rounds: int) -> str:
+    """The password as passlib's pbkdf2_sha256 writes it: base64 with a dot for the plus, and no padding."""
+    checksum = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
+    words = [base64.b64encode(each, b"./").decode().rstrip("=") for each in (salt, checksum)]
+    return f"$pbkdf2-sha256${rounds}${'$'.join(words)}"

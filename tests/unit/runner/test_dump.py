@@ -149,9 +149,70 @@ def test_an_interrupted_restore_is_repeated(site: Connection, target: Path, serv
     assert server.tables(site.database) == before
 
 
+DUMP = b"""/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump
+/*!40101 SET NAMES utf8mb4 */;
+--
+-- Sequence structure for `s`
+--
+CREATE SEQUENCE `s`;
+--
+-- Table structure for table `a`
+--
+CREATE TABLE `a` (`n` int DEFAULT nextval(`s`));
+--
+-- Dumping data for table `a`
+--
+INSERT INTO `a` VALUES ('--\\n-- Table structure for table `no`');
+--
+-- Temporary table structure for view `b`
+--
+/*!50001 CREATE VIEW `b` AS SELECT 1 AS `n` */;
+--
+-- Dumping routines for database 'd'
+--
+--
+-- Final view structure for view `b`
+--
+/*!50001 CREATE VIEW `b` AS SELECT * from `a` */;
+"""
+
+
+def test_a_dump_is_split_by_table(target: Path) -> None:
+    target.write_bytes(gzip.compress(DUMP))
+    sections: dict[int, bytes] = {}
+    for section, line in dump._sections(target):
+        sections[section] = sections.get(section, b"") + line
+    assert list(sections) == [dump.BEFORE, 1, 2, dump.AFTER]
+    assert b"CREATE SEQUENCE" in sections[dump.BEFORE]
+    assert b"INSERT INTO `a`" in sections[1]
+    assert b"AS SELECT 1" in sections[2]
+    assert b"SELECT * from" in sections[dump.AFTER]
+    assert dump._PREAMBLE + b"/*!40101 SET NAMES utf8mb4 */;\n" + sections[2] == b"".join(
+        dump._statements(target, lambda section: section == 2)
+    )
+
+
+def test_what_depends_on_the_order_of_the_dump_is_restored_in_it(
+    site: Connection, target: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dump.save(site, target)
+    before = server.tables(site.database)
+    in_parts = []
+
+    def refused(server: Connection, path: Path) -> None:
+        in_parts.append(path)
+        sql.query(server, "CREATE TABLE `tabHalf` (id INT);")
+        raise sql.Refused(1146, "Table 'later' does not exist", 1)
+
+    monkeypatch.setattr(dump, "_import_in_parts", refused)
+    dump.restore(site, target)
+    assert in_parts == [target]
+    assert server.tables(site.database) == before
+
+
 def test_the_line_for_newer_clients_is_not_given_to_older_ones(site: Connection, target: Path) -> None:
     target.write_bytes(gzip.compress(b"/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump\n"))
-    assert b"sandbox" not in b"".join(dump._statements(target))
+    assert b"sandbox" not in b"".join(dump._statements(target, lambda section: True))
 
 
 def test_the_marks_of_the_runner_are_neither_dumped_nor_dropped(site: Connection, target: Path, server: Server) -> None:

@@ -22,6 +22,7 @@ VOLATILE = {
     "resourceVersion",
     "startTime",
     "uid",
+    "since",
     "updateRevision",
     "volumeName",
     # What they are fingerprints of has a resourceVersion in it.
@@ -30,7 +31,7 @@ VOLATILE = {
     "vyogo.tech/inputs",
     "vyogo.tech/secret-revision",
 }
-HISTORY = re.compile("-(configure-[0-9a-f]{8}|assets-[0-9a-f]{12})$")
+HISTORY = re.compile("-(configure-[0-9a-f]{8}|(assets|upgrade)-[0-9a-f]{12})$")
 
 
 def is_history(kind: Kind, name: str) -> bool:

@@ -28,6 +28,10 @@ from frappe_operator.runtime.client.fetch import Answer
 VERSIONS = {"frappe": "15.50.0", "erpnext": "15.48.0", "hrms": "15.30.0"}
 
 
+BROKEN = "broken"
+"""In the tag of an image whose migration fails on every site."""
+
+
 class Effect(NamedTuple):
     """Something that must happen once: what, and to which volume or database."""
 
@@ -261,7 +265,8 @@ class Frappe:
         if site["release"] == flags["release"]:
             return True, "upgrade-site has succeeded", {"outcome": "migrated", "release": site["release"]}
         failed = {"outcome": "failed", "patch": "erpnext.patches.v15_0.broken", "cause": "the patch is broken"}
-        if flags["site"] in self.failing_migrations or site.get("failed") == flags["attempt"]:
+        broken = BROKEN in pod["spec"]["containers"][0]["image"]
+        if broken or flags["site"] in self.failing_migrations or site.get("failed") == flags["attempt"]:
             if site.get("failed") != flags["attempt"]:
                 self.ledger.append(Effect("failed to migrate", f"{flags['site']} to {flags['release']}"))
             site["failed"] = flags["attempt"]

@@ -109,7 +109,7 @@ class EvidenceCollector:
             deleted=self.deleted,
             restless=restless,
             orphans=list(orphans(world)),
-            contradictions=[*world.contradictions, *out_of_date(world)],
+            contradictions=[*world.contradictions, *world.frappe.mixed, *out_of_date(world)],
             leaks=[*self.leaks, *said],
             early_retries=list(early_retries(self.reconciles, self.edits)),
         )

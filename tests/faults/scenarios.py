@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from fakecluster.frappe import BROKEN
 from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site
 from fakecluster.world import World
 from frappe_operator.api import crd
@@ -44,6 +45,10 @@ CREATE_SITE: Step = (Add(a_site()),)
 SCALE: Step = (Edit(SITE, "acme", {"componentReplicas": {"gunicorn": 2}}),)
 MOVE: Step = (Edit(SITE, "acme", {"domain": "shop.example.com"}),)
 CHANGE_IMAGE: Step = (Edit(BENCH, "forge", {"imageConfig": {"repository": "example.com/erp", "tag": "v15.60.0"}}),)
+BREAK_MIGRATION: Step = (
+    Edit(BENCH, "forge", {"imageConfig": {"repository": "example.com/erp", "tag": f"v15.61.0-{BROKEN}"}}),
+)
+"""An image whose migration fails on every site."""
 DELETE_SITE: Step = (Delete(SITE, "acme"),)
 DROP_SITE: Step = (Edit(SITE, "acme", {"deletionPolicy": "Delete"}), Delete(SITE, "acme"))
 DELETE_BENCH: Step = (Delete(BENCH, "forge"),)
@@ -68,6 +73,7 @@ WHOLE = {
     "external": (CREATE_EXTERNAL,),
     "scaled": (CREATE, SCALE),
     "image changed": (CREATE, CHANGE_IMAGE),
+    "upgrade fails": (CREATE, BREAK_MIGRATION),
     "domain changed": (CREATE, MOVE),
     "retained": (CREATE, DELETE_SITE),
     "deleted": (CREATE, DROP_SITE),

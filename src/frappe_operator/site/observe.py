@@ -23,6 +23,7 @@ from frappe_operator.model.bench import BenchOffer
 from frappe_operator.model.database import Connection
 from frappe_operator.model.domain import Domain
 from frappe_operator.model.image import Facts
+from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import BACKGROUND, SiteNames
 from frappe_operator.model.upgrade import RETRY_ANNOTATION, Mark, Outcome, Progress, attempt, mark_of, running
@@ -198,7 +199,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
         connection=connection,
         connection_data=data,
         facts=facts,
-        upgrade=await _upgrade(cluster, live, spec, bench, facts, mark_of(claim), created),
+        upgrade=await _upgrade(cluster, live, last, spec, bench, facts, mark_of(claim), created),
         domain_or_none=resolved,
         conflicting_hosts={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},
     )
@@ -216,6 +217,7 @@ def _facts(live: LiveSite, bench: BenchOffer, claim: Claim | None, created: Job 
 async def _upgrade(
     cluster: View,
     live: LiveSite,
+    last: LastStatus,
     spec: FrappeSiteSpec,
     bench: BenchOffer,
     facts: Facts | None,
@@ -238,6 +240,9 @@ async def _upgrade(
             finished_jobs=_finished_jobs(cluster, live, spec, bench, facts),
         )
     this = attempt(facts.key, bench.target.key, meta.annotation(RETRY_ANNOTATION))
+    if mark.failed == this and not any(each.reason == FrappeReason.MIGRATION_FAILED for each in last.conditions):
+        # The status that says why was not written, or is lost.
+        return ObservedUpgrade(mark, await _outcome(cluster, meta.namespace, SiteNames(meta.name).upgrade(this)))
     if meta.name not in bench.upgrading or facts.key == bench.target.key or mark.failed == this:
         return ObservedUpgrade(mark)
     return ObservedUpgrade(

@@ -67,6 +67,8 @@ class Frappe:
         """Sites in maintenance mode, by name of the FrappeSite."""
         self.pings: Counter[str] = Counter()
         """By host, the number of requests to a proxy, except health checks."""
+        self.unbuildable: dict[str, tuple[str, str]] = {}
+        """Apps whose layer cannot be built, with reason and message."""
         self.silent: set[str] = set()
         """Sites that do not answer, by name of the FrappeSite."""
         self.stale: set[str] = set()
@@ -106,6 +108,8 @@ class Frappe:
             "install-apps": self.install_apps,
             "upgrade-site": self.upgrade_site,
             "publish-template": self.publish_template,
+            "build-app": self.build_app,
+            "remove-layers": self.remove_layers,
         }
         return _said(*commands[command](pod, values))
 
@@ -120,6 +124,33 @@ class Frappe:
             "inspect-image has succeeded",
             {"frappeVersion": versions["frappe"], "python": "3.11", "apps": versions},
         )
+
+    def build_app(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        """Fetches an app and builds it into a layer, once."""
+        app, key = flags["app"], flags["key"]
+        if trouble := self.unbuildable.get(app):
+            return False, trouble[1], {"reason": trouble[0], "blocked": True}
+        built = self._disk(pod, "common").setdefault("layers", {})
+        if key not in built:
+            built[key] = app
+            self.ledger.append(Effect(f"built {app}", key))
+        layer = {
+            "app": app,
+            "key": key,
+            "url": flags["url"],
+            "ref": flags["branch"] or flags["version"] or "HEAD",
+            "commit": key.ljust(40, "0"),
+            "version": self.versions.get(app, "1.0.0"),
+            "size": 5 << 20,
+        }
+        return True, "build-app has succeeded", {"layer": layer}
+
+    def remove_layers(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        """Removes the layers that are not named."""
+        built = self._disk(pod, "common").setdefault("layers", {})
+        for key in [key for key in built if key not in flags["keep"].split(",")]:
+            del built[key]
+        return True, "remove-layers has succeeded", {}
 
     def prepare_database(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         """Makes the database in the server whose Secret is mounted, once."""
@@ -248,11 +279,20 @@ class Frappe:
         site = self._disk(pod, "files").get("sites", {}).get(flags["site"])
         if site is None:
             return False, "There is no site", {}
+        present = {**self.versions, **self._layers(pod)}
+        if absent := [app for app in flags["apps"].split(",") if app and app not in present]:
+            return False, f"{absent} is not in the image", {"blocked": True, "reason": "AppNotInImage"}
         for app in filter(None, flags["apps"].split(",")):
             if app not in site["apps"]:
                 site["apps"].append(app)
                 self.ledger.append(Effect(f"installed {app}", flags["site"]))
-        return True, "install-apps has succeeded", {"apps": {app: self.versions[app] for app in site["apps"]}}
+        return True, "install-apps has succeeded", {"apps": {app: present[app] for app in site["apps"]}}
+
+    def _layers(self, pod: Manifest) -> dict[str, str]:
+        """The apps of the layers that the pod mounts, with a version."""
+        mounts = [each for each in pod["spec"]["containers"][0]["volumeMounts"] if each["name"] == "layers"]
+        built = self._disk(pod, "layers").get("layers", {}) if mounts else {}
+        return {built[mount["subPath"].removeprefix("layers/")]: "1.0.0" for mount in mounts}
 
     def upgrade_site(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         """Migrates the data of a site, or leaves it as it is when a patch fails. Each attempt ends once."""

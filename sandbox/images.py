@@ -102,8 +102,9 @@ def _base(progress: Progress) -> oci.Layer:
 
 
 PROGRAMS = (
-    # The whole package would bring Perl and its database drivers.
+    # The whole packages would bring Perl.
     ("mariadb-client", ("usr/bin/mariadb-dump", "usr/bin/mariadb-admin")),
+    ("git", ("usr/bin/git", "usr/lib/git-core/git-remote-http", "usr/lib/git-core/git-remote-https")),
 )
 
 

@@ -25,6 +25,7 @@ CONDITIONS: dict[Kind, dict[str, str]] = {
     BENCH: {
         "StorageReady": "The common storage can be mounted.",
         "ImageReady": "The image was inspected: its apps and versions are known, its built assets are published.",
+        "AppsReady": "Every app of the bench is in the image, or has been fetched and built into a layer.",
         "CacheReady": "Both Redis servers are available: the cache and the queue.",
         "DatabaseReady": "The bench's MariaDB server is available, or no site uses it.",
         "ProxyReady": "The proxy is available.",

@@ -133,6 +133,16 @@ IN_PROGRESS: dict[str, Explanation] = {
         "Act on the last line in the message; the log has all of them. If memory ran out, raise "
         "`componentResources.jobs.limits.memory`.",
     ),
+    "GitUnreachable": Explanation(
+        "The server with the repository of an app does not answer. The Job tries again within five minutes.",
+        (JOB_LOG,),
+        "Check that pods of the namespace reach the server: DNS, egress rules, a proxy.",
+    ),
+    "IndexUnreachable": Explanation(
+        "The index of Python or npm packages does not answer. The Job tries again within five minutes.",
+        (JOB_LOG,),
+        "Check that pods of the namespace reach the index: DNS, egress rules, a proxy.",
+    ),
     "InstallationFailed": Explanation(
         "Frappe's `install-app` has failed. It is retried, with `--force` for an app that was half-installed.",
         (JOBS, JOB_LOG),
@@ -252,6 +262,55 @@ USER: dict[str, Explanation] = {
         ("kubectl get secret SECRET -o yaml     # values are encoded with base64",),
         "Correct the key that the message names. `kubectl create secret --from-file` and `echo` add a line break, which is "
         "accepted at the end of a value only.",
+    ),
+    "AppUnknown": Explanation(
+        "An app of the bench is neither in its image nor an official app whose repository is known.",
+        ("kubectl get fb BENCH -o jsonpath='{.spec.apps}{.spec.appsJSON}'",),
+        "Correct the name, or say where the app is: `gitUrl` in `apps`, `url` in `appsJSON`.",
+    ),
+    "AppInvalid": Explanation(
+        "The repository was fetched, but what it contains is not the app that the bench names.",
+        (JOBS, JOB_LOG),
+        "Correct the name of the app, which is that of its Python package, or the URL, branch or version.",
+    ),
+    "AppRequired": Explanation(
+        "An app that is built into a layer needs another app.",
+        (JOB_LOG,),
+        "Add the app that the message names to the apps of the bench.",
+    ),
+    "GitForbidden": Explanation(
+        "An app would have to be fetched with git, which `gitConfig.enabled: false` of the bench or a setting of the "
+        "operator forbids.",
+        ("kubectl get fb BENCH -o jsonpath='{.status.image.apps}'",),
+        "Use an image that contains the app (`imageConfig`), or allow git.",
+    ),
+    "GitRefused": Explanation(
+        "The repository of an app does not exist, or the server refuses the login, or cannot be trusted.",
+        (JOBS, JOB_LOG),
+        "Correct the URL, or the Secret in `authSecretRef`: `username` and `password`, or `token`, for https; "
+        "`ssh-privatekey` and `known_hosts` for ssh; `ca.crt` for a server with a certificate of your own authority.",
+    ),
+    "GitRefNotFound": Explanation(
+        "The repository of an app does not have the branch or tag.",
+        (JOB_LOG,),
+        "Correct `gitBranch` or `version`. The message names branches that exist.",
+    ),
+    "DependencyUnavailable": Explanation(
+        "A Python or npm package that an app needs cannot be installed: there is no wheel for the Python of the image, it "
+        "contradicts a package of the image, or it does not come from a package index. Nothing is compiled, and nothing of "
+        "the image is replaced.",
+        (JOB_LOG,),
+        "Use another version of the app, or build an image that contains app and package.",
+    ),
+    "AssetsFailed": Explanation(
+        "The bundler of the image cannot build the bundles of an app.",
+        (JOB_LOG,),
+        "Act on the last lines in the message: use another version of the app, or an image that contains it.",
+    ),
+    "LayerMissing": Explanation(
+        "A layer that the bench recorded is not on its common storage.",
+        ("kubectl get fb BENCH -o jsonpath='{.status.layers}'", JOBS),
+        "Delete the Job of the bench that the message means (its name ends in the key of the layer), so that it runs again.",
     ),
     "AppNotInImage": Explanation(
         "An app of the spec is not in the image of the bench. Sites keep running the image that has their apps.",

@@ -61,7 +61,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "app of a repository": (
         "FrappeBench",
         {**BENCH, "appsJSON": '[{"name": "crm", "url": "x"}]'},
-        "remove branch, url",
+        "must be an https or ssh URL",
     ),
     "deep": ("FrappeBench", {**BENCH, "appsJSON": "[" * 8000}, "must be a JSON list of app names"),
     "digest": (

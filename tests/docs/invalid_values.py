@@ -20,7 +20,8 @@ ABOVE = "a request must not exceed the limit of the same resource"
 NAMES = "only cpu, memory and ephemeral-storage are supported"
 COUNT = "in body should be less than or equal to 1000"
 APPS_JSON = "must be a JSON list of app names"
-SOURCES = "apps are taken from the image: remove branch, url and similar fields"
+GIT_URL = "must be an https or ssh URL of a git repository"
+GIT_NAME = "must be the name of a branch or tag or a full commit id"
 MEMORY = "must be an amount of memory with a unit, such as 512Mi or 4gb"
 CACHE = "must be between 1Mi and 1024Ti"
 IN_TAG = "set imageConfig.tag or imageConfig.digest"
@@ -75,17 +76,34 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
             ("", APPS_JSON),
             ("[" * 8000, APPS_JSON),
             ('["--force"]', APPS_JSON),
-            ('[{"name": "crm", "name": "hrms"}]', APPS_JSON),
-            ('[{"name": "crm", "source": "git"}]', APPS_JSON),
+            ('[{"name": "crm", "source": "fpm"}]', APPS_JSON),
+            ('[{"name": "crm", "commit": "abc"}]', APPS_JSON),
             ('["cr\u00e9m"]', APPS_JSON),
             ('["c\0"]', APPS_JSON),
-            ('[{"name": "crm", "branch": "version-15", "url": "https://example.net/crm"}]', SOURCES),
-            ('[{"gitUrl" : 5, "name": "crm"}]', SOURCES),
+            ('[{"name": "crm", "branch": "main", "url": "http://example.net/crm"}]', GIT_URL),
+            ('[{"name": "crm", "url": "https://user:word@example.net/crm"}]', GIT_URL),
+            ('[{"name": "crm", "url": "ext::sh -c reboot"}]', GIT_URL),
+            ('[{"name": "crm", "branch": "--upload-pack=reboot"}]', GIT_NAME),
+            ('[{"gitUrl" : 5, "name": "crm"}]', APPS_JSON),
             ("\u00e9" * 16385, "Too long: may not be more than 16384 bytes"),
         ],
         "apps": [([{"name": "crm"}, {"name": "crm"}], "Duplicate value"), ("crm", "must be of type array")],
         "apps[].name": [("Crm", APP), (15, "must be of type string")],
-        "apps[].source": [("git", 'supported values: "image"')],
+        "apps[].source": [("fpm", 'supported values: "git", "image"')],
+        "apps[].gitUrl": [
+            ("http://example.net/crm", GIT_URL),
+            ("git@example.net:crm", GIT_URL),
+            ("https://user:word@example.net/crm", GIT_URL),
+            ("ssh://-oProxyCommand=reboot/crm", GIT_URL),
+            ("file:///srv/crm", GIT_URL),
+            ("https://example.net", GIT_URL),
+        ],
+        "apps[].gitBranch": [("-b", GIT_NAME), ("a..b", GIT_NAME), ("", GIT_NAME), ("a b", GIT_NAME)],
+        "apps[].version": [("--depth", GIT_NAME), ("v1:x", GIT_NAME)],
+        "apps[].authSecretRef": [("login", OBJECT_TYPE)],
+        "apps[].authSecretRef.name": NAME,
+        "gitConfig": [(False, OBJECT_TYPE)],
+        "gitConfig.enabled": [("no", "must be of type boolean")],
         "imageConfig": [("frappe/erpnext", OBJECT_TYPE)],
         "imageConfig.repository": [
             ("registry.example.com/erp:v1", IN_TAG),

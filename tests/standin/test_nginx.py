@@ -12,6 +12,7 @@ import pytest
 
 from frappe_operator.components import frappe, gunicorn, nginx, proxy
 from frappe_operator.model.bench import Upstream
+from frappe_operator.model.layer import Layer
 from tests.standin import doors
 from tests.standin.doors import Door, ask
 from tests.standin.rootfs import FRAPPE, Rootfs, eventually, free_port
@@ -57,14 +58,14 @@ def _front_here(backend: int, socketio: int) -> dict[str, str]:
     }
 
 
-def _file(rootfs: Rootfs, path: str) -> None:
+def _file(rootfs: Rootfs, path: str, text: str = "") -> None:
     rootfs.folder("/doors")
     rootfs.folder(path.rpartition("/")[0])
-    rootfs.inside(path).write_text(f"content of {path}")
+    rootfs.inside(path).write_text(text or f"content of {path}")
 
 
 def _proxy_here(upstream: int, names: int) -> dict[str, str]:
-    return {":8080;": f":{upstream};", "@NAMESERVER@": f"127.0.0.1:{names}", "/common/": "/doors/common/"}
+    return {":8080;": f":{upstream};", "@NAMESERVER@": f"127.0.0.1:{names}", " /common": " /doors/common"}
 
 
 @pytest.fixture
@@ -214,6 +215,26 @@ def test_only_assets_with_a_hash_in_their_name_are_kept_for_long(
             kept = answer.headers.get_all("Cache-Control")
             assert kept == (["public, max-age=31536000, immutable"] if long else None)
             assert answer.headers.get_all("X-Frame-Options") == ["SAMEORIGIN"]
+
+
+def test_assets_of_app_layers_are_served_before_those_of_the_image(
+    front: Door, make_proxy: Callable[[int], Door]
+) -> None:
+    bench, layer = a_bench(), "/doors/common/layers/00112233445566aa"
+    assert bench.facts is not None
+    _file(front.rootfs, f"/doors/common/assets/{bench.facts.key}/crm/images/logo.txt", "of the image")
+    _file(front.rootfs, f"{layer}/crm/public/images/logo.txt", "of the layer")
+    _file(front.rootfs, f"{layer}/crm/hooks.py", "source")
+    links = front.rootfs.inside(f"{layer}/.frappe-operator/assets")
+    links.mkdir(parents=True)
+    (links / "crm").symlink_to("../../crm/public")
+    layers = (Layer("crm", "00112233445566aa", "https://git.example.net/crm", "main", "0" * 40),)
+    layered = type(bench)(**{**{name: getattr(bench, name) for name in bench.__struct_fields__}, "layers": layers})
+    door = make_proxy(front.port)
+    with door.serving(proxy.config(layered)[0]["data"]):
+        assert ask(door.port, "/assets/crm/images/logo.txt").text() == "of the layer"
+        for path in ("/assets/crm/../../../../crm/hooks.py", "/assets/crm/%2e%2e/%2e%2e/%2e%2e/crm/hooks.py"):
+            assert ask(door.port, path).text() != "source"
 
 
 # --- Maps

@@ -127,7 +127,8 @@ def test_an_image_that_the_sites_cannot_run_is_refused_and_they_stay_on_theirs(
 ) -> None:
     world = with_releases(now=NEW, other=there)
     first = image_digest(f"{REPOSITORY}:now")
-    world.edit(BENCH, "forge", {"spec": named("other")})
+    # With git, an app that the image lacks is fetched.
+    world.edit(BENCH, "forge", {"spec": {**named("other"), "gitConfig": {"enabled": False}}})
     settle(world)
     said = world.condition("ImageReady", "forge", BENCH)
     assert (said.status, said.reason) == ("False", reason)

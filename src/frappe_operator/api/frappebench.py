@@ -29,26 +29,52 @@ from frappe_operator.api.types import (
     validations,
 )
 
-APPS_JSON = 'a JSON list of app names, such as ["erpnext", "hrms"], or of objects with a "name"'
-SOURCES = ("branch", "url", "gitUrl", "gitBranch", "version", "repo", "repository", "ref", "tag", "commit")
-"""Fields that name the source of an app in other tools. They are refused: apps are taken from the image."""
-NO_SOURCES_MESSAGE = (
-    "apps are taken from the image: remove branch, url and similar fields, and use an image with the apps"
+APPS_JSON = (
+    'a JSON list of app names, such as ["erpnext", "hrms"], or of objects with a "name" or "url", and optionally a '
+    '"branch" or "version"'
 )
+GIT_URL = (
+    r"(https://[A-Za-z0-9][A-Za-z0-9.-]*|ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*)"
+    r"(:[0-9]{1,5})?(/[A-Za-z0-9._~%+-]+)+/?"
+)
+"""A URL of a git repository. No part of it can begin with `-`, which ssh would take for an option."""
+GIT_URL_MESSAGE = (
+    "must be an https or ssh URL of a git repository, such as https://github.com/frappe/crm or "
+    "ssh://git@github.com/frappe/crm, without a password or token in it: use authSecretRef for those"
+)
+GIT_NAME = r"[A-Za-z0-9_][A-Za-z0-9_+-]*([./][A-Za-z0-9_+-]+)*"
+"""A name of a branch or tag: no part of it is empty or begins with a dot, and it does not begin with `-`."""
+GIT_NAME_MESSAGE = (
+    "must be the name of a branch or tag or a full commit id: letters, digits, '_', '+', '-', with '.' and '/' "
+    "between them"
+)
+APP = "[a-z][a-z0-9_]{0,63}"
+TWO_NAMES = "gitBranch and version both say what is fetched: set only one of them"
 
 
 def _apps_json() -> Meta:
     def spaced(*words: str) -> str:
         return r"[ \t\r\n]*".join(words)
 
-    name, source = '"[a-z][a-z0-9_]{0,63}"', spaced('"source"', ":", '"image"')
-    named = spaced(r"\{(", source, ",)?", '"name"', ":", name, "(,", source, r")?\}")
-    app = f"({name}|{named})"
-    apps = spaced("^", r"\[", f"({app}", spaced("(", ",", f"{app})*"), r")?\]", "$")
-    sources = spaced(f'"({"|".join(SOURCES)})"', ":")
+    def apps(url: str, name: str) -> str:
+        fields = "|".join(
+            [
+                spaced('"name"', ":", f'"{APP}"'),
+                spaced('"source"', ":", '"(image|git)"'),
+                spaced('"(url|gitUrl)"', ":", f'"{url}"'),
+                spaced('"(branch|gitBranch|version)"', ":", f'"{name}"'),
+            ]
+        )
+        app = f'("{APP}"|{spaced("[{]", f"({fields})", spaced("(,", f"({fields}))*"), "[}]")})'
+        return spaced("^", r"\[", f"({app}", spaced("(,", f"{app})*"), r")?\]", "$")
+
+    text = r'[^"\\\x00-\x1f]*'
     rules = (
-        Rule(f"self.matches(r'{sources}') || self.matches(r'{apps}')", f"must be {APPS_JSON}"),
-        Rule(f"!self.matches(r'{sources}')", NO_SOURCES_MESSAGE),
+        Rule(f"self.matches(r'{apps(text, text)}')", f"must be {APPS_JSON}"),
+        Rule(
+            f"!self.matches(r'{apps(text, text)}') || self.matches(r'{apps(GIT_URL, GIT_NAME)}')",
+            f"a url {GIT_URL_MESSAGE}; a branch or version {GIT_NAME_MESSAGE}",
+        ),
     )
     return Meta(max_length=16384, extra_json_schema=validations(*rules))
 
@@ -67,10 +93,63 @@ Version = matching(
 class App(Section):
     """An app that sites of the bench can install."""
 
+    rules = (
+        Rule("!has(self.gitBranch) || !has(self.version)", TWO_NAMES),
+        Rule(
+            "!has(self.source) || self.source != 'image' || (!has(self.gitUrl) && !has(self.gitBranch) && "
+            "!has(self.version) && !has(self.authSecretRef))",
+            "source: image takes the app from the image: remove gitUrl, gitBranch, version and authSecretRef, or set "
+            "source: git",
+        ),
+    )
+
     name: Annotated[AppName, Meta(description="The app's Python package.", examples=["erpnext"])]
     source: Annotated[
-        Literal["image"] | None,
-        Meta(description="Where the app is taken from. Default `image`: the image of the bench."),
+        Literal["image", "git"] | None,
+        Meta(
+            description="Where the app is taken from: the image of the bench, or a git repository. Default: git if "
+            "gitUrl, gitBranch or version is set, otherwise the image if it contains the app, otherwise git."
+        ),
+    ] = None
+    git_url: Annotated[
+        Annotated[str, matching(rf"^{GIT_URL}$", GIT_URL_MESSAGE, 512)] | None,
+        Meta(
+            description="Repository of the app, an https or ssh URL. Default: the repository of an official app.",
+            examples=["https://github.com/frappe/crm"],
+        ),
+    ] = None
+    git_branch: Annotated[
+        Annotated[str, matching(rf"^{GIT_NAME}$", GIT_NAME_MESSAGE, 250)] | None,
+        Meta(
+            description="Branch that is fetched. Default: for an official app the branch that fits the Frappe of the "
+            "image, otherwise the default branch of the repository.",
+            examples=["version-15"],
+        ),
+    ] = None
+    version: Annotated[
+        Annotated[str, matching(rf"^{GIT_NAME}$", GIT_NAME_MESSAGE, 250)] | None,
+        Meta(
+            description="Tag, full commit id, or branch that is fetched, in place of gitBranch.", examples=["v15.30.0"]
+        ),
+    ] = None
+    auth_secret_ref: Annotated[
+        LocalReference | None,
+        Meta(
+            description="Secret of the same namespace with the login to the repository: `username` and `password`, or "
+            "`token`, for https; `ssh-privatekey` and `known_hosts` for ssh."
+        ),
+    ] = None
+
+
+class GitConfig(Section):
+    """Fetching of apps from git repositories."""
+
+    enabled: Annotated[
+        bool | None,
+        Meta(
+            description="Whether apps that the image lacks may be fetched from git repositories. Default true, unless "
+            "git is forbidden for the cluster by a setting of the operator."
+        ),
     ] = None
 
 
@@ -372,7 +451,9 @@ class FrappeBenchSpec(Section):
     apps_json: Annotated[
         Annotated[str, _apps_json()] | None,
         Meta(
-            description="Apps, as a JSON list of names or of objects with a `name`. The image must contain them.",
+            description="Apps, as a JSON list of names or of objects {name, url, branch, version}; `gitUrl` and "
+            "`gitBranch` are other names of `url` and `branch`. They mean what the fields of `apps` mean; with a "
+            "`url`, `name` defaults to the last part of it.",
             examples=['["erpnext", "hrms"]'],
         ),
     ] = field(default=None, name="appsJSON")
@@ -385,8 +466,12 @@ class FrappeBenchSpec(Section):
             ),
         ]
         | None,
-        Meta(description="Apps, in the order they are installed. They must be in the image."),
+        Meta(
+            description="Apps, in the order they are installed. Those that the image lacks are fetched from git and "
+            "built into layers on the common storage."
+        ),
     ] = None
+    git_config: Annotated[GitConfig | None, Meta(description="Fetching of apps from git repositories.")] = None
     image_config: Annotated[ImageConfig | None, Meta(description="Image of the Frappe pods.")] = None
     component_replicas: Annotated[
         BenchReplicas | None,
@@ -426,6 +511,21 @@ class FrappeBenchSpec(Section):
     ] = None
 
 
+class ReleaseLayerStatus(Section):
+    """An app layer that sites mount together with the image."""
+
+    app: Annotated[str, Meta(description="The app.")]
+    key: Annotated[str, Meta(description="Fingerprint of the inputs, and name of the folder of the layer.")]
+    url: Annotated[str, Meta(description="Repository.")]
+    ref: Annotated[str, Meta(description="Branch, tag or commit that was requested; HEAD: the default branch.")]
+    commit: Annotated[str, Meta(description="Commit that was fetched.")]
+    version: Annotated[str | None, Meta(description="Version of the app. Absent if it declares none.")] = None
+    image_key: Annotated[str | None, Meta(description="Fingerprint of the image for which it was built.")] = None
+    request: Annotated[
+        str | None, Meta(description="Value of the annotation vyogo.tech/build-apps that requested the build.")
+    ] = None
+
+
 class ImageStatus(Section):
     """What the inspection of the image found."""
 
@@ -444,6 +544,13 @@ class ImageStatus(Section):
         str | None,
         Meta(description="Value of the annotation vyogo.tech/inspect-image that requested the inspection."),
     ] = None
+    image_apps: Annotated[
+        dict[str, str] | None, Meta(description="Apps in the image without app layers. Absent if there are none.")
+    ] = None
+    layers: Annotated[
+        list[ReleaseLayerStatus] | None,
+        Meta(description="App layers that sites mount together with the image. `apps` contains their apps."),
+    ] = None
 
 
 class UpgradeStatus(Section):
@@ -458,6 +565,20 @@ class UpgradeStatus(Section):
     )
     waiting: Annotated[int | None, Meta(description="Number of sites that follow.")] = None
     failed: Annotated[list[str] | None, Meta(description="Sites whose upgrade failed: at most a hundred.")] = None
+
+
+class LayerStatus(Section):
+    """An app that was fetched and built into a layer on the common storage."""
+
+    app: Annotated[str, Meta(description="The app.")]
+    key: Annotated[str, Meta(description="Fingerprint of the inputs, and name of the folder of the layer.")]
+    url: Annotated[str, Meta(description="Repository.")]
+    ref: Annotated[str, Meta(description="Branch, tag or commit that was requested; HEAD: the default branch.")]
+    commit: Annotated[str, Meta(description="Commit that was fetched.")]
+    size: Annotated[str, Meta(description="Size on the common storage.")]
+    current: Annotated[bool, Meta(description="Whether the apps of the spec need the layer now. The others are kept.")]
+    version: Annotated[str | None, Meta(description="Version of the app. Absent if it declares none.")] = None
+    note: Annotated[str | None, Meta(description="What the layer lacks. Absent if it is complete.")] = None
 
 
 class SecretRevisionsStatus(Section):
@@ -497,6 +618,9 @@ class FrappeBenchStatus(Section):
     templates: Annotated[list[TemplateStatus] | None, Meta(description="Templates that new sites are copied from.")] = (
         None
     )
+    layers: Annotated[
+        list[LayerStatus] | None, Meta(description="Apps that were built into layers, the latest last.")
+    ] = None
     secret_revisions: Annotated[
         SecretRevisionsStatus | None,
         Meta(

@@ -7,7 +7,7 @@ from frappe_operator.bench.observe import Observed
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked, Verdict
 from frappe_operator.model import bench as model
-from frappe_operator.model import sizing
+from frappe_operator.model import layers, sizing
 from frappe_operator.model.conditions import BenchCondition
 from frappe_operator.model.image import refusal
 from frappe_operator.model.redis_sizing import memory_problem
@@ -34,6 +34,29 @@ def apps_are_readable(observed: Observed) -> Verdict | None:
         model.apps(observed.spec)
     except Blocked as blocked:
         return blocked.verdict
+    return None
+
+
+def apps_can_be_provided(observed: Observed) -> Verdict | None:
+    """Every app is in the image, or can be fetched with git."""
+    if observed.inspected is None:
+        return None
+    try:
+        problem = layers.problem(observed.spec, observed.inspected, observed.images)
+    except Blocked:
+        # IMAGE_READY says so.
+        return None
+    return Verdict(False, *problem, blocked=True) if problem else None
+
+
+def app_secrets_exist(observed: Observed) -> Verdict | None:
+    """The Secrets with the logins to the repositories of apps exist."""
+    for app, secret in observed.missing_secrets.items():
+        message = (
+            f"Secret {secret} with the login to the repository of {app} does not exist: create it, or correct "
+            "authSecretRef"
+        )
+        return Verdict(False, Reason.SECRET_NOT_FOUND, message, blocked=True)
     return None
 
 
@@ -105,6 +128,8 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     (BenchCondition.IMAGE_READY, apps_are_readable),
     (BenchCondition.IMAGE_READY, image_suits_the_sites),
     (BenchCondition.IMAGE_READY, jobs_fit),
+    (BenchCondition.APPS_READY, apps_can_be_provided),
+    (BenchCondition.APPS_READY, app_secrets_exist),
     (BenchCondition.CACHE_READY, redis_has_one_password),
     (BenchCondition.CACHE_READY, redis_fits),
     (BenchCondition.CACHE_READY, cache_fits),

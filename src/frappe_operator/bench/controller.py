@@ -48,6 +48,9 @@ VERBS: dict[Kind, str] = {BENCH: "get patch", SITE: "list", POD: "list patch del
 UNMARKED_SECONDS = 5.0
 """How often it is checked whether all sites have recorded the release of their data."""
 
+SECRET_SECONDS = 30.0
+"""How often it is checked whether a missing Secret of a repository exists."""
+
 HOSTS_ANNOTATION = "vyogo.tech/hosts"
 """On proxy pods: the resource version of the host map that the kubelet was last made to read."""
 
@@ -79,8 +82,7 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
                 await report(cluster, BENCH, live, deletion, {})
                 return None
             raise
-        lost = observed.job_without_report
-        inspection = await rerun_lost(cluster, lost) if lost else None
+        rerun = [await rerun_lost(cluster, job) for job in observed.jobs_without_report]
         had_config = cluster.get(CONFIG_MAP, key.namespace, bench.names.nginx) is not None
         decided = stages(bench, observed, token)
         kept = await templates.observe(cluster, bench, observed)
@@ -101,7 +103,10 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
             # first sites their turn to upgrade to the new image.
             cluster.requeue(BENCH, key)
         upgrades = UNMARKED_SECONDS if observed.unmarked else bench.wave.requeue_after
-        return min((each for each in (inspection, diagnosis.requeue_after, upgrades) if each is not None), default=None)
+        # Secrets of users are watched for no bench.
+        secrets = SECRET_SECONDS if observed.missing_secrets else None
+        times = (*rerun, diagnosis.requeue_after, upgrades, secrets)
+        return min((each for each in times if each is not None), default=None)
 
     return Controller(
         BENCH,

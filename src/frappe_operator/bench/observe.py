@@ -9,7 +9,7 @@ import msgspec
 from frappe_operator.api.frappebench import FrappeBenchSpec
 from frappe_operator.api.kinds import SITE, LiveBench, LiveSite, readable_spec
 from frappe_operator.api.labels import SITE_LABEL
-from frappe_operator.components import image, redis
+from frappe_operator.components import image, layers, redis
 from frappe_operator.kube.kinds import CONFIG_MAP, JOB, POD, PVC, SECRET, STATEFUL_SET, STORAGE_CLASS
 from frappe_operator.kube.live import OPERATOR_NAME, Condition, Job, PodStatus, StorageClass
 from frappe_operator.kube.names import INSTANCE, JOB_LABEL, MANAGED_BY
@@ -18,9 +18,12 @@ from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
 from frappe_operator.model import domain, job_reports
+from frappe_operator.model import layers as layer_model
 from frappe_operator.model.bench import NO_REVISIONS, RWO, Inspected, Names, Revisions, Upstream, secret_revision
 from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.image import Facts, Image, Use, image_digest
+from frappe_operator.model.layer import Layer
+from frappe_operator.model.layers import Order
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import SiteNames
 from frappe_operator.model.upgrade import (
@@ -41,6 +44,8 @@ class Observed(NamedTuple):
     """The facts that a bench is resolved from. If the spec is invalid, nothing else is read."""
 
     live: LiveBench
+    images: Images
+    """The settings of the operator for all benches."""
     spec_or_none: FrappeBenchSpec | None
     """None when the spec does not conform to the schema."""
     spec_error: str = ""
@@ -55,7 +60,7 @@ class Observed(NamedTuple):
     releases_in_use: frozenset[str] = frozenset()
     """Keys of the recorded images that the data of some site was last migrated with, or is being migrated with."""
     found: Facts | None = None
-    """Facts of the image of the spec, when it is not the recorded one."""
+    """Facts of the image of the spec with its app layers, when they are not the recorded ones and all are built."""
     uses: Sequence[Use] = ()
     """The versions of apps that sites have installed or declare. Empty unless `found` is compared with them."""
     unmarked: bool = False
@@ -66,8 +71,18 @@ class Observed(NamedTuple):
     """Names of the sites whose turn it is to upgrade, from the last status."""
     canary_done: float = 0.0
     """When the last canary ended its turn, in seconds since 1970; 0 when it is not known."""
-    job_without_report: Job | None = None
-    """The Job that inspected the image of the spec, when it has succeeded and its report is lost."""
+    jobs_without_report: Sequence[Job] = ()
+    """The Jobs that inspected the image of the spec or built a layer, have succeeded, and whose report is lost."""
+    inspected: Facts | None = None
+    """Facts of the image of the spec without app layers; None until it has been inspected."""
+    orders: tuple[Order, ...] = ()
+    """The app layers that the apps of the spec need with that image."""
+    layers: tuple[Layer, ...] = ()
+    """The app layers that were built."""
+    unused_layers: tuple[Layer, ...] = ()
+    """Those of them that nothing needs any more."""
+    missing_secrets: Mapping[str, str] = {}
+    """By app whose layer is to be built, the Secret of its repository, where it does not exist."""
     access_mode: str = RWO
     live_mode: str = ""
     """Access mode of the existing claim for the common storage, empty while there is none."""
@@ -97,26 +112,29 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
     try:
         spec = live.decode()
     except msgspec.MsgspecError as error:
-        return Observed(live, None, spec_error=str(error))
+        return Observed(live, images, None, spec_error=str(error))
     names = model.Names(name)
     body = await cluster.body(CONFIG_MAP, namespace, names.image)
-    recorded, refused, _ = known = model.inspected(live, (body or {}).get("data") or {})
-    desired = model.image(spec, images, model.request(live, spec, images, recorded, refused))
+    known = model.inspected(live, (body or {}).get("data") or {})
+    desired = model.image(spec, images, model.request(live, spec, images, known.facts, known.refused, known.pending))
     job_name = image.job_name(name, desired)
     pods = cluster.select(POD, job_reports.JOB_INDEX, f"{namespace}/{job_name}")
     job = cluster.get(JOB, namespace, job_name)
-    done = job is not None and succeeded(job)
-    inspected = any(each.describes(desired) for each in (recorded, refused) if each is not None)
-    if done and not inspected:
+    inspected = known.image(desired)
+    lost = None
+    if job is not None and succeeded(job) and inspected is None:
         # The ConfigMap is about to be written: a stale cache must not lose the facts of the image before.
         fresh = await cluster.read(CONFIG_MAP, namespace, names.image)
-        recorded, refused, _ = known = model.inspected(live, (fresh or {}).get("data") or {})
-        inspected = any(each.describes(desired) for each in (recorded, refused) if each is not None)
-    found = None if recorded is not None and recorded.describes(desired) else refused
-    if found is not None and not found.describes(desired):
+        known = model.inspected(live, (fresh or {}).get("data") or {})
+        inspected = known.image(desired)
+        if inspected is None:
+            inspected = await _facts_from_pods(cluster, namespace, job_name, desired, known.facts)
+            lost = job if inspected is None else None
+    recorded = known.facts
+    app_layers = await _layers(cluster, live, spec, images, inspected, known)
+    found = app_layers.release
+    if found is not None and recorded is not None and found.key == recorded.key:
         found = None
-    if done and not inspected:
-        found = await _facts_from_pods(cluster, namespace, job_name, desired, recorded)
     sites = cluster.select(SITE, domain.BENCH_INDEX, f"{namespace}/{name}")
     classes = {each.metadata.name: each for each in cluster.all(STORAGE_CLASS)}
     claim = cluster.get(PVC, namespace, names.common)
@@ -125,10 +143,11 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
     redis_secret, agree = await _redis_secret(cluster, live, names.redis)
     return Observed(
         live=live,
+        images=images,
         spec_or_none=spec,
         sites=sites,
         classes=classes,
-        reports=job_reports.reports(pods),
+        reports={**job_reports.reports(pods), **app_layers.reports},
         recorded=recorded,
         releases=known.releases,
         releases_in_use=_releases_in_use(cluster, live, known.releases),
@@ -136,7 +155,16 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
         uses=_uses(cluster, spec, sites, known) if found is not None and recorded is not None else (),
         unmarked=found is not None and any(_is_unmarked(cluster, site) for site in sites),
         **_upgrades(cluster, live, known)._asdict(),
-        job_without_report=job if done and not inspected and found is None else None,
+        jobs_without_report=[*([lost] if lost else []), *app_layers.lost],
+        inspected=inspected,
+        orders=app_layers.orders,
+        layers=app_layers.built,
+        unused_layers=app_layers.unused,
+        missing_secrets={
+            order.app: order.secret
+            for order in layer_model.missing(app_layers.orders, app_layers.built)
+            if order.secret and cluster.get(SECRET, namespace, order.secret) is None
+        },
         access_mode=live_mode or _access_mode(storage_class, classes),
         live_mode=live_mode,
         mariadb_exists=cluster.get(STATEFUL_SET, namespace, names.mariadb) is not None,
@@ -145,6 +173,93 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
         redis_passwords_differ=not agree,
         revisions=model.revisions(live),
     )
+
+
+class _Layers(NamedTuple):
+    """What is known of the app layers of a bench."""
+
+    orders: tuple[Order, ...] = ()
+    built: tuple[Layer, ...] = ()
+    unused: tuple[Layer, ...] = ()
+    reports: Mapping[str, Report] = {}
+    lost: Sequence[Job] = ()
+    """Jobs that have built a layer, and whose report is lost."""
+    release: Facts | None = None
+    """The image of the spec with its layers; None until it has been inspected and all are built."""
+
+
+async def _layers(
+    cluster: View,
+    live: LiveBench,
+    spec: FrappeBenchSpec,
+    images: Images,
+    facts: Facts | None,
+    known: Inspected,
+) -> _Layers:
+    """The app layers of a bench. `facts`: the image of the spec, without layers; None until it has been inspected."""
+    meta, name = live.metadata, Names(live.metadata.name).apps
+    body = await cluster.body(CONFIG_MAP, meta.namespace, name)
+    built = layer_model.layers_from((body or {}).get("data") or {})
+    if facts is None:
+        return _Layers(built=built)
+
+    try:
+        model.apps(spec)
+        readable = True
+    except Blocked:
+        readable = False
+
+    def ordered() -> tuple[Order, ...]:
+        annotation = meta.annotation(layer_model.BUILD_ANNOTATION)
+        return layer_model.orders(spec, facts, images, annotation, built) if readable else ()
+
+    def unrecorded() -> dict[str, Order]:
+        known = {layer.key for layer in built}
+        return {layers.job_name(meta.name, each.key): each for each in ordered() if each.key not in known}
+
+    def finished() -> list[Job]:
+        jobs = (cluster.get(JOB, meta.namespace, job) for job in unrecorded())
+        return [job for job in jobs if job is not None and succeeded(job)]
+
+    if finished():
+        # The ConfigMap is about to be written: a stale cache must not lose other layers.
+        fresh = await cluster.read(CONFIG_MAP, meta.namespace, name)
+        built = layer_model.layers_from((fresh or {}).get("data") or {})
+    found, lost = [], []
+    pending = unrecorded()
+    for job in finished():
+        order = pending[job.metadata.name]
+        layer = await _layer_from_pods(cluster, meta.namespace, job.metadata.name, order)
+        if layer is None:
+            lost.append(job)
+        else:
+            found.append(layer)
+    built = layer_model.recorded(built, found)
+    orders = ordered()
+    releases = (*known.releases.values(), *([known.refused] if known.refused else []))
+    kept = layer_model.kept(built, orders, [layer for each in releases for layer in each.layers])
+    removed = cluster.get(JOB, meta.namespace, layers.removal_name(meta.name, kept))
+    if removed is not None and succeeded(removed):
+        built = kept
+    pods = [
+        pod
+        for order in orders
+        for pod in cluster.select(
+            POD, job_reports.JOB_INDEX, f"{meta.namespace}/{layers.job_name(meta.name, order.key)}"
+        )
+    ]
+    unused = tuple(layer for layer in built if layer not in kept)
+    release = layer_model.release(facts, orders, built) if readable else None
+    return _Layers(orders, built, unused, job_reports.reports(pods), lost, release)
+
+
+async def _layer_from_pods(cluster: View, namespace: str, job: str, order: Order) -> Layer | None:
+    """The layer in the report of a pod of the completed Job; None when no pod with a report is left."""
+    for pod in await cluster.list(POD, namespace, f"{JOB_LABEL}={job}"):
+        report = job_reports.message(msgspec.convert(pod["status"], PodStatus))
+        if report is not None and report.ok and report.layer is not None and report.layer.key == order.key:
+            return msgspec.structs.replace(report.layer, image_key=order.image_key, request=order.request)
+    return None
 
 
 async def _redis_secret(cluster: View, bench: LiveBench, name: str) -> tuple[str, bool]:
@@ -183,7 +298,7 @@ async def _facts_from_pods(
                 report.frappe_version,
                 report.python,
                 report.apps,
-                previous_key=recorded.key if recorded else "",
+                previous_key=recorded.image_key if recorded else "",
                 digest=image_digest(image.reference, pod["status"]["containerStatuses"][0].get("imageID", "")),
                 request=image.request,
             )

@@ -28,6 +28,7 @@ def resolve(observed: Observed, images: Images, now: float = 0.0) -> Bench:
     stays = refused or observed.unmarked
     facts = observed.recorded if stays else observed.found or observed.recorded
     releases = {**observed.releases, **({observed.recorded.key: observed.recorded} if observed.recorded else {})}
+    inspected, kept = observed.inspected, [facts, observed.found if refused else None]
     return model.resolve(
         observed.live,
         observed.spec,
@@ -48,6 +49,13 @@ def resolve(observed: Observed, images: Images, now: float = 0.0) -> Bench:
             upgrade_policy(observed.spec.upgrade), observed.candidates, observed.turns, observed.canary_done, now
         ),
         secrets=observed.secrets,
+        inspected=inspected,
+        pending=inspected
+        if inspected and inspected.image_key not in [each.image_key for each in kept if each]
+        else None,
+        orders=observed.orders,
+        layers=observed.layers,
+        unused_layers=observed.unused_layers,
     )
 
 

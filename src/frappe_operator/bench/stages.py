@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from frappe_operator.bench.checks import CHECKS
-from frappe_operator.bench.conditions import database_ready, generated_secrets, image_ready, sites_upgraded
+from frappe_operator.bench.conditions import apps_ready, database_ready, generated_secrets, image_ready, sites_upgraded
 from frappe_operator.bench.observe import Observed
-from frappe_operator.components import image, mariadb, proxy, redis, storage
+from frappe_operator.components import image, layers, mariadb, proxy, redis, storage
 from frappe_operator.kube.readiness import claims_usable, workloads_available
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Stage, Verdict, checked, failed
@@ -30,6 +30,13 @@ def stages(bench: Bench, observed: Observed, token: Callable[[], str]) -> list[S
     rows = [
         Stage(BenchCondition.STORAGE_READY, storage.common(bench), claims_usable(observed.classes)),
         Stage(BenchCondition.IMAGE_READY, about_image, inspected, once=image.inspect(bench), after=AFTER_STORAGE),
+        Stage(
+            BenchCondition.APPS_READY,
+            layers.record(bench),
+            apps_ready.apps_are_provided(bench, observed),
+            once=[*layers.build(bench), *layers.remove(bench)],
+            after=AFTER_IMAGE,
+        ),
         # The Secret exists before a pod is created that reads it.
         Stage(BenchCondition.CACHE_READY, [], secret_exists, once=password, after=AFTER_STORAGE),
         Stage(BenchCondition.CACHE_READY, redis.build(bench), workloads_available, after=AFTER_STORAGE),

@@ -3,11 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from frappe_operator.bench.observe import Observed
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.conditions import BenchCondition
 from frappe_operator.model.image import Facts
+from frappe_operator.model.layer import Layer
+
+
+def _layer(layer: Layer, bench: Bench) -> dict[str, Any]:
+    shown = {
+        name: value
+        for name, value in msgspec.to_builtins(layer).items()
+        if name not in ("request", "imageKey") and value != ""
+    }
+    current = any(order.key == layer.key for order in bench.orders)
+    return {**shown, "size": f"{max(1, round(layer.size / 2**20))}Mi", "current": current}
 
 
 def status(bench: Bench, observed: Observed, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
@@ -25,6 +38,7 @@ def status(bench: Bench, observed: Observed, verdicts: Mapping[str, Verdict]) ->
         or None,
         "upgrade": _upgrade(bench, len(observed.sites)),
         "installedApps": list(bench.apps),
+        "layers": [_layer(each, bench) for each in bench.layers] or None,
         # A new revision is reported once the server is available with it. Only then do the pods of the sites restart.
         "secretRevisions": {"redis": redis or None, "mariadb": (bench.mariadb_needed and mariadb) or None},
     }
@@ -38,7 +52,14 @@ def _image(facts: Facts) -> dict[str, Any]:
         "python": facts.python,
         "apps": facts.apps,
         "request": facts.request or None,
+        "imageApps": facts.image_apps,
+        "layers": [_recorded(each) for each in facts.layers] or None,
     }
+
+
+def _recorded(layer: Layer) -> dict[str, Any]:
+    """The fields of a layer that stand in for the record in ConfigMaps if that is lost."""
+    return {name: value for name, value in msgspec.to_builtins(layer).items() if name not in ("size", "note")}
 
 
 SHOWN_NEXT, SHOWN_FAILED = 10, 100

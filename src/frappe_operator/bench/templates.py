@@ -21,7 +21,7 @@ from frappe_operator.kube.stage import LiveChildren, Stage, Verdict
 from frappe_operator.kube.view import View
 from frappe_operator.model import domain, job_reports
 from frappe_operator.model import template as model
-from frappe_operator.model.bench import Bench, missing_apps
+from frappe_operator.model.bench import Bench
 from frappe_operator.model.template import Recorded, Template
 
 CONDITION = "Templates"
@@ -47,12 +47,15 @@ async def observe(cluster: View, bench: Bench, observed: Observed) -> Templates:
     if facts is None or not bench.mariadb_needed or not model.enabled(observed.spec):
         return Templates()
     sites = cluster.select(SITE, domain.BENCH_INDEX, f"{namespace}/{bench.owner.name}")
-    desired = model.templates(facts, bench.apps, sites)
+    # The Job mounts no app layers: sites with such apps are created the long way.
+    layered = {layer.app for layer in facts.layers}
+    desired = [each for each in model.templates(facts, bench.apps, sites) if layered.isdisjoint(each.apps)]
     names = {each.key: model.job_name(bench.owner.name, each) for each in desired}
     jobs = {key: job for key, name in names.items() if (job := cluster.get(JOB, namespace, name)) is not None}
     server = cluster.get(STATEFUL_SET, namespace, bench.names.mariadb)
     available = server is not None and server.status.ready_replicas > 0
-    if not jobs and (not available or not facts.describes(bench.image) or missing_apps(bench)):
+    missing = any(app not in facts.apps for app in bench.apps)
+    if not jobs and (not available or not facts.describes(bench.image) or missing):
         return Templates()
     last = model.recorded(observed.live)
     states = {each.key: await _state(cluster, each, jobs[each.key], last) for each in desired if each.key in jobs}

@@ -136,6 +136,12 @@ def run(
             envvar=f"{ENVIRONMENT}NGINX_IMAGE", metavar="IMAGE", help="nginx image of the proxy of every bench."
         ),
     ] = DEFAULT_IMAGES.nginx,
+    git: Annotated[
+        bool,
+        typer.Option(
+            "--git/--no-git", envvar=f"{ENVIRONMENT}GIT", help="Whether benches may fetch apps from git repositories."
+        ),
+    ] = DEFAULT_IMAGES.git,
 ) -> None:
     """Run the operator until it receives SIGTERM.
 
@@ -156,7 +162,7 @@ def run(
         log_level=log_level,
         workers=workers,
     )
-    images = Images(frappe=frappe_image, mariadb=mariadb_image, redis=redis_image, nginx=nginx_image)
+    images = Images(frappe=frappe_image, mariadb=mariadb_image, redis=redis_image, nginx=nginx_image, git=git)
     try:
         raise typer.Exit(run_operator(settings, images))
     except AccessError as error:

@@ -16,10 +16,12 @@ from frappe_operator.kube.names import digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import domain
+from frappe_operator.model import domain, layers
 from frappe_operator.model.bench import Names
 from frappe_operator.model.database import SECRET_KEYS
 from frappe_operator.model.image import Facts
+from frappe_operator.model.layer import Layer
+from frappe_operator.model.layers import LAYERS
 from frappe_operator.model.settings import Images
 
 L = TypeVar("L", bound=Live)
@@ -40,7 +42,8 @@ class Declared:
     """A View of the declared objects, as a cluster in which the operator has created nothing yet.
 
     Facts that only a cluster has are assumed: an image contains the apps in the specs of bench and sites, in the
-    version of frappeVersion; a Secret that no file declares exists and is valid; all objects have the same age.
+    version of frappeVersion; app layers are built; a Secret that no file declares exists and is valid; all objects have
+    the same age.
     """
 
     def __init__(self, documents: Sequence[Document], namespace: str, images: Images) -> None:
@@ -79,14 +82,17 @@ class Declared:
     async def body(
         self, kind: Kind, namespace: str, name: str, keep: Callable[[bytes], bytes] | None = None
     ) -> Manifest | None:
-        """The Secret of an external database, or the ConfigMap with the facts of a bench's image; None for other
-        objects."""
+        """The Secret of an external database, or a ConfigMap of a bench: with the facts of its image, or with its app
+        layers. None for other objects."""
         if kind is SECRET:
             return self.secret(namespace, name)
         for bench in self.of(BENCH):
             meta = bench.live.metadata
             if kind is CONFIG_MAP and meta.namespace == namespace and Names(meta.name).image == name:
-                return {"data": {"facts": msgspec.json.encode(self.facts(bench.live)).decode()}}
+                release = self.facts(bench.live).with_layers(self.layers(bench.live))
+                return {"data": {"facts": msgspec.json.encode(release).decode()}}
+            if kind is CONFIG_MAP and meta.namespace == namespace and Names(meta.name).apps == name:
+                return {"data": {LAYERS: msgspec.json.encode(self.layers(bench.live)).decode()}}
         return None
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
@@ -121,6 +127,13 @@ class Declared:
         version = frappe_version(spec.frappe_version)
         versions = {app: version if app == "frappe" else "" for app in apps}
         return Facts(bench_model.image(spec, self.images).reference, version, "", versions)
+
+    def layers(self, bench: LiveBench) -> tuple[Layer, ...]:
+        """The app layers that are assumed to be built: all that the bench needs."""
+        orders = layers.orders(bench_model.parse(bench), self.facts(bench), self.images)
+        return tuple(
+            Layer(order.app, order.key, order.url, order.ref, commit="", image_key=order.image_key) for order in orders
+        )
 
 
 def frappe_version(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The Job that removes the cached asset names when the image of the bench changes.
+"""The Job that removes the cached asset names when the image of the bench or its app layers change.
 
 Frappe caches the names of built assets in redis-cache under `assets_json` without an expiry: a pod that finds no entry
 writes the names of its own image. The key does not contain the site, so that a pod of an earlier image writes for all.
@@ -12,7 +12,7 @@ PART = "assets"
 
 
 def renew(site: Site) -> list[Manifest]:
-    """The Job that removes the cached asset names, one per image."""
+    """The Job that removes the cached asset names, one per release."""
     arguments = ["drop-assets", f"--redis-cache-host={site.bench.redis_cache}"]
-    task = Task(site.names.assets(site.image.key), PART, arguments, "")
+    task = Task(site.names.assets(site.assets_key), PART, arguments, "")
     return [bare_job(site.owner, site.image, site.bench, task, site.jobs, {"redis": site.bench.redis})]

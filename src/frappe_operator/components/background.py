@@ -109,6 +109,7 @@ def _deployment(site: Site, process: Process) -> Manifest:
                 process.part,
                 FRAPPE,
                 frappe.pod(site, program, grace=process.grace),
+                more=frappe.pod_labels(site),
                 secret_revision=site.redis_revision,
             ),
         },

@@ -17,11 +17,13 @@ from frappe_operator.components.pod import (
     secret_volume,
     template,
 )
-from frappe_operator.components.storage import files_node
+from frappe_operator.components.storage import MOUNTS_COMMON, files_node, layers_node
 from frappe_operator.kube.names import digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Names
 from frappe_operator.model.image import Image
+from frappe_operator.model.layer import layer_keys
+from frappe_operator.model.layers import FOLDER, PACKAGES
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.site import Site
 
@@ -81,6 +83,7 @@ def layout(site: Site, *more: str) -> Manifest:
             f"--redis-queue-host={site.bench.redis_queue}",
             f"--socketio-port={SOCKETIO_PORT}",
             *more,
+            *([f"--layers={layer_keys(site.layers)}"] if site.layers else []),
         ),
         "resources": site.layout,
         "volumeMounts": [
@@ -90,8 +93,36 @@ def layout(site: Site, *more: str) -> Manifest:
             mount("tmp", "/tmp"),
             mount("runner", RUNNER, read_only=True),
             mount("redis", f"{SECRETS}/redis", read_only=True),
+            *layer_mounts(site),
         ],
     }
+
+
+def app_folder(app: str) -> str:
+    """Where a Frappe pod has the source of an app."""
+    return f"{BENCH_DIR}/apps/{app}"
+
+
+def layer_mounts(site: Site) -> list[Manifest]:
+    """The mounts of the app layers of a site, each where an image has the app."""
+    return [
+        mount("layers", app_folder(layer.app), read_only=True, sub_path=f"{FOLDER}/{layer.key}")
+        for layer in site.layers
+    ]
+
+
+def environment(site: Site) -> list[Manifest]:
+    """The environment of a container that runs Frappe: it finds the apps of layers before those of the image."""
+    if not site.layers:
+        return ENV
+    folders = [app_folder(layer.app) for layer in site.layers]
+    path = ":".join([*folders, *(f"{folder}/{PACKAGES}" for folder in folders)])
+    return [*ENV, {"name": "PYTHONPATH", "value": path}]
+
+
+def pod_labels(site: Site) -> dict[str, str] | None:
+    """Labels of the pods of a site in addition to those of its components; None without any."""
+    return MOUNTS_COMMON if site.layers else None
 
 
 def view_mounts(site: Site) -> list[Manifest]:
@@ -99,6 +130,7 @@ def view_mounts(site: Site) -> list[Manifest]:
     return [
         mount("sites", SITES),
         mount("files", f"{SITES}/{site.site_name}", sub_path=site.site_name),
+        *layer_mounts(site),
     ]
 
 
@@ -124,7 +156,7 @@ def container(site: Site, name: str, command: list[str], resources: Manifest, **
         "imagePullPolicy": site.image.pull_policy,
         "command": command,
         "workingDir": SITES,
-        "env": ENV,
+        "env": environment(site),
         "resources": resources,
         "terminationMessagePolicy": LAST_LINES,
         "securityContext": CONTAINER_SECURITY,
@@ -148,7 +180,13 @@ def volumes(site: Site) -> list[Manifest]:
         {"name": "files", "persistentVolumeClaim": {"claimName": site.names.files}},
         config_volume("runner", site.bench.runner),
         secret_volume("redis", site.bench.redis, "password"),
+        *([_layers_volume(site)] if site.layers else []),
     ]
+
+
+def _layers_volume(site: Site) -> Manifest:
+    # Read-only as a whole: the kubelet would create the folder of a layer that is missing.
+    return {"name": "layers", "persistentVolumeClaim": {"claimName": site.bench.common, "readOnly": True}}
 
 
 def pod(site: Site, *containers: Manifest, grace: int, more_volumes: list[Manifest] | None = None) -> Manifest:
@@ -156,7 +194,7 @@ def pod(site: Site, *containers: Manifest, grace: int, more_volumes: list[Manife
     return {
         "terminationGracePeriodSeconds": grace,
         **pull_secrets(site.image.pull_secrets),
-        **affinity(*files_node(site)),
+        **affinity(*files_node(site), *layers_node(site)),
         "initContainers": [layout(site)],
         "containers": list(containers),
         "volumes": [*volumes(site), *(more_volumes or [])],
@@ -195,13 +233,14 @@ def site_job(
     main = _task(site.image, task, site.jobs, secrets, *program_mounts(site))
     main["workingDir"] = SITES
     # Without stream logging Frappe's commands write to logs/, and print less than with it.
-    main["env"] = [each for each in ENV if each["name"] != "FRAPPE_STREAM_LOGGING"]
+    main["env"] = [each for each in environment(site) if each["name"] != "FRAPPE_STREAM_LOGGING"]
     # The init container wrote the password of Redis when the pod started.
-    task = task._replace(inputs="\n".join(filter(None, [task.inputs, site.redis_revision])))
+    keys = [layer.key for layer in site.layers]
+    task = task._replace(inputs="\n".join(filter(None, [task.inputs, site.redis_revision, *keys])))
     spec = pod(site, main, grace=30, more_volumes=_secret_volumes(secrets, optional))
     if layout_flags:
         spec["initContainers"] = [layout(site, *layout_flags)]
-    return job(site.owner, site.image, task, spec)
+    return job(site.owner, site.image, task, spec, pod_labels(site))
 
 
 def bare_job(

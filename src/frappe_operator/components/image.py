@@ -16,7 +16,7 @@ from frappe_operator.components.storage import MOUNTS_COMMON, common_node
 from frappe_operator.kube.names import child
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
-from frappe_operator.model.image import EARLIER, FACTS, REFUSED, Facts, Image
+from frappe_operator.model.image import EARLIER, FACTS, INSPECTED, REFUSED, Facts, Image
 
 PART = "image"
 
@@ -40,7 +40,7 @@ def runner(bench: Bench) -> list[Manifest]:
 
 def facts(bench: Bench) -> list[Manifest]:
     """The ConfigMap with the inspection results, from which sites and proxy are built; none before the first one."""
-    if bench.facts is None:
+    if bench.facts is None and bench.pending is None:
         return []
     return [
         {
@@ -52,6 +52,7 @@ def facts(bench: Bench) -> list[Manifest]:
                 for name, found in (
                     (FACTS, bench.facts),
                     (REFUSED, bench.refused),
+                    (INSPECTED, bench.pending),
                     *((f"{EARLIER}{each.key}", each) for each in bench.earlier),
                 )
                 if found is not None
@@ -62,7 +63,8 @@ def facts(bench: Bench) -> list[Manifest]:
 
 def _by_name(facts: Facts) -> Manifest:
     # Only the fields are sorted: apps remain in the order of the image, in which they are shown.
-    return dict(sorted(msgspec.to_builtins(facts).items()))
+    fields = dict(sorted(msgspec.to_builtins(facts).items()))
+    return fields if facts.layers else {name: fields[name] for name in fields if name not in ("layers", "imageApps")}
 
 
 def inspect(bench: Bench) -> list[Manifest]:
@@ -71,8 +73,14 @@ def inspect(bench: Bench) -> list[Manifest]:
     if image.request and image.pull_policy == "IfNotPresent":
         # The node may still have the image to which the tag referred before.
         image = msgspec.structs.replace(image, pull_policy="Always")
-    before = "" if previous is None else previous.key if previous.key != bench.image.key else previous.previous_key
-    keep = ",".join(dict.fromkeys([*filter(None, [before]), *(each.key for each in bench.earlier)]))
+    before = (
+        ""
+        if previous is None
+        else previous.image_key
+        if previous.image_key != bench.image.key
+        else previous.previous_key
+    )
+    keep = ",".join(dict.fromkeys([*filter(None, [before]), *(each.image_key for each in bench.earlier)]))
     task = frappe.Task(
         job_name(bench.owner.name, bench.image),
         PART,

@@ -15,6 +15,7 @@ from frappe_operator.components.service import service
 from frappe_operator.components.storage import MOUNTS_COMMON, common_node
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
+from frappe_operator.model.layers import ASSETS, FOLDER
 from frappe_operator.model.site import SiteNames
 
 PART = "nginx"
@@ -117,7 +118,11 @@ def _visitors(trusted: tuple[str, ...]) -> str:
 
 
 def _conf(bench: Bench) -> str:
-    published = " ".join(f"/{key}/$asset" for key in bench.served_keys)
+    root, published = "/common/assets", [f"/{key}/$asset" for key in bench.served_keys]
+    if bench.layers:
+        # Layers come first: an app in one replaces that of the image.
+        layers = [f"/{FOLDER}/{layer.key}/{ASSETS}/$asset" for layer in reversed(bench.layers)]
+        root, published = "/common", [*layers, *(f"/assets{path}" for path in published)]
     site = f"http://$frappe_service.{bench.owner.namespace}.svc.@CLUSTER_DOMAIN@:{nginx.PORT}"
     page = (
         f"default_type text/html; add_header Retry-After {RETRY_AFTER_SECONDS} always; "
@@ -163,8 +168,8 @@ http {{
       if ($frappe_service = '') {{ return 404; }}
       {nginx.headers(6)}
       add_header Cache-Control $asset_caching;
-      root /common/assets;
-      try_files {published} @site;
+      root {root};
+      try_files {" ".join(published)} @site;
     }}
     location / {{
       if ($frappe_service = '') {{ return 404; }}

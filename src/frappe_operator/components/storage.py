@@ -37,6 +37,13 @@ def files(site: Site) -> list[Manifest]:
     return [claim(meta, site.files)]
 
 
+def layers_node(site: Site) -> list[Manifest]:
+    """Affinity terms of a pod that mounts the app layers of a site, which are on the common storage."""
+    if not (site.layers and site.common_on_one_node):
+        return []
+    return [same_node({BENCH_LABEL: site.bench.bench, **MOUNTS_COMMON})]
+
+
 def files_node(site: Site) -> list[Manifest]:
     """Affinity terms of a pod that mounts the files of a site."""
     return [same_node({SITE_LABEL: site.owner.name})] if site.files.one_node else []

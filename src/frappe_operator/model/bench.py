@@ -1,28 +1,24 @@
 """The desired state of a bench, with every default applied."""
 
 import ipaddress
-import json
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from frappe_operator.api.frappebench import (
-    APPS_JSON,
-    NO_SOURCES_MESSAGE,
-    SOURCES,
-    FrappeBenchSpec,
-)
+from frappe_operator.api.frappebench import FrappeBenchSpec
 from frappe_operator.api.kinds import BENCH, LiveBench, readable_spec
 from frappe_operator.api.types import ComponentReplicas, ComponentResources, Resources
 from frappe_operator.kube.names import child, digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
+from frappe_operator.model import apps as app_model
 from frappe_operator.model import route
-from frappe_operator.model.image import REFUSED, Facts, Image, earlier_from, facts_from
+from frappe_operator.model.image import INSPECTED, REFUSED, Facts, Image, earlier_from, facts_from
+from frappe_operator.model.layer import Layer
+from frappe_operator.model.layers import Order
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.redis_sizing import redis_defaults, redis_memory
 from frappe_operator.model.route import Route
@@ -148,6 +144,10 @@ class Names(Struct, frozen=True):
         return child(self.bench, "image")
 
     @property
+    def apps(self) -> str:
+        return child(self.bench, "apps")
+
+    @property
     def common(self) -> str:
         return child(self.bench, "common")
 
@@ -180,12 +180,31 @@ class Bench(Struct, frozen=True):
     mariadb: MariaDB
     mariadb_needed: bool
     jobs: Manifest
-    """The field `resources` of the Job that inspects the image."""
+    """The field `resources` of the Jobs."""
+    layout: Manifest
+    """The field `resources` of init containers."""
     trusted_proxies: tuple[str, ...]
     """Networks whose X-Forwarded headers about address and scheme of a visitor are trusted."""
     upstreams: tuple[Upstream, ...] = ()
     wave: Wave = NO_WAVE
     """The sites whose turn it is to upgrade, and those that follow."""
+    inspected: Facts | None = None
+    """Inspection result of the image in the spec, without app layers; None until it has been inspected."""
+    pending: Facts | None = None
+    """The same while its app layers are not built yet; None otherwise."""
+    orders: tuple[Order, ...] = ()
+    """The app layers that the apps of the spec need with that image."""
+    layers: tuple[Layer, ...] = ()
+    """The app layers that are on the common storage, the latest last."""
+    unused_layers: tuple[Layer, ...] = ()
+    """Those of them that are to be removed."""
+
+    @property
+    def layers_image(self) -> Image:
+        """The image that builds and removes app layers."""
+        facts = self.inspected or self.facts
+        assert facts is not None, "an image has been inspected"
+        return Image(facts.pinned, self.image.pull_policy, self.image.pull_secrets)
 
     @property
     def names(self) -> Names:
@@ -194,8 +213,8 @@ class Bench(Struct, frozen=True):
     @property
     def served_keys(self) -> list[str]:
         """Keys of the images whose assets are served: that of new sites, the one before, and all that sites run."""
-        keys = [self.facts.key, self.facts.previous_key] if self.facts else []
-        return list(dict.fromkeys(key for key in (*keys, *(each.key for each in self.earlier)) if key))
+        keys = [self.facts.image_key, self.facts.previous_key] if self.facts else []
+        return list(dict.fromkeys(key for key in (*keys, *(each.image_key for each in self.earlier)) if key))
 
 
 class BenchOffer(Struct, frozen=True):
@@ -223,6 +242,8 @@ class BenchOffer(Struct, frozen=True):
     """Default replicas per component of the sites."""
     resources: ComponentResources | None
     """Default resources per component of the sites."""
+    common_on_one_node: bool = False
+    """Whether all pods that mount the common storage must run on one node."""
 
     @property
     def names(self) -> Names:
@@ -238,10 +259,13 @@ class BenchOffer(Struct, frozen=True):
         return Image(facts.pinned, self.pull_policy, self.pull_secrets)
 
 
-def offer(live: LiveBench, spec: FrappeBenchSpec, images: Images, found: "Inspected") -> BenchOffer:
-    """The part of a bench that its sites use. `found`: the inspection results of its images.
+def offer(
+    live: LiveBench, spec: FrappeBenchSpec, images: Images, found: "Inspected", common_mode: str = ""
+) -> BenchOffer:
+    """The part of a bench that its sites use. `found`: the inspection results of its images. `common_mode`: access mode
+    of the claim for the common storage, empty while there is none.
 
-    It follows from spec and status of the bench alone. The reconcile of a site reads nothing else of its bench.
+    It follows from spec, status and claim of the bench alone. The reconcile of a site reads nothing else of its bench.
     """
     declared = image(spec, images)
     return BenchOffer(
@@ -258,6 +282,7 @@ def offer(live: LiveBench, spec: FrappeBenchSpec, images: Images, found: "Inspec
         redis_revision=revisions(live).redis,
         replicas=spec.component_replicas,
         resources=spec.component_resources,
+        common_on_one_node=common_mode == RWO,
     )
 
 
@@ -309,6 +334,11 @@ def resolve(
     upstreams: tuple[Upstream, ...] = (),
     wave: Wave = NO_WAVE,
     secrets: Revisions = NO_REVISIONS,
+    inspected: Facts | None = None,
+    pending: Facts | None = None,
+    orders: tuple[Order, ...] = (),
+    layers: tuple[Layer, ...] = (),
+    unused_layers: tuple[Layer, ...] = (),
 ) -> Bench:
     """The desired state of a bench, with every default applied.
 
@@ -365,9 +395,15 @@ def resolve(
         ),
         mariadb_needed=mariadb_needed,
         jobs=resources("jobs", declared.jobs if declared else None),
+        layout=resources("layout", declared.layout if declared else None),
         trusted_proxies=tuple(filter(None, map(_network, spec.trusted_proxies or []))),
         upstreams=upstreams,
         wave=wave,
+        inspected=inspected,
+        pending=pending,
+        orders=orders,
+        layers=layers,
+        unused_layers=unused_layers,
     )
 
 
@@ -405,9 +441,8 @@ def _network(written: str) -> str:
 
 
 def apps(spec: FrappeBenchSpec) -> tuple[str, ...]:
-    """Names of the apps of the bench without duplicates, frappe first. Raises Blocked when `appsJSON` is invalid."""
-    names = [app.name for app in spec.apps or []] or _apps_json(spec.apps_json or "[]")
-    return tuple(dict.fromkeys(["frappe", *names]))
+    """Names of the apps of the bench without duplicates, frappe first. Raises Blocked when the list is invalid."""
+    return tuple(dict.fromkeys(["frappe", *(app.name for app in app_model.declared(spec))]))
 
 
 class _Turns(Struct, frozen=True):
@@ -444,50 +479,6 @@ def _last_status(live: LiveBench) -> _LastStatus:
         return _LastStatus()
 
 
-APP = re.compile("[a-z][a-z0-9_]{0,63}")
-"""Pattern of an app name, the same as that of `apps` in the CRD."""
-
-
-def _apps_json(text: str) -> list[str]:
-    try:
-        listed = json.loads(text, object_pairs_hook=_App)
-    except ValueError as error:
-        raise Blocked(Reason.INVALID_SPEC, f"appsJSON is not JSON ({error}): must be {APPS_JSON}") from error
-    except RecursionError as error:
-        raise Blocked(Reason.INVALID_SPEC, f"appsJSON is nested too deeply: must be {APPS_JSON}") from error
-    apps = listed if isinstance(listed, list) else [listed]
-    if any(name in SOURCES for app in apps if isinstance(app, _App) for name, _ in app.fields):
-        raise Blocked(Reason.INVALID_SPEC, f"appsJSON: {NO_SOURCES_MESSAGE}")
-    names = [app.name if isinstance(app, _App) else app for app in apps]
-    if apps is not listed or not all(isinstance(name, str) and APP.fullmatch(name) for name in names):
-        raise Blocked(Reason.INVALID_SPEC, f"appsJSON contains something else than apps: must be {APPS_JSON}")
-    return [str(name) for name in names]
-
-
-class _App(NamedTuple):
-    """An object in `appsJSON` as written, including duplicate keys."""
-
-    fields: list[tuple[str, Any]]
-
-    @property
-    def name(self) -> object:
-        """Name of the app; None when the object has duplicate or unsupported keys."""
-        content = dict(self.fields)
-        valid = (
-            len(content) == len(self.fields)
-            and content.keys() <= {"name", "source"}
-            and content.get("source", "image") == "image"
-        )
-        return content.get("name") if valid else None
-
-
-def missing_apps(bench: Bench) -> list[str]:
-    """Apps in the spec that the inspected image does not contain; empty until an image has been inspected."""
-    if bench.facts is None:
-        return []
-    return [app for app in bench.apps if app not in bench.facts.apps]
-
-
 class Inspected(NamedTuple):
     """The inspection results in the ConfigMap `<bench>-image`."""
 
@@ -496,6 +487,13 @@ class Inspected(NamedTuple):
     refused: Facts | None = None
     earlier: Mapping[str, Facts] = {}
     """Of earlier images that sites still run, by the key of the image."""
+    pending: Facts | None = None
+    """Of an image whose app layers are not built yet."""
+
+    def image(self, image: Image) -> Facts | None:
+        """The inspection result of an image, without app layers; None until it has been inspected."""
+        found = (each.base for each in (self.facts, self.refused, self.pending) if each and each.describes(image))
+        return next(found, None)
 
     @property
     def releases(self) -> dict[str, Facts]:
@@ -506,9 +504,9 @@ class Inspected(NamedTuple):
 def inspected(live: LiveBench, data: Mapping[str, Any]) -> Inspected:
     """Inspection results of the images of a bench, from the ConfigMap `<bench>-image` or, without it, the status."""
     if facts := facts_from(data):
-        return Inspected(facts, facts_from(data, REFUSED), earlier_from(data))
-    last = _last_status(live)
-    return Inspected(last.image, facts_from(data, REFUSED), {each.key: each for each in last.earlier_images})
+        return Inspected(facts, facts_from(data, REFUSED), earlier_from(data), facts_from(data, INSPECTED))
+    last, earlier = _last_status(live), {each.key: each for each in _last_status(live).earlier_images}
+    return Inspected(last.image, facts_from(data, REFUSED), earlier, facts_from(data, INSPECTED))
 
 
 def turns(live: LiveBench) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ class BenchCondition(StrEnum):
 
     STORAGE_READY = "StorageReady"
     IMAGE_READY = "ImageReady"
+    APPS_READY = "AppsReady"
     CACHE_READY = "CacheReady"
     DATABASE_READY = "DatabaseReady"
     PROXY_READY = "ProxyReady"

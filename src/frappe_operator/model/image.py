@@ -8,11 +8,12 @@ import msgspec
 from msgspec import Struct
 
 from frappe_operator.kube.names import digest
+from frappe_operator.model.layer import Layer, layer_keys
 from frappe_operator.model.reasons import FrappeReason
 
-FACTS, REFUSED = "facts", "refused"
-"""Keys of the ConfigMap `<bench>-image`: the image that new sites run and existing ones upgrade to, and one that they
-must not run."""
+FACTS, REFUSED, INSPECTED = "facts", "refused", "inspected"
+"""Keys of the ConfigMap `<bench>-image`: the release that new sites run and existing ones upgrade to, one that they
+must not run, and an image whose app layers are not built yet."""
 EARLIER = "release-"
 """Prefix of further keys of that ConfigMap: an earlier image that some site still runs, by its key."""
 
@@ -46,16 +47,45 @@ class Facts(Struct, frozen=True, rename="camel"):
     """Digest of the inspected image; empty when the node reports none, or an earlier operator inspected the image."""
     request: str = ""
     """Value of the annotation that requested the inspection."""
+    layers: tuple[Layer, ...] = ()
+    """The app layers of the release: `apps` contains their apps as well."""
+    image_apps: dict[str, str] | None = None
+    """The apps in the image alone; None without layers."""
+
+    @property
+    def image_key(self) -> str:
+        """Fingerprint of the image, equal to `Image.key`."""
+        return _image_key(self.reference, self.request)
 
     @property
     def key(self) -> str:
-        """Fingerprint of the image, equal to `Image.key`."""
-        return _image_key(self.reference, self.request)
+        """Fingerprint of the release: of image and layers."""
+        return digest(f"{self.image_key}\n{layer_keys(self.layers)}", 12) if self.layers else self.image_key
+
+    @property
+    def base(self) -> "Facts":
+        """The image alone, without layers."""
+        apps = self.apps if self.image_apps is None else self.image_apps
+        return msgspec.structs.replace(self, apps=apps, layers=(), image_apps=None)
+
+    def with_layers(self, layers: tuple[Layer, ...]) -> "Facts":
+        """The release of this image with layers, whose apps replace those of the image."""
+        base = self.base
+        if not layers:
+            return base
+        apps = {**base.apps, **{layer.app: layer.version for layer in layers}}
+        return msgspec.structs.replace(base, apps=apps, layers=layers, image_apps=base.apps)
 
     @property
     def pinned(self) -> str:
         """Reference of the inspected image, by digest if known, so that a moved tag does not change what pods run."""
         return f"{self.reference}@{self.digest}" if self.digest and "@" not in self.reference else self.reference
+
+    @property
+    def title(self) -> str:
+        """The release as shown to users: the image, and the apps of its layers."""
+        apps = ", ".join(f"{layer.app} {layer.version or layer.ref}" for layer in self.layers)
+        return f"{self.pinned} with {apps}" if apps else self.pinned
 
     def describes(self, image: "Image") -> bool:
         """Whether this is the inspection result of `image`, for its current request."""

@@ -14,6 +14,7 @@ from frappe_operator.kube.names import JOB_LABEL
 from frappe_operator.kube.readiness import Report
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.view import View
+from frappe_operator.model.layer import Layer
 
 JOB_INDEX, SITE_INDEX = "job", "site"
 INDICES: dict[str, Callable[[Pod], list[str]]] = {
@@ -38,6 +39,7 @@ class Message(Struct, rename="camel"):
     patch: str = ""
     cause: str = ""
     lines: list[str] = []
+    layer: Layer | None = None
 
 
 MEMORY_LIMIT = "because the task reached its memory limit: raise componentResources.jobs.limits.memory"

@@ -27,12 +27,23 @@ class FrappeReason(ReasonEnum):
     DUMP_FAILED = "DumpFailed"
     TEMPLATE_UNFIT = "TemplateUnfit"
     INTERRUPTED = "Interrupted", Trait.TRANSIENT
+    GIT_UNREACHABLE = "GitUnreachable", Trait.TRANSIENT
+    INDEX_UNREACHABLE = "IndexUnreachable", Trait.TRANSIENT
+    ASSETS_FAILED = "AssetsFailed"
     STORAGE_FAILED = "StorageFailed"
     # The user must act.
     UPGRADE_FAILED = "UpgradeFailed"
     BENCH_NOT_FOUND = "BenchNotFound"
     BENCH_DELETING = "BenchDeleting"
     APP_NOT_IN_IMAGE = "AppNotInImage"
+    APP_UNKNOWN = "AppUnknown"
+    APP_INVALID = "AppInvalid"
+    APP_REQUIRED = "AppRequired"
+    GIT_FORBIDDEN = "GitForbidden"
+    GIT_REFUSED = "GitRefused"
+    GIT_REF_NOT_FOUND = "GitRefNotFound"
+    LAYER_MISSING = "LayerMissing"
+    DEPENDENCY_UNAVAILABLE = "DependencyUnavailable"
     HOST_TAKEN = "HostTaken"
     DATABASE_REFUSED = "DatabaseRefused"
     DATABASE_NOT_EMPTY = "DatabaseNotEmpty"

@@ -29,6 +29,7 @@ from frappe_operator.model.database import (
 )
 from frappe_operator.model.domain import Domain
 from frappe_operator.model.image import Facts, Image
+from frappe_operator.model.layer import Layer, layer_keys
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.route import Route
 from frappe_operator.model.sizing import Size, quantity, replicas, resources
@@ -121,6 +122,8 @@ class Site(Struct, frozen=True):
     """The upgrade that is under way, up to the migration of the data; None otherwise."""
     upgrade_failed: bool
     """Whether the last attempt to upgrade to the image of the bench failed, and nothing has changed since."""
+    target_facts: Facts
+    """The release of the bench, or the one to which the site is being upgraded."""
     target: Image
     """The image of the bench, or of the upgrade that is under way."""
     policy: UpgradePolicy
@@ -140,6 +143,8 @@ class Site(Struct, frozen=True):
     redis_revision: str
     """Revision of the Secret with the password of Redis, which every pod reads when it starts."""
     route: Route
+    common_on_one_node: bool = False
+    """Whether all pods that mount the common storage, where the layers are, must run on one node."""
 
     @property
     def names(self) -> SiteNames:
@@ -149,6 +154,16 @@ class Site(Struct, frozen=True):
         """Replicas of one of `COMPONENTS`: the declared ones, or zero while an upgrade stops the component."""
         stopped = self.upgrade is not None and (self.upgrade.stops_web or component.replace("_", "-") in BACKGROUND)
         return 0 if stopped else self.sizes[component].replicas
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The app layers that the pods mount."""
+        return self.facts.layers
+
+    @property
+    def assets_key(self) -> str:
+        """Fingerprint of the built assets that the pods have."""
+        return assets_key(self.image, self.layers)
 
     @property
     def retained(self) -> bool:
@@ -164,6 +179,11 @@ class Site(Struct, frozen=True):
     def url(self) -> str:
         """Address of the site for visitors. Frappe has it as `host_name` and begins its links with it."""
         return f"http://{self.domain.host}"
+
+
+def assets_key(image: Image, layers: tuple[Layer, ...]) -> str:
+    """Fingerprint of the built assets of an image and app layers: that of the image without layers."""
+    return digest(f"{image.key}\n{layer_keys(layers)}", 12) if layers else image.key
 
 
 CONNECTION_INDEX = "connection-secret"
@@ -283,6 +303,7 @@ def resolve(
         upgrade=plan.upgrade,
         upgrade_failed=plan.failed,
         target=bench.image(plan.upgrade.target if plan.upgrade else bench.target),
+        target_facts=plan.upgrade.target if plan.upgrade else bench.target,
         policy=bench.upgrade,
         domain=domain,
         database=_database(live, bench, origin, revision, connection, recorded_database),
@@ -305,6 +326,7 @@ def resolve(
         jobs=sized("jobs"),
         redis_revision=bench.redis_revision,
         route=route.of_site(bench.route, spec.ingress_class_name),
+        common_on_one_node=bench.common_on_one_node,
     )
 
 

@@ -11,7 +11,8 @@ from .outcome import Blocked
 
 
 def apps() -> list[str]:
-    """The apps that the image contains: frappe first, then in the order of the image's apps.txt. Raises Blocked."""
+    """The apps of the image: frappe first, then in the order of its apps.txt; then those of mounted layers. Raises
+    Blocked."""
     present = sorted(app.name for app in paths.APPS.iterdir() if (app / app.name / "__init__.py").is_file())
     if "frappe" not in present:
         raise Blocked("ImageInvalid", f"The image contains no Frappe in {paths.APPS}: use an image of a Frappe bench")
@@ -19,12 +20,13 @@ def apps() -> list[str]:
         listed = (paths.SITES / "apps.txt").read_text(encoding="utf-8").split()
     except FileNotFoundError:
         listed = present
-    return [app for app in dict.fromkeys(["frappe", *listed]) if app in present]
+    layered = [app for app in present if (paths.APPS / app / paths.LAYER_RECORD).is_file()]
+    return [app for app in dict.fromkeys(["frappe", *listed, *layered]) if app in present]
 
 
 def version(app: str) -> str:
     """Version of an app, read without running its code; empty if it declares none."""
-    value = _assigned(paths.APPS / app / app / "__init__.py", "__version__")
+    value = assigned(paths.APPS / app / app / "__init__.py", "__version__")
     if isinstance(value, ast.Constant) and isinstance(value.value, str):
         return value.value
     try:
@@ -40,7 +42,7 @@ def versions() -> dict[str, str]:
 
 def required_apps(app: str) -> list[str]:
     """The apps that an app requires, read from its hooks without running them; none if it declares none."""
-    value = _assigned(paths.APPS / app / app / "hooks.py", "required_apps")
+    value = assigned(paths.APPS / app / app / "hooks.py", "required_apps")
     listed = value.elts if isinstance(value, (ast.List, ast.Tuple)) else []
     words = [each.value for each in listed if isinstance(each, ast.Constant) and isinstance(each.value, str)]
     # `erpnext`, `frappe/erpnext` and `https://github.com/frappe/erpnext.git` are all the app erpnext.
@@ -81,7 +83,7 @@ def frappe(*arguments: str, timeout: float | None = None) -> child.Ended:
     )
 
 
-def _assigned(source: Path, name: str) -> ast.expr | None:
+def assigned(source: Path, name: str) -> ast.expr | None:
     """The literal value that a module assigns to a name; None when it assigns none or is not valid Python."""
     try:
         body = ast.parse(source.read_text(encoding="utf-8")).body

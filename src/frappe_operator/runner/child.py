@@ -6,7 +6,7 @@ import select
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -44,6 +44,10 @@ class Ended(NamedTuple):
         """The last line of the output that is no progress bar; it usually names the cause of a failure."""
         return next(reversed(self.lines), "no output")
 
+    def last(self, count: int) -> str:
+        """The last lines of the output that are no progress bars, in one; empty without output."""
+        return " / ".join(self.lines[-count:])
+
     @property
     def how(self) -> str:
         """How a failed program ended, with the last line of its output."""
@@ -56,19 +60,37 @@ def _plain(line: str) -> str:
     return _ESCAPE.sub("", line).strip()
 
 
-def ask(argv: Sequence[str], stdin: str, *, timeout: float, pass_fds: Sequence[int] = ()) -> Ended:
+def ask(
+    argv: Sequence[str],
+    stdin: str,
+    *,
+    timeout: float,
+    pass_fds: Sequence[int] = (),
+    env: Mapping[str, str] | None = None,
+) -> Ended:
     """Runs a program and captures its output. Raises subprocess.TimeoutExpired after `timeout` seconds."""
     process = subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=pass_fds
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        pass_fds=pass_fds,
+        env=env,
     )
     with _not_outliving_us(process):
         out, err = process.communicate(stdin, timeout)
     return Ended(process.returncode, out, err)
 
 
-def follow(argv: Sequence[str], cwd: Path, *, timeout: float | None = None) -> Ended:
-    """Runs a program and prints its output as it arrives. After `timeout` seconds the program is ended."""
-    process = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def follow(
+    argv: Sequence[str], cwd: Path, *, timeout: float | None = None, env: Mapping[str, str] | None = None
+) -> Ended:
+    """Runs a program and prints its output as it arrives. After `timeout` seconds the program is ended. `env`: its
+    environment, by default that of the runner."""
+    process = subprocess.Popen(
+        argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     said: list[list[str]] = [[], []]

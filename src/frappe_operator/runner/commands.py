@@ -21,6 +21,7 @@ from . import (
     database,
     external,
     image,
+    layers,
     layout,
     redis_keys,
     report,
@@ -71,6 +72,12 @@ _APP = r"[A-Za-z_][A-Za-z0-9_]*"
 _ID_WORD = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,319}"
 _ID = _matching(_ID_WORD)
 _ADDRESS = _matching(r"https?://[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
+_LAYER = r"[0-9a-f]{16}"
+_URL = _matching(
+    r"(https://[A-Za-z0-9][A-Za-z0-9.-]*|ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*)(:[0-9]{1,5})?"
+    r"(/[A-Za-z0-9._~%+-]+)+/?"
+)
+_OPTIONAL_REF = _matching(r"([A-Za-z0-9_][A-Za-z0-9_+-]*([./][A-Za-z0-9_+-]+)*)?")
 _HOST = _matching(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 _OPTIONAL_HOST = _matching(r"([A-Za-z0-9][A-Za-z0-9.-]{0,252})?")
 
@@ -99,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument("--socketio-port", type=int, default=9000)
     flags.add_argument("--common-config", type=_json_object, default={})
     flags.add_argument("--upgrading", action="store_true", help="the pod upgrades the site: its release may differ")
+    flags.add_argument("--layers", type=_list_of(_LAYER), default=[], help="keys of the app layers that are mounted")
 
     flags = command("inspect-image", image.inspect)
     flags.add_argument("--image-key", type=_matching(_KEY), required=True)
@@ -162,6 +170,21 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--set-password", action="store_true", help="set the password of the Secret for the user of the database"
     )
+
+    command("prepare-layers", layers.prepare).add_argument("--common", type=Path, required=True)
+
+    flags = command("build-app", layers.build)
+    flags.add_argument("--app", type=_matching(_APP), required=True)
+    flags.add_argument("--key", type=_matching(_LAYER), required=True)
+    flags.add_argument("--url", type=_URL, required=True)
+    flags.add_argument("--branch", type=_OPTIONAL_REF, default="")
+    flags.add_argument("--version", type=_OPTIONAL_REF, default="", help="a tag, a full commit id, or a branch")
+    flags.add_argument("--layers", type=Path, required=True, help="folder with one folder per layer")
+    flags.add_argument("--others", type=_list_of(_APP), default=[], help="other apps that are built into layers")
+
+    flags = command("remove-layers", layers.remove)
+    flags.add_argument("--layers", type=Path, required=True, help="folder with one folder per layer")
+    flags.add_argument("--keep", type=_list_of(_LAYER), required=True, help="layers that stay")
 
     flags = command("install-apps", apps.install)
     flags.add_argument("--site", type=_SITE, required=True)

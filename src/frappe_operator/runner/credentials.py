@@ -76,6 +76,23 @@ def database_admin() -> Connection:
     return Connection(_plain(group, "host"), _port(group), _plain(group, "username"), _secret(group, "password"))
 
 
+def git() -> dict[str, str]:
+    """The content of the Secret of a git repository, by key. Raises Blocked when it is not text."""
+    found: dict[str, str] = {}
+    for file in (paths.SECRETS / "git").iterdir():
+        if file.is_file():
+            try:
+                found[file.name] = file.read_text(encoding="utf-8").strip()
+            except UnicodeDecodeError:
+                raise Blocked("SecretInvalid", f"Key {file.name} of the git Secret is not UTF-8 text") from None
+    for key in ("password", "token", "ssh-privatekey"):
+        if value := found.get(key):
+            learn(value)
+            for line in value.splitlines():
+                learn(line)
+    return found
+
+
 def _secret(group: str, key: str) -> str:
     value = _plain(group, key)
     learn(value)

@@ -13,4 +13,6 @@ TERMINATION_LOG = Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log")
 REDIS_PORT = int(os.environ.get("REDIS_PORT", "6379"))
 
 OURS = ".frappe-operator"
-"""The folder in a site's directory with the records of the operator."""
+"""The folder in a site's directory, and in an app layer, with the records of the operator."""
+LAYER_RECORD = Path(OURS) / "layer.json"
+"""The record of an app layer, relative to the layer."""

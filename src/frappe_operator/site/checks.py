@@ -1,16 +1,16 @@
 """The checks of a site: pure functions of the observed spec, Secrets and bench. A failed check makes one condition
 false."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from frappe_operator.api.types import ComponentResources, Resources
 from frappe_operator.components.database import ENGINES
-from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.reasons import Reason, Trait, traits
 from frappe_operator.kube.stage import Blocked, Verdict
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain, sizing
 from frappe_operator.model import site as model
-from frappe_operator.model.conditions import SiteCondition
+from frappe_operator.model.conditions import BenchCondition, SiteCondition
 from frappe_operator.model.image import EARLIER
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import SiteNames
@@ -49,6 +49,9 @@ def image_is_inspected(observed: Observed) -> Verdict | None:
     if observed.bench.target is not None:
         return None
     message = f"FrappeBench {observed.bench.name} has not inspected its image yet"
+    apps = observed.bench_conditions.get(BenchCondition.APPS_READY)
+    if apps is not None and apps.status != "True" and apps.reason != Reason.WAITING:
+        message = f"FrappeBench {observed.bench.name} has not built its apps yet: {apps.message}"
     return Verdict(False, FrappeReason.BENCH_NOT_READY, message)
 
 
@@ -117,18 +120,33 @@ def apps_are_readable(observed: Observed) -> Verdict | None:
 
 
 def apps_are_in_the_image(observed: Observed) -> Verdict | None:
-    """The image that the site runs contains its apps."""
-    facts = observed.facts
+    """The release that the site runs contains its apps: the image, or an app layer."""
+    facts, bench = observed.facts, observed.bench
     if facts is None:
         return None
-    missing = [app for app in model.apps(observed.spec, observed.bench) if app not in facts.apps]
+    missing = [app for app in model.apps(observed.spec, bench) if app not in facts.apps]
     if not missing:
         return None
+    if any(app in bench.apps for app in missing):
+        return _not_provided(observed, missing)
     message = (
-        f"{', '.join(missing)} is not in image {facts.pinned} of FrappeBench {observed.bench.name}: remove it "
-        "from spec.apps, or use an image that contains it (imageConfig)"
+        f"{', '.join(missing)} is not in image {facts.pinned} of FrappeBench {bench.name}: remove it "
+        f"from spec.apps, add it to the apps of the bench, or use an image that contains it (imageConfig)"
     )
     return _blocked(FrappeReason.APP_NOT_IN_IMAGE, message)
+
+
+def _not_provided(observed: Observed, missing: Sequence[str]) -> Verdict:
+    """The verdict on apps that the bench names, and that the release of the site lacks."""
+    bench, apps = observed.bench, ", ".join(missing)
+    if bench.target is not None and all(app in bench.target.apps for app in missing):
+        message = f"{apps} is installed once the site has been upgraded to the release of FrappeBench {bench.name}"
+        return Verdict(False, FrappeReason.BENCH_NOT_READY, message)
+    condition = observed.bench_conditions.get(BenchCondition.APPS_READY)
+    why = f": {condition.message}" if condition and condition.status != "True" else ""
+    message = f"{apps} is not provided yet by FrappeBench {bench.name}{why}"
+    failed = condition is not None and condition.status != "True" and Trait.UNDER_WAY not in traits(condition.reason)
+    return Verdict(False, FrappeReason.BENCH_NOT_READY, message, blocked=failed)
 
 
 def resources_fit(observed: Observed) -> Verdict | None:

@@ -15,6 +15,9 @@ def chosen_template(site: Site, observed: Observed) -> str:
     if site.database.engine != BUILT_IN:
         # Templates are in the MariaDB of the bench.
         return ""
+    if not {layer.app for layer in site.layers}.isdisjoint(site.apps):
+        # Templates contain no app of a layer.
+        return ""
     wanted = model.template(site.facts, site.apps)
     if observed.prepared is not None:
         recorded = observed.prepared.metadata.annotation(model.TEMPLATE_ANNOTATION)

@@ -52,7 +52,18 @@ HOSTS: Sequence[Any] = [
 
 FINE: dict[str, Sequence[Any]] = {
     "frappeVersion": ["version-15", "v15.51.1", "v16.0.0-dev", "develop", "15", "version-16-hotfix", "build_7", "150"],
-    "appsJSON": ["[]", '["erpnext"]', ' [ {"name":"hrms","source":"image"},\n"crm"] ', '["crm", "crm"]', '["frappe"]'],
+    "apps[].gitUrl": ["https://example.net/a/b.git", "ssh://git@example.net:22/~a/b-c"],
+    "apps[].gitBranch": ["main", "version-15", "feature/a_b"],
+    "apps[].version": ["v1.2.3", "0123456789abcdef0123456789abcdef01234567"],
+    "appsJSON": [
+        '[{"url": "https://example.net/a"}]',
+        '[{"name": "crm", "branch": "main"}]',
+        "[]",
+        '["erpnext"]',
+        ' [ {"name":"hrms","source":"image"},\n"crm"] ',
+        '["crm", "crm"]',
+        '["frappe"]',
+    ],
     "apps": [[], [{"name": "erpnext"}, {"name": "hrms", "source": "image"}], [{"name": "frappe"}]],
     "imageConfig.repository": ["registry:5000/x", "erp", "registry.example.com/a_b/c.d", "a--b/c"],
     "imageConfig.tag": ["v1", "_x", "A.b-c", "1" * 128],

@@ -105,9 +105,9 @@ def test_valid_objects_are_counted(run: Run, file: Write) -> None:
         (BENCH + "  redisConfig: {maxMemory: '512'}\n", 7, "must be an amount of memory with a unit"),
         (BENCH + f"  appsJSON: '{'[' * 8000}'\n", 7, "must be a JSON list of app names"),
         (
-            BENCH + '  appsJSON: \'[{"name": "crm", "branch": "main"}]\'\n',
+            BENCH + '  appsJSON: \'[{"name": "crm", "branch": "-main"}]\'\n',
             7,
-            "apps are taken from the image: remove branch",
+            "a url must be an https or ssh URL",
         ),
         ("- a\n- b\n", 1, "not an object: write apiVersion, kind, metadata and spec"),
     ],

@@ -34,7 +34,7 @@ PARTS = parts()
 
 
 def test_every_kind_of_child_is_among_them() -> None:
-    assert PARTS["ConfigMap"] == {"FrappeBench": {"image", "nginx", "runner"}, "FrappeSite": {"front-door"}}
+    assert PARTS["ConfigMap"] == {"FrappeBench": {"apps", "image", "nginx", "runner"}, "FrappeSite": {"front-door"}}
     assert {"create", "apps-#", "drop"} <= PARTS["Job"]["FrappeSite"]
 
 

@@ -15,7 +15,7 @@ from tests.unit.components.conftest import CANARY, GOLDEN, World, build
 from tests.unit.components.restricted import broken
 
 LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
-GIVEN_BY_USERS = {"tides", "key-one", "key-two"}
+GIVEN_BY_USERS = {"tides", "key-one", "key-two", "deploy-key"}
 """Secrets that the inputs refer to and that users create."""
 
 

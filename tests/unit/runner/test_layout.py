@@ -137,3 +137,27 @@ def test_a_link_in_place_of_the_site_s_directory_is_refused(pod: Pod) -> None:
     ended = pod.run(*layout(pod))
     assert (ended.code, ended.reason) == (64, "VolumeInvalid")
     assert tree(pod.root / "elsewhere") == {}
+
+
+def test_apps_of_layers_are_listed_and_their_assets_are_among_those_of_the_image(pod: Pod) -> None:
+    image = pod.bench / "assets"
+    (image / "frappe").mkdir(parents=True)
+    (image / "assets.json").write_text('{"desk.bundle.js": "/assets/frappe/desk.js"}')
+    layer = pod.add_app("crm", "__version__ = '1.0.0'\n").parent
+    (layer / ".frappe-operator" / "assets" / "crm").mkdir(parents=True)
+    key = "00112233445566aa"
+    (layer / ".frappe-operator" / "layer.json").write_text(json.dumps({"key": key}))
+    (layer / ".frappe-operator" / "assets.json").write_text('{"crm.bundle.js": "/assets/crm/crm.js"}')
+    ended = pod.run(*layout(pod), f"--layers={key}")
+    assert ended.code == 0, ended.output
+    assert (pod.view / "apps.txt").read_text().split() == ["frappe", "erpnext", "hrms", "crm"]
+    assets = pod.view / "assets"
+    assert {path.name for path in assets.iterdir()} == {"frappe", "crm", "assets.json"}
+    assert (assets / "crm").resolve() == layer / ".frappe-operator" / "assets" / "crm"
+    assert json.loads((assets / "assets.json").read_text()) == {
+        "desk.bundle.js": "/assets/frappe/desk.js",
+        "crm.bundle.js": "/assets/crm/crm.js",
+    }
+    assert pod.run(*layout(pod), f"--layers={key}").code == 0
+    ended = pod.run(*layout(pod), "--layers=ffffffffffffffff")
+    assert (ended.code, ended.reason) == (64, "LayerMissing")

@@ -17,7 +17,7 @@ def verdict(bench: Bench, observed: Observed) -> Verdict:
     if observed.unmarked:
         message = "The sites record the release of their data before the new image is used"
         return Verdict(False, Reason.WAITING, message, advisory=True)
-    image, wave = bench.facts.pinned, bench.wave
+    image, wave = bench.facts.title, bench.wave
     if not (wave.upgrading or wave.waiting or wave.failed or wave.stays):
         return Verdict(True, Reason.READY, f"All sites run {image}.")
     parts = [

@@ -40,12 +40,12 @@ def upgraded(site: Site, observed: Observed) -> Callable[[LiveChildren], Verdict
     def ready(live_children: LiveChildren) -> Verdict:
         if site.upgrade is not None:
             return _under_way(site, observed, live_children)
-        if not is_created(observed) or site.image.reference == site.target.reference:
+        if not is_created(observed) or site.facts.key == site.target_facts.key:
             version = site.facts.frappe_version
-            return Verdict(True, Reason.READY, f"The site runs Frappe {version} of image {site.image.reference}.")
+            return Verdict(True, Reason.READY, f"The site runs Frappe {version} of image {site.facts.title}.")
         if site.upgrade_failed:
             return Verdict(False, FrappeReason.MIGRATION_FAILED, _failure(site, observed), advisory=True)
-        message = f"The site runs {site.image.reference}, and waits for its turn to upgrade to {site.target.reference}"
+        message = f"The site runs {site.facts.title}, and waits for its turn to upgrade to {site.target_facts.title}"
         return Verdict(False, FrappeReason.UPGRADE_PENDING, message, advisory=True)
 
     return ready
@@ -53,7 +53,7 @@ def upgraded(site: Site, observed: Observed) -> Callable[[LiveChildren], Verdict
 
 def _under_way(site: Site, observed: Observed, live_children: LiveChildren) -> Verdict:
     assert site.upgrade is not None
-    to = f"Upgrade to {site.target.reference}"
+    to = f"Upgrade to {site.target_facts.title}"
     progress, step = observed.upgrade.progress, site.upgrade.step
     if step == Step.MIGRATING:
         verdict = jobs_succeeded(observed.reports)(live_children)
@@ -83,7 +83,7 @@ def _failure(site: Site, observed: Observed) -> str:
     cause = f": {outcome.cause}" if outcome and outcome.cause else ""
     lines = ". Last lines: " + " | ".join(outcome.lines) if outcome and outcome.lines else ""
     return (
-        f"The upgrade to {site.target.reference} failed{patch}{cause}. The site runs {site.image.reference} again, "
+        f"The upgrade to {site.target_facts.title} failed{patch}{cause}. The site runs {site.facts.title} again, "
         f"with the data from before. It is tried again when the bench has another image, or the annotation "
         f"{RETRY_ANNOTATION} of the FrappeSite a new value{lines}"
     )

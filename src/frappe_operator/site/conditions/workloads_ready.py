@@ -12,11 +12,12 @@ AFTER = [SiteCondition.SITE_CREATED, SiteCondition.APPS_INSTALLED]
 
 
 def assets_json_removed(site: Site, observed: Observed) -> list[Stage]:
-    """The stage after which pages refer to the assets of the image that runs; empty for the first image of a bench.
+    """The stage after which pages refer to the assets of the image that runs; empty for the first image of a bench
+    without app layers.
 
     No pod of an earlier image is left that could cache its own names: all have ended before the data was migrated.
     """
-    if not site.facts.previous_key:
+    if not (site.facts.previous_key or site.layers):
         return []
     removed, renew = jobs_succeeded(observed.reports), assets.renew(site)
 

@@ -59,6 +59,7 @@ def create(
             _take_up(site, directory, database, found, config, release)
         else:
             _claim(database, found, owner)
+            releases.forget(directory)
             _copy_or_make(site, directory, database, config, template)
             if release:
                 releases.record(directory, release)

@@ -36,6 +36,13 @@ def record_upgrade(directory: Path, upgrade: dict[str, Any]) -> None:
     durable.write(directory / paths.OURS / "upgrade.json", json.dumps(upgrade, indent=1), 0o640)
 
 
+def forget(directory: Path) -> None:
+    """Removes the records of a site that is created anew in the directory of an earlier one."""
+    for name in ("release.json", "upgrade.json"):
+        if (directory / paths.OURS / name).exists():
+            durable.remove(directory / paths.OURS / name)
+
+
 def is_under_way(directory: Path) -> bool:
     """Whether an upgrade has changed the database and has neither succeeded nor been undone."""
     upgrade, at = upgrade_of(directory), of(directory)

@@ -185,7 +185,7 @@ class _Upgrade:
             raise Retry("DatabaseUnavailable", f"migrate lost its connection to the database: {ended.log_tail}")
         if _REDIS_LOST.search(last):
             self._note(begun=self.record["begun"] - 1)
-            raise Retry("RedisUnavailable", f"migrate found no Redis: {ended.log_tail}")
+            raise Retry("RedisUnavailable", "migrate reports that Redis cannot be reached")
         if _LOCKED.search(last):
             self._note(begun=self.record["begun"] - 1)
             raise Retry("SiteBusy", f"Another migrate has not ended yet: {ended.log_tail}")

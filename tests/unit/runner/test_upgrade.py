@@ -418,6 +418,16 @@ def test_a_site_whose_upgrade_was_interrupted_is_taken_up(site: Pod, server: Ser
     assert_it_is_at_the_new_release(site, server, database)
 
 
+def test_a_site_that_is_created_anew_does_not_inherit_an_upgrade(site: Pod, server: Server, database: str) -> None:
+    site.environment["FRAPPE_FAILS"] = "in-a-patch:kill"
+    site.run(*UPGRADE)
+    (site.bench / "sites" / SITE / ".frappe-operator" / "created.json").unlink()
+    server.sql(f"DROP DATABASE IF EXISTS `{database}`; CREATE DATABASE `{database}` CHARACTER SET utf8mb4;")
+    ended = site.run(*CREATE, "--release=new")
+    assert ended.code == 0, ended.output
+    assert layout(site)[0] == 0
+
+
 # What is reported.
 
 

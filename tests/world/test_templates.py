@@ -209,3 +209,24 @@ def test_mariadb_that_is_away_while_a_template_is_made_is_waited_for() -> None:
     settle(world, 400)
     assert made(world) == ["frappe,erpnext"]
     assert [each["state"] for each in templates(world)] == ["Ready"]
+
+
+def test_an_operator_that_is_killed_again_and_again_makes_a_template_once_and_copies_it_once() -> None:
+    world = with_template()
+
+    def killed_often() -> None:
+        for _ in range(20):
+            world.run(1.3)
+            world.crash()
+        settle(world)
+
+    world.edit(BENCH, "forge", {"spec": {"appsJSON": '["erpnext", "hrms"]'}})
+    killed_often()
+    assert made(world) == ["frappe,erpnext", "frappe,erpnext,hrms"]
+    assert len(world.all(JOB, "forge-template-*")) == 1
+    world.add(a_site("bolt"))
+    killed_often()
+    assert world.condition("Ready", "bolt", SITE).ok
+    assert world.frappe.ledger.count(Effect("copied site", "bolt.example.com")) == 1
+    assert world.get_existing(Ref(SITE, "default", "bolt"))["status"]["installedApps"] == ["frappe", "erpnext", "hrms"]
+    world.assert_no_writes(600)

@@ -47,9 +47,7 @@ async def observe(cluster: View, bench: Bench, observed: Observed) -> Templates:
     if facts is None or not bench.mariadb_needed or not model.enabled(observed.spec):
         return Templates()
     sites = cluster.select(SITE, domain.BENCH_INDEX, f"{namespace}/{bench.owner.name}")
-    # The Job mounts no app layers: sites with such apps are created the long way.
-    layered = {layer.app for layer in facts.layers}
-    desired = [each for each in model.templates(facts, bench.apps, sites) if layered.isdisjoint(each.apps)]
+    desired = model.templates(facts, bench.apps, sites)
     names = {each.key: model.job_name(bench.owner.name, each) for each in desired}
     jobs = {key: job for key, name in names.items() if (job := cluster.get(JOB, namespace, name)) is not None}
     server = cluster.get(STATEFUL_SET, namespace, bench.names.mariadb)

@@ -22,7 +22,7 @@ from frappe_operator.kube.names import digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Names
 from frappe_operator.model.image import Image
-from frappe_operator.model.layer import layer_keys
+from frappe_operator.model.layer import Layer, layer_keys
 from frappe_operator.model.layers import FOLDER, PACKAGES
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.site import Site
@@ -93,7 +93,7 @@ def layout(site: Site, *more: str) -> Manifest:
             mount("tmp", "/tmp"),
             mount("runner", RUNNER, read_only=True),
             mount("redis", f"{SECRETS}/redis", read_only=True),
-            *layer_mounts(site),
+            *layer_mounts(site.layers),
         ],
     }
 
@@ -103,19 +103,18 @@ def app_folder(app: str) -> str:
     return f"{BENCH_DIR}/apps/{app}"
 
 
-def layer_mounts(site: Site) -> list[Manifest]:
-    """The mounts of the app layers of a site, each where an image has the app."""
+def layer_mounts(layers: Collection[Layer]) -> list[Manifest]:
+    """The mounts of app layers, each where an image has the app."""
     return [
-        mount("layers", app_folder(layer.app), read_only=True, sub_path=f"{FOLDER}/{layer.key}")
-        for layer in site.layers
+        mount("layers", app_folder(layer.app), read_only=True, sub_path=f"{FOLDER}/{layer.key}") for layer in layers
     ]
 
 
-def environment(site: Site) -> list[Manifest]:
+def environment(layers: Collection[Layer]) -> list[Manifest]:
     """The environment of a container that runs Frappe: it finds the apps of layers before those of the image."""
-    if not site.layers:
+    if not layers:
         return ENV
-    folders = [app_folder(layer.app) for layer in site.layers]
+    folders = [app_folder(layer.app) for layer in layers]
     path = ":".join([*folders, *(f"{folder}/{PACKAGES}" for folder in folders)])
     return [*ENV, {"name": "PYTHONPATH", "value": path}]
 
@@ -130,7 +129,7 @@ def view_mounts(site: Site) -> list[Manifest]:
     return [
         mount("sites", SITES),
         mount("files", f"{SITES}/{site.site_name}", sub_path=site.site_name),
-        *layer_mounts(site),
+        *layer_mounts(site.layers),
     ]
 
 
@@ -156,7 +155,7 @@ def container(site: Site, name: str, command: list[str], resources: Manifest, **
         "imagePullPolicy": site.image.pull_policy,
         "command": command,
         "workingDir": SITES,
-        "env": environment(site),
+        "env": environment(site.layers),
         "resources": resources,
         "terminationMessagePolicy": LAST_LINES,
         "securityContext": CONTAINER_SECURITY,
@@ -180,13 +179,14 @@ def volumes(site: Site) -> list[Manifest]:
         {"name": "files", "persistentVolumeClaim": {"claimName": site.names.files}},
         config_volume("runner", site.bench.runner),
         secret_volume("redis", site.bench.redis, "password"),
-        *([_layers_volume(site)] if site.layers else []),
+        *([layers_volume(site.bench.common)] if site.layers else []),
     ]
 
 
-def _layers_volume(site: Site) -> Manifest:
+def layers_volume(common: str) -> Manifest:
+    """The volume for `layer_mounts`: the common storage, whose claim is `common`."""
     # Read-only as a whole: the kubelet would create the folder of a layer that is missing.
-    return {"name": "layers", "persistentVolumeClaim": {"claimName": site.bench.common, "readOnly": True}}
+    return {"name": "layers", "persistentVolumeClaim": {"claimName": common, "readOnly": True}}
 
 
 def pod(site: Site, *containers: Manifest, grace: int, more_volumes: list[Manifest] | None = None) -> Manifest:
@@ -233,7 +233,7 @@ def site_job(
     main = _task(site.image, task, site.jobs, secrets, *program_mounts(site))
     main["workingDir"] = SITES
     # Without stream logging Frappe's commands write to logs/, and print less than with it.
-    main["env"] = [each for each in environment(site) if each["name"] != "FRAPPE_STREAM_LOGGING"]
+    main["env"] = [each for each in environment(site.layers) if each["name"] != "FRAPPE_STREAM_LOGGING"]
     # The init container wrote the password of Redis when the pod started.
     keys = [layer.key for layer in site.layers]
     task = task._replace(inputs="\n".join(filter(None, [task.inputs, site.redis_revision, *keys])))

@@ -36,7 +36,7 @@ def build(site: Site) -> list[Manifest]:
         "socketio",
         ["sh", "-ec", ENTRY, "socketio", f"{frappe.BENCH_DIR}/apps/frappe/socketio.js"],
         size.resources,
-        env=[*frappe.environment(site), {"name": "FILTER", "value": FILTER}],
+        env=[*frappe.environment(site.layers), {"name": "FILTER", "value": FILTER}],
         ports=[{"name": "socketio", "containerPort": frappe.SOCKETIO_PORT}],
         readinessProbe={"tcpSocket": {"port": "socketio"}, "periodSeconds": 5},
         # Node responds without Redis and without a database; the session that this opens expires.

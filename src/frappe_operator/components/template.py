@@ -8,10 +8,12 @@ from collections.abc import Collection
 
 from frappe_operator.components import frappe
 from frappe_operator.components.frappe import BENCH_DIR, RUNNER, SECRETS, SITES, Task
-from frappe_operator.components.pod import config_volume, mount, pull_secrets, scratch, secret_volume
+from frappe_operator.components.pod import affinity, config_volume, mount, pull_secrets, scratch, secret_volume
+from frappe_operator.components.storage import MOUNTS_COMMON, common_node
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.image import Image
+from frappe_operator.model.layer import layer_keys
 from frappe_operator.model.sizing import resources
 from frappe_operator.model.template import Template, job_name, scratch_database, store_database
 
@@ -38,6 +40,7 @@ def make(bench: Bench, template: Template, keep: Collection[Template]) -> list[M
     task = Task(bench_id, PART, ["publish-template", *of_template, *in_store, *redis], ",".join(template.apps))
     # No input: the Job goes on when the bench wants another template as well.
     others = f"--keep={','.join(each.key for each in keep)}"
+    layers = bench.facts.layers
     size = _in_background(bench.jobs)
 
     def container(name: str, arguments: list[str], *mounts: Manifest, amounts: Manifest = size) -> Manifest:
@@ -51,15 +54,18 @@ def make(bench: Bench, template: Template, keep: Collection[Template]) -> list[M
     layout = [
         *("layout", f"--site={site}", "--view=/view", "--config=/config", f"--bench-id={bench_id}"),
         *(*redis, f"--socketio-port={frappe.SOCKETIO_PORT}"),
+        *([f"--layers={layer_keys(layers)}"] if layers else []),
     ]
     prepare = ["prepare-template", *in_store, f"--owner={owner.namespace}/{owner.name}/templates"]
     pod: Manifest = {
         **pull_secrets(bench.image.pull_secrets),
+        **affinity(*(common_node(bench) if layers else [])),
         "initContainers": [
             container(
                 "layout",
                 layout,
                 *(mount("sites", "/view"), mount("config", "/config"), password),
+                *frappe.layer_mounts(layers),
                 amounts=resources("layout"),
             ),
             container("database", [*prepare, "--connection=/connection"], mount("connection", "/connection"), root),
@@ -73,10 +79,11 @@ def make(bench: Bench, template: Template, keep: Collection[Template]) -> list[M
                         mount("logs", f"{BENCH_DIR}/logs"),
                     ),
                     *(mount("out", "/out"), mount("connection", f"{SECRETS}/database", read_only=True)),
+                    *frappe.layer_mounts(layers),
                 ),
                 "workingDir": SITES,
                 # Without stream logging Frappe's commands write to logs/, and print less than with it.
-                "env": [each for each in frappe.ENV if each["name"] != "FRAPPE_STREAM_LOGGING"],
+                "env": [each for each in frappe.environment(layers) if each["name"] != "FRAPPE_STREAM_LOGGING"],
             },
         ],
         "containers": [container("task", [*task.arguments, others], mount("out", "/out"), root, password)],
@@ -86,9 +93,10 @@ def make(bench: Bench, template: Template, keep: Collection[Template]) -> list[M
             config_volume("runner", names.runner),
             secret_volume("redis", names.redis, "password"),
             secret_volume("secret-database-admin", names.mariadb_root),
+            *([frappe.layers_volume(names.common)] if layers else []),
         ],
     }
-    return [frappe.job(owner, image, task, pod)]
+    return [frappe.job(owner, image, task, pod, MOUNTS_COMMON if layers else None)]
 
 
 def _in_background(amounts: Manifest) -> Manifest:

@@ -51,7 +51,7 @@ def template(facts: Facts, apps: Iterable[str]) -> Template:
     """The template for sites with these apps, in the order in which they are installed."""
     listed = tuple(apps)
     versions = [(app, facts.versions.get(app)) for app in listed]
-    return Template(digest(json.dumps([facts.pinned, facts.request, versions]), 12), facts.pinned, listed)
+    return Template(digest(json.dumps([facts.pinned, facts.key, versions]), 12), facts.pinned, listed)
 
 
 def enabled(spec: FrappeBenchSpec) -> bool:

@@ -10,6 +10,7 @@ from frappe_operator.components.database import ENGINES
 from frappe_operator.components.frappe import INPUTS_ANNOTATION
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model import template as model
+from frappe_operator.model.layer import Layer
 from tests.unit.resolved_samples import FACTS, a_bench, a_site
 
 APPS = ("frappe", "erpnext")
@@ -85,3 +86,24 @@ def test_another_image_has_another_template(change: dict[str, str]) -> None:
     assert model.template(msgspec.structs.replace(FACTS, **change), APPS).key != TEMPLATE.key
     assert model.template(FACTS, ("frappe", "hrms")).key != TEMPLATE.key
     assert model.template(FACTS, tuple(reversed(APPS))).key != TEMPLATE.key
+
+
+def test_it_has_the_app_layers_that_the_sites_have() -> None:
+    layer = Layer("crm", "0123456789ab", "https://git.example.com/crm", "main", "c" * 40, "1.0.0")
+    facts = FACTS.with_layers((layer,))
+    made = model.template(facts, ("frappe", "crm"))
+    (job,) = template.make(a_bench(facts=facts), made, [made])
+    pod = job["spec"]["template"]
+    for name in ("layout", "template"):
+        (mount,) = [each for each in containers(job)[name]["volumeMounts"] if each["name"] == "layers"]
+        assert mount["subPath"] == f"layers/{layer.key}"
+        assert mount["readOnly"]
+    assert f"--layers={layer.key}" in containers(job)["layout"]["args"]
+    (path,) = [each["value"] for each in containers(job)["template"]["env"] if each["name"] == "PYTHONPATH"]
+    assert path.split(":")[0].endswith("/apps/crm")
+    (volume,) = [each for each in pod["spec"]["volumes"] if each["name"] == "layers"]
+    assert volume["persistentVolumeClaim"]["readOnly"]
+    (term,) = pod["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert term["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    other = FACTS.with_layers((msgspec.structs.replace(layer, key="ba9876543210"),))
+    assert model.template(other, ("frappe", "crm")).key != made.key

@@ -231,6 +231,10 @@ class Frappe:
             disk["sites"][site] = {"apps": ["frappe"], "admin": admin["password"], "server": server}
             disk["sites"][site] |= {"release": flags["release"], "versions": self._versions(pod)}
             self.ledger.append(Effect("created site", site))
+        if disk["sites"][site]["release"] != flags["release"]:
+            # Data that was found there is migrated first.
+            disk["sites"][site] |= {"release": flags["release"], "versions": self._versions(pod)}
+            self.ledger.append(Effect("migrated", f"{site} to {flags['release']}"))
             key, apps = disk.pop("template", None) or ("", [])
             if key and key == flags.get("template"):
                 disk["sites"][site]["apps"] = list(apps)

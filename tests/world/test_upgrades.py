@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 
-from fakecluster.controllers.kubelet import image_digest
+from fakecluster.controllers.kubelet import Exit, image_digest
 from fakecluster.frappe import VERSIONS
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import World, settle
@@ -269,3 +269,30 @@ def test_a_job_that_is_deleted_or_whose_report_is_lost_is_run_again() -> None:
     settle(world)
     assert tags(world, "acme") == ["v2"]
     assert migrated(world) == ["acme"]
+
+
+def test_a_site_whose_finished_jobs_are_deleted_stays_with_the_release_of_its_data() -> None:
+    world = a_town("acme", upgrade={"strategy": "Manual"})
+    to(world, "v2")
+    settle(world)
+    for job in world.all(JOB, "acme-*"):
+        world.delete(JOB, job["metadata"]["name"])
+    settle(world)
+    assert tags(world, "acme") == ["v1"]
+    assert migrated(world) == []
+    assert all_ready(world, ["acme"])
+
+
+def test_an_image_that_replaces_one_that_creates_no_site_is_used_at_once() -> None:
+    world = a_world(a_bench(**image("v1")))
+    settle(world)
+    world.frappe.script["acme-create"] = [Exit(1, "")] * 99
+    world.add(a_site())
+    world.run(300)
+    to(world, "v2")
+    world.run(60)
+    world.frappe.script.clear()
+    settle(world)
+    assert tags(world, "acme") == ["v2"]
+    assert migrated(world) == []
+    assert all_ready(world, ["acme"])

@@ -28,6 +28,7 @@ from frappe_operator.model.settings import Images
 from frappe_operator.model.site import SiteNames
 from frappe_operator.model.upgrade import (
     RELEASE_INDEX,
+    RELEASE_LABEL,
     RETRY_ANNOTATION,
     STEPS_OF_A_TURN,
     Mark,
@@ -335,8 +336,10 @@ def _mark(cluster: View, site: LiveSite) -> Mark:
 
 def _is_unmarked(cluster: View, site: LiveSite) -> bool:
     meta = site.metadata
-    claim = cluster.get(PVC, meta.namespace, SiteNames(meta.name).files)
-    return claim is not None and not mark_of(claim).release
+    created = cluster.get(JOB, meta.namespace, SiteNames(meta.name).create)
+    if created is None or not succeeded(created) or created.metadata.annotation(RELEASE_LABEL):
+        return False
+    return not _mark(cluster, site).release
 
 
 def _uses(cluster: View, spec: FrappeBenchSpec, sites: Sequence[LiveSite], known: Inspected) -> list[Use]:

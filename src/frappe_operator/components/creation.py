@@ -6,6 +6,7 @@ from frappe_operator.components.metadata import retained
 from frappe_operator.components.pod import mount
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import CONFIGURATION_ANNOTATION, CONFIGURE_PART, Site
+from frappe_operator.model.upgrade import RELEASE_LABEL
 
 
 def admin(site: Site, password: str) -> list[Manifest]:
@@ -45,6 +46,7 @@ def create(site: Site, password_is_new: bool = False, template: str = "") -> lis
     # It upgrades a site that it finds on the volume at another release.
     job = site_job(site, task, secrets, optional, layout_flags=["--upgrading"])
     job["metadata"]["annotations"][CONFIGURATION_ANNOTATION] = site.configuration
+    job["metadata"]["annotations"][RELEASE_LABEL] = site.facts.key
     # The runner checks whether a site of another name was created on this volume before.
     job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"].append(mount("files", "/volume", read_only=True))
     return [job]

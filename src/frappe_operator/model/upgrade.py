@@ -148,15 +148,24 @@ class Plan(NamedTuple):
     """Whether the last attempt to upgrade to the release of the bench failed, and nothing has changed since."""
 
 
-def running(mark: Mark, target: Facts, releases: Mapping[str, Facts], *, created: bool, retained: bool) -> Facts | None:
-    """The release of a site's data; None when nothing is known of the release that `mark` names.
+def running(
+    mark: Mark, target: Facts, releases: Mapping[str, Facts], *, created: bool, created_with: str
+) -> Facts | None:
+    """The release that a site runs: that of its data. None when nothing is known of it.
 
-    `created`: whether the site has been created. Before, it takes the release of its bench, unless it takes up data
-    that was `retained` from an earlier site.
+    `created`: whether the Job that creates the site has succeeded, and `created_with`: the release that it records;
+    empty for a Job of an operator that recorded none. Before it has succeeded the site takes the release of its bench,
+    unless `mark` says that there is data of another one: of a retained site, or of a site whose Job was deleted.
     """
-    if not mark.release or not (created or retained):
+    recorded = mark.release or (created_with if created else "")
+    if not recorded:
         return target
-    return releases.get(mark.release) if created or mark.release in releases else target
+    return releases.get(recorded) if created else releases.get(recorded, target)
+
+
+def plan_before_creation(mark: Mark, facts: Facts) -> Plan:
+    """The plan of a site whose creation has not succeeded: nothing is recorded before there is data."""
+    return Plan(facts, mark if mark.release == facts.key else Mark())
 
 
 def plan(

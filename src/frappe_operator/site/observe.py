@@ -26,7 +26,16 @@ from frappe_operator.model.image import Facts
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import BACKGROUND, SiteNames
-from frappe_operator.model.upgrade import RETRY_ANNOTATION, Mark, Outcome, Progress, attempt, mark_of, running
+from frappe_operator.model.upgrade import (
+    RELEASE_LABEL,
+    RETRY_ANNOTATION,
+    Mark,
+    Outcome,
+    Progress,
+    attempt,
+    mark_of,
+    running,
+)
 
 
 class LastUpgrade(msgspec.Struct):
@@ -170,7 +179,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
     common = cluster.get(PVC, namespace, bench_names.common)
     bench = bench_model.offer(bench_live, bench_spec, images, found, common.access_mode if common else "")
     claim, created = cluster.get(PVC, namespace, names.files), cluster.get(JOB, namespace, names.create)
-    facts = _facts(live, bench, claim, created)
+    facts = _facts(bench, claim, created)
     mariadb = cluster.get(STATEFUL_SET, namespace, bench_names.mariadb)
     web = cluster.get(DEPLOYMENT, namespace, names.gunicorn)
     secret = cluster.get(SECRET, namespace, names.connection)
@@ -206,13 +215,12 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
     )
 
 
-def _facts(live: LiveSite, bench: BenchOffer, claim: Claim | None, created: Job | None) -> Facts | None:
+def _facts(bench: BenchOffer, claim: Claim | None, created: Job | None) -> Facts | None:
     if bench.target is None:
         return None
-    recorded = mark_of(claim)
-    retained = claim is not None and claim.metadata.label(model.ORIGIN_LABEL) != database.mark(live.metadata.uid)
     is_created = created is not None and succeeded(created)
-    return running(recorded, bench.target, bench.releases, created=is_created, retained=retained)
+    created_with = created.metadata.annotation(RELEASE_LABEL) if created is not None else ""
+    return running(mark_of(claim), bench.target, bench.releases, created=is_created, created_with=created_with)
 
 
 async def _upgrade(

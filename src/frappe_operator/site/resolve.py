@@ -10,7 +10,7 @@ from frappe_operator.model import site as model
 from frappe_operator.model.image import Facts
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import Site
-from frappe_operator.model.upgrade import RETRY_ANNOTATION, Mark, Plan, plan
+from frappe_operator.model.upgrade import RETRY_ANNOTATION, Plan, plan, plan_before_creation
 from frappe_operator.site.checks import CHECKS, PREMISES
 from frappe_operator.site.generated_secrets import is_created
 from frappe_operator.site.observe import Observed, observe
@@ -41,7 +41,7 @@ def resolve(observed: Observed) -> Site:
 def _plan(observed: Observed, facts: Facts, target: Facts) -> Plan:
     """The release that the site runs, and its upgrade; a site that is not created yet has none."""
     if not is_created(observed):
-        return Plan(facts, Mark(facts.key))
+        return plan_before_creation(observed.upgrade.mark, facts)
     upgrade = observed.upgrade
     return plan(
         upgrade.mark,

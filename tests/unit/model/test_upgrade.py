@@ -3,7 +3,18 @@
 import pytest
 from msgspec.structs import replace
 
-from frappe_operator.model.upgrade import Mark, Outcome, Plan, Progress, Step, Upgrade, attempt, plan, running
+from frappe_operator.model.upgrade import (
+    Mark,
+    Outcome,
+    Plan,
+    Progress,
+    Step,
+    Upgrade,
+    attempt,
+    plan,
+    plan_before_creation,
+    running,
+)
 from tests.unit.resolved_samples import FACTS
 
 OLD, NEW = FACTS, replace(FACTS, reference="registry.example.net/frappe:v2")
@@ -64,10 +75,20 @@ def test_a_failed_attempt_is_repeated_only_when_somebody_asks() -> None:
     assert again.upgrade.attempt != THIS
 
 
-def test_a_site_that_is_not_created_takes_the_release_of_its_bench_and_retained_data_its_own() -> None:
-    assert running(AT_OLD, NEW, RELEASES, created=False, retained=False) is NEW
-    assert running(AT_OLD, NEW, RELEASES, created=False, retained=True) is OLD
-    assert running(AT_OLD, NEW, {NEW.key: NEW}, created=False, retained=True) is NEW
-    assert running(AT_OLD, NEW, RELEASES, created=True, retained=False) is OLD
-    assert running(AT_OLD, NEW, {NEW.key: NEW}, created=True, retained=False) is None
-    assert running(Mark(), NEW, RELEASES, created=True, retained=False) is NEW
+def test_a_site_runs_what_its_data_is_of_and_before_there_is_data_what_its_bench_has() -> None:
+    only_new = {NEW.key: NEW}
+    assert running(Mark(), NEW, RELEASES, created=False, created_with=OLD.key) is NEW
+    assert running(Mark(), NEW, RELEASES, created=True, created_with=OLD.key) is OLD
+    # A Job of an operator that recorded no release.
+    assert running(Mark(), NEW, RELEASES, created=True, created_with="") is NEW
+    # Retained data, and a site whose finished Job was deleted.
+    assert running(AT_OLD, NEW, RELEASES, created=False, created_with="") is OLD
+    assert running(AT_OLD, NEW, only_new, created=False, created_with="") is NEW
+    assert running(AT_OLD, NEW, RELEASES, created=True, created_with=NEW.key) is OLD
+    assert running(AT_OLD, NEW, only_new, created=True, created_with=NEW.key) is None
+
+
+def test_nothing_is_recorded_before_there_is_data() -> None:
+    assert plan_before_creation(Mark(), NEW) == Plan(NEW, Mark())
+    assert plan_before_creation(MIGRATING, OLD) == Plan(OLD, MIGRATING)
+    assert plan_before_creation(AT_OLD, NEW) == Plan(NEW, Mark())

@@ -148,7 +148,8 @@ def check(app: str, source: Path, project: dict[str, Any], present: list[str]) -
             f"needs Python {python}, but the image has {platform.python_version()}: use another branch or image",
         )
     bounds = project.get("tool", {}).get("bench", {}).get("frappe-dependencies", {})
-    for other, bound in {**dict.fromkeys(bench.required_apps(app), ""), **bounds}.items():
+    for other in dict.fromkeys(["frappe", *bench.required_apps(app), *bounds]):
+        bound = str(bounds.get(other, ""))
         if other not in present:
             raise Blocked(
                 "AppRequired",
@@ -156,7 +157,7 @@ def check(app: str, source: Path, project: dict[str, Any], present: list[str]) -
                 "them",
             )
         there = bench.version(other)
-        if bound and there and not packages.fits(there, str(bound)):
+        if bound and there and not packages.fits(there, bound):
             raise Blocked(
                 "VersionNotSupported",
                 f"needs {other} {bound}, but the image has {other} {there}: use a branch that fits (gitBranch), or "

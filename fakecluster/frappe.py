@@ -231,14 +231,14 @@ class Frappe:
             disk["sites"][site] = {"apps": ["frappe"], "admin": admin["password"], "server": server}
             disk["sites"][site] |= {"release": flags["release"], "versions": self._versions(pod)}
             self.ledger.append(Effect("created site", site))
-        if disk["sites"][site]["release"] != flags["release"]:
-            # Data that was found there is migrated first.
-            disk["sites"][site] |= {"release": flags["release"], "versions": self._versions(pod)}
-            self.ledger.append(Effect("migrated", f"{site} to {flags['release']}"))
             key, apps = disk.pop("template", None) or ("", [])
             if key and key == flags.get("template"):
                 disk["sites"][site]["apps"] = list(apps)
                 self.ledger.append(Effect("copied site", site))
+        if disk["sites"][site]["release"] != flags["release"]:
+            # Data that was found there is migrated first.
+            disk["sites"][site] |= {"release": flags["release"], "versions": self._versions(pod)}
+            self.ledger.append(Effect("migrated", f"{site} to {flags['release']}"))
         disk["sites"][site] |= {"bench_id": flags["bench-id"], **self._configuration(pod, flags)}
         return True, "create-site has succeeded", {}
 

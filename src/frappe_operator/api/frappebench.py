@@ -348,8 +348,7 @@ class UpgradeWindow(Section):
         Meta(description="Time at which it closes, on the next day if it is before `start`.", examples=["04:00"]),
     ]
     days: Annotated[
-        Annotated[list[Day], Meta(min_length=1, max_length=7, extra_json_schema={"x-kubernetes-list-type": "set"})]
-        | None,
+        Annotated[list[Day], Meta(max_length=7, extra_json_schema={"x-kubernetes-list-type": "set"})] | None,
         Meta(description="Days on which the window opens. Default: every day.", examples=[["Saturday", "Sunday"]]),
     ] = None
     time_zone: Annotated[

@@ -33,7 +33,9 @@ def status(
 
 def _upgrade(site: Site, last: LastUpgrade | None, verdicts: Mapping[str, Verdict], now: str) -> dict[str, Any] | None:
     """The upgrade of the site; None when there is none, or it has succeeded and the site is served again."""
-    ready = all(each.ok or each.advisory for each in verdicts.values())
+    # A site without a web server has nothing to answer with.
+    answers = () if site.sizes["gunicorn"].replicas else (SiteCondition.ROUTED, SiteCondition.SERVING)
+    ready = all(each.ok or each.advisory or name in answers for name, each in verdicts.items())
     in_turn = last is not None and last.step in STEPS_OF_A_TURN
     if site.upgrade is not None:
         step, attempt = site.upgrade.step, site.upgrade.attempt

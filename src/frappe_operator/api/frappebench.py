@@ -607,7 +607,10 @@ class FrappeBenchStatus(Section):
 
     image: Annotated[ImageStatus | None, Meta(description="What the inspection of the image found.")] = None
     earlier_images: Annotated[
-        list[ImageStatus] | None, Meta(description="Earlier images that some site still runs.")
+        list[ImageStatus] | None,
+        Meta(
+            description="Earlier images that some site still runs, or ran before the image of the bench: their assets are served."
+        ),
     ] = None
     upgrade: Annotated[
         UpgradeStatus | None, Meta(description="The sites on their way to the image; absent when all run it.")

@@ -28,6 +28,8 @@ def resolve(observed: Observed, images: Images, now: float = 0.0) -> Bench:
     stays = refused or observed.unmarked
     facts = observed.recorded if stays else observed.found or observed.recorded
     releases = {**observed.releases, **({observed.recorded.key: observed.recorded} if observed.recorded else {})}
+    # Visitors still have pages of the release before when the last site has left it: it stays until the next one comes.
+    switches = observed.recorded is not None and facts is not None and facts.key != observed.recorded.key
     inspected, kept = observed.inspected, [facts, observed.found if refused else None]
     return model.resolve(
         observed.live,
@@ -38,7 +40,7 @@ def resolve(observed: Observed, images: Images, now: float = 0.0) -> Bench:
         earlier=tuple(
             each
             for key, each in sorted(releases.items())
-            if key in observed.releases_in_use and facts is not None and key != facts.key
+            if facts is not None and key != facts.key and (key in observed.releases_in_use or not switches)
         ),
         access_mode=observed.access_mode,
         live_mode=observed.live_mode,

@@ -147,6 +147,8 @@ http {{
     listen {nginx.PORT} default_server;
     proxy_http_version 1.1;
     proxy_request_buffering off;
+    # A pod that has just ended may answer nothing at all, not even a refusal.
+    proxy_connect_timeout 5s;
     proxy_read_timeout 120s;
     proxy_next_upstream off;
     # The site's own front door says which site it is; what a client claims about itself ends here.

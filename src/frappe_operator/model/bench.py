@@ -172,7 +172,7 @@ class Bench(Struct, frozen=True):
     refused: Facts | None
     """Inspection result of the image in the spec while sites must not run it; None otherwise."""
     earlier: tuple[Facts, ...]
-    """Inspection results of earlier images that some site still runs."""
+    """Inspection results of earlier images that some site still runs, or ran before the present one."""
     nginx: Size
     nginx_image: str
     redis: Redis
@@ -212,7 +212,7 @@ class Bench(Struct, frozen=True):
 
     @property
     def served_keys(self) -> list[str]:
-        """Keys of the images whose assets are served: that of new sites, the one before, and all that sites run."""
+        """Keys of the images whose assets are served: that of new sites, and all earlier ones."""
         keys = [self.facts.image_key, self.facts.previous_key] if self.facts else []
         return list(dict.fromkeys(key for key in (*keys, *(each.image_key for each in self.earlier)) if key))
 

@@ -609,7 +609,8 @@ class FrappeBenchStatus(Section):
     earlier_images: Annotated[
         list[ImageStatus] | None,
         Meta(
-            description="Earlier images that some site still runs, or ran before the image of the bench: their assets are served."
+            description="Earlier images that some site still runs, or ran before the image of the bench. Their assets "
+            "are served."
         ),
     ] = None
     upgrade: Annotated[

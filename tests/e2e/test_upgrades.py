@@ -61,7 +61,9 @@ def visiting(namespace: Namespace, assets: list[str]) -> Iterator[dict[str, Visi
 
 
 def named_assets(page: str) -> list[str]:
-    return [part.split('"')[0] for part in page.split('="') if part.startswith("/assets/")]
+    """The built assets that a page names. What lies in node_modules is not published: the site's own pods serve it."""
+    found = [part.split('"')[0] for part in page.split('="') if part.startswith("/assets/")]
+    return [each for each in found if "/dist/" in each]
 
 
 def tables(namespace: Namespace, site: str) -> str:

@@ -45,6 +45,8 @@ from frappe_operator.runtime.status.report import report
 VERBS: dict[Kind, str] = {BENCH: "get patch", SITE: "list", POD: "list patch delete", EVENT: "list"}
 """RBAC verbs for objects that are not children of a bench, by kind."""
 
+TURN_SECONDS = 30.0
+"""How often it is checked whether a site has ended its turn: its status may never have shown that it had one."""
 UNMARKED_SECONDS = 5.0
 """How often it is checked whether all sites have recorded the release of their data."""
 
@@ -102,7 +104,8 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
             # A self-triggered event is ignored: pods that read the Secret at their start get its new revision, and the
             # first sites their turn to upgrade to the new image.
             cluster.requeue(BENCH, key)
-        upgrades = UNMARKED_SECONDS if observed.unmarked else bench.wave.requeue_after
+        turn = TURN_SECONDS if bench.wave.upgrading else None
+        upgrades = UNMARKED_SECONDS if observed.unmarked else bench.wave.requeue_after or turn
         # Secrets of users are watched for no bench.
         secrets = SECRET_SECONDS if observed.missing_secrets else None
         times = (*rerun, diagnosis.requeue_after, upgrades, secrets)

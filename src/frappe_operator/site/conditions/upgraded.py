@@ -23,15 +23,17 @@ BEFORE = [SiteCondition.STORAGE_READY]
 def stage(site: Site, observed: Observed) -> Stage:
     """The stage of the condition, with the Job that migrates the data once all pods of the site have ended."""
     upgrade = site.upgrade
-    job = component.migrate(site) if upgrade is not None and upgrade.step == Step.MIGRATING else []
-    return Stage(CONDITION, [], upgraded(site, observed), once=job, after=BEFORE, keeps=_last_job(site))
+    # The claim has the record already: a Job beside a record that could not be written would be forgotten.
+    is_recorded = upgrade is not None and observed.upgrade.mark.attempt == upgrade.attempt
+    job = component.migrate(site) if is_recorded else []
+    return Stage(CONDITION, [], upgraded(site, observed), once=job, after=BEFORE, keeps=_kept_jobs(site, observed))
 
 
-def _last_job(site: Site) -> list[Ref]:
-    """The Job of the attempt that failed last: its log says why."""
-    if not site.mark.failed:
-        return []
-    return [Ref(JOB, site.owner.namespace, site.names.upgrade(site.mark.failed))]
+def _kept_jobs(site: Site, observed: Observed) -> list[Ref]:
+    """The Job of the attempt that failed last, whose log says why, and the Job of the migration that the claim still
+    records: it has the result, which would be lost if the claim could not be written."""
+    attempts = {site.mark.failed, observed.upgrade.mark.attempt} - {""}
+    return [Ref(JOB, site.owner.namespace, site.names.upgrade(each)) for each in sorted(attempts)]
 
 
 def upgraded(site: Site, observed: Observed) -> Callable[[LiveChildren], Verdict]:

@@ -126,8 +126,11 @@ def past_forgotten(obj: Manifest) -> Manifest:
     if kind == SITE.kind:
         # An app that is named no more stays installed.
         return {**obj, "status": {name: each for name, each in obj["status"].items() if name != "installedApps"}}
+    if kind == BENCH.kind:
+        # The images before are kept, for sites whose data is still of them.
+        return {**obj, "status": {name: each for name, each in obj["status"].items() if name != "earlierImages"}}
     if kind == CONFIG_MAP.kind and name == "forge-image":
-        # The assets of the image before are kept, for those who still have its pages open.
+        # So are their assets, for those who still have their pages open.
         facts = json.loads(obj["data"]["facts"])
         return {**obj, "data": {"facts": {**facts, "previousKey": ""}}}
     if kind == CONFIG_MAP.kind and name == "forge-nginx":

@@ -32,10 +32,11 @@ async def test_verdicts_become_conditions() -> None:
 @virtual
 async def test_an_unchanged_status_is_not_written() -> None:
     async with an_environment() as env:
-        await report_verdicts(env, {"size": 3, "gone": None}, One=YES, Two=NO)
+        extra = {"size": 3, "gone": None, "apps": ("frappe",), "made": [{"of": ("frappe",)}]}
+        await report_verdicts(env, extra, One=YES, Two=NO)
         env.writes()
         await asyncio.sleep(3600)
-        await report_verdicts(env, {"size": 3, "gone": None}, One=YES, Two=NO)
+        await report_verdicts(env, extra, One=YES, Two=NO)
         assert env.writes() == []
 
 

@@ -64,6 +64,8 @@ async def report(
         "phase": phase(current, owner.deleting),
         "conditions": msgspec.to_builtins(current),
     }
+    # As JSON, which the previous status was read from: a tuple never equals the list that it is written as.
+    status = msgspec.json.decode(msgspec.json.encode(status))
     after = _merged(before, status)
     if after == before:
         return

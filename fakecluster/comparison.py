@@ -5,6 +5,8 @@ from typing import Any
 
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind
+from frappe_operator.kube.objects import Manifest
+from frappe_operator.model.upgrade import FAILED_LABEL, RELEASE_LABEL, UPGRADING_LABEL
 
 VOLATILE = {
     "clusterIP",
@@ -31,6 +33,7 @@ VOLATILE = {
     "vyogo.tech/inputs",
     "vyogo.tech/secret-revision",
 }
+RELEASE_LABELS = (RELEASE_LABEL, UPGRADING_LABEL, FAILED_LABEL)
 HISTORY = re.compile("-(configure-[0-9a-f]{8}|(assets|upgrade)-[0-9a-f]{12})$")
 
 
@@ -38,6 +41,13 @@ def is_history(kind: Kind, name: str) -> bool:
     """Whether it is a Job that brings a site up to date: which there are tells what the site was before, and when that
     changed, and nothing of what it should be now."""
     return kind == kinds.JOB and HISTORY.search(name) is not None
+
+
+def without_release(claim: Manifest) -> Manifest:
+    """A claim of a site that was deleted, without the release of its data: whether that was upgraded before the deletion
+    depends on which of the two came first."""
+    labels = {name: value for name, value in claim["metadata"]["labels"].items() if name not in RELEASE_LABELS}
+    return {**claim, "metadata": {**claim["metadata"], "labels": labels}}
 
 
 def without_volatile(value: Any, secret: bool = False) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from fakecluster.apiserver.server import ApiServer, StaleView, WriteRequest
 from fakecluster.apiserver.store import Change
 from fakecluster.apiserver.verbs import REPLICA_SET, START, Api
-from fakecluster.comparison import is_history, without_volatile
+from fakecluster.comparison import is_history, without_release, without_volatile
 from fakecluster.controllers.all import controllers as cluster_controllers
 from fakecluster.controllers.kubelet import Kubelet
 from fakecluster.controllers.volumes import storage_class
@@ -19,6 +19,7 @@ from fakecluster.frappe import Frappe
 from fakecluster.virtual_time import VirtualLoop
 from frappe_operator import registry
 from frappe_operator.api import kinds as api_kinds
+from frappe_operator.api.labels import SITE_LABEL
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind, Ref
 from frappe_operator.kube.live import OPERATOR_NAME
@@ -241,8 +242,14 @@ class World:
         shown = {}
         for ref in self.api.store.refs():
             if ref.kind not in (*SIMULATED, kinds.EVENT, kinds.LEASE) and not is_history(ref.kind, ref.name):
-                shown[f"{ref.namespace}/{ref}"] = without_volatile(self.api.get(ref).obj)
+                obj = self.api.get(ref).obj
+                shown[f"{ref.namespace}/{ref}"] = without_volatile(obj if self._used(ref) else without_release(obj))
         return dict(sorted(shown.items()))
+
+    def _used(self, ref: Ref) -> bool:
+        """Whether an object is no volume of a site that was deleted."""
+        site = self.api.get(ref).obj["metadata"].get("labels", {}).get(SITE_LABEL)
+        return ref.kind != kinds.PVC or site is None or self.get(api_kinds.SITE, site, ref.namespace) is not None
 
     def token(self) -> str:
         """A new password."""

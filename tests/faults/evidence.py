@@ -104,7 +104,7 @@ class EvidenceCollector:
             trouble=trouble,
             happened=list(world.faults.happened),
             comparable_objects=world.comparable_objects(),
-            effects=sorted(world.frappe.ledger),
+            effects=sorted(effects(world)),
             made=self.made,
             deleted=self.deleted,
             restless=restless,
@@ -124,6 +124,16 @@ class EvidenceCollector:
             self.deleted[str(ref)] += change.type == "DELETED"
         if ref.kind in (api_kinds.SITE, api_kinds.BENCH) and _edited(change):
             self.edits.append((world.loop.time(), ref.kind, Key(ref.namespace, ref.name)))
+
+
+def effects(world: World) -> Iterable[Effect]:
+    """What was done that depends on what is asked for, and not on when: whether the data of a site was migrated before
+    the site was deleted is left out."""
+    sites = {obj["spec"]["siteName"] for obj in world.all(api_kinds.SITE)}
+    for effect in world.frappe.ledger:
+        site, to, _ = effect.where.partition(" to ")
+        if not to or site in sites:
+            yield effect
 
 
 def watched(

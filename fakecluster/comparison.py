@@ -44,8 +44,8 @@ def is_history(kind: Kind, name: str) -> bool:
 
 
 def without_release(claim: Manifest) -> Manifest:
-    """A claim of a site that was deleted, without the release of its data: whether that was upgraded before the deletion
-    depends on which of the two came first."""
+    """A claim of a site that was deleted, without the release of its data: whether that was upgraded first depends on
+    the time of the deletion."""
     labels = {name: value for name, value in claim["metadata"]["labels"].items() if name not in RELEASE_LABELS}
     return {**claim, "metadata": {**claim["metadata"], "labels": labels}}
 

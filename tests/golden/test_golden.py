@@ -6,6 +6,7 @@ import yaml
 from frappe_operator import runner
 from tests.golden.cases import BASE, CASES, OTHERS, expected, printed, rendered
 from tests.golden.difference import difference
+from tests.golden.released import fingerprints, released
 
 
 def test_the_base_renders_as_expected() -> None:
@@ -28,3 +29,8 @@ def test_nothing_is_rendered_that_belongs_to_the_product_and_not_to_the_input(ca
     text = "".join(line for line in rendered(case).splitlines() if not line.startswith("#"))
     assert "docker.io" not in text
     assert "production" not in text
+
+
+def test_a_new_version_of_the_operator_restarts_no_pod() -> None:
+    now = fingerprints()
+    assert {case: now.get(case) for case in released()} == released()

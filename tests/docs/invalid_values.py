@@ -147,6 +147,7 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
         "upgrade.window.end": [("09:60", CLOCK), (900, "must be of type string")],
         "upgrade.window.timeZone": [("Europe/", ZONE), ("../etc", ZONE)],
         "upgrade.migrationTimeout": [("6 h", DURATION), ("h", DURATION)],
+        "upgrade.drainTimeout": [("soon", DURATION)],
         "upgrade.keepDumps": [(-1, "greater than or equal to 0"), (21, "less than or equal to 20")],
         "trustedProxies": [("10.0.0.0/8", "must be of type array"), (["10.0.0.0/8"] * 33, "at most 32 items")],
         "trustedProxies[]": [

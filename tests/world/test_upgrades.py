@@ -118,6 +118,26 @@ def test_the_release_is_recorded_with_the_data_and_named_while_it_is_migrated() 
     assert labels(world, "acme") != before
 
 
+def test_a_turn_that_waits_long_for_a_running_job_says_where_to_look_and_ends_no_job() -> None:
+    world = a_town("acme", upgrade={"drainTimeout": "5m"})
+    world.kubelet.slow.add("acme-worker-long-*")
+    to(world, "v2")
+    world.run(200)
+    before = world.condition("Upgraded", "acme", SITE).message
+    assert "waiting for acme-worker-long-" in before
+    assert "drainTimeout" not in before
+    world.run(200)
+    said = world.condition("Upgraded", "acme", SITE)
+    (pod,) = [each["metadata"]["name"] for each in world.all(POD, "acme-worker-long-*")]
+    assert said.message.endswith(f"drainTimeout: kubectl logs -n default {pod} shows the job")
+    assert world.condition("Ready", "acme", SITE).ok
+    world.assert_no_writes(1200)
+    world.kubelet.slow.clear()
+    world.changed()
+    settle(world)
+    assert tags(world, "acme") == ["v2"]
+
+
 def test_a_site_whose_migration_fails_is_served_by_the_image_of_before_and_says_why() -> None:
     world = a_town("acme")
     world.frappe.failing_migrations.add("acme.example.com")

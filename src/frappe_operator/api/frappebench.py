@@ -396,6 +396,13 @@ class Upgrade(Section):
     window: Annotated[
         UpgradeWindow | None, Meta(description="Hours in which the upgrade of a site may begin. Default: any hour.")
     ] = None
+    drain_timeout: Annotated[
+        Duration | None,
+        Meta(
+            description="How long a site's turn waits for running jobs before its condition Upgraded says where they "
+            "run. The jobs still end first. Default 10m."
+        ),
+    ] = None
     migration_timeout: Annotated[
         Duration | None,
         Meta(description="How long the migration of one site may take before it counts as failed. Default 6h."),

@@ -127,6 +127,8 @@ class Progress(NamedTuple):
 
     background_stopped: bool
     """Whether scheduler and workers are scaled to zero, and the last of their pods has ended."""
+    overdue: bool
+    """Whether the turn has waited longer for running jobs than `drainTimeout`."""
     announced: bool
     """Whether every proxy pod shows the maintenance page for the site once its web pods are gone."""
     web_stops: bool

@@ -46,6 +46,8 @@ class UpgradePolicy(NamedTuple):
     max_failures: int = 1
     window: Window | None = None
     """None: an upgrade may begin at any hour."""
+    drain_timeout: int = 600
+    """Seconds of a turn after which it is said which pods it waits for."""
     timeout: int = 6 * 3600
     """Seconds that one migration may take."""
     keep_dumps: int = 1
@@ -64,6 +66,7 @@ def upgrade_policy(declared: Upgrade | None) -> UpgradePolicy:
         pause=seconds(declared.pause_after_canary) if declared.pause_after_canary else 0.0,
         max_failures=default.max_failures if failures is None else failures,
         window=_window(declared.window) if declared.window else None,
+        drain_timeout=int(seconds(declared.drain_timeout)) if declared.drain_timeout else default.drain_timeout,
         timeout=int(seconds(declared.migration_timeout)) if declared.migration_timeout else default.timeout,
         keep_dumps=default.keep_dumps if dumps is None else dumps,
     )

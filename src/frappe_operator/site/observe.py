@@ -283,6 +283,7 @@ async def _progress(cluster: View, live: LiveSite) -> Progress:
     }
     return Progress(
         background_stopped=all(map(_is_at_zero, background)) and not set(pods.values()) & set(BACKGROUND),
+        overdue=False,
         announced=False,
         web_stops=web[0] is None or web[0].spec.replicas == 0,
         pods=tuple(sorted(pods)),

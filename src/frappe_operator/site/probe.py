@@ -15,9 +15,10 @@ from frappe_operator.kube.kinds import POD, SERVICE
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import available
 from frappe_operator.model.site import Site
+from frappe_operator.model.upgrade import Step
 from frappe_operator.runtime.client.fetch import Answer, Fetch
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.site.observe import Observed
+from frappe_operator.site.observe import LastUpgrade, Observed
 
 PING = "/api/method/ping"
 SOONEST_SECONDS, LATEST_SECONDS = 2.0, 60.0
@@ -72,8 +73,8 @@ async def probe(cluster: Cluster, site: Site, observed: Observed, fetch: Fetch) 
 
 
 async def announced(cluster: Cluster, observed: Observed, fetch: Fetch) -> Observed:
-    """The observed state, completed by whether every proxy pod has the maintenance page for all hosts of a site that
-    has its turn to upgrade."""
+    """The observed state, completed for a site that has its turn to upgrade by whether every proxy pod has the
+    maintenance page for all its hosts, and whether the turn waits too long for running jobs."""
     progress = observed.upgrade.progress
     if progress is None or progress.web_stops:
         return observed
@@ -83,7 +84,16 @@ async def announced(cluster: Cluster, observed: Observed, fetch: Fetch) -> Obser
         await fetch(f"http://{address(ip)}:{PORT}{UPGRADING_PATH}", host) for ip in ips.values() for host in hosts
     ]
     done = bool(ips) and all(answer.body.strip() == ANNOUNCED for answer in answers)
-    return observed._replace(upgrade=observed.upgrade._replace(progress=progress._replace(announced=done)))
+    overdue = _drains_for(observed.last_status.upgrade, cluster.clock()) > observed.bench.upgrade.drain_timeout
+    progress = progress._replace(announced=done, overdue=overdue)
+    return observed._replace(upgrade=observed.upgrade._replace(progress=progress))
+
+
+def _drains_for(last: LastUpgrade | None, now: float) -> float:
+    """Seconds that a site drains, by its last status; 0 if that does not say."""
+    if last is None or last.step != Step.DRAINING or not last.since:
+        return 0.0
+    return now - datetime.fromisoformat(last.since).timestamp()
 
 
 async def _proxies(cluster: Cluster, namespace: str, bench: str) -> dict[str, str]:

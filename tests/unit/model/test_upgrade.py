@@ -22,7 +22,7 @@ RELEASES = {OLD.key: OLD, NEW.key: NEW}
 THIS = attempt(OLD.key, NEW.key, "")
 AT_OLD = Mark(OLD.key)
 MIGRATING = Mark(OLD.key, NEW.key, THIS)
-IDLE = Progress(background_stopped=True, announced=True, web_stops=True, pods=(), all_stopped=True)
+IDLE = Progress(background_stopped=True, overdue=False, announced=True, web_stops=True, pods=(), all_stopped=True)
 
 
 def planned(mark: Mark, *, outcome: Outcome | None = None, progress: Progress | None = None, retry: str = "") -> Plan:

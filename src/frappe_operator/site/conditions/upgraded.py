@@ -72,6 +72,9 @@ def _under_way(site: Site, observed: Observed, live_children: LiveChildren) -> V
         return Verdict(False, FrappeReason.UPGRADING, message, advisory=True)
     background = [pod for pod in (progress.pods if progress else ()) if "worker" in pod or "scheduler" in pod]
     jobs = f"{', '.join(background[:4]) or 'scheduler and workers'} to end; a worker finishes its current job"
+    if progress is not None and progress.overdue and background:
+        namespace = site.owner.namespace
+        jobs += f". This takes longer than drainTimeout: kubectl logs -n {namespace} {background[0]} shows the job"
     return Verdict(False, FrappeReason.UPGRADING, f"{to}: waiting for {jobs}", advisory=True)
 
 

@@ -4,15 +4,9 @@ import msgspec
 
 from frappe_operator import runner as program
 from frappe_operator.components import frappe
+from frappe_operator.components.common_job import COMMON, common_job
 from frappe_operator.components.metadata import metadata
-from frappe_operator.components.pod import (
-    affinity,
-    config_volume,
-    mount,
-    pull_secrets,
-    scratch,
-)
-from frappe_operator.components.storage import MOUNTS_COMMON, common_node
+from frappe_operator.components.pod import mount
 from frappe_operator.kube.names import child
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
@@ -84,28 +78,7 @@ def inspect(bench: Bench) -> list[Manifest]:
     task = frappe.Task(
         job_name(bench.owner.name, bench.image),
         PART,
-        ["inspect-image", f"--image-key={bench.image.key}", "--common=/common", f"--keep={keep}"],
+        ["inspect-image", f"--image-key={bench.image.key}", f"--common={COMMON}", f"--keep={keep}"],
         "",
     )
-    pod: Manifest = {
-        **pull_secrets(bench.image.pull_secrets),
-        **affinity(*common_node(bench)),
-        "containers": [
-            {
-                "name": "task",
-                **frappe.runner(image, *task.arguments),
-                "resources": bench.jobs,
-                "volumeMounts": [
-                    mount("common", "/common"),
-                    mount("tmp", "/tmp"),
-                    mount("runner", frappe.RUNNER, read_only=True),
-                ],
-            }
-        ],
-        "volumes": [
-            scratch("tmp"),
-            {"name": "common", "persistentVolumeClaim": {"claimName": bench.names.common}},
-            config_volume("runner", bench.names.runner),
-        ],
-    }
-    return [frappe.job(bench.owner, bench.image, task, pod, MOUNTS_COMMON)]
+    return [common_job(bench, image, task, mount("common", COMMON))]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import msgspec
 
 from frappe_operator.components import frappe
+from frappe_operator.components.common_job import COMMON, common_job, container
 from frappe_operator.components.metadata import metadata
-from frappe_operator.components.pod import affinity, config_volume, mount, pull_secrets, scratch, secret_volume
-from frappe_operator.components.storage import MOUNTS_COMMON, common_node
+from frappe_operator.components.pod import mount, scratch, secret_volume
 from frappe_operator.kube.names import child, digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
@@ -55,29 +55,7 @@ def remove(bench: Bench) -> list[Manifest]:
     kept = [each for each in bench.layers if each not in bench.unused_layers]
     arguments = ["remove-layers", f"--layers={PLACE}", f"--keep={','.join(each.key for each in kept)}"]
     task = frappe.Task(removal_name(bench.owner.name, kept), PART, arguments, "")
-    image = bench.layers_image
-    pod: Manifest = {
-        **pull_secrets(image.pull_secrets),
-        **affinity(*common_node(bench)),
-        "containers": [
-            {
-                "name": "task",
-                **frappe.runner(image, *task.arguments),
-                "resources": bench.jobs,
-                "volumeMounts": [
-                    mount("common", PLACE, sub_path=FOLDER),
-                    mount("tmp", "/tmp"),
-                    mount("runner", frappe.RUNNER, read_only=True),
-                ],
-            }
-        ],
-        "volumes": [
-            scratch("tmp"),
-            {"name": "common", "persistentVolumeClaim": {"claimName": bench.names.common}},
-            config_volume("runner", bench.names.runner),
-        ],
-    }
-    return [frappe.job(bench.owner, image, task, pod, MOUNTS_COMMON)]
+    return [common_job(bench, bench.layers_image, task, mount("common", PLACE, sub_path=FOLDER))]
 
 
 def _job(bench: Bench, order: Order) -> Manifest:
@@ -94,45 +72,17 @@ def _job(bench: Bench, order: Order) -> Manifest:
     ]
     task = frappe.Task(job_name(bench.owner.name, order.key), PART, arguments, order.secret)
     image = bench.layers_image
+    folder = container(bench, image, "folder", ["prepare-layers", f"--common={COMMON}"], mount("common", COMMON))
     secret = [secret_volume("secret-git", order.secret)] if order.secret else []
-    pod: Manifest = {
-        **pull_secrets(image.pull_secrets),
-        **affinity(*common_node(bench)),
-        "initContainers": [
-            {
-                "name": "folder",
-                **frappe.runner(image, "prepare-layers", "--common=/common"),
-                "resources": bench.layout,
-                "volumeMounts": [
-                    mount("common", "/common"),
-                    mount("tmp", "/tmp"),
-                    mount("runner", frappe.RUNNER, read_only=True),
-                ],
-            }
-        ],
-        "containers": [
-            {
-                "name": "task",
-                **frappe.runner(image, *task.arguments),
-                "resources": bench.jobs,
-                "volumeMounts": [
-                    mount("common", PLACE, sub_path=FOLDER),
-                    # Where the pods of the sites mount the layer: paths in compiled code are those of later.
-                    mount("app", frappe.app_folder(order.app)),
-                    mount("sites", frappe.SITES),
-                    mount("tmp", "/tmp"),
-                    mount("runner", frappe.RUNNER, read_only=True),
-                    *([mount("secret-git", f"{frappe.SECRETS}/git", read_only=True)] if secret else []),
-                ],
-            }
-        ],
-        "volumes": [
-            scratch("app"),
-            scratch("sites"),
-            scratch("tmp"),
-            {"name": "common", "persistentVolumeClaim": {"claimName": bench.names.common}},
-            config_volume("runner", bench.names.runner),
-            *secret,
-        ],
-    }
-    return frappe.job(bench.owner, image, task, pod, MOUNTS_COMMON)
+    return common_job(
+        bench,
+        image,
+        task,
+        mount("common", PLACE, sub_path=FOLDER),
+        # Where the pods of the sites mount the layer: paths in compiled code are those of later.
+        mount("app", frappe.app_folder(order.app)),
+        mount("sites", frappe.SITES),
+        *([mount("secret-git", f"{frappe.SECRETS}/git", read_only=True)] if secret else []),
+        before=[{**folder, "resources": bench.layout}],
+        volumes=[scratch("app"), scratch("sites"), *secret],
+    )

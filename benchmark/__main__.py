@@ -17,6 +17,7 @@ from benchmark.noop_requests import idle
 from benchmark.read_throughput import reading
 from benchmark.silent_watch import silence
 from benchmark.site_creation import benches, creating
+from benchmark.site_upgrade import upgrading
 from benchmark.steady_state import steady_state
 
 MEASUREMENTS: dict[str, Measurement] = {
@@ -30,6 +31,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "idle": idle,
     "benches": benches,
     "creating": creating,
+    "upgrading": upgrading,
 }
 RESULT = Path("build") / "bench.json"
 

@@ -47,6 +47,9 @@ FIGURES = {
     "benches_200_s": Figure("Time until 200 benches have all their children, real API server", 45.6, unit="s"),
     "benches_200_cpu_s": Figure("CPU to create the children of 200 benches", 5, unit="s"),
     "benches_200_rss_mib": Figure("Peak memory while 200 benches are created", 96, unit="MiB"),
+    "upgrade_200_s": Figure("Time to upgrade 200 sites, ten at a time, real API server", None, unit="s"),
+    "upgrade_200_cpu_s": Figure("CPU of the operator for that", None, unit="s"),
+    "upgrade_writes_per_site": Figure("Writes for each site that is upgraded, except Events", None),
     "write_efficiency": Figure("Fewest possible writes ÷ writes made", 0.9, "more"),
     "write_efficiency_told": Figure(
         "Fewest possible writes ÷ writes made, with a status write per change of a condition", None, "more"

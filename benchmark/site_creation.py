@@ -71,7 +71,7 @@ def benches() -> list[Measured]:
         with operator(cluster.operator, Path(folder) / "log", options, core=None) as process:
             process.until(lambda: bool(process.log_lines('"became the leader"')), "it to be the leader")
             cluster.create([namespace("orchard")])
-            wanted = [_in("orchard", a_bench(BENCH_OF.format(number))) for number in range(BENCHES)]
+            wanted = [placed("orchard", a_bench(BENCH_OF.format(number))) for number in range(BENCHES)]
             began, cpu = time.time(), process.usage.cpu
             cluster.create(wanted)
             made = time.time() - began
@@ -95,10 +95,10 @@ def benches() -> list[Measured]:
 
 async def _all_ready(client: Client) -> bool:
     found = [msgspec.json.decode(raw) async for page in client.pages(BENCH) for raw in page.items]
-    return all(_is_ready(each.get("status", {})) for each in found)
+    return all(is_ready(each.get("status", {})) for each in found)
 
 
-def _is_ready(status: Manifest) -> bool:
+def is_ready(status: Manifest) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", []))
 
 
@@ -160,7 +160,7 @@ class Recorder(HttpTransport):
         began = time.perf_counter()
         answer = await super().request(method, path, query=query, headers=headers, body=body, timeout=timeout)
         ended = time.perf_counter()
-        if path.endswith("/status") and answer.status == 200 and _is_ready(msgspec.json.decode(answer.body)["status"]):
+        if path.endswith("/status") and answer.status == 200 and is_ready(msgspec.json.decode(answer.body)["status"]):
             self.ready.add(path)
         seen = began, ended, method, path, dict(query or {}), dict(headers or {}), body or b""
         self.records.append(Record(*seen, answer.status, _uid(answer.body)))
@@ -192,7 +192,7 @@ async def operate(kubeconfig: str, kind: str, count: int, records: str) -> dict[
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     transport = Recorder(find(kubeconfig))
     async with transport:
-        controllers = [bench.controller(Images(), _token), site.controller(Images(), _token, _answers)]
+        controllers = [bench.controller(Images(), token), site.controller(Images(), token, answers)]
         engine = Engine(transport, controllers)
         leading = asyncio.Event()
         running = asyncio.create_task(engine.run(leading))
@@ -218,11 +218,11 @@ def _kept(file: str) -> list[Record]:
     return records
 
 
-def _token() -> str:
+def token() -> str:
     return "token"
 
 
-async def _answers(url: str, host: str) -> Answer:
+async def answers(url: str, host: str) -> Answer:
     await asyncio.sleep(0)
     return Answer(200, host)
 
@@ -262,7 +262,7 @@ async def replay(kubeconfig: str, records: str, given: dict[str, str], at_once: 
 
 async def _done(transport: HttpTransport) -> None:
     """Waits until the cluster's controllers have done what a Ready site waits for: Jobs ended, pods available."""
-    engine = Engine(transport, [site.controller(Images(), _token, _answers)])
+    engine = Engine(transport, [site.controller(Images(), token, answers)])
     watching = asyncio.create_task(engine.run(asyncio.Event()))
     await engine.synced.wait()
     async with asyncio.timeout(READY_SECONDS):
@@ -331,7 +331,7 @@ def _rounded(run: dict[str, Any]) -> dict[str, Any]:
 
 def _efficiency(made: list[Record], children: dict[str, int]) -> list[Measured]:
     """Fewest: one write for each child that there is, one finalizer and one status for each site."""
-    writes = Counter(_written(each) for each in made if each.method != "GET")
+    writes = Counter(written(each) for each in made if each.method != "GET")
     news = sum(count for name, count in writes.items() if EVENT.kind in name)
     all_writes = sum(writes.values())
     # The benches' own children were there before, but for those of the MariaDB that the first site asks for.
@@ -383,7 +383,7 @@ def _turned(statuses: Iterable[Manifest]) -> int:
     return turns
 
 
-def _written(record: Record) -> str:
+def written(record: Record) -> str:
     asked = parse_request(api_kinds.ALL.values(), record.method, record.path, record.query, record.headers, record.body)
     assert asked is not None
     if asked.kind in CHILDREN and record.status == 201:
@@ -397,7 +397,7 @@ def _prepared(folder: str) -> Iterator[tuple[Real, dict[str, tuple[str, str]]]]:
     count = max(1, SITES // SITES_PER_BENCH)
     with real() as cluster:
         cluster.create(namespace(NAMESPACE_OF.format(number)) for number in range(count))
-        cluster.create(_in(NAMESPACE_OF.format(number), a_bench(BENCH_OF.format(number))) for number in range(count))
+        cluster.create(placed(NAMESPACE_OF.format(number), a_bench(BENCH_OF.format(number))) for number in range(count))
         given = {"kubeconfig": str(cluster.operator), "records": f"{folder}/nothing"}
         run_in_process(operate, core=None, kind=BENCH.plural, count=count, **given)
         cluster.create(_site(number, number // SITES_PER_BENCH) for number in range(SITES))
@@ -405,7 +405,7 @@ def _prepared(folder: str) -> Iterator[tuple[Real, dict[str, tuple[str, str]]]]:
 
 
 def _site(number: int, of: int) -> Manifest:
-    return _in(NAMESPACE_OF.format(of), a_site(SITE_OF.format(number), BENCH_OF.format(of)))
+    return placed(NAMESPACE_OF.format(of), a_site(SITE_OF.format(number), BENCH_OF.format(of)))
 
 
 async def _given(client: Client) -> dict[str, tuple[str, str]]:
@@ -419,5 +419,5 @@ async def _given(client: Client) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _in(where: str, obj: Manifest) -> Manifest:
+def placed(where: str, obj: Manifest) -> Manifest:
     return {**obj, "metadata": {**obj["metadata"], "namespace": where}}

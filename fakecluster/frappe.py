@@ -122,7 +122,12 @@ class Frappe:
         return (
             True,
             "inspect-image has succeeded",
-            {"frappeVersion": versions["frappe"], "python": "3.11", "apps": versions},
+            {
+                "frappeVersion": versions["frappe"],
+                "python": "3.11",
+                "apps": versions,
+                "assets": 32 << 20,
+            },
         )
 
     def build_app(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:

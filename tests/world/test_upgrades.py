@@ -208,6 +208,7 @@ def test_the_assets_of_the_image_of_before_are_served_until_the_next_one_comes()
     settle(world)
     assert tags(world, "acme") == ["v4"]
     assert f"/{before}/$asset" not in served(world)
+    assert world.get_existing(Ref(BENCH, "default", "forge"))["status"]["image"]["assetsSize"] == "32Mi"
 
 
 def served(world: World) -> str:

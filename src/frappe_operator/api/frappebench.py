@@ -546,6 +546,13 @@ class ImageStatus(Section):
     frappe_version: Annotated[str | None, Meta(description="Version of Frappe in the image.")] = None
     python: Annotated[str | None, Meta(description="Version of Python in the image.")] = None
     apps: Annotated[dict[str, str] | None, Meta(description="Apps in the image, with their versions.")] = None
+    assets_size: Annotated[
+        str | None,
+        Meta(
+            description="Size of the built assets on the common storage: of this image, the one before, and every one "
+            "that a site still ran when this one was inspected. All others were removed then."
+        ),
+    ] = None
     request: Annotated[
         str | None,
         Meta(description="Value of the annotation vyogo.tech/inspect-image that requested the inspection."),

@@ -302,6 +302,7 @@ async def _facts_from_pods(
                 previous_key=recorded.image_key if recorded else "",
                 digest=image_digest(image.reference, pod["status"]["containerStatuses"][0].get("imageID", "")),
                 request=image.request,
+                assets=report.assets,
             )
     return None
 

@@ -20,7 +20,11 @@ def _layer(layer: Layer, bench: Bench) -> dict[str, Any]:
         if name not in ("request", "imageKey") and value != ""
     }
     current = any(order.key == layer.key for order in bench.orders)
-    return {**shown, "size": f"{max(1, round(layer.size / 2**20))}Mi", "current": current}
+    return {**shown, "size": _mebibytes(layer.size), "current": current}
+
+
+def _mebibytes(size: int) -> str:
+    return f"{max(1, round(size / 2**20))}Mi"
 
 
 def status(bench: Bench, observed: Observed, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
@@ -30,7 +34,7 @@ def status(bench: Bench, observed: Observed, verdicts: Mapping[str, Verdict]) ->
     mariadb = bench.mariadb.revision if verdicts[BenchCondition.DATABASE_READY].ok or not last.mariadb else last.mariadb
     return {
         "sites": len(observed.sites),
-        "image": facts and _image(facts),
+        "image": facts and {**_image(facts), "assetsSize": _mebibytes(facts.assets) if facts.assets else None},
         # Within a list, a merge patch does not remove what is None.
         "earlierImages": [
             {name: value for name, value in _image(each).items() if value is not None} for each in bench.earlier

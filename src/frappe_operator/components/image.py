@@ -58,7 +58,10 @@ def facts(bench: Bench) -> list[Manifest]:
 def _by_name(facts: Facts) -> Manifest:
     # Only the fields are sorted: apps remain in the order of the image, in which they are shown.
     fields = dict(sorted(msgspec.to_builtins(facts).items()))
-    return fields if facts.layers else {name: fields[name] for name in fields if name not in ("layers", "imageApps")}
+    empty = [] if facts.layers else ["layers", "imageApps"]
+    if not facts.assets:
+        empty.append("assets")
+    return {name: value for name, value in fields.items() if name not in empty}
 
 
 def inspect(bench: Bench) -> list[Manifest]:

@@ -33,6 +33,7 @@ class Message(Struct, rename="camel"):
     blocked: bool = False
     frappe_version: str = ""
     python: str = ""
+    assets: int = 0
     apps: dict[str, str] = {}
     outcome: str = ""
     """Of a migration: `migrated` or `failed`."""

@@ -23,6 +23,7 @@ def inspect(image_key: str, common: Path, keep: list[str], want_apps: list[str])
     say(f"Apps in the image: {', '.join(f'{app} {version}' for app, version in versions.items())}")
     _publish(common / "assets", image_key, keep)
     return {
+        "assets": sum(each.stat().st_size for each in (common / "assets").rglob("*") if each.is_file()),
         "frappeVersion": versions["frappe"],
         "python": platform.python_version(),
         "apps": versions,

@@ -48,8 +48,9 @@ def test_versions_are_read_without_running_the_apps(built: Pod) -> None:
 
 
 def test_assets_are_published_whole_without_links_and_node_modules(built: Pod) -> None:
-    built.run(*inspect(built))
+    ended = built.run(*inspect(built))
     assert published(built) == WHOLE
+    assert ended.report["assets"] == sum(map(len, WHOLE.values()))
     everything = (built.common / "assets").rglob("*")
     assert not any(path.is_symlink() for path in everything)
     assert (built.common / "assets" / "aaaa").stat().st_mode & 0o777 == 0o755

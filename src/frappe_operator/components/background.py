@@ -8,9 +8,9 @@ from frappe_operator.components.pod import FRAPPE, mount, template
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import Site
 
-STABLE_SECONDS = 10
-"""`minReadySeconds`. These pods have no port to probe: a pod counts as available when it has passed its startup probe
-and then runs for this long."""
+STABLE_SECONDS = 3
+"""`minReadySeconds`. The startup probe has checked the work of these pods: what ends them right after it is rare,
+and every site that is created waits this long."""
 
 START: Manifest = {"periodSeconds": 5, "timeoutSeconds": 20, "failureThreshold": 120}
 """Timing of startup probes. Python takes seconds to start, on a busy node minutes; a container that exits is restarted

@@ -4,13 +4,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from frappe_operator.api.apps import App, GitConfig, apps_json_schema
+from frappe_operator.api.frappebench_status import FrappeBenchStatus
 from frappe_operator.api.types import (
     DIGEST,
     LABEL,
     MEMORY,
     NOT_AN_ADDRESS,
     TAG,
-    AppName,
     ComponentReplicas,
     ComponentResources,
     Count,
@@ -26,58 +27,8 @@ from frappe_operator.api.types import (
     Tag,
     matching,
     memory,
-    validations,
 )
-
-APPS_JSON = (
-    'a JSON list of app names, such as ["erpnext", "hrms"], or of objects with a "name" or "url", and optionally a '
-    '"branch" or "version"'
-)
-GIT_URL = (
-    r"(https://[A-Za-z0-9][A-Za-z0-9.-]*|ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*)"
-    r"(:[0-9]{1,5})?(/[A-Za-z0-9._~%+-]+)+/?"
-)
-"""A URL of a git repository. No part of it can begin with `-`, which ssh would take for an option."""
-GIT_URL_MESSAGE = (
-    "must be an https or ssh URL of a git repository, such as https://github.com/frappe/crm or "
-    "ssh://git@github.com/frappe/crm, without a password or token in it: use authSecretRef for those"
-)
-GIT_NAME = r"[A-Za-z0-9_][A-Za-z0-9_+-]*([./][A-Za-z0-9_+-]+)*"
-"""A name of a branch or tag: no part of it is empty or begins with a dot, and it does not begin with `-`."""
-GIT_NAME_MESSAGE = (
-    "must be the name of a branch or tag or a full commit id: letters, digits, '_', '+', '-', with '.' and '/' "
-    "between them"
-)
-APP = "[a-z][a-z0-9_]{0,63}"
-TWO_NAMES = "gitBranch and version both say what is fetched: set only one of them"
-
-
-def _apps_json() -> Meta:
-    def spaced(*words: str) -> str:
-        return r"[ \t\r\n]*".join(words)
-
-    def apps(url: str, name: str) -> str:
-        fields = "|".join(
-            [
-                spaced('"name"', ":", f'"{APP}"'),
-                spaced('"source"', ":", '"(image|git)"'),
-                spaced('"(url|gitUrl)"', ":", f'"{url}"'),
-                spaced('"(branch|gitBranch|version)"', ":", f'"{name}"'),
-            ]
-        )
-        app = f'("{APP}"|{spaced("[{]", f"({fields})", spaced("(,", f"({fields}))*"), "[}]")})'
-        return spaced("^", r"\[", f"({app}", spaced("(,", f"{app})*"), r")?\]", "$")
-
-    text = r'[^"\\\x00-\x1f]*'
-    rules = (
-        Rule(f"self.matches(r'{apps(text, text)}')", f"must be {APPS_JSON}"),
-        Rule(
-            f"!self.matches(r'{apps(text, text)}') || self.matches(r'{apps(GIT_URL, GIT_NAME)}')",
-            f"a url {GIT_URL_MESSAGE}; a branch or version {GIT_NAME_MESSAGE}",
-        ),
-    )
-    return Meta(max_length=16384, extra_json_schema=validations(*rules))
-
+from frappe_operator.api.upgrade import Upgrade
 
 Version = matching(
     rf"^{TAG}$",
@@ -88,69 +39,6 @@ Version = matching(
         "Frappe versions before 15 are not supported: use an image with Frappe 15 or newer",
     ),
 )
-
-
-class App(Section):
-    """An app that sites of the bench can install."""
-
-    rules = (
-        Rule("!has(self.gitBranch) || !has(self.version)", TWO_NAMES),
-        Rule(
-            "!has(self.source) || self.source != 'image' || (!has(self.gitUrl) && !has(self.gitBranch) && "
-            "!has(self.version) && !has(self.authSecretRef))",
-            "source: image takes the app from the image: remove gitUrl, gitBranch, version and authSecretRef, or set "
-            "source: git",
-        ),
-    )
-
-    name: Annotated[AppName, Meta(description="The app's Python package.", examples=["erpnext"])]
-    source: Annotated[
-        Literal["image", "git"] | None,
-        Meta(
-            description="Where the app is taken from: the image of the bench, or a git repository. Default: git if "
-            "gitUrl, gitBranch or version is set, otherwise the image if it contains the app, otherwise git."
-        ),
-    ] = None
-    git_url: Annotated[
-        Annotated[str, matching(rf"^{GIT_URL}$", GIT_URL_MESSAGE, 512)] | None,
-        Meta(
-            description="Repository of the app, an https or ssh URL. Default: the repository of an official app.",
-            examples=["https://github.com/frappe/crm"],
-        ),
-    ] = None
-    git_branch: Annotated[
-        Annotated[str, matching(rf"^{GIT_NAME}$", GIT_NAME_MESSAGE, 250)] | None,
-        Meta(
-            description="Branch that is fetched. Default: for an official app the branch that fits the Frappe of the "
-            "image, otherwise the default branch of the repository.",
-            examples=["version-15"],
-        ),
-    ] = None
-    version: Annotated[
-        Annotated[str, matching(rf"^{GIT_NAME}$", GIT_NAME_MESSAGE, 250)] | None,
-        Meta(
-            description="Tag, full commit id, or branch that is fetched, in place of gitBranch.", examples=["v15.30.0"]
-        ),
-    ] = None
-    auth_secret_ref: Annotated[
-        LocalReference | None,
-        Meta(
-            description="Secret of the same namespace with the login to the repository: `username` and `password`, or "
-            "`token`, for https; `ssh-privatekey` and `known_hosts` for ssh."
-        ),
-    ] = None
-
-
-class GitConfig(Section):
-    """Fetching of apps from git repositories."""
-
-    enabled: Annotated[
-        bool | None,
-        Meta(
-            description="Whether apps that the image lacks may be fetched from git repositories. Default true, unless "
-            "git is forbidden for the cluster by a setting of the operator."
-        ),
-    ] = None
 
 
 class ImageConfig(Section):
@@ -330,92 +218,6 @@ class BenchIngress(Section):
     ] = None
 
 
-Duration = Annotated[
-    str, matching(r"^[1-9][0-9]{0,5}[smhd]$", "must be a number with a unit: s, m, h or d, such as 30m or 6h", 7)
-]
-ClockTime = Annotated[str, matching("^([01][0-9]|2[0-3]):[0-5][0-9]$", "must be a time of the day such as 22:30", 5)]
-Day = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-
-
-class UpgradeWindow(Section):
-    """The hours in which the upgrade of a site may begin. One that has begun goes on."""
-
-    rules = (Rule("self.start != self.end", "start and end are equal: remove window to allow every hour"),)
-
-    start: Annotated[ClockTime, Meta(description="Time at which the window opens.", examples=["22:00"])]
-    end: Annotated[
-        ClockTime,
-        Meta(description="Time at which it closes, on the next day if it is before `start`.", examples=["04:00"]),
-    ]
-    days: Annotated[
-        Annotated[list[Day], Meta(max_length=7, extra_json_schema={"x-kubernetes-list-type": "set"})] | None,
-        Meta(description="Days on which the window opens. Default: every day.", examples=[["Saturday", "Sunday"]]),
-    ] = None
-    time_zone: Annotated[
-        Annotated[
-            str,
-            matching(
-                "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$", "must be the name of a time zone such as Europe/Berlin", 64
-            ),
-        ]
-        | None,
-        Meta(description="Time zone of the hours and days. Default UTC.", examples=["Europe/Berlin"]),
-    ] = None
-
-
-class Upgrade(Section):
-    """How the sites of the bench go over to a new image. Each site is upgraded by itself, and serves on with the
-    image and the data of before if that fails."""
-
-    strategy: Annotated[
-        Literal["Automatic", "Manual"] | None,
-        Meta(
-            description="Automatic (default): sites are upgraded one after the other. Manual: a site is upgraded when "
-            "its spec.release names the image."
-        ),
-    ] = None
-    max_concurrent: Annotated[
-        Annotated[int, Meta(ge=1, le=1000)] | None,
-        Meta(description="How many sites are upgraded at the same time. Default 1."),
-    ] = None
-    canary: Annotated[
-        Annotated[list[ObjectName], Meta(max_length=32, extra_json_schema={"x-kubernetes-list-type": "set"})] | None,
-        Meta(
-            description="Names of FrappeSites that are upgraded first. If one of them fails, no other site is begun.",
-            examples=[["staging"]],
-        ),
-    ] = None
-    pause_after_canary: Annotated[
-        Duration | None,
-        Meta(description="How long the other sites wait after the last canary. Default: not at all.", examples=["2h"]),
-    ] = None
-    max_failures: Annotated[
-        Annotated[int, Meta(ge=0, le=1000)] | None,
-        Meta(description="With more failed sites than this, no further site is begun. Default 1."),
-    ] = None
-    window: Annotated[
-        UpgradeWindow | None, Meta(description="Hours in which the upgrade of a site may begin. Default: any hour.")
-    ] = None
-    drain_timeout: Annotated[
-        Duration | None,
-        Meta(
-            description="How long a site's turn waits for running jobs before its condition Upgraded says where they "
-            "run. The jobs still end first. Default 10m."
-        ),
-    ] = None
-    migration_timeout: Annotated[
-        Duration | None,
-        Meta(description="How long the migration of one site may take before it counts as failed. Default 6h."),
-    ] = None
-    keep_dumps: Annotated[
-        Annotated[int, Meta(ge=0, le=20)] | None,
-        Meta(
-            description="How many dumps of the database, one of each upgrade, are kept on the volume of a site. "
-            "Default 1."
-        ),
-    ] = None
-
-
 LIMIT = "self.componentResources.redis.limits['memory']"
 REDIS_LIMIT = (
     "has(self.redisConfig) && has(self.redisConfig.maxMemory) && has(self.componentResources) && "
@@ -455,7 +257,7 @@ class FrappeBenchSpec(Section):
         ),
     ]
     apps_json: Annotated[
-        Annotated[str, _apps_json()] | None,
+        Annotated[str, apps_json_schema()] | None,
         Meta(
             description="Apps, as a JSON list of names or of objects {name, url, branch, version}; `gitUrl` and "
             "`gitBranch` are other names of `url` and `branch`. They mean what the fields of `apps` mean; with a "
@@ -513,136 +315,6 @@ class FrappeBenchSpec(Section):
                 "bench's proxy, and `X-Forwarded-Proto` is accepted from every peer."
             ),
             examples=[["10.244.0.0/16", "fd00:10:244::/56"]],
-        ),
-    ] = None
-
-
-class ReleaseLayerStatus(Section):
-    """An app layer that sites mount together with the image."""
-
-    app: Annotated[str, Meta(description="The app.")]
-    key: Annotated[str, Meta(description="Fingerprint of the inputs, and name of the folder of the layer.")]
-    url: Annotated[str, Meta(description="Repository.")]
-    ref: Annotated[str, Meta(description="Branch, tag or commit that was requested; HEAD: the default branch.")]
-    commit: Annotated[str, Meta(description="Commit that was fetched.")]
-    version: Annotated[str | None, Meta(description="Version of the app. Absent if it declares none.")] = None
-    image_key: Annotated[str | None, Meta(description="Fingerprint of the image for which it was built.")] = None
-    request: Annotated[
-        str | None, Meta(description="Value of the annotation vyogo.tech/build-apps that requested the build.")
-    ] = None
-
-
-class ImageStatus(Section):
-    """What the inspection of the image found."""
-
-    reference: Annotated[str | None, Meta(description="Image that was inspected.")] = None
-    digest: Annotated[
-        str | None,
-        Meta(
-            description="Digest of that image. Pods run it until the spec names another image or the annotation "
-            "vyogo.tech/inspect-image of the bench changes. Absent if the node did not report it."
-        ),
-    ] = None
-    frappe_version: Annotated[str | None, Meta(description="Version of Frappe in the image.")] = None
-    python: Annotated[str | None, Meta(description="Version of Python in the image.")] = None
-    apps: Annotated[dict[str, str] | None, Meta(description="Apps in the image, with their versions.")] = None
-    assets_size: Annotated[
-        str | None,
-        Meta(
-            description="Size of the built assets on the common storage: of this image, the one before, and every one "
-            "that a site still ran when this one was inspected. All others were removed then."
-        ),
-    ] = None
-    request: Annotated[
-        str | None,
-        Meta(description="Value of the annotation vyogo.tech/inspect-image that requested the inspection."),
-    ] = None
-    image_apps: Annotated[
-        dict[str, str] | None, Meta(description="Apps in the image without app layers. Absent if there are none.")
-    ] = None
-    layers: Annotated[
-        list[ReleaseLayerStatus] | None,
-        Meta(description="App layers that sites mount together with the image. `apps` contains their apps."),
-    ] = None
-
-
-class UpgradeStatus(Section):
-    """The sites on their way to the image of the bench. Absent when all of them run it."""
-
-    image: Annotated[str | None, Meta(description="Image that the sites upgrade to.")] = None
-    total: Annotated[int | None, Meta(description="Number of sites on the bench.")] = None
-    done: Annotated[int | None, Meta(description="Number of sites that run the image.")] = None
-    upgrading: Annotated[list[str] | None, Meta(description="Sites that are being upgraded.")] = None
-    next: Annotated[list[str] | None, Meta(description="Sites that follow, in this order: the first ten of them.")] = (
-        None
-    )
-    waiting: Annotated[int | None, Meta(description="Number of sites that follow.")] = None
-    failed: Annotated[list[str] | None, Meta(description="Sites whose upgrade failed: at most a hundred.")] = None
-
-
-class LayerStatus(Section):
-    """An app that was fetched and built into a layer on the common storage."""
-
-    app: Annotated[str, Meta(description="The app.")]
-    key: Annotated[str, Meta(description="Fingerprint of the inputs, and name of the folder of the layer.")]
-    url: Annotated[str, Meta(description="Repository.")]
-    ref: Annotated[str, Meta(description="Branch, tag or commit that was requested; HEAD: the default branch.")]
-    commit: Annotated[str, Meta(description="Commit that was fetched.")]
-    size: Annotated[str, Meta(description="Size on the common storage.")]
-    current: Annotated[bool, Meta(description="Whether the apps of the spec need the layer now. The others are kept.")]
-    version: Annotated[str | None, Meta(description="Version of the app. Absent if it declares none.")] = None
-    note: Annotated[str | None, Meta(description="What the layer lacks. Absent if it is complete.")] = None
-
-
-class SecretRevisionsStatus(Section):
-    """Revisions of the Secrets that servers read when they start."""
-
-    redis: Annotated[
-        str | None, Meta(description="Revision of <bench>-redis that Redis and the pods of the sites run with.")
-    ] = None
-    mariadb: Annotated[str | None, Meta(description="Revision of <bench>-mariadb-root that MariaDB runs with.")] = None
-
-
-class TemplateStatus(Section):
-    """A template that new sites are copied from."""
-
-    key: Annotated[str | None, Meta(description="Fingerprint of image and apps, in the name of the Job.")] = None
-    image: Annotated[str | None, Meta(description="Image that the template was made with.")] = None
-    apps: Annotated[list[str] | None, Meta(description="Apps of the template, in the order of installation.")] = None
-    state: Annotated[
-        str | None,
-        Meta(description="Pending, Making, Ready or Failed. Sites are created without a template until it is Ready."),
-    ] = None
-    message: Annotated[str | None, Meta(description="What the template waits for, or why there is none.")] = None
-
-
-class FrappeBenchStatus(Section):
-    """Observed state of the bench."""
-
-    image: Annotated[ImageStatus | None, Meta(description="What the inspection of the image found.")] = None
-    earlier_images: Annotated[
-        list[ImageStatus] | None,
-        Meta(
-            description="Earlier images that some site still runs, or ran before the image of the bench. Their assets "
-            "are served."
-        ),
-    ] = None
-    upgrade: Annotated[
-        UpgradeStatus | None, Meta(description="The sites on their way to the image; absent when all run it.")
-    ] = None
-    sites: Annotated[int | None, Meta(description="Number of FrappeSites on the bench.")] = None
-    installed_apps: Annotated[list[str] | None, Meta(description="Apps that sites can install.")] = None
-    templates: Annotated[list[TemplateStatus] | None, Meta(description="Templates that new sites are copied from.")] = (
-        None
-    )
-    layers: Annotated[
-        list[LayerStatus] | None, Meta(description="Apps that were built into layers, the latest last.")
-    ] = None
-    secret_revisions: Annotated[
-        SecretRevisionsStatus | None,
-        Meta(
-            description="Which revisions of its generated Secrets the bench runs with: fingerprints of their UID and "
-            "version, of nothing that is in them."
         ),
     ] = None
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from frappe_operator.api.frappebench import (
+from frappe_operator.api.apps import (
     APP,
     APPS_JSON,
     GIT_NAME,
@@ -14,8 +14,8 @@ from frappe_operator.api.frappebench import (
     GIT_URL,
     GIT_URL_MESSAGE,
     TWO_NAMES,
-    FrappeBenchSpec,
 )
+from frappe_operator.api.frappebench import FrappeBenchSpec
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from frappe_operator.api.frappebench import Upgrade, UpgradeWindow
+from frappe_operator.api.upgrade import Upgrade, UpgradeWindow
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """Seconds of each unit of a duration in a spec."""

@@ -2,7 +2,8 @@
 
 import pytest
 
-from frappe_operator.api.frappebench import App, FrappeBenchSpec
+from frappe_operator.api.apps import App
+from frappe_operator.api.frappebench import FrappeBenchSpec
 from frappe_operator.api.types import LocalReference
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model.apps import DeclaredApp, Repository, declared, repository

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from frappe_operator.api.frappebench import App, FrappeBenchSpec, ImageConfig
+from frappe_operator.api.apps import App
+from frappe_operator.api.frappebench import FrappeBenchSpec, ImageConfig
 from frappe_operator.api.kinds import BENCH
 from frappe_operator.api.types import NETWORK
 from frappe_operator.kube.reasons import Reason

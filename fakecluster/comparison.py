@@ -6,6 +6,7 @@ from typing import Any
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind
 from frappe_operator.kube.objects import Manifest
+from frappe_operator.model.removal import REMOVAL_FAILED_LABEL, REMOVED_LABEL
 from frappe_operator.model.upgrade import FAILED_LABEL, RELEASE_LABEL, UPGRADING_LABEL
 
 VOLATILE = {
@@ -33,7 +34,7 @@ VOLATILE = {
     "vyogo.tech/inputs",
     "vyogo.tech/secret-revision",
 }
-RELEASE_LABELS = (RELEASE_LABEL, UPGRADING_LABEL, FAILED_LABEL)
+RELEASE_LABELS = (RELEASE_LABEL, UPGRADING_LABEL, FAILED_LABEL, REMOVED_LABEL, REMOVAL_FAILED_LABEL)
 HISTORY = re.compile("-(configure-[0-9a-f]{8}|(assets|upgrade)-[0-9a-f]{12})$")
 
 

@@ -53,6 +53,8 @@ class Frappe:
         """By digest of an image: the versions in it, where they are not the usual ones."""
         self.failing_migrations: set[str] = set()
         """Sites whose data cannot be migrated, by `siteName`: a patch fails, and the dump is put back."""
+        self.unremovable: set[str] = set()
+        """Apps that no site can remove: a hook fails, and the dump is put back."""
         self.mixed: list[str] = []
         """Pods that ran another release than the one that the data of their site was of."""
         self.ledger: list[Effect] = []
@@ -304,13 +306,15 @@ class Frappe:
         return {built[mount["subPath"].removeprefix("layers/")]: "1.0.0" for mount in mounts}
 
     def upgrade_site(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
-        """Migrates the data of a site, or leaves it as it is when a patch fails. Each attempt ends once."""
+        """Migrates the data of a site or removes apps, or leaves it as it is on a failure. Each attempt ends once."""
         site = self._disk(pod, "files").get("sites", {}).get(flags["site"])
         if site is None:
             return False, "There is no site", {}
         running = self._still_running(pod)
         if running:
             self.mixed.append(f"{running} runs while the data of {flags['site']} is migrated")
+        if "remove-apps" in flags:
+            return self._remove_apps(site, flags)
         if site["release"] == flags["release"]:
             return True, "upgrade-site has succeeded", {"outcome": "migrated", "release": site["release"]}
         failed = {"outcome": "failed", "patch": "erpnext.patches.v15_0.broken", "cause": "the patch is broken"}
@@ -323,6 +327,23 @@ class Frappe:
         site |= {"release": flags["release"], "versions": self._versions(pod)}
         self.ledger.append(Effect("migrated", f"{flags['site']} to {flags['release']}"))
         return True, "upgrade-site has succeeded", {"outcome": "migrated", "release": site["release"]}
+
+    def _remove_apps(self, site: Disk, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
+        """Removes apps after a dump, once, unless one of them cannot be removed."""
+        apps, said = flags["remove-apps"].split(","), {"release": site["release"]}
+        present = [app for app in apps if app in site["apps"]]
+        for app in present:
+            if app in self.unremovable or site.get("failed") == flags["attempt"]:
+                if site.get("failed") != flags["attempt"]:
+                    self.ledger.append(Effect(f"failed to remove {app}", flags["site"]))
+                site["failed"] = flags["attempt"]
+                return True, "upgrade-site has succeeded", {**said, "outcome": "failed", "cause": "a hook is broken"}
+        if present:
+            self.ledger.append(Effect("dumped", flags["site"]))
+        for app in present:
+            site["apps"].remove(app)
+            self.ledger.append(Effect(f"removed {app}", flags["site"]))
+        return True, "upgrade-site has succeeded", {**said, "outcome": "migrated", "removed": sorted(apps)}
 
     def _versions(self, pod: Manifest) -> dict[str, str]:
         """The versions of the apps in the image that a pod runs."""

@@ -356,6 +356,21 @@ USER: dict[str, Explanation] = {
         ("kubectl get fb BENCH -o jsonpath='{.status.upgrade}'", "kubectl get fb BENCH -o yaml     # spec.upgrade"),
         "Nothing, or change `upgrade` of the bench or `release` of the site.",
     ),
+    "RemovingApps": Explanation(
+        "Apps whose removal is confirmed are being removed from the site. From its second step on, visitors see the maintenance page.",
+        ("kubectl get fs", "kubectl get fs SITE -o jsonpath='{.status.upgrade}'"),
+        "Wait. The message names what is waited for.",
+    ),
+    "RemovalFailed": Explanation(
+        "Apps could not be removed from the site. The dump of the database was put back, and the site is served as before.",
+        (
+            "kubectl get fs SITE -o jsonpath='{.status.apps}'",
+            "kubectl logs job/SITE-upgrade-ATTEMPT     # status.upgrade.attempt",
+        ),
+        "Remove the cause that the message names: an app that another one requires is removed together with that one. Then give the "
+        "annotation vyogo.tech/retry-upgrade of the FrappeSite a new value. To keep the apps, remove their names from the annotation "
+        "vyogo.tech/confirm-uninstall.",
+    ),
     "MigrationFailed": Explanation(
         "The migration of the site's data to the image of the bench failed. The data was put back, and the site is served by the "
         "image of before.",

@@ -44,9 +44,9 @@ class RealNamespace:
                     kind, name = api_kinds.ALL[obj["apiVersion"], obj["kind"]], obj["metadata"]["name"]
                     self._edited(kind, name)
                     await self._client.create({**obj, "metadata": {"namespace": self.namespace, "name": name}})
-                case Edit(kind, name, spec):
+                case Edit(kind, name):
                     self._edited(kind, name)
-                    await self._client.patch(kind, self.namespace, name, {"spec": spec})
+                    await self._client.patch(kind, self.namespace, name, each.patch)
                 case Delete(kind, name):
                     uid = decoded(await self._client.get(kind, self.namespace, name))["metadata"]["uid"]
                     # Once when it is asked for, once when it is gone.

@@ -7,6 +7,7 @@ from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site
 from fakecluster.world import World
 from frappe_operator.api import crd
 from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.api.labels import CONFIRM_ANNOTATION
 from frappe_operator.kube.kinds import Kind
 from frappe_operator.kube.objects import Manifest
 
@@ -27,6 +28,11 @@ class Edit(NamedTuple):
     kind: Kind
     name: str
     spec: Manifest
+    annotations: Manifest | None = None
+
+    @property
+    def patch(self) -> Manifest:
+        return {"spec": self.spec, **({"metadata": {"annotations": self.annotations}} if self.annotations else {})}
 
 
 class Delete(NamedTuple):
@@ -49,6 +55,7 @@ BREAK_MIGRATION: Step = (
     Edit(BENCH, "forge", {"imageConfig": {"repository": "example.com/erp", "tag": f"v15.61.0-{BROKEN}"}}),
 )
 """An image whose migration fails on every site."""
+REMOVE_APP: Step = (Edit(SITE, "acme", {"apps": []}, {CONFIRM_ANNOTATION: "erpnext"}),)
 DELETE_SITE: Step = (Delete(SITE, "acme"),)
 DROP_SITE: Step = (Edit(SITE, "acme", {"deletionPolicy": "Delete"}), Delete(SITE, "acme"))
 DELETE_BENCH: Step = (Delete(BENCH, "forge"),)
@@ -74,6 +81,7 @@ WHOLE = {
     "scaled": (CREATE, SCALE),
     "image changed": (CREATE, CHANGE_IMAGE),
     "upgrade fails": (CREATE, BREAK_MIGRATION),
+    "app removed": (CREATE, REMOVE_APP),
     "domain changed": (CREATE, MOVE),
     "retained": (CREATE, DELETE_SITE),
     "deleted": (CREATE, DROP_SITE),
@@ -115,8 +123,8 @@ def do(world: World, step: Step) -> None:
         match each:
             case Add(obj):
                 world.add(obj)
-            case Edit(kind, name, spec):
-                world.edit(kind, name, {"spec": spec})
+            case Edit(kind, name):
+                world.edit(kind, name, each.patch)
             case Delete(kind, name):
                 world.delete(kind, name)
 

@@ -140,17 +140,17 @@ MUTANTS = [
     Mutant(
         "upgrade-committed-before-migrate",
         "The site counts as migrated before it is: after a kill, new pods run on the old database.",
-        upgrade._Upgrade._migrate,
+        upgrade._Upgrade._change,
         expression(
-            'bench.frappe("--site", self.site, "migrate", timeout=timeout)',
-            '(releases.record(self.directory, self.release), bench.frappe("--site", self.site, "migrate"))[1]',
+            'self._run("migrate", timeout=timeout)',
+            '(releases.record(self.directory, self.release, self.attempt), self._run("migrate", timeout=timeout))[1]',
         ),
         (f"{UPGRADE}::test_a_migration_that_was_killed_is_undone_and_begun_anew",),
     ),
     Mutant(
         "migrated-without-a-note",
         "That a migration has begun is not recorded: after a kill nobody knows that it must be undone.",
-        upgrade._Upgrade._migrate,
+        upgrade._Upgrade._change,
         without_call("_note"),
         (f"{UPGRADE}::test_a_migration_that_was_killed_is_undone_and_begun_anew",),
     ),

@@ -45,13 +45,13 @@ class Image:
         return {"PYTHONPATH": ":".join(f"{self.path}/apps/{app}" for app in ("frappe", "erpnext", "hrms"))}
 
     def upgrade(
-        self, pod: Pod, attempt: str = "1", *, timeout: int = 120, told: str = ""
+        self, pod: Pod, attempt: str = "1", *, timeout: int = 120, told: str = "", remove: str = ""
     ) -> "subprocess.CompletedProcess[str]":
         """Run the upgrade Job's command in a pod of this image."""
         self.start(pod)
         return pod.run(
             *("upgrade-site", f"--site={SITE}", f"--release=r{self.version}", "--from=", f"--attempt={attempt}"),
-            *("--keep-dumps=1", f"--timeout={timeout}", "--patience=5"),
+            *("--keep-dumps=1", f"--timeout={timeout}", "--patience=5", f"--remove-apps={remove}"),
             env={**self.env, "STANDIN_FAIL": told},
         )
 
@@ -98,7 +98,7 @@ def migrated(make_bench: Callable[..., Bench], old: Image, new: Image) -> tuple[
     return pod.contents()
 
 
-def everything(pod: Pod) -> object:
+def everything(pod: Pod) -> tuple[object, list[list[str]], object]:
     """All definitions, the number of rows and the checksum of each table, and the site's configuration."""
     names = [
         row[0] for row in pod.bench.root_sql("SHOW FULL TABLES WHERE Table_type LIKE 'BASE%'", database=pod.database)
@@ -106,6 +106,11 @@ def everything(pod: Pod) -> object:
     listed = ", ".join(f"`{name}`" for name in names)
     sums = pod.bench.root_sql(f"CHECKSUM TABLE {listed}", database=pod.database)
     return pod.contents(), sums, pod.bench.read(f"{SITE}/site_config.json")
+
+
+def sums(found: tuple[object, list[list[str]], object]) -> list[tuple[str, str]]:
+    """The checksum of each table, by its name."""
+    return [(table.partition(".")[2], total) for table, total in found[1]]
 
 
 def desk(pod: Pod, image: Image) -> tuple[int, int]:
@@ -232,3 +237,29 @@ def test_the_records_are_json_that_others_may_not_read(site: Pod, new: Image) ->
     assert {path.stat().st_mode & 0o007 for path in folder.rglob("*.json")} == {0}
     (config,) = folder.glob("dumps/*.site_config.json")
     assert config.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_app_is_removed_with_its_tables_and_all_others_are_equal(site: Pod, old: Image) -> None:
+    before = everything(site)
+    done = old.upgrade(site, remove="erpnext")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (site.report()["outcome"], site.report()["removed"]) == ("migrated", ["erpnext"])
+    gone = {"tabCompany", "tabCustomer", "tabEmployee", "tabItem", "tabSales Invoice"}
+    tables = [row[0] for row in site.bench.root_sql("SHOW TABLES", database=site.database)]
+    assert not gone & set(tables)
+    changed = {"tabDefaultValue", "tabDocType", "tabModule Def", "tabInstalled Application"}
+    kept = {name: total for name, total in sums(before) if not name.startswith(tuple(gone | changed))}
+    assert kept.items() <= dict(sums(everything(site))).items()
+    assert desk(site, old) == (200, 200)
+    assert site.run("install-apps", f"--site={SITE}", "--apps=erpnext", env=old.env).returncode == 0
+    assert gone <= {row[0] for row in site.bench.root_sql("SHOW TABLES", database=site.database)}
+
+
+@pytest.mark.parametrize("told", ["after-tables:exit", "after-tables:kill", "after-app:exit"])
+def test_a_removal_that_fails_leaves_the_site_as_it_was(site: Pod, old: Image, told: str) -> None:
+    before = everything(site)
+    done = old.upgrade(site, remove="erpnext", told=f"uninstall-app:{told}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (site.report()["outcome"], site.report()["release"]) == ("failed", f"r{OLD}")
+    assert everything(site) == before
+    assert desk(site, old) == (200, 200)

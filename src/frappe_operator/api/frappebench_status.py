@@ -59,7 +59,7 @@ class ImageStatus(Section):
 
 
 class UpgradeStatus(Section):
-    """The sites on their way to the image of the bench. Absent when all of them run it."""
+    """The sites on their way to the image of the bench. Absent when all of them run it and none removes apps."""
 
     image: Annotated[str | None, Meta(description="Image that the sites upgrade to.")] = None
     total: Annotated[int | None, Meta(description="Number of sites on the bench.")] = None
@@ -70,6 +70,9 @@ class UpgradeStatus(Section):
     )
     waiting: Annotated[int | None, Meta(description="Number of sites that follow.")] = None
     failed: Annotated[list[str] | None, Meta(description="Sites whose upgrade failed: at most a hundred.")] = None
+    removing: Annotated[
+        list[str] | None, Meta(description="Sites from which apps are being removed. Absent if there are none.")
+    ] = None
 
 
 class LayerStatus(Section):

@@ -202,6 +202,20 @@ class SiteUpgradeStatus(Section):
     )
 
 
+class SiteAppStatus(Section):
+    """An app of the site."""
+
+    name: Annotated[str, Meta(description="The app.")]
+    state: Annotated[
+        str,
+        Meta(
+            description="Installed; Installing (in the list, not installed yet); NotWanted (installed, not in the "
+            "list); Removing; or RemovalFailed (installed as before)."
+        ),
+    ]
+    version: Annotated[str | None, Meta(description="Its version. Absent if it declares none.")] = None
+
+
 class FrappeSiteStatus(Section):
     """Observed state of the site."""
 
@@ -225,6 +239,9 @@ class FrappeSiteStatus(Section):
         SiteUpgradeStatus | None, Meta(description="The upgrade that is under way, or that failed last.")
     ] = None
     installed_apps: Annotated[list[str] | None, Meta(description="Apps installed on the site.")] = None
+    apps: Annotated[
+        list[SiteAppStatus] | None, Meta(description="The apps that are installed or in the list, and their state.")
+    ] = None
 
 
 class FrappeSite(Struct, rename="camel"):

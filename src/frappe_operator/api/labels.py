@@ -1,4 +1,4 @@
-"""Labels and finalizers of benches, sites and their children. A released one never changes."""
+"""Labels, annotations and finalizers of benches, sites and their children. A released one never changes."""
 
 from frappe_operator.kube.kinds import Kind
 from frappe_operator.kube.names import GROUP
@@ -6,6 +6,9 @@ from frappe_operator.kube.names import GROUP
 BENCH_LABEL = f"{GROUP}/bench"
 SITE_LABEL = f"{GROUP}/site"
 COMPONENT_LABEL = f"{GROUP}/component"
+
+CONFIRM_ANNOTATION = f"{GROUP}/confirm-uninstall"
+"""Annotation of a FrappeSite: the apps whose data may go when they are taken from the list, separated by commas."""
 
 SITE_FINALIZER = f"{GROUP}/site-finalizer"
 BENCH_FINALIZER = f"{GROUP}/bench-finalizer"

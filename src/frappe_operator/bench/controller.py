@@ -29,7 +29,7 @@ from frappe_operator.kube.names import JOB_PODS, UNFINISHED_PODS
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.stage import Undecided, Verdict
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import domain
+from frappe_operator.model import domain, removal
 from frappe_operator.model import job_reports as report_model
 from frappe_operator.model.bench import Names
 from frappe_operator.model.settings import Images
@@ -104,7 +104,7 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
             # A self-triggered event is ignored: pods that read the Secret at their start get its new revision, and the
             # first sites their turn to upgrade to the new image.
             cluster.requeue(BENCH, key)
-        turn = TURN_SECONDS if bench.wave.upgrading else None
+        turn = TURN_SECONDS if bench.wave.upgrading or bench.wave.removing else None
         upgrades = UNMARKED_SECONDS if observed.unmarked else bench.wave.requeue_after or turn
         # Secrets of users are watched for no bench.
         secrets = SECRET_SECONDS if observed.missing_secrets else None
@@ -115,7 +115,7 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         BENCH,
         reconcile,
         [
-            Watch(SITE, bench_of_site, event_filter=generation_changes, indices=domain.INDICES),
+            Watch(SITE, bench_of_site, event_filter=generation_changes, indices={**domain.INDICES, **removal.INDICES}),
             Watch(SITE, own_bench, event_filter=upgrade_changes),
             Watch(BENCH, benches_with_shared_hosts, event_filter=bench_model.suffix),
             Watch(STORAGE_CLASS, every_bench),
@@ -170,18 +170,20 @@ class _Upgrade(msgspec.Struct):
     attempt: str = ""
 
 
-class _Status(msgspec.Struct):
+class _Status(msgspec.Struct, rename="camel"):
     upgrade: _Upgrade | None = None
+    installed_apps: tuple[str, ...] = ()
 
 
 def upgrade_changes(live: LiveSite) -> object:
-    """Event filter: the beginning and end of the upgrade of a site, and a request to try it again."""
-    retry = live.metadata.annotation(RETRY_ANNOTATION)
+    """Event filter: the beginning and end of the turn of a site, a request to try it again, and apps to remove."""
+    retry, confirmed = live.metadata.annotation(RETRY_ANNOTATION), tuple(removal.named(live))
     try:
-        upgrade = msgspec.json.decode(live.status_json, type=_Status).upgrade
+        status = msgspec.json.decode(live.status_json, type=_Status)
     except msgspec.MsgspecError:
-        upgrade = None
-    return (upgrade.attempt, upgrade.step in STEPS_OF_A_TURN, retry) if upgrade else (retry,)
+        status = _Status()
+    upgrade, removes = status.upgrade, (confirmed, status.installed_apps) if confirmed else ()
+    return (upgrade.attempt, upgrade.step in STEPS_OF_A_TURN, retry, removes) if upgrade else (retry, removes)
 
 
 def benches_with_shared_hosts(cluster: Cluster, live: LiveBench) -> Iterable[Key]:

@@ -19,11 +19,12 @@ from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
 from frappe_operator.model import domain, job_reports
 from frappe_operator.model import layers as layer_model
-from frappe_operator.model.bench import NO_REVISIONS, RWO, Inspected, Names, Revisions, Upstream, secret_revision
+from frappe_operator.model.bench import NO_REVISIONS, RWO, Inspected, Names, Revisions, Turns, Upstream, secret_revision
 from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.image import Facts, Image, Use, image_digest
 from frappe_operator.model.layer import Layer
 from frappe_operator.model.layers import Order
+from frappe_operator.model.removal import CONFIRMED_INDEX, removal
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import SiteNames
 from frappe_operator.model.upgrade import (
@@ -34,6 +35,7 @@ from frappe_operator.model.upgrade import (
     Mark,
     attempt,
     mark_of,
+    removes,
 )
 from frappe_operator.model.upgrade_policy import upgrade_policy
 from frappe_operator.model.waves import Candidate
@@ -67,9 +69,9 @@ class Observed(NamedTuple):
     unmarked: bool = False
     """Whether some site has not recorded its release yet, which an earlier operator did not do. Only with `found`."""
     candidates: Sequence[Candidate] = ()
-    """The sites that do not run the recorded image, and those whose turn to upgrade to it has not ended."""
-    turns: tuple[str, ...] = ()
-    """Names of the sites whose turn it is to upgrade, from the last status."""
+    """The sites that do not run the recorded image or have apps to remove, and those whose turn has not ended."""
+    turns: Turns = Turns()
+    """The sites whose turn it is, from the last status."""
     canary_done: float = 0.0
     """When the last canary ended its turn, in seconds since 1970; 0 when it is not known."""
     jobs_without_report: Sequence[Job] = ()
@@ -372,23 +374,25 @@ def _release(bench: LiveBench, key: str) -> str:
 
 class _Upgrades(NamedTuple):
     candidates: Sequence[Candidate] = ()
-    turns: tuple[str, ...] = ()
+    turns: Turns = Turns()
     canary_done: float = 0.0
 
 
 def _upgrades(cluster: View, bench: LiveBench, known: Inspected) -> _Upgrades:
-    """The sites on their way to the recorded image. Reads only those: while all run it, nothing."""
+    """The sites on their way to the recorded image, or with apps to remove. Reads only those: otherwise, nothing."""
     namespace, target, turns = bench.metadata.namespace, known.facts, model.turns(bench)
     if target is None:
         return _Upgrades()
     earlier = (cluster.select(PVC, RELEASE_INDEX, _release(bench, key)) for key in known.earlier if key != target.key)
-    names = {claim.metadata.label(SITE_LABEL) for claims in earlier for claim in claims} | {*turns}
+    names = {claim.metadata.label(SITE_LABEL) for claims in earlier for claim in claims}
+    confirmed = cluster.select(SITE, CONFIRMED_INDEX, f"{namespace}/{bench.metadata.name}")
+    names |= {*turns.upgrading, *turns.removing, *(site.metadata.name for site in confirmed)}
     spec = readable_spec(bench)
-    manual = upgrade_policy(spec.upgrade if spec else None).manual
     found = [
         candidate
         for name in sorted(names)
-        if (site := cluster.get(SITE, namespace, name)) and (candidate := _candidate(cluster, site, target, manual))
+        if (site := cluster.get(SITE, namespace, name))
+        and (candidate := _candidate(cluster, site, target, spec, turns))
     ]
     if not found:
         return _Upgrades(turns=turns)
@@ -399,7 +403,9 @@ def _upgrades(cluster: View, bench: LiveBench, known: Inspected) -> _Upgrades:
     return _Upgrades(found, turns, max(times, default=0.0))
 
 
-def _candidate(cluster: View, site: LiveSite, target: Facts, manual: bool) -> Candidate | None:
+def _candidate(
+    cluster: View, site: LiveSite, target: Facts, bench: FrappeBenchSpec | None, turns: Turns
+) -> Candidate | None:
     """The site as a candidate; None for one that is being deleted or was never created."""
     meta, mark = site.metadata, _mark(cluster, site)
     created = cluster.get(JOB, meta.namespace, SiteNames(meta.name).create)
@@ -408,8 +414,15 @@ def _candidate(cluster: View, site: LiveSite, target: Facts, manual: bool) -> Ca
     status = _site(site)
     in_turn = status.upgrade is not None and status.upgrade.step in STEPS_OF_A_TURN
     upgraded = mark.release == target.key
-    failed = mark.failed == attempt(mark.release, target.key, meta.annotation(RETRY_ANNOTATION))
+    retry = meta.annotation(RETRY_ANNOTATION)
+    failed = mark.failed == attempt(mark.release, target.key, retry)
     spec = readable_spec(site)
+    manual = upgrade_policy(bench.upgrade if bench else None).manual
+    asked = (
+        spec is not None
+        and bench is not None
+        and removes(mark, mark.release, retry, removal(site, spec, bench, status.installed_apps))
+    )
     wanted = spec.release if spec else None
     return Candidate(
         meta.name,
@@ -418,6 +431,7 @@ def _candidate(cluster: View, site: LiveSite, target: Facts, manual: bool) -> Ca
         failed=failed,
         turn_ended=(upgraded or failed) and not in_turn,
         allowed=target.is_called(wanted) if wanted else not manual,
+        removes=asked or (meta.name in turns.removing and (in_turn or bool(mark.upgrading))),
     )
 
 

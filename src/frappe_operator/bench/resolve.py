@@ -48,7 +48,12 @@ def resolve(observed: Observed, images: Images, now: float = 0.0) -> Bench:
         mariadb_needed=observed.mariadb_exists or any(needs_mariadb(site) for site in observed.sites),
         upstreams=observed.upstreams,
         wave=wave(
-            upgrade_policy(observed.spec.upgrade), observed.candidates, observed.turns, observed.canary_done, now
+            upgrade_policy(observed.spec.upgrade),
+            observed.candidates,
+            observed.turns.upgrading,
+            observed.canary_done,
+            now,
+            observed.turns.removing,
         ),
         secrets=observed.secrets,
         inspected=inspected,

@@ -74,7 +74,7 @@ because it is this list that lets them upgrade."""
 def _upgrade(bench: Bench, total: int) -> dict[str, Any] | None:
     wave = bench.wave
     behind = len(wave.upgrading) + len(wave.waiting) + len(wave.failed) + len(wave.stays)
-    if bench.facts is None or not behind:
+    if bench.facts is None or not (behind or wave.removing):
         return None
     return {
         "image": bench.facts.pinned,
@@ -84,4 +84,5 @@ def _upgrade(bench: Bench, total: int) -> dict[str, Any] | None:
         "next": list(wave.waiting[:SHOWN_NEXT]),
         "waiting": len(wave.waiting),
         "failed": list(wave.failed[:SHOWN_FAILED]),
+        "removing": list(wave.removing) or None,
     }

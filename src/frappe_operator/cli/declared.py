@@ -16,7 +16,7 @@ from frappe_operator.kube.names import digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import domain, layers
+from frappe_operator.model import domain, layers, removal
 from frappe_operator.model.bench import Names
 from frappe_operator.model.database import SECRET_KEYS
 from frappe_operator.model.image import Facts
@@ -25,6 +25,9 @@ from frappe_operator.model.layers import LAYERS
 from frappe_operator.model.settings import Images
 
 L = TypeVar("L", bound=Live)
+
+INDICES = {**domain.INDICES, **removal.INDICES}
+"""The indices that the reconciles of declared objects use."""
 
 ASSUMED_VERSION = "16"
 """The Frappe version that is assumed for a frappeVersion without a number, such as `develop` or `build-7`."""
@@ -73,7 +76,7 @@ class Declared:
         if kind is not SITE:
             return []
         sites = [each.live for each in self.objects if each.kind is SITE]
-        return [each for each in sites if value in domain.INDICES[index](each)]
+        return [each for each in sites if value in INDICES[index](each)]
 
     async def list(self, kind: Kind, namespace: str, labels: str) -> list[Manifest]:
         """Always empty: there are no pods."""

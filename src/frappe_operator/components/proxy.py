@@ -94,7 +94,7 @@ def config(bench: Bench) -> list[Manifest]:
 
 def _upgrading(bench: Bench) -> list[str]:
     """Hosts of the sites whose turn it is to upgrade."""
-    services = {SiteNames(name).gunicorn for name in bench.wave.upgrading}
+    services = {SiteNames(name).gunicorn for name in (*bench.wave.upgrading, *bench.wave.removing)}
     return [each.host for each in bench.upstreams if each.service in services]
 
 

@@ -1,4 +1,4 @@
-"""The Job that migrates the data of a site to another release, or puts it back as it was."""
+"""The Job that migrates the data of a site to another release or removes apps, or puts it back as it was."""
 
 import msgspec
 
@@ -25,6 +25,7 @@ def migrate(site: Site) -> list[Manifest]:
         f"--attempt={upgrade.attempt}",
         f"--keep-dumps={site.policy.keep_dumps}",
         f"--timeout={site.policy.timeout}",
+        *([f"--remove-apps={','.join(upgrade.removal.apps)}"] if upgrade.removal and upgrade.removal.apps else []),
     ]
     task = Task(site.names.upgrade(upgrade.attempt), PART, arguments, site.database.revision)
     upgraded = msgspec.structs.replace(site, image=site.target, facts=upgrade.target)

@@ -232,6 +232,8 @@ class BenchOffer(Struct, frozen=True):
     """How sites upgrade."""
     upgrading: frozenset[str]
     """Names of the sites whose turn it is to upgrade."""
+    removing: frozenset[str]
+    """Names of the sites whose turn it is to remove apps."""
     suffix: str | None
     """Domain suffix for sites without a domain of their own; None when the bench has no suffix."""
     route: Route
@@ -276,7 +278,8 @@ def offer(
         pull_policy=declared.pull_policy,
         pull_secrets=declared.pull_secrets,
         upgrade=upgrade_policy(spec.upgrade),
-        upgrading=frozenset(_last_status(live).upgrade.upgrading),
+        upgrading=frozenset(turns(live).upgrading),
+        removing=frozenset(turns(live).removing),
         suffix=spec.domain_config.suffix if spec.domain_config else None,
         route=route.of_bench(spec.ingress),
         redis_revision=revisions(live).redis,
@@ -445,8 +448,12 @@ def apps(spec: FrappeBenchSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(["frappe", *(app.name for app in app_model.declared(spec))]))
 
 
-class _Turns(Struct, frozen=True):
+class Turns(Struct, frozen=True):
+    """The sites whose turn it is, from the recorded status of a bench."""
+
     upgrading: tuple[str, ...] = ()
+    removing: tuple[str, ...] = ()
+    """Those that remove apps."""
 
 
 class _LastStatus(Struct, rename="camel"):
@@ -455,7 +462,7 @@ class _LastStatus(Struct, rename="camel"):
     installed_apps: tuple[str, ...] = ()
     image: Facts | None = None
     earlier_images: tuple[Facts, ...] = ()
-    upgrade: _Turns = _Turns()
+    upgrade: Turns = Turns()
     secret_revisions: Revisions = NO_REVISIONS
 
 
@@ -509,6 +516,6 @@ def inspected(live: LiveBench, data: Mapping[str, Any]) -> Inspected:
     return Inspected(last.image, facts_from(data, REFUSED), earlier, facts_from(data, INSPECTED))
 
 
-def turns(live: LiveBench) -> tuple[str, ...]:
-    """Names of the sites whose turn it is to upgrade, from the recorded status."""
-    return _last_status(live).upgrade.upgrading
+def turns(live: LiveBench) -> Turns:
+    """Names of the sites whose turn it is, from the recorded status."""
+    return _last_status(live).upgrade

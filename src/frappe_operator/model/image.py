@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from frappe_operator.api.labels import CONFIRM_ANNOTATION
 from frappe_operator.kube.names import digest
 from frappe_operator.model.layer import Layer, layer_keys
 from frappe_operator.model.reasons import FrappeReason
@@ -150,7 +151,8 @@ def refusal(found: Facts | None, uses: Iterable[Use]) -> tuple[str, str] | None:
             return (
                 FrappeReason.APP_NOT_IN_IMAGE,
                 f"{app} is not in image {found.reference}, but FrappeSite {site} uses it. {stay}: use an image "
-                "that contains it (imageConfig)",
+                f"that contains it (imageConfig), or remove {app} from its sites first: take it from their apps, and "
+                f"set their annotation {CONFIRM_ANNOTATION}={app}",
             )
         if older(then, now):
             return (

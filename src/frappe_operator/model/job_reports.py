@@ -40,6 +40,8 @@ class Message(Struct, rename="camel"):
     patch: str = ""
     cause: str = ""
     lines: list[str] = []
+    removed: list[str] = []
+    """The apps that were removed from the site."""
     layer: Layer | None = None
 
 

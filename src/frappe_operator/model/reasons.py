@@ -17,6 +17,7 @@ class FrappeReason(ReasonEnum):
     NOT_ANSWERING = "NotAnswering", Trait.EXPECTED
     SITES_REMAIN = "SitesRemain"
     UPGRADING = "Upgrading", WORKING
+    REMOVING_APPS = "RemovingApps", WORKING
     UPGRADE_PENDING = "UpgradePending", Trait.EXPECTED
     SITE_BUSY = "SiteBusy", Trait.TRANSIENT
     UPGRADE_RUNNING = "UpgradeRunning", Trait.TRANSIENT
@@ -53,6 +54,7 @@ class FrappeReason(ReasonEnum):
     VOLUME_INVALID = "VolumeInvalid"
     VERSION_NOT_SUPPORTED = "VersionNotSupported"
     MIGRATION_FAILED = "MigrationFailed"
+    REMOVAL_FAILED = "RemovalFailed"
     UPGRADES_STOPPED = "UpgradesStopped"
     RELEASE_UNKNOWN = "ReleaseUnknown"
     # A fault of the operator.

@@ -122,6 +122,8 @@ class Site(Struct, frozen=True):
     """The upgrade that is under way, up to the migration of the data; None otherwise."""
     upgrade_failed: bool
     """Whether the last attempt to upgrade to the image of the bench failed, and nothing has changed since."""
+    removal_failed: bool
+    """Whether the last attempt to remove apps failed, and nothing has changed since."""
     target_facts: Facts
     """The release of the bench, or the one to which the site is being upgraded."""
     target: Image
@@ -302,6 +304,7 @@ def resolve(
         mark=plan.mark,
         upgrade=plan.upgrade,
         upgrade_failed=plan.failed,
+        removal_failed=plan.removal_failed,
         target=bench.image(plan.upgrade.target if plan.upgrade else bench.target),
         target_facts=plan.upgrade.target if plan.upgrade else bench.target,
         policy=bench.upgrade,

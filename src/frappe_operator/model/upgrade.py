@@ -14,6 +14,7 @@ from frappe_operator.api.labels import BENCH_LABEL
 from frappe_operator.kube.live import Live
 from frappe_operator.kube.names import GROUP, digest
 from frappe_operator.model.image import Facts
+from frappe_operator.model.removal import NO_REMOVAL, REMOVAL_FAILED_LABEL, REMOVED_LABEL, Removal, fingerprint
 
 RELEASE_LABEL = f"{GROUP}/release"
 """Label of the claim for the files of a site: key of the release that the data was last migrated to."""
@@ -48,7 +49,7 @@ class Step(StrEnum):
     STOPPING = "Stopping"
     """The web pods are stopped; visitors see the maintenance page of the bench's proxy."""
     MIGRATING = "Migrating"
-    """The Job dumps the database and migrates it, or puts the dump back."""
+    """The Job dumps the database, and migrates it or removes apps, or puts the dump back."""
     STARTING = "Starting"
     """The pods of the new release start."""
     RETURNING = "Returning"
@@ -71,6 +72,10 @@ class Mark(NamedTuple):
     """Attempt of the migration that has begun; empty when none has."""
     failed: str = ""
     """Attempt that failed last; empty when none has."""
+    removed: str = ""
+    """Fingerprint of the apps that were removed last, as long as they are confirmed."""
+    removal_failed: str = ""
+    """Attempt to remove apps that failed last; empty when none has."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -79,6 +84,8 @@ class Mark(NamedTuple):
             RELEASE_LABEL: self.release,
             UPGRADING_LABEL: f"{self.upgrading}.{self.attempt}" if self.upgrading else "",
             FAILED_LABEL: self.failed,
+            REMOVED_LABEL: self.removed,
+            REMOVAL_FAILED_LABEL: self.removal_failed,
         }
         return {name: value for name, value in found.items() if value}
 
@@ -89,12 +96,29 @@ def mark_of(claim: Live | None) -> Mark:
         return Mark()
     label = claim.metadata.label
     upgrading, _, begun = label(UPGRADING_LABEL).partition(".")
-    return Mark(label(RELEASE_LABEL), upgrading, begun, label(FAILED_LABEL))
+    failures = label(FAILED_LABEL), label(REMOVED_LABEL), label(REMOVAL_FAILED_LABEL)
+    return Mark(label(RELEASE_LABEL), upgrading, begun, *failures)
 
 
 def attempt(release: str, target: str, retry: str) -> str:
     """Fingerprint of one attempt to migrate from a release to another. `retry`: value of RETRY_ANNOTATION."""
     return digest(f"{release}\n{target}\n{retry}", 12)
+
+
+def removal_attempt(release: str, retry: str, removal: Removal) -> str:
+    """Fingerprint of one attempt to remove apps from a site at a release; empty without any."""
+    return digest(f"{release}\n{retry}\n{','.join(removal.apps)}", 12) if removal.apps else ""
+
+
+def removal_failed(mark: Mark, release: str, retry: str, removal: Removal) -> bool:
+    """Whether the removal of these apps from a site at a release failed, and nothing has changed since."""
+    return bool(removal.apps) and mark.removal_failed == removal_attempt(release, retry, removal)
+
+
+def removes(mark: Mark, release: str, retry: str, removal: Removal) -> bool:
+    """Whether a site at a release has apps to remove: the removal was neither done before, nor has it failed."""
+    is_done = removal.is_done(mark.removed)
+    return bool(removal.apps) and not is_done and not removal_failed(mark, release, retry, removal)
 
 
 class Outcome(Struct, frozen=True):
@@ -106,6 +130,8 @@ class Outcome(Struct, frozen=True):
     cause: str = ""
     lines: tuple[str, ...] = ()
     """The last lines that the migration printed."""
+    removed: tuple[str, ...] = ()
+    """The apps that were removed."""
 
 
 class Upgrade(Struct, frozen=True):
@@ -115,6 +141,8 @@ class Upgrade(Struct, frozen=True):
     attempt: str
     step: Step
     """DRAINING, STOPPING or MIGRATING."""
+    removal: Removal | None = None
+    """The apps that are removed, at the release that the site runs; None when its data is migrated to another one."""
 
     @property
     def stops_web(self) -> bool:
@@ -148,6 +176,8 @@ class Plan(NamedTuple):
     upgrade: Upgrade | None = None
     failed: bool = False
     """Whether the last attempt to upgrade to the release of the bench failed, and nothing has changed since."""
+    removal_failed: bool = False
+    """Whether the last attempt to remove apps failed, and nothing has changed since."""
 
 
 def running(
@@ -179,31 +209,51 @@ def plan(
     retry: str,
     outcome: Outcome | None,
     progress: Progress | None,
+    removal: Removal = NO_REMOVAL,
 ) -> Plan:
     """The plan of a site that has been created. `facts`: the release that it runs, `target`: that of its bench.
 
     `retry`: value of RETRY_ANNOTATION. `outcome`: the result of the migration that `mark` records, None while there is
-    none. `progress`: None when the bench does not let the site upgrade now.
+    none. `progress`: None when the bench lets the site neither upgrade nor remove apps now.
+
+    Apps are removed at the release that the site runs, in a turn of its own: no code runs on a database of another
+    release, and neither a failed removal nor a failed migration is taken for the other.
     """
-    recorded = Mark(facts.key, failed=mark.failed)
+    recorded = Mark(facts.key, "", "", mark.failed, removal.kept(mark.removed), mark.removal_failed)
     if mark.upgrading:
         to = releases[mark.upgrading]
+        removing = to.key == facts.key
         if outcome is None:
-            under_way = Upgrade(to, mark.attempt, Step.MIGRATING)
+            under_way = Upgrade(to, mark.attempt, Step.MIGRATING, removal if removing else None)
             return Plan(facts, mark._replace(release=facts.key), under_way)
+        if outcome.migrated and not removing:
+            return Plan(to, Mark(to.key, removed=recorded.removed))
+        if not removing:
+            return Plan(facts, recorded._replace(failed=mark.attempt), failed=to.key == target.key)
         if outcome.migrated:
-            return Plan(to, Mark(to.key))
-        return Plan(facts, recorded._replace(failed=mark.attempt), failed=to.key == target.key)
+            recorded = recorded._replace(removed=fingerprint(outcome.removed), removal_failed="")
+        else:
+            recorded = recorded._replace(removal_failed=mark.attempt)
+        # The upgrade waits for the next reconcile, with the turn that this one was.
+        progress = None
+    removal_has_failed = removal_failed(recorded, facts.key, retry, removal)
+    if removal.has_turn and progress is not None and removes(recorded, facts.key, retry, removal):
+        this = removal_attempt(facts.key, retry, removal)
+        return _begun(facts, recorded, Upgrade(facts, this, _step(progress), removal))
     if facts.key == target.key:
-        return Plan(facts, Mark(facts.key))
+        return Plan(facts, recorded._replace(failed=""), removal_failed=removal_has_failed)
     this = attempt(facts.key, target.key, retry)
-    if mark.failed == this:
-        return Plan(facts, recorded, failed=True)
-    if progress is None:
-        return Plan(facts, recorded)
-    step = _step(progress)
-    begun = Mark(facts.key, target.key, this) if step == Step.MIGRATING else recorded
-    return Plan(facts, begun, Upgrade(target, this, step))
+    if mark.failed == this or progress is None or removal.has_turn:
+        return Plan(facts, recorded, failed=mark.failed == this, removal_failed=removal_has_failed)
+    return _begun(facts, recorded, Upgrade(target, this, _step(progress)))
+
+
+def _begun(facts: Facts, recorded: Mark, upgrade: Upgrade) -> Plan:
+    """The plan of a site whose turn it is: the claim records it before the Job starts."""
+    if upgrade.step == Step.MIGRATING:
+        failed = recorded.failed if upgrade.removal else ""
+        recorded = recorded._replace(upgrading=upgrade.target.key, attempt=upgrade.attempt, failed=failed)
+    return Plan(facts, recorded, upgrade)
 
 
 def _step(progress: Progress) -> Step:

@@ -160,7 +160,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     flags.add_argument("--attempt", type=_ATTEMPT, required=True, help="an attempt that has failed is not repeated")
     flags.add_argument("--keep-dumps", type=int, required=True, help="dumps of the database that are kept")
-    flags.add_argument("--timeout", type=int, required=True, help="seconds that `migrate` may take")
+    flags.add_argument("--timeout", type=int, required=True, help="seconds that each command of Frappe may take")
+    flags.add_argument("--remove-apps", type=_list_of(_APP), default=[], help="apps that are removed with their data")
 
     flags = patient(command("configure-site", configuration.configure))
     flags.add_argument("--site", type=_SITE, required=True)

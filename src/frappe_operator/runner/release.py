@@ -20,9 +20,12 @@ def of(directory: Path) -> dict[str, Any] | None:
     return _read(directory / paths.OURS / "release.json")
 
 
-def record(directory: Path, release: str) -> None:
-    """Records that the database is at a release, which is that of this image. It is durable when this returns."""
-    body = {"release": release, "apps": bench.versions()}
+def record(directory: Path, release: str, attempt: str = "") -> None:
+    """Records that the database is at a release, which is that of this image. It is durable when this returns.
+
+    `attempt`: the upgrade that this commits; empty for a site that was created.
+    """
+    body = {"release": release, "attempt": attempt, "apps": bench.versions()}
     durable.write(directory / paths.OURS / "release.json", json.dumps(body, indent=1), 0o640)
 
 
@@ -45,9 +48,14 @@ def forget(directory: Path) -> None:
 
 def is_under_way(directory: Path) -> bool:
     """Whether an upgrade has changed the database and has neither succeeded nor been undone."""
-    upgrade, at = upgrade_of(directory), of(directory)
-    committed = at is not None and at["release"] == upgrade.get("to")
-    return upgrade.get("state") in UNDER_WAY and not committed
+    upgrade = upgrade_of(directory)
+    return upgrade.get("state") in UNDER_WAY and not is_committed(of(directory), upgrade)
+
+
+def is_committed(at: dict[str, Any] | None, upgrade: dict[str, Any]) -> bool:
+    """Whether the record of the release was written by this upgrade. The removal of apps changes no release, so the
+    attempt decides as well."""
+    return at is not None and (at["release"], at.get("attempt", "")) == (upgrade["to"], upgrade["attempt"])
 
 
 def check_not_under_way(site: str, directory: Path) -> None:

@@ -1,9 +1,9 @@
-"""`upgrade-site`: brings a site's database to the release of this image, or leaves it as it was.
+"""`upgrade-site`: brings a site's database to the release of this image or removes apps, or leaves it as it was.
 
-It runs while no other pod of the site does. The database is dumped, then Frappe's `migrate` changes it. If that fails,
-the dump is restored. `release.json` on the site's volume is written when `migrate` has succeeded: this commits the
-upgrade. Until then `upgrade.json` says what to do after an interruption: a `migrate` that was interrupted is never
-continued, but undone and begun anew.
+It runs while no other pod of the site does. The database is dumped, then Frappe's `migrate` or `uninstall-app` changes
+it. If that fails, the dump is restored. `release.json` on the site's volume is written when the command has succeeded:
+this commits the upgrade. Until then `upgrade.json` says what to do after an interruption: a command that was
+interrupted is never continued, but undone and begun anew.
 """
 
 import contextlib
@@ -11,10 +11,11 @@ import json
 import re
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import bench, credentials, dump, durable, paths, redis, redis_keys, site_config
+from . import bench, credentials, dump, durable, paths, redis, redis_keys, schema, site_config
 from . import release as releases
 from .child import Ended
 from .credentials import Connection, redacted
@@ -23,10 +24,13 @@ from .log import say
 from .outcome import Blocked, Retry
 
 MOST_BEGUN = 3
-"""How often `migrate` is begun in one attempt when it is interrupted."""
+"""How often the change is begun in one attempt when it is interrupted."""
 
 KEEP_DUMPS, TIMEOUT = 1, 7200
 """For a site that was found on its volume: dumps that are kept, and the seconds that `migrate` may take."""
+
+REMOVAL = ".removal"
+"""Part of the name of a dump from before a removal of apps. The latest of them is kept whatever else is."""
 
 LINES, LINE_LENGTH, TEXT_BYTES = 10, 200, 600
 """Limits of what is reported about a failure. The whole report is at most 4096 bytes."""
@@ -40,12 +44,19 @@ _OWN_KEYS = ("bench_id", "host_name", "admin_password")
 
 
 def upgrade(
-    site: str, release: str, from_release: str, attempt: str, keep_dumps: int, timeout: int, patience: int
+    site: str,
+    release: str,
+    from_release: str,
+    attempt: str,
+    keep_dumps: int,
+    timeout: int,
+    patience: int,
+    remove_apps: list[str],
 ) -> dict[str, Any]:
-    """Migrates the site to `release`, once for each `attempt`. Raises Retry when the site is not created, or a server
-    cannot be reached; and Blocked when the user of the database cannot log in.
+    """Migrates the site to `release`, once for each `attempt`, and removes `remove_apps`. Raises Retry when the site is
+    not created, or a server cannot be reached; and Blocked when the user of the database cannot log in.
 
-    `from_release`: the release of a site that does not record it. `timeout`: seconds that `migrate` may take.
+    `from_release`: the release of a site that does not record it. `timeout`: seconds that each command may take.
     """
     directory = paths.SITES / site
     if not (directory / paths.OURS / "created.json").exists():
@@ -54,7 +65,7 @@ def upgrade(
     with durable.locked(directory / paths.OURS / "lock", durable.SITE_LOCK_SECONDS):
         frappe_version = bench.version("frappe")
         login(database, frappe_version, patience)
-        one = _Upgrade(site, directory, database, release, from_release, attempt)
+        one = _Upgrade(site, directory, database, release, from_release, attempt, remove_apps)
         connection = site_config.connection(database, frappe_version)
         return one.run(connection, keep_dumps, timeout)
 
@@ -90,20 +101,29 @@ class _Upgrade:
     """One upgrade of a site, whose lock is held."""
 
     def __init__(
-        self, site: str, directory: Path, database: Connection, release: str, from_release: str, attempt: str
+        self,
+        site: str,
+        directory: Path,
+        database: Connection,
+        release: str,
+        from_release: str,
+        attempt: str,
+        remove: Sequence[str] = (),
     ) -> None:
         self.site, self.directory, self.database = site, directory, database
-        self.release, self.attempt = release, attempt
+        self.release, self.attempt, self.remove = release, attempt, remove
         self.record = releases.upgrade_of(directory)
-        at = releases.of(directory)
-        self.at = at["release"] if at else from_release
-        self.is_recorded = at is not None
+        self.recorded = releases.of(directory)
+        self.at = self.recorded["release"] if self.recorded else from_release
         self.dumps = directory / paths.OURS / "dumps"
 
     def run(self, connection: dict[str, Any], keep_dumps: int, timeout: int) -> dict[str, Any]:
         restored = self._settle(connection)
-        if self.is_recorded and self.at == self.release:
-            say(f"The database of {self.site} is at release {self.release}")
+        installed = self._present()
+        removed = [app for app in installed if app in self.remove]
+        if not self._migrates and not removed:
+            without = f", without {', '.join(self.remove)}" if self.remove else ""
+            say(f"The database of {self.site} is at release {self.release}{without}")
             return self._facts("migrated")
         if self.record.get("attempt") != self.attempt:
             restored = False
@@ -113,26 +133,28 @@ class _Upgrade:
             return self._facts("failed")
         elif self.record["begun"] >= MOST_BEGUN:
             return self._fail(
-                f"migrate was interrupted {MOST_BEGUN} times, the last time by "
+                f"{self.command} was interrupted {MOST_BEGUN} times, the last time by "
                 + self.record.get(
                     "interrupted", "the end of its pod, most likely because the memory limit was reached"
                 ),
             )
         self.record.pop("interrupted", None)
         try:
+            _check_not_needed(removed, installed)
             self._dump(restored)
             site_config.merge(self.directory, connection)
         except Blocked as blocked:
             return self._fail(blocked.message)
-        ended = self._migrate(timeout)
-        if ended.code == 0:
-            releases.record(self.directory, self.release)
+        ended = self._change(_dependents_first(removed), timeout)
+        # The list of the site decides: what Frappe refuses, it only prints, and exits with 0.
+        if ended.code == 0 and not self._present(removed):
+            releases.record(self.directory, self.release, self.attempt)
             self.at = self.release
             self._note(state="done")
             self._prune(keep_dumps)
             return self._facts("migrated")
         self._raise_if_a_retry_may_help(ended)
-        self._note(state=releases.RESTORING, **_said(ended, timeout))
+        self._note(state=releases.RESTORING, **_said(self.command, ended, timeout))
         self._restore(connection)
         self._note(state="failed")
         self._prune(max(keep_dumps, 1))
@@ -143,7 +165,7 @@ class _Upgrade:
         state = self.record.get("state")
         if state not in releases.UNDER_WAY:
             return False
-        if self.is_recorded and self.at == self.record["to"]:
+        if releases.is_committed(self.recorded, self.record):
             self._note(state="done")
             return False
         say(f"The upgrade to {self.record['to']} was interrupted; undoing it")
@@ -153,7 +175,7 @@ class _Upgrade:
 
     def _dump(self, restored: bool) -> None:
         """Dumps the database, and then the configuration. Nothing needs to be done for what was just restored."""
-        path = self.dumps / f"{self.attempt}.sql.gz"
+        path = self.dumps / f"{self.attempt}{REMOVAL if self.remove else ''}.sql.gz"
         if restored and dump.is_complete(path):
             return
         # Before the first file is written: a volume may be full to the last byte.
@@ -167,28 +189,55 @@ class _Upgrade:
         durable.write(_config_of(path), text, 0o600)
         self._took("dump", begun)
 
-    def _migrate(self, timeout: int) -> Ended:
+    @property
+    def _migrates(self) -> bool:
+        """Whether the database is not known to be at the release of this image."""
+        return self.recorded is None or self.at != self.release
+
+    @property
+    def command(self) -> str:
+        """The command that changes the database, for messages."""
+        return "uninstall-app" if self.remove else "migrate"
+
+    def _present(self, among: Sequence[str] | None = None) -> list[str]:
+        """The apps of the site by its database, all or those `among` these. Not read when no app is to be removed."""
+        found: list[str] = json.loads(schema.installed_apps(self.database) or "[]") if self.remove else []
+        return found if among is None else [app for app in found if app in among]
+
+    def _change(self, removed: Sequence[str], timeout: int) -> Ended:
+        """Migrates the database if it is of another release, and then removes the apps: old code never runs on a new
+        database, nor new code on an old one."""
         self._note(state=releases.MIGRATING, begun=self.record["begun"] + 1)
-        say(f"Migrating {self.site} to release {self.release}; this takes a few minutes")
+        if self._migrates:
+            say(f"Migrating {self.site} to release {self.release}; this takes a few minutes")
+            ended = self._run("migrate", timeout=timeout)
+        for app in removed:
+            say(f"Removing {app} from {self.site}")
+            ended = self._run("uninstall-app", app, "--yes", "--no-backup", timeout=timeout)
+            if ended.code != 0 or self._present([app]):
+                break
+        return ended
+
+    def _run(self, command: str, *arguments: str, timeout: int) -> Ended:
         begun = time.monotonic()
-        ended = bench.frappe("--site", self.site, "migrate", timeout=timeout)
-        self._took("migrate", begun)
+        ended = bench.frappe("--site", self.site, command, *arguments, timeout=timeout)
+        self._took(command, begun)
         return ended
 
     def _raise_if_a_retry_may_help(self, ended: Ended) -> None:
-        """Raises Retry when `migrate` failed because a server went away: the next run undoes it and begins anew."""
+        """Raises Retry when the command failed because a server went away: the next run undoes it and begins anew."""
         last = "\n".join(ended.lines[-30:])
         if _DATABASE_LOST.search(last):
             # Counted: the patch itself may be what ends the server.
             why = redacted(f"the loss of the connection to the database: {ended.log_tail}")[:LINE_LENGTH]
             self._note(interrupted=why)
-            raise Retry("DatabaseUnavailable", f"migrate lost its connection to the database: {ended.log_tail}")
+            raise Retry("DatabaseUnavailable", f"{self.command} lost its connection to the database: {ended.log_tail}")
         if _REDIS_LOST.search(last):
             self._note(begun=self.record["begun"] - 1)
-            raise Retry("RedisUnavailable", "migrate reports that Redis cannot be reached")
+            raise Retry("RedisUnavailable", f"{self.command} reports that Redis cannot be reached")
         if _LOCKED.search(last):
             self._note(begun=self.record["begun"] - 1)
-            raise Retry("SiteBusy", f"Another migrate has not ended yet: {ended.log_tail}")
+            raise Retry("SiteBusy", f"Another {self.command} has not ended yet: {ended.log_tail}")
 
     def _restore(self, connection: dict[str, Any]) -> None:
         """Puts database and configuration back, and forgets what was cached of the new release."""
@@ -226,13 +275,19 @@ class _Upgrade:
         if outcome == "failed":
             facts.update({key: self.record.get(key, "") for key in ("patch", "cause", "lines")})
             say(f"The upgrade has failed: {facts['cause']}")
+        elif self.remove:
+            facts["removed"] = sorted(self.remove)
         return facts
 
     def _prune(self, keep: int) -> None:
-        """Deletes all but the latest complete dumps, and what interrupted ones have left."""
+        """Deletes all but the latest complete dumps, and what interrupted ones have left. The dump from before the last
+        removal of apps stays: it is the only copy of their data."""
         whole = [each for each in self.dumps.glob("*.sql.gz") if dump.is_complete(each)]
         whole.sort(key=lambda each: each.stat().st_mtime, reverse=True)
-        kept = {file for each in whole[:keep] for file in (each, dump.record_of(each), _config_of(each))}
+        removals = [each for each in whole if REMOVAL in each.name]
+        others = [each for each in whole if each not in removals]
+        latest = [*others[:keep], *removals[:1]]
+        kept = {file for each in latest for file in (each, dump.record_of(each), _config_of(each))}
         for file in self.dumps.iterdir():
             if file not in kept:
                 file.unlink()
@@ -243,8 +298,28 @@ def _config_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.site_config.json")
 
 
-def _said(ended: Ended, timeout: int) -> dict[str, Any]:
-    """What the output of a failed `migrate` tells: the patch, the cause, and the last lines."""
+def _check_not_needed(removed: Sequence[str], installed: Sequence[str]) -> None:
+    """Raises Blocked when an app cannot be removed: this image lacks it, or an app that stays requires it."""
+    for app in removed:
+        if app == "frappe" or app not in bench.apps():
+            raise Blocked("AppNotInImage", f"{app} cannot be removed: the image that the site runs has to contain it")
+    for other in installed:
+        for app in removed if other not in removed else ():
+            if app in bench.required_apps(other):
+                raise Blocked("AppRequired", f"{app} cannot be removed: {other} requires it; remove {other} as well")
+
+
+def _dependents_first(apps: Sequence[str]) -> list[str]:
+    """The apps, each before those that it requires."""
+    ordered: list[str] = []
+    while left := [app for app in apps if app not in ordered]:
+        needed = {each for app in left for each in bench.required_apps(app) if each != app}
+        ordered += [app for app in left if app not in needed] or left
+    return ordered
+
+
+def _said(command: str, ended: Ended, timeout: int) -> dict[str, Any]:
+    """What the output of a failed command tells: the patch, the cause, and the last lines."""
     patch = ""
     for line in ended.out.splitlines():
         if begun := _EXECUTING.search(line):
@@ -255,9 +330,9 @@ def _said(ended: Ended, timeout: int) -> dict[str, Any]:
     while len(json.dumps(last)) > 3 * TEXT_BYTES:
         last = last[1:]
     if ended.overdue:
-        cause = f"migrate did not end within {timeout} seconds"
+        cause = f"{command} did not end within {timeout} seconds"
     elif ended.code < 0:
-        cause = f"migrate {ended.how}"
+        cause = f"{command} {ended.how}"
     else:
         cause = ended.log_tail
     return {"patch": _short(patch), "cause": _short(cause), "lines": last}

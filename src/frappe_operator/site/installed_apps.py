@@ -1,4 +1,4 @@
-"""The apps that are installed on a site, from the report of its installation Job."""
+"""The apps that are installed on a site, from the reports of the Jobs that install and remove them."""
 
 import msgspec
 
@@ -17,11 +17,26 @@ INSTALLED = SiteCondition.APPS_INSTALLED
 
 
 async def installed_apps(cluster: Cluster, site: Site, observed: Observed, installed: Verdict) -> list[str] | None:
-    """The apps on the site; None to leave the status as it is. They are read once, when the condition becomes true.
+    """The apps on the site; None to leave the status as it is.
 
-    An app that is removed from spec.apps stays installed, so the report decides. When the pod with the report no longer
-    exists, the result is the apps of the last status together with those of the spec.
+    They are read once, when the condition becomes true: an app that is taken from spec.apps stays installed, so the
+    report of the Job decides. Apps that were removed since are those in the report of that removal; when it is gone,
+    the claim records that it was done.
     """
+    read, removal, outcome = (
+        await _read(cluster, site, observed, installed),
+        observed.upgrade.removal,
+        observed.upgrade.outcome,
+    )
+    apps = observed.last_status.installed_apps or [] if read is None else read
+    left = removal.among(apps)
+    removed = outcome.removed if outcome else left.apps if left.is_done(site.mark.removed) else ()
+    return [app for app in apps if app not in removed] if read is not None or removed else None
+
+
+async def _read(cluster: Cluster, site: Site, observed: Observed, installed: Verdict) -> list[str] | None:
+    """The apps in the report of the Job that installs them, when the condition becomes true; otherwise None. When the
+    pod with the report no longer exists, the result is the apps of the last status together with those of the spec."""
     recorded = observed.last_status.installed_apps
     before = any(each.type == INSTALLED and each.status == "True" for each in observed.last_status.conditions)
     if not installed.ok or (before and recorded is not None):

@@ -24,6 +24,7 @@ from frappe_operator.model.database import Connection
 from frappe_operator.model.domain import Domain
 from frappe_operator.model.image import Facts
 from frappe_operator.model.reasons import FrappeReason
+from frappe_operator.model.removal import NO_REMOVAL, Removal, removal
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import BACKGROUND, SiteNames
 from frappe_operator.model.upgrade import (
@@ -34,6 +35,9 @@ from frappe_operator.model.upgrade import (
     Progress,
     attempt,
     mark_of,
+    removal_attempt,
+    removal_failed,
+    removes,
     running,
 )
 
@@ -68,6 +72,8 @@ class ObservedUpgrade(NamedTuple):
     """The pods of the site, when it has its turn and its migration has not begun."""
     finished_jobs: frozenset[str] = frozenset()
     """Names of the Jobs of the site that have succeeded, when `progress` is observed or the migration has begun."""
+    removal: Removal = NO_REMOVAL
+    """The apps that are to be removed."""
 
 
 NO_UPGRADE = ObservedUpgrade()
@@ -209,7 +215,17 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
         connection=connection,
         connection_data=data,
         facts=facts,
-        upgrade=await _upgrade(cluster, live, last, spec, bench, facts, mark_of(claim), created),
+        upgrade=await _upgrade(
+            cluster,
+            live,
+            last,
+            spec,
+            bench,
+            facts,
+            mark_of(claim),
+            created,
+            removal(live, spec, bench_spec, last.installed_apps or ()),
+        ),
         domain_or_none=resolved,
         conflicting_hosts={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},
     )
@@ -232,9 +248,11 @@ async def _upgrade(
     facts: Facts | None,
     mark: Mark,
     created: Job | None,
+    removal: Removal,
 ) -> ObservedUpgrade:
     """What is observed of the upgrade of a site. Reads pods only while one is under way."""
     meta = live.metadata
+    removal = removal._replace(has_turn=meta.name in bench.removing)
     if facts is None or bench.target is None or created is None or not succeeded(created):
         return ObservedUpgrade(mark)
     if mark.upgrading:
@@ -247,18 +265,28 @@ async def _upgrade(
             outcome,
             job_without_report=job if done and outcome is None else None,
             finished_jobs=_finished_jobs(cluster, live, spec, bench, facts),
+            removal=removal,
         )
-    this = attempt(facts.key, bench.target.key, meta.annotation(RETRY_ANNOTATION))
-    if mark.failed == this and not any(each.reason == FrappeReason.MIGRATION_FAILED for each in last.conditions):
+    retry = meta.annotation(RETRY_ANNOTATION)
+    this, known = attempt(facts.key, bench.target.key, retry), {each.reason for each in last.conditions}
+    behind = facts.key != bench.target.key and mark.failed != this
+    if (removal.has_turn and removes(mark, facts.key, retry, removal)) or (meta.name in bench.upgrading and behind):
+        return ObservedUpgrade(
+            mark,
+            progress=await _progress(cluster, live),
+            finished_jobs=_finished_jobs(cluster, live, spec, bench, facts),
+            removal=removal,
+        )
+    failed = ""
+    if mark.failed == this:
+        failed = this if FrappeReason.MIGRATION_FAILED not in known else ""
+    elif removal_failed(mark, facts.key, retry, removal):
+        failed = removal_attempt(facts.key, retry, removal) if FrappeReason.REMOVAL_FAILED not in known else ""
+    if failed:
         # The status that says why was not written, or is lost.
-        return ObservedUpgrade(mark, await _outcome(cluster, meta.namespace, SiteNames(meta.name).upgrade(this)))
-    if meta.name not in bench.upgrading or facts.key == bench.target.key or mark.failed == this:
-        return ObservedUpgrade(mark)
-    return ObservedUpgrade(
-        mark,
-        progress=await _progress(cluster, live),
-        finished_jobs=_finished_jobs(cluster, live, spec, bench, facts),
-    )
+        outcome = await _outcome(cluster, meta.namespace, SiteNames(meta.name).upgrade(failed))
+        return ObservedUpgrade(mark, outcome, removal=removal)
+    return ObservedUpgrade(mark, removal=removal)
 
 
 async def _outcome(cluster: View, namespace: str, job: str) -> Outcome | None:
@@ -266,7 +294,8 @@ async def _outcome(cluster: View, namespace: str, job: str) -> Outcome | None:
     for pod in await cluster.list(POD, namespace, f"{JOB_LABEL}={job}"):
         report = job_reports.message(msgspec.convert(pod.get("status", {}), PodStatus))
         if report is not None and report.ok and report.outcome:
-            return Outcome(report.outcome == "migrated", report.patch, report.cause, tuple(report.lines))
+            migrated = report.outcome == "migrated"
+            return Outcome(migrated, report.patch, report.cause, tuple(report.lines), tuple(report.removed))
     return None
 
 

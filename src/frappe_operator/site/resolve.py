@@ -51,6 +51,7 @@ def _plan(observed: Observed, facts: Facts, target: Facts) -> Plan:
         retry=observed.live.metadata.annotation(RETRY_ANNOTATION),
         outcome=upgrade.outcome,
         progress=upgrade.progress,
+        removal=upgrade.removal,
     )
 
 

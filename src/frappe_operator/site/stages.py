@@ -23,7 +23,7 @@ from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.site import Site
 from frappe_operator.site import generated_secrets
 from frappe_operator.site.checks import CHECKS
-from frappe_operator.site.conditions import bench_ready, configured, routed, upgraded, workloads_ready
+from frappe_operator.site.conditions import apps_installed, bench_ready, configured, routed, upgraded, workloads_ready
 from frappe_operator.site.observe import Observed
 from frappe_operator.site.template import chosen_template
 
@@ -62,7 +62,13 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
         ),
         configured.stage(site, observed),
         upgraded.stage(site, observed),
-        Stage(SiteCondition.APPS_INSTALLED, [], succeeded, once=creation.install(site), after=BEFORE_APPS),
+        Stage(
+            SiteCondition.APPS_INSTALLED,
+            [],
+            apps_installed.installed(site, observed),
+            once=creation.install(site),
+            after=BEFORE_APPS,
+        ),
         Stage(SiteCondition.WORKLOADS_READY, workloads, workloads_available, after=BEFORE_WORKLOADS),
         *workloads_ready.assets_json_removed(site, observed),
         Stage(

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from frappe_operator.kube.stage import Verdict
+from frappe_operator.model import removal
 from frappe_operator.model.conditions import SiteCondition
-from frappe_operator.model.site import Site
+from frappe_operator.model.site import Site, apps
 from frappe_operator.model.upgrade import STEPS_OF_A_TURN, Step
 from frappe_operator.site.observe import LastUpgrade, Observed
 
@@ -28,7 +29,13 @@ def status(
         "release": site.image.reference,
         "upgrade": _upgrade(site, observed.last_status.upgrade, verdicts, now),
         **({"installedApps": installed} if installed is not None else {}),
+        "apps": _apps(site, observed, (observed.last_status.installed_apps or []) if installed is None else installed),
     }
+
+
+def _apps(site: Site, observed: Observed, installed: list[str]) -> list[dict[str, Any]]:
+    asked, listed = observed.upgrade.removal.among(installed), apps(observed.spec, observed.bench)
+    return removal.states(listed, installed, asked, site.removal_failed, site.facts.versions)
 
 
 def _upgrade(site: Site, last: LastUpgrade | None, verdicts: Mapping[str, Verdict], now: str) -> dict[str, Any] | None:
@@ -39,15 +46,16 @@ def _upgrade(site: Site, last: LastUpgrade | None, verdicts: Mapping[str, Verdic
     in_turn = last is not None and last.step in STEPS_OF_A_TURN
     if site.upgrade is not None:
         step, attempt = site.upgrade.step, site.upgrade.attempt
-    elif site.upgrade_failed:
-        step, attempt = (Step.FAILED if ready or not in_turn else Step.RETURNING), site.mark.failed
+    elif site.upgrade_failed or site.removal_failed:
+        step = Step.FAILED if ready or not in_turn else Step.RETURNING
+        attempt = site.mark.failed if site.upgrade_failed else site.mark.removal_failed
     elif last is not None and in_turn and not ready:
         step, attempt = Step.STARTING, last.attempt
     else:
         return None
     same = last is not None and (last.step, last.attempt) == (step, attempt)
     return {
-        "image": site.target.reference,
+        "image": (site.image if site.removal_failed and not site.upgrade_failed else site.target).reference,
         "frappeVersion": site.upgrade.target.frappe_version if site.upgrade else None,
         "step": step,
         "since": last.since if same and last else now,

@@ -58,6 +58,7 @@ def assert_it_is_at_the_new_release(pod: Pod, server: Server, database: str) -> 
     assert server.tables(database) == UPGRADED
     assert read(pod, "release.json") == {
         "release": "new",
+        "attempt": read(pod, "upgrade.json")["attempt"],
         "apps": {"frappe": "15.60.0", "erpnext": "15.2.0", "hrms": "15.1.0"},
     }
     assert config(pod)["maintenance_mode"] == 0
@@ -432,7 +433,7 @@ def test_a_site_that_is_created_anew_does_not_inherit_an_upgrade(site: Pod, serv
 
 
 def said(out: str, err: str = "", code: int = 1) -> dict[str, Any]:
-    return upgrade._said(Ended(code, out, err), 60)
+    return upgrade._said("migrate", Ended(code, out, err), 60)
 
 
 def test_the_patch_is_the_one_that_did_not_end() -> None:

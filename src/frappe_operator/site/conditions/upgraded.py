@@ -1,8 +1,9 @@
-"""Upgraded: the site runs the image of its bench. A site that waits for its turn, or whose upgrade failed, is ready
-with the image that it runs."""
+"""Upgraded: the site runs the image of its bench, and no app is being removed. A site that waits for its turn, or whose
+upgrade or removal failed, is ready with the image that it runs."""
 
 from collections.abc import Callable
 
+from frappe_operator.api.labels import CONFIRM_ANNOTATION
 from frappe_operator.components import upgrade as component
 from frappe_operator.kube.kinds import JOB, Ref
 from frappe_operator.kube.readiness import jobs_succeeded
@@ -32,7 +33,7 @@ def stage(site: Site, observed: Observed) -> Stage:
 def _kept_jobs(site: Site, observed: Observed) -> list[Ref]:
     """The Job of the attempt that failed last, whose log says why, and the Job of the migration that the claim still
     records: it has the result, which would be lost if the claim could not be written."""
-    attempts = {site.mark.failed, observed.upgrade.mark.attempt} - {""}
+    attempts = {site.mark.failed, site.mark.removal_failed, observed.upgrade.mark.attempt} - {""}
     return [Ref(JOB, site.owner.namespace, site.names.upgrade(each)) for each in sorted(attempts)]
 
 
@@ -42,6 +43,8 @@ def upgraded(site: Site, observed: Observed) -> Callable[[LiveChildren], Verdict
     def ready(live_children: LiveChildren) -> Verdict:
         if site.upgrade is not None:
             return _under_way(site, observed, live_children)
+        if site.removal_failed and not site.upgrade_failed:
+            return Verdict(False, FrappeReason.REMOVAL_FAILED, _removal_failure(observed), advisory=True)
         if not is_created(observed) or site.facts.key == site.target_facts.key:
             version = site.facts.frappe_version
             return Verdict(True, Reason.READY, f"The site runs Frappe {version} of image {site.facts.title}.")
@@ -55,35 +58,45 @@ def upgraded(site: Site, observed: Observed) -> Callable[[LiveChildren], Verdict
 
 def _under_way(site: Site, observed: Observed, live_children: LiveChildren) -> Verdict:
     assert site.upgrade is not None
-    to = f"Upgrade to {site.target_facts.title}"
-    progress, step = observed.upgrade.progress, site.upgrade.step
+    step, removal = site.upgrade.step, site.upgrade.removal
     if step == Step.MIGRATING:
         verdict = jobs_succeeded(observed.reports)(live_children)
-        if verdict.ok or verdict.reason in (Reason.PROVISIONING, Reason.JOB_RUNNING):
-            job = site.names.upgrade(site.upgrade.attempt)
-            return Verdict(False, FrappeReason.UPGRADING, f"{to}: Job {job} dumps and migrates the database")
-        return verdict._replace(message=f"{to}: {verdict.message}")
+        if not verdict.ok and verdict.reason not in (Reason.PROVISIONING, Reason.JOB_RUNNING):
+            change = "Removal of apps" if removal is not None else f"Upgrade to {site.target_facts.title}"
+            return verdict._replace(message=f"{change}: {verdict.message}")
+    waits = _waits_for(site, observed)
+    # The site is served while its scheduler and workers end: it stays ready.
+    served = step == Step.DRAINING
+    if removal is not None:
+        message = f"Removal of apps ({', '.join(removal.apps)}): {waits}"
+        return Verdict(False, FrappeReason.REMOVING_APPS, message, advisory=served)
+    message = f"Upgrade to {site.target_facts.title}: {waits}"
+    return Verdict(False, FrappeReason.UPGRADING, message, advisory=served)
+
+
+def _waits_for(site: Site, observed: Observed) -> str:
+    assert site.upgrade is not None
+    progress, step = observed.upgrade.progress, site.upgrade.step
+    if step == Step.MIGRATING:
+        return f"Job {site.names.upgrade(site.upgrade.attempt)} dumps and changes the database"
     waiting = ", ".join(progress.pods[:3]) if progress else ""
     if step == Step.STOPPING:
-        return Verdict(False, FrappeReason.UPGRADING, f"{to}: waiting for {waiting or 'the last pod'} to end")
-    # The site is served while its scheduler and workers end: it stays ready.
+        return f"waiting for {waiting or 'the last pod'} to end"
     if progress is not None and progress.background_stopped:
-        message = f"{to}: waiting for every proxy pod to have the maintenance page"
-        return Verdict(False, FrappeReason.UPGRADING, message, advisory=True)
+        return "waiting for every proxy pod to have the maintenance page"
     background = [pod for pod in (progress.pods if progress else ()) if "worker" in pod or "scheduler" in pod]
     jobs = f"{', '.join(background[:4]) or 'scheduler and workers'} to end; a worker finishes its current job"
     if progress is not None and progress.overdue and background:
         namespace = site.owner.namespace
         jobs += f". This takes longer than drainTimeout: kubectl logs -n {namespace} {background[0]} shows the job"
-    return Verdict(False, FrappeReason.UPGRADING, f"{to}: waiting for {jobs}", advisory=True)
+    return f"waiting for {jobs}"
 
 
 def _failure(site: Site, observed: Observed) -> str:
     """What failed: from the report of the Job, or from the last status when the report is gone."""
-    last = next((each for each in observed.last_status.conditions if each.type == CONDITION), None)
     outcome = observed.upgrade.outcome
-    if outcome is None and last is not None and last.reason == FrappeReason.MIGRATION_FAILED:
-        return last.message
+    if outcome is None and (last := _last_message(observed, FrappeReason.MIGRATION_FAILED)):
+        return last
     patch = f" in patch {outcome.patch}" if outcome and outcome.patch else ""
     cause = f": {outcome.cause}" if outcome and outcome.cause else ""
     lines = ". Last lines: " + " | ".join(outcome.lines) if outcome and outcome.lines else ""
@@ -92,3 +105,23 @@ def _failure(site: Site, observed: Observed) -> str:
         f"with the data from before. It is tried again when the bench has another image, or the annotation "
         f"{RETRY_ANNOTATION} of the FrappeSite a new value{lines}"
     )
+
+
+def _removal_failure(observed: Observed) -> str:
+    """Why apps were not removed: from the report of the Job, or from the last status when the report is gone."""
+    outcome = observed.upgrade.outcome
+    if outcome is None and (last := _last_message(observed, FrappeReason.REMOVAL_FAILED)):
+        return last
+    cause = f": {outcome.cause}" if outcome and outcome.cause else ""
+    lines = ". Last lines: " + " | ".join(outcome.lines) if outcome and outcome.lines else ""
+    return (
+        f"The removal of {', '.join(observed.upgrade.removal.apps)} failed{cause}. The site is as it was, with the "
+        f"data from before. It is tried again when the list of apps or the annotation {CONFIRM_ANNOTATION} changes, "
+        f"the site is upgraded, or the annotation {RETRY_ANNOTATION} of the FrappeSite has a new value{lines}"
+    )
+
+
+def _last_message(observed: Observed, reason: FrappeReason) -> str:
+    """The message of the condition in the last status, if it has this reason; otherwise empty."""
+    last = observed.last_status.conditions
+    return next((each.message for each in last if (each.type, each.reason) == (CONDITION, reason)), "")

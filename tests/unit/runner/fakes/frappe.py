@@ -29,6 +29,7 @@ def main(arguments):
         "enable-scheduler": enable,
         "list-apps": list_apps,
         "install-app": install,
+        "uninstall-app": uninstall,
         "migrate": migrate,
     }[arguments[0]](site or arguments[1], arguments)
 
@@ -86,6 +87,25 @@ def install(site, arguments):
     write_apps(site, list(dict.fromkeys([*apps(site), app])))
     fail("install-after-listed")
     state.write_text("whole")
+
+
+def uninstall(site, arguments):
+    """Removes an app and its table without a transaction. What it refuses it only prints, as Frappe does."""
+    app = arguments[1]
+    assert arguments[2:] == ["--yes", "--no-backup"], "nobody answers, and the runner has the dump"
+    listed = listed_apps(site)
+    if app not in listed:
+        print(f"App {app} not installed on Site {site}")
+        return
+    print(f"Uninstalling App {app} from Site {site}...", flush=True)
+    if fail("before-removal") == "lie":
+        print(f"App {app} is a dependency of crm. Uninstall crm first.")
+        return
+    sql(site, f"DROP TABLE IF EXISTS `tab{app}`;")
+    fail("half-removed")
+    write_apps(site, [each for each in listed if each != app])
+    (Path(site) / f"fake-{app}.txt").unlink(missing_ok=True)
+    fail("after-removal")
 
 
 def migrate(site, arguments):
@@ -150,6 +170,11 @@ def write_apps(site, names):
     listed = json.dumps(names)
     sql(site, "DELETE FROM `tabDefaultValue`;")
     sql(site, f"INSERT INTO `tabDefaultValue` VALUES ('__global', 'installed_apps', '{listed}');")  # noqa: S608
+
+
+def listed_apps(site):
+    found = sql(site, "SELECT HEX(defvalue) FROM `tabDefaultValue` WHERE defkey = 'installed_apps';")
+    return json.loads(bytes.fromhex(found.strip()))
 
 
 def tables(site):

@@ -197,7 +197,7 @@ def install_app(database: Database, site: str, app: str, *, force: bool = False)
     failing.at("after-app")
 
 
-def uninstall_app(database: Database, app: str) -> str | None:
+def uninstall_app(database: Database, site: str, app: str) -> str | None:
     """Take an app and its tables out of a site; returns what stands against it, None when it was done."""
     installed = installed_apps(database)
     if app not in installed:
@@ -205,13 +205,18 @@ def uninstall_app(database: Database, app: str) -> str | None:
     needing = [one for one in installed if one != "frappe" and app in schema.hooks(one, "required_apps")]
     if needing:
         return f"App {app} is a dependency of {', '.join(needing)}. Uninstall them first."
+    failing = Failing("uninstall-app", site, site_conf(site))
+    print(f"Uninstalling App {app} from Site {site}...", flush=True)
     database.sql("SET FOREIGN_KEY_CHECKS = 0")
     for doctype in database.sql("SELECT name FROM `tabDocType` WHERE app = %s", app):
         database.sql(f"DROP TABLE IF EXISTS `tab{doctype[0]}`")
+    failing.at("after-tables")
     database.sql("DELETE FROM `tabDocType` WHERE app = %s", app)
     database.sql("DELETE FROM `tabModule Def` WHERE app_name = %s", app)
     database.sql("DELETE FROM `tabInstalled Application` WHERE app_name = %s", app)
     _set_installed(database, [one for one in installed if one != app])
+    database.commit()
+    failing.at("after-app")
     return None
 
 

@@ -111,7 +111,7 @@ def uninstall_app(asked: Asked, app: str, yes: bool, dry_run: bool, no_backup: b
                 )
             if not dry_run and not no_backup:
                 backups.backup(site, conf)
-            refused = None if dry_run else installer.uninstall_app(database, app)
+            refused = None if dry_run else installer.uninstall_app(database, site, app)
         # Said in yellow and no more: the command ends with 0.
         click.secho(refused or f"Uninstalled App {app} from Site {site}", fg="yellow" if refused else "green")
 

@@ -9,6 +9,7 @@ import ast
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,7 +115,11 @@ class Source:
             for node, functions in _walk(module.tree, ())
         ]
         self.read_already: dict[ast.AST, list[str] | None] = {}
-        self.calls = [(node, scope) for node, scope in self.nodes if isinstance(node, ast.Call)]
+        self.calls: dict[str, list[tuple[ast.Call, Scope]]] = {}
+        """By the last name of what is called."""
+        for node, scope in self.nodes:
+            if isinstance(node, ast.Call):
+                self.calls.setdefault(_last(node.func), []).append((node, scope))
         self.fields = {
             node.name: [
                 each.target.id
@@ -269,8 +274,8 @@ class Source:
     def passed(self, function: Function, name: str, scope: Scope) -> Iterator[list[str] | None]:
         """What the callers in the same module pass for a parameter."""
         names = [each for each in _parameters(function) if each not in ("self", "cls")]
-        for call, where in self.calls:
-            if where.module is scope.module and _last(call.func) == function.name != "__init__":
+        for call, where in self.calls.get(function.name, []):
+            if where.module is scope.module and function.name != "__init__":
                 argument = _argument(call, names.index(name), name) if name in names else None
                 yield self.texts(argument, where)
 
@@ -280,14 +285,16 @@ class Source:
             each: fields.index(name) for each, fields in self.fields.items() if name in fields and name not in COMMON
         }
         found = []
-        for call, where in self.calls:
-            place = classes.get(_last(call.func))
-            keyword = next((each.value for each in call.keywords if each.arg == name), None)
-            if place is not None or (keyword is not None and _last(call.func) == "_replace" and classes):
-                argument = _argument(call, place, name) if place is not None else keyword
-                found.append(self.texts(argument, where))
+        for made, place in classes.items():
+            found += [self.texts(_argument(call, place, name), where) for call, where in self.calls.get(made, [])]
         if classes:
-            return self.either_of(found)
+            replaced = [
+                (keyword.value, where)
+                for call, where in self.calls.get("_replace", [])
+                for keyword in call.keywords
+                if keyword.arg == name
+            ]
+            return self.either_of([*found, *(self.texts(value, where) for value, where in replaced)])
         properties = [
             (function, module)
             for module in self.modules.values()
@@ -436,9 +443,8 @@ def _blocks(statement: ast.stmt) -> list[list[ast.stmt]]:
 
 def _assignments(statement: ast.stmt, name: str, *, deep: bool) -> list[ast.AST]:
     """What a statement assigns to a variable. `deep`: in its blocks as well."""
-    nodes = ast.walk(statement) if deep else _shallow(statement)
     found: list[ast.AST] = []
-    for node in nodes:
+    for node in _assigning(statement, deep):
         match node:
             case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
                 found.append(value)
@@ -450,6 +456,13 @@ def _assignments(statement: ast.stmt, name: str, *, deep: bool) -> list[ast.AST]
             case ast.NamedExpr(target=ast.Name(id=target), value=value) if target == name:
                 found.append(value)
     return found
+
+
+@cache
+def _assigning(statement: ast.stmt, deep: bool) -> list[ast.AST]:
+    """The nodes of a statement that assign something."""
+    nodes = ast.walk(statement) if deep else _shallow(statement)
+    return [node for node in nodes if isinstance(node, ast.Assign | ast.AugAssign | ast.NamedExpr)]
 
 
 def _shallow(statement: ast.stmt) -> Iterator[ast.AST]:

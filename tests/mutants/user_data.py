@@ -143,7 +143,7 @@ MUTANTS = [
         upgrade._Upgrade._change,
         expression(
             'self._run("migrate", timeout=timeout)',
-            '(releases.record(self.directory, self.release, self.attempt), self._run("migrate", timeout=timeout))[1]',
+            '(releases.record(self.directory, self.release, self.record["run"]), self._run("migrate", timeout=9))[1]',
         ),
         (f"{UPGRADE}::test_a_migration_that_was_killed_is_undone_and_begun_anew",),
     ),

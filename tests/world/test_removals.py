@@ -98,6 +98,19 @@ def test_both_at_once_is_the_same(world: World) -> None:
     assert message.endswith("names erpnext, unknown, which is not installed")
 
 
+def test_apps_that_are_being_installed_are_waited_for(world: World) -> None:
+    world.frappe.script["acme-apps-*"] = [None]
+    want(world, "hrms")
+    confirm(world, "erpnext")
+    world.run(120)
+    assert not upgrading(world)
+    world.frappe.script.clear()
+    world.changed()
+    settle(world)
+    assert_it_is_removed(world)
+    assert len(world.all(JOB, "acme-apps-*")) == 1
+
+
 def test_a_name_that_is_still_in_the_list_removes_nothing_and_says_so(world: World) -> None:
     confirm(world, "erpnext,frappe")
     settle(world)

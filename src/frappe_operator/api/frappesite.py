@@ -128,7 +128,8 @@ class FrappeSiteSpec(Section):
     apps: Annotated[
         Annotated[list[AppName], Meta(max_length=64, extra_json_schema={"x-kubernetes-list-type": "set"})] | None,
         Meta(
-            description="Apps to install on the site, in this order. Default: the apps of the bench.",
+            description="Apps to install on the site, in this order. Default: the apps of the bench. One that is taken "
+            "from the list is removed when the annotation vyogo.tech/confirm-uninstall names it, and stays until then.",
             examples=[["erpnext"]],
         ),
     ] = None

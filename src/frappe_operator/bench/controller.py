@@ -8,7 +8,7 @@ from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite, readable
 from frappe_operator.api.labels import BENCH_FINALIZER, BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
 from frappe_operator.bench import templates
 from frappe_operator.bench.cleanup import DELETED, FOREGROUND, cleanup
-from frappe_operator.bench.observe import observe
+from frappe_operator.bench.observe import installs_apps, observe
 from frappe_operator.bench.resolve import resolve
 from frappe_operator.bench.stages import stages
 from frappe_operator.bench.status import status
@@ -182,7 +182,7 @@ def upgrade_changes(live: LiveSite) -> object:
         status = msgspec.json.decode(live.status_json, type=_Status)
     except msgspec.MsgspecError:
         status = _Status()
-    upgrade, removes = status.upgrade, (confirmed, status.installed_apps) if confirmed else ()
+    upgrade, removes = status.upgrade, (confirmed, status.installed_apps, installs_apps(live)) if confirmed else ()
     return (upgrade.attempt, upgrade.step in STEPS_OF_A_TURN, retry, removes) if upgrade else (retry, removes)
 
 

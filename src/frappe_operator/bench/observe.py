@@ -14,6 +14,7 @@ from frappe_operator.kube.kinds import CONFIG_MAP, JOB, POD, PVC, SECRET, STATEF
 from frappe_operator.kube.live import OPERATOR_NAME, Condition, Job, PodStatus, StorageClass
 from frappe_operator.kube.names import INSTANCE, JOB_LABEL, MANAGED_BY
 from frappe_operator.kube.readiness import Report, succeeded
+from frappe_operator.kube.reasons import Trait, traits
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
@@ -332,6 +333,14 @@ def _site(site: LiveSite) -> _Site:
         return _Site()
 
 
+def installs_apps(site: LiveSite) -> bool:
+    """Whether apps are being installed on a site, by its status, or its list of apps may have changed since: a removal
+    does not interrupt that."""
+    condition = _site(site).condition(SiteCondition.APPS_INSTALLED)
+    under_way = condition.status != "True" and Trait.UNDER_WAY in traits(condition.reason)
+    return under_way or condition.observed_generation != site.metadata.generation
+
+
 def _mark(cluster: View, site: LiveSite) -> Mark:
     meta = site.metadata
     return mark_of(cluster.get(PVC, meta.namespace, SiteNames(meta.name).files))
@@ -422,6 +431,7 @@ def _candidate(
         spec is not None
         and bench is not None
         and removes(mark, mark.release, retry, removal(site, spec, bench, status.installed_apps))
+        and not installs_apps(site)
     )
     wanted = spec.release if spec else None
     return Candidate(

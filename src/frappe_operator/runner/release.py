@@ -20,12 +20,12 @@ def of(directory: Path) -> dict[str, Any] | None:
     return _read(directory / paths.OURS / "release.json")
 
 
-def record(directory: Path, release: str, attempt: str = "") -> None:
+def record(directory: Path, release: str, run: int = 0) -> None:
     """Records that the database is at a release, which is that of this image. It is durable when this returns.
 
-    `attempt`: the upgrade that this commits; empty for a site that was created.
+    `run`: number of the upgrade that this commits; 0 for a site that was created.
     """
-    body = {"release": release, "attempt": attempt, "apps": bench.versions()}
+    body = {"release": release, "run": run, "apps": bench.versions()}
     durable.write(directory / paths.OURS / "release.json", json.dumps(body, indent=1), 0o640)
 
 
@@ -53,9 +53,9 @@ def is_under_way(directory: Path) -> bool:
 
 
 def is_committed(at: dict[str, Any] | None, upgrade: dict[str, Any]) -> bool:
-    """Whether the record of the release was written by this upgrade. The removal of apps changes no release, so the
-    attempt decides as well."""
-    return at is not None and (at["release"], at.get("attempt", "")) == (upgrade["to"], upgrade["attempt"])
+    """Whether the record of the release was written by this upgrade. The removal of apps changes no release, and the
+    same attempt may remove an app again that was installed in between: the number decides as well."""
+    return at is not None and (at["release"], at.get("run", 0)) == (upgrade["to"], upgrade["run"])
 
 
 def check_not_under_way(site: str, directory: Path) -> None:

@@ -125,9 +125,10 @@ class _Upgrade:
             without = f", without {', '.join(self.remove)}" if self.remove else ""
             say(f"The database of {self.site} is at release {self.release}{without}")
             return self._facts("migrated")
-        if self.record.get("attempt") != self.attempt:
+        if self.record.get("attempt") != self.attempt or self.record["state"] == "done":
             restored = False
-            self.record = {"attempt": self.attempt, "from": self.at, "to": self.release, "begun": 0, "seconds": {}}
+            run = self.record.get("run", 0) + 1
+            self.record = {"attempt": self.attempt, "run": run, "from": self.at, "to": self.release, "begun": 0}
         elif self.record["state"] == "failed":
             say("This attempt has failed before; nothing is done")
             return self._facts("failed")
@@ -148,7 +149,7 @@ class _Upgrade:
         ended = self._change(_dependents_first(removed), timeout)
         # The list of the site decides: what Frappe refuses, it only prints, and exits with 0.
         if ended.code == 0 and not self._present(removed):
-            releases.record(self.directory, self.release, self.attempt)
+            releases.record(self.directory, self.release, self.record["run"])
             self.at = self.release
             self._note(state="done")
             self._prune(keep_dumps)

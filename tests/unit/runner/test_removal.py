@@ -79,6 +79,19 @@ def test_an_app_that_comes_back_is_removed_again(site: Pod, server: Server, data
     assert server.tables(database) == BOTH - {"tabhrms"}
 
 
+def test_the_same_attempt_that_is_killed_when_it_is_repeated_is_undone(
+    site: Pod, server: Server, database: str
+) -> None:
+    site.run(*removal("hrms"))
+    assert site.run("install-apps", f"--site={SITE}", "--apps=hrms").code == 0
+    server.sql("CREATE TABLE tabhrms (id INT PRIMARY KEY);", database)
+    site.environment["FRAPPE_FAILS"] = "half-removed:kill"
+    assert site.run(*removal("hrms")).code == -signal.SIGKILL
+    assert layout(site)[:2] == (1, "UpgradeRunning"), "what was committed before does not count for this one"
+    assert site.run(*arguments("old", "2")).report["outcome"] == "migrated"
+    assert_it_is_as_it_was(site, server, database)
+
+
 def test_an_app_that_another_one_requires_is_refused_before_anything_is_dumped(
     site: Pod, server: Server, database: str
 ) -> None:

@@ -58,7 +58,7 @@ def assert_it_is_at_the_new_release(pod: Pod, server: Server, database: str) -> 
     assert server.tables(database) == UPGRADED
     assert read(pod, "release.json") == {
         "release": "new",
-        "attempt": read(pod, "upgrade.json")["attempt"],
+        "run": read(pod, "upgrade.json")["run"],
         "apps": {"frappe": "15.60.0", "erpnext": "15.2.0", "hrms": "15.1.0"},
     }
     assert config(pod)["maintenance_mode"] == 0

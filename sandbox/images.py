@@ -45,6 +45,8 @@ class Release:
     """Content of the bench's `standin-fail.json`; see the stand-in's README."""
     patches: Sequence[str] = ()
     """Patches that no other image has: `fails`, `hangs`."""
+    without: Sequence[str] = ()
+    """Apps of the stand-in that the image lacks."""
 
 
 RELEASES = (
@@ -54,6 +56,7 @@ RELEASES = (
     Release("15.53.0", ("version-15-patch-fails",), patches=("fails",)),
     Release("15.53.1", ("version-15-patch-hangs",), patches=("hangs",)),
     Release("15.54.0", ("version-15-c", "v15.54.0")),
+    Release("15.51.1", ("version-15-without-hrms",), without=("hrms",)),
 )
 
 
@@ -156,6 +159,8 @@ def _bench(release: Release) -> oci.Layer:
         bench = root / BENCH
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(STANDIN / "bench", bench, symlinks=True, ignore=ignored, dirs_exist_ok=True)
+        for app in release.without:
+            shutil.rmtree(bench / "apps" / app)
         standin_bench.furnish(bench, f"/{BENCH}", release.version, release.fail, release.patches)
         language_packages.compile_bytecode(root, "/")
         digest = _digest_of(root)

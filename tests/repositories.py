@@ -5,6 +5,7 @@ import hashlib
 import os
 import ssl
 import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -21,17 +22,21 @@ IDENTITY = ["-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "
 class Repositories:
     """Repositories below a folder, as a server offers them."""
 
-    def __init__(self, folder: Path, port: int, ca: str) -> None:
+    def __init__(self, folder: Path, address: str, port: int, ca: str) -> None:
         self.folder = folder
+        self.address = address
         self.port = port
         self.ca = ca
         """The certificate of the authority that a client must trust."""
         self.login: tuple[str, str] | None = None
         """User name and password that the server requires; None for none."""
         self.requests: list[str] = []
+        self.answering = threading.Event()
+        """Whether requests are answered; while they are not, they wait."""
+        self.answering.set()
 
     def url(self, name: str) -> str:
-        return f"https://127.0.0.1:{self.port}/{name}"
+        return f"https://{self.address}:{self.port}/{name}"
 
     def commit(self, name: str, files: Mapping[str, str], branch: str = "main", tag: str = "") -> str:
         """Commits these files and nothing else to a branch. Returns the commit."""
@@ -63,25 +68,34 @@ class Repositories:
 
 
 @contextmanager
-def repositories(folder: Path) -> Iterator[Repositories]:
-    """An https server of git repositories on this machine, until the block ends."""
+def repositories(folder: Path, address: str = "127.0.0.1") -> Iterator[Repositories]:
+    """An https server of git repositories at an address of this machine, until the block ends."""
     authority = Authority(folder / "authority")
-    issued = authority.issue("server", "server", hosts=("127.0.0.1",))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    issued = authority.issue("server", "server", hosts=(address,))
+    server = _Server((address, 0), _Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(issued.certificate, issued.key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     (folder / "repositories").mkdir()
-    offered = Repositories(folder / "repositories", server.server_port, authority.certificate.read_text())
+    ca = authority.certificate.read_text()
+    offered = Repositories(folder / "repositories", address, server.server_port, ca)
     _Handler.offered[server.server_port] = offered
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield offered
     finally:
+        offered.answering.set()
         server.shutdown()
         server.server_close()
         del _Handler.offered[server.server_port]
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A client may be killed.
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -106,6 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, body: bytes) -> None:
         offered = self.offered[self.connection.getsockname()[1]]
         offered.requests.append(self.path)
+        offered.answering.wait()
         if offered.login is not None:
             expected = "Basic " + base64.b64encode(":".join(offered.login).encode()).decode()
             if self.headers.get("Authorization") != expected:

@@ -42,6 +42,7 @@ def test_the_layout_names_what_the_operator_asks_for(contents: dict[str, bytes])
         "docker.io/frappe/erpnext:version-15-c",
         "docker.io/frappe/erpnext:version-15-patch-fails",
         "docker.io/frappe/erpnext:version-15-patch-hangs",
+        "docker.io/frappe/erpnext:version-15-without-hrms",
         "docker.io/library/mariadb:10.11",
         "docker.io/library/redis:7.2",
         "docker.io/nginxinc/nginx-unprivileged:1.27",

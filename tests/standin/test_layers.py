@@ -2,6 +2,7 @@
 on a site whose pods mount it."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.repositories import Repositories, repositories, wheel
 from tests.standin.bench_under_test import Bench
-from tests.standin.rootfs import BENCH
+from tests.standin.rootfs import BENCH, FRAPPE
 from tests.standin.test_with_the_runner import SITE, Pod, a_pod
 
 KEY = "00112233445566aa"
@@ -52,6 +53,10 @@ def builder(bench: Bench, server: Repositories) -> Pod:
         (apps / app).symlink_to(f"{BENCH}/apps/{app}")
     for folder in ("apps/tide", "layers", "secrets/git", "wheels"):
         bench.rootfs.folder(f"{bench.view}/{folder}")
+    # As the kubelet makes an emptyDir: root's, and open to the group of the pod.
+    tide = inside(bench.view) / "apps/tide"
+    os.chown(tide, 0, FRAPPE)
+    tide.chmod(0o2777)
     (inside(bench.view) / "secrets/git/ca.crt").write_text(server.ca)
     wheel(inside(bench.view) / "wheels", "nautical", "1.4")
     return pod
@@ -79,8 +84,9 @@ def test_the_image_builds_a_layer_and_a_site_runs_the_app_in_it(builder: Pod, se
     layer = build(builder, server)["layer"]
     assert isinstance(layer, dict)
     assert (layer["app"], layer["version"], layer["ref"]) == ("tide", "2.1.0", "v2.1.0")
-    environment = mounted(builder)
     bench = builder.bench
+    assert bench.rootfs.inside(f"{bench.view}/layers/{KEY}").stat().st_mode & 0o7777 == 0o755
+    environment = mounted(builder)
     layout = [f"--view={bench.sites}", f"--config={bench.view}/config", "--bench-id=tide", f"--layers={KEY}"]
     redis = ["--redis-cache-host=127.0.0.1", "--redis-queue-host=127.0.0.1"]
     secret = bench.rootfs.folder(f"{bench.view}/secrets/redis")

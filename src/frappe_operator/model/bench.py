@@ -212,8 +212,10 @@ class Bench(Struct, frozen=True):
 
     @property
     def served_keys(self) -> list[str]:
-        """Keys of the images whose assets are served: that of new sites, and all earlier ones."""
-        keys = [self.facts.image_key, self.facts.previous_key] if self.facts else []
+        """Keys of the images whose assets are served: that of new sites (the inspected one while its app layers are
+        not built), and all earlier ones."""
+        facts = self.facts or self.inspected
+        keys = [facts.image_key, facts.previous_key] if facts else []
         return list(dict.fromkeys(key for key in (*keys, *(each.image_key for each in self.earlier)) if key))
 
 

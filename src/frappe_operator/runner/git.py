@@ -78,7 +78,7 @@ def fetch(url: str, branch: str, version: str, target: Path) -> str:
     with _session(url) as session:
         wanted = version if COMMIT.fullmatch(version) else _reference(session, branch, version)
         say(f"Fetching {wanted} from {url}")
-        _run(session, target, "init", "--quiet")
+        _run(session, target, "init", "--quiet", "--template=")
         _run(
             session, target, "fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--", url, wanted
         )
@@ -129,7 +129,9 @@ def _names(session: _Session, *patterns: str) -> list[str]:
 
 
 def _run(session: _Session, folder: Path, *arguments: str) -> child.Ended:
-    ended = child.follow(session.argv(*arguments), cwd=folder, env=session.env)
+    # git refuses a repository that it finds in a folder of another user, and a mounted folder is root's.
+    where = (f"--git-dir={folder / '.git'}", f"--work-tree={folder}")
+    ended = child.follow(session.argv(*where, *arguments), cwd=folder, env=session.env)
     if ended.code != 0:
         raise _trouble(session, arguments[0], ended)
     return ended

@@ -264,8 +264,9 @@ def _publish(source: Path, layers: Path, record: dict[str, Any]) -> dict[str, An
     for left in layers.glob(f".*-{key}-*"):
         shutil.rmtree(left, ignore_errors=True)
     making = Path(tempfile.mkdtemp(prefix=f".making-{key}-", dir=layers))
-    making.chmod(0o755)
     shutil.copytree(source, making, symlinks=True, ignore=shutil.ignore_patterns(*SKIPPED), dirs_exist_ok=True)
+    # The copy has the mode of the mounted folder, which every user may write to.
+    making.chmod(0o755)
     checksum, size = _summary(making)
     record = {**record, "size": size, "checksum": checksum}
     os.sync()

@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from frappe_operator.components import background, creation, gunicorn, socketio
+from frappe_operator.components import background, creation, gunicorn, proxy, socketio
 from frappe_operator.components.storage import MOUNTS_COMMON
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.layer import Layer
 from frappe_operator.model.site import Site
-from tests.unit.resolved_samples import FACTS, a_site, an_offer
+from tests.unit.resolved_samples import FACTS, a_bench, a_site, an_offer
 
 CRM = Layer("crm", "00112233445566aa", "https://git.example.net/crm", "main", "0" * 40, "1.0")
 
@@ -36,6 +36,11 @@ def test_every_container_of_a_site_mounts_its_layers_read_only_where_an_image_ha
         (volume,) = [each for each in pod["volumes"] if each["name"] == "layers"]
         assert volume["persistentVolumeClaim"] == {"claimName": "pier-common", "readOnly": True}
         assert MOUNTS_COMMON.items() <= template["metadata"]["labels"].items()
+
+
+def test_the_proxy_of_a_new_bench_serves_the_assets_of_the_image_before_its_layers_are_built() -> None:
+    (config,) = proxy.config(msgspec.structs.replace(a_bench(facts=None), inspected=FACTS))
+    assert f"try_files /{FACTS.image_key}/$asset @site;" in config["data"]["nginx.conf"]
 
 
 @pytest.mark.parametrize("one_node", [False, True])

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Request, Response
 
-from frappe import __version__, auth, pages, realtime, schema, standin
+from frappe import __version__, auth, installer, pages, realtime, schema, standin
 from frappe.conf import Conf, site_conf, sites_path
 from frappe.database import Database, connected
 from frappe.exceptions import (
@@ -96,10 +96,20 @@ def _answer(request: Request) -> Response:
 def _method(call: Call, name: str, key: str) -> Response:
     if name in ("login", "logout"):
         return _login(call) if name == "login" else _logout(call)
-    function = METHODS.get(name)
+    function = METHODS.get(name) or _of_an_app(call, name)
     if function is None:
         raise DoesNotExistError(f"Failed to get method for command {name}")
     return _json({key: function(call)})
+
+
+def _of_an_app(call: Call, name: str) -> Callable[[Call], Any] | None:
+    """The function with this dotted name, if an app that the site has installed lists it in its hooks.py."""
+    app = name.partition(".")[0]
+    if app not in installer.installed_apps(call.database) or name not in schema.hooks(app, "methods"):
+        return None
+    module, _, function = name.rpartition(".")
+    found: Callable[[Call], Any] = getattr(schema.import_module(module), function)
+    return found
 
 
 def _login(call: Call) -> Response:

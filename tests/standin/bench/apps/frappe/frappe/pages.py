@@ -17,7 +17,7 @@ def login(site: str) -> str:
 
 def desk(site: str) -> str:
     """The desk, for those logged in."""
-    scripts = [_bundled(site, "desk.bundle.js"), *filter(None, [_bundles(site).get("erpnext.bundle.js")])]
+    scripts = [_bundled(site, "desk.bundle.js"), *_of_apps(site)]
     return _page("Desk", site, [_bundled(site, "desk.bundle.css")], scripts, "<div id='desk'></div>")
 
 
@@ -37,6 +37,12 @@ def _page(title: str, site: str, styles: list[str], scripts: list[str], body: st
 
 def _bundled(site: str, name: str) -> str:
     return _bundles(site)[name]
+
+
+def _of_apps(site: str) -> list[str]:
+    """The scripts of other apps in the desk, of those in this bench."""
+    bundles = _bundles(site)
+    return [bundles[name] for name in ("erpnext.bundle.js", "hrms.bundle.js") if name in bundles]
 
 
 def _bundles(site: str) -> dict[str, str]:

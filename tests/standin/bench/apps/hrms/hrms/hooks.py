@@ -10,3 +10,6 @@ doctypes = {
 }
 
 documents = [("Role", {"name": "Employee"})]
+
+methods = ["hrms.api.version"]
+"""What can be called, by a guest as well."""

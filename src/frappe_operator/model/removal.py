@@ -38,8 +38,10 @@ INDICES: dict[str, Callable[[LiveSite], list[str]]] = {CONFIRMED_INDEX: by_confi
 
 
 def named(live: LiveSite) -> list[str]:
-    """The apps that CONFIRM_ANNOTATION of a site names, whether or not they are known."""
-    return list(dict.fromkeys(re.findall(r"[A-Za-z_]\w*", live.metadata.annotation(CONFIRM_ANNOTATION), re.ASCII)))
+    """The apps that CONFIRM_ANNOTATION of a site names, whether or not they are known. What is no name of an app, or is
+    longer than any, is ignored: the status must not grow with it."""
+    words = [word.strip() for word in live.metadata.annotation(CONFIRM_ANNOTATION).split(",")]
+    return list(dict.fromkeys(word for word in words if re.fullmatch(r"[A-Za-z_]\w{0,63}", word, re.ASCII)))
 
 
 class Removal(NamedTuple):

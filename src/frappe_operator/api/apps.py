@@ -111,7 +111,8 @@ class App(Section):
         LocalReference | None,
         Meta(
             description="Secret of the same namespace with the login to the repository: `username` and `password`, or "
-            "`token`, for https; `ssh-privatekey` and `known_hosts` for ssh."
+            "`token`, for https; `ssh-privatekey` and `known_hosts` for ssh; `ca.crt` for a server whose certificate "
+            "is of your own authority."
         ),
     ] = None
 

@@ -13,6 +13,7 @@ from frappe_operator.components import image, layers, redis
 from frappe_operator.kube.kinds import CONFIG_MAP, JOB, POD, PVC, SECRET, STATEFUL_SET, STORAGE_CLASS
 from frappe_operator.kube.live import OPERATOR_NAME, Condition, Job, PodStatus, StorageClass
 from frappe_operator.kube.names import INSTANCE, JOB_LABEL, MANAGED_BY
+from frappe_operator.kube.quantities import mebibytes
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.reasons import Trait, traits
 from frappe_operator.kube.stage import Blocked
@@ -305,7 +306,7 @@ async def _facts_from_pods(
                 previous_key=recorded.image_key if recorded else "",
                 digest=image_digest(image.reference, pod["status"]["containerStatuses"][0].get("imageID", "")),
                 request=image.request,
-                assets=report.assets,
+                assets_size=mebibytes(report.assets) if report.assets else "",
             )
     return None
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from frappe_operator.bench.observe import Observed
+from frappe_operator.kube.quantities import mebibytes
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.conditions import BenchCondition
@@ -20,11 +21,7 @@ def _layer(layer: Layer, bench: Bench) -> dict[str, Any]:
         if name not in ("request", "imageKey") and value != ""
     }
     current = any(order.key == layer.key for order in bench.orders)
-    return {**shown, "size": _mebibytes(layer.size), "current": current}
-
-
-def _mebibytes(size: int) -> str:
-    return f"{max(1, round(size / 2**20))}Mi"
+    return {**shown, "size": mebibytes(layer.size), "current": current}
 
 
 def status(bench: Bench, observed: Observed, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
@@ -34,7 +31,7 @@ def status(bench: Bench, observed: Observed, verdicts: Mapping[str, Verdict]) ->
     mariadb = bench.mariadb.revision if verdicts[BenchCondition.DATABASE_READY].ok or not last.mariadb else last.mariadb
     return {
         "sites": len(observed.sites),
-        "image": facts and {**_image(facts), "assetsSize": _mebibytes(facts.assets) if facts.assets else None},
+        "image": facts and _image(facts),
         # Within a list, a merge patch does not remove what is None.
         "earlierImages": [
             {name: value for name, value in _image(each).items() if value is not None} for each in bench.earlier
@@ -55,6 +52,7 @@ def _image(facts: Facts) -> dict[str, Any]:
         "frappeVersion": facts.frappe_version,
         "python": facts.python,
         "apps": facts.apps,
+        "assetsSize": facts.assets_size or None,
         "request": facts.request or None,
         "imageApps": facts.image_apps,
         "layers": [_recorded(each) for each in facts.layers] or None,

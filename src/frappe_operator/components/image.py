@@ -59,8 +59,8 @@ def _by_name(facts: Facts) -> Manifest:
     # Only the fields are sorted: apps remain in the order of the image, in which they are shown.
     fields = dict(sorted(msgspec.to_builtins(facts).items()))
     empty = [] if facts.layers else ["layers", "imageApps"]
-    if not facts.assets:
-        empty.append("assets")
+    if not facts.assets_size:
+        empty.append("assetsSize")
     return {name: value for name, value in fields.items() if name not in empty}
 
 

@@ -50,3 +50,8 @@ def _suffixes(written: str, value: Decimal) -> dict[str, Decimal]:
         # The API server does not use binary suffixes for fractions and values below 1Ki.
         return {"": Decimal(1), **BINARY} if abs(value) >= 1024 and value == int(value) else DECIMAL
     return EXPONENTS if re.search("[eE][+-]?[0-9]", written) else DECIMAL
+
+
+def mebibytes(size: int) -> str:
+    """A number of bytes as users read it: in whole MiB, and never as nothing."""
+    return f"{max(1, round(size / 2**20))}Mi"

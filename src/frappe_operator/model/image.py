@@ -52,9 +52,9 @@ class Facts(Struct, frozen=True, rename="camel"):
     """The app layers of the release: `apps` contains their apps as well."""
     image_apps: dict[str, str] | None = None
     """The apps in the image alone; None without layers."""
-    assets: int = 0
-    """Bytes of the published assets, of this image and of the earlier ones that were kept when it was inspected; 0 when
-    an earlier operator inspected it."""
+    assets_size: str = ""
+    """Size of the published assets, of this image and of the earlier ones that were kept when it was inspected; empty
+    when an earlier operator inspected it."""
 
     @property
     def image_key(self) -> str:

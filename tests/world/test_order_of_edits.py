@@ -124,8 +124,11 @@ def past_forgotten(obj: Manifest) -> Manifest:
         ends = [each["type"] for each in obj["status"].get("conditions", []) if each["status"] == "True"]
         return {"kind": kind, "name": name, "ends": ends}
     if kind == SITE.kind:
-        # An app that is named no more stays installed.
-        return {**obj, "status": {name: each for name, each in obj["status"].items() if name != "installedApps"}}
+        # An app that is named no more stays installed, and the message of AppsInstalled says so.
+        status = {name: each for name, each in obj["status"].items() if name not in ("installedApps", "apps")}
+        installed = [each for each in status["conditions"] if each["type"] == "AppsInstalled"]
+        silent = [{**each, "message": ""} if each in installed else each for each in status["conditions"]]
+        return {**obj, "status": {**status, "conditions": silent}}
     if kind == BENCH.kind:
         # The images before are kept, for sites whose data is still of them.
         return {**obj, "status": {name: each for name, each in obj["status"].items() if name != "earlierImages"}}

@@ -6,6 +6,7 @@ from fakecluster.faults import FaultRun
 from fakecluster.faulty_transport import FaultyTransport
 from frappe_operator.api import kinds as api_kinds
 from frappe_operator.bench import controller as bench
+from frappe_operator.components.proxy import ANNOUNCED, UPGRADING_PATH
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.runtime.process.engine import Engine
@@ -95,5 +96,6 @@ class OperatorProcesses:
 
 
 async def _fetch(url: str, host: str) -> Answer:
-    """The HTTP answer that running pods would give: there is one site in a namespace."""
-    return Answer(200, "acme.example.com\n")
+    """The HTTP answer that running pods would give: there is one site in a namespace, and each proxy pod has its
+    maintenance page."""
+    return Answer(200, f"{ANNOUNCED}\n" if url.endswith(UPGRADING_PATH) else "acme.example.com\n")

@@ -2,6 +2,7 @@
 
 from frappe_operator.api.kinds import BENCH, SITE, LiveBench
 from frappe_operator.api.labels import BENCH_FINALIZER
+from frappe_operator.kube.listing import abbreviated
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model import domain
 from frappe_operator.model.conditions import BenchCondition
@@ -25,8 +26,7 @@ async def cleanup(cluster: Cluster, live: LiveBench) -> Verdict | None:
     with them: a new bench of the same name uses both.
     """
     if sites := await _sites(cluster, live):
-        shown = ", ".join(sorted(sites)[:SHOWN]) + (f" and {len(sites) - SHOWN} more" if len(sites) > SHOWN else "")
-        message = f"The bench is deleted after its sites: delete the FrappeSites {shown}"
+        message = f"The bench is deleted after its sites: delete the FrappeSites {abbreviated(sorted(sites), SHOWN)}"
         if FOREGROUND in live.metadata.finalizers:
             message += (
                 ". Because of foreground deletion, Kubernetes deletes its child objects first and nothing is created "

@@ -87,8 +87,8 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         rerun = [await rerun_lost(cluster, job) for job in observed.jobs_without_report]
         had_config = cluster.get(CONFIG_MAP, key.namespace, bench.names.nginx) is not None
         decided = stages(bench, observed, token)
-        kept = await templates.observe(cluster, bench, observed)
-        background = templates.stage(bench, kept)
+        of_bench = await templates.observe(cluster, bench, observed)
+        background = templates.stage(bench, of_bench)
         applied = await apply(cluster, BENCH, live, [*decided, background], prune=pruned(CHILDREN))
         of_templates = applied.verdicts.pop(background.condition)
         if had_config and any(ref.kind is CONFIG_MAP and ref.name == bench.names.nginx for ref in applied.written):
@@ -97,7 +97,7 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
             cluster, live, decided, applied.verdicts, report_model.pods_of_job(cluster, key.namespace)
         )
         verdicts = {**deletion, **diagnosis.verdicts}
-        reported = {**status(bench, observed, verdicts), **templates.status(bench, kept, of_templates)}
+        reported = {**status(bench, observed, verdicts), **templates.status(bench, of_bench, of_templates)}
         await report(cluster, BENCH, live, verdicts, reported)
         facts_changed = any(ref.kind is CONFIG_MAP and ref.name == bench.names.image for ref in applied.written)
         if facts_changed or any(ref.kind is SECRET for ref in applied.written):

@@ -11,8 +11,8 @@ from frappe_operator.api.kinds import SITE, LiveBench, LiveSite, readable_spec
 from frappe_operator.api.labels import SITE_LABEL
 from frappe_operator.components import image, layers, redis
 from frappe_operator.kube.kinds import CONFIG_MAP, JOB, POD, PVC, SECRET, STATEFUL_SET, STORAGE_CLASS
-from frappe_operator.kube.live import OPERATOR_NAME, Condition, Job, PodStatus, StorageClass
-from frappe_operator.kube.names import INSTANCE, JOB_LABEL, MANAGED_BY
+from frappe_operator.kube.live import OPERATOR_NAME, Condition, Job, StorageClass
+from frappe_operator.kube.names import INSTANCE, MANAGED_BY
 from frappe_operator.kube.quantities import mebibytes
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.reasons import Trait, traits
@@ -159,7 +159,7 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
         found=found,
         uses=_uses(cluster, spec, sites, known) if found is not None and recorded is not None else (),
         unmarked=found is not None and any(_is_unmarked(cluster, site) for site in sites),
-        **_upgrades(cluster, live, known)._asdict(),
+        **_upgrades(cluster, live, spec, known)._asdict(),
         jobs_without_report=[*([lost] if lost else []), *app_layers.lost],
         inspected=inspected,
         orders=app_layers.orders,
@@ -260,9 +260,8 @@ async def _layers(
 
 async def _layer_from_pods(cluster: View, namespace: str, job: str, order: Order) -> Layer | None:
     """The layer in the report of a pod of the completed Job; None when no pod with a report is left."""
-    for pod in await cluster.list(POD, namespace, f"{JOB_LABEL}={job}"):
-        report = job_reports.message(msgspec.convert(pod["status"], PodStatus))
-        if report is not None and report.ok and report.layer is not None and report.layer.key == order.key:
+    for report, _ in await job_reports.of_completed(cluster, namespace, job):
+        if report.layer is not None and report.layer.key == order.key:
             return msgspec.structs.replace(report.layer, image_key=order.image_key, request=order.request)
     return None
 
@@ -295,9 +294,8 @@ async def _facts_from_pods(
     cluster: View, namespace: str, job: str, image: Image, recorded: Facts | None
 ) -> Facts | None:
     """Facts of an image from the report of a pod of the completed Job; None when no pod with a report is left."""
-    for pod in await cluster.list(POD, namespace, f"{JOB_LABEL}={job}"):
-        report = job_reports.message(msgspec.convert(pod["status"], PodStatus))
-        if report is not None and report.ok and report.frappe_version:
+    for report, pod in await job_reports.of_completed(cluster, namespace, job):
+        if report.frappe_version:
             return Facts(
                 image.reference,
                 report.frappe_version,
@@ -388,7 +386,7 @@ class _Upgrades(NamedTuple):
     canary_done: float = 0.0
 
 
-def _upgrades(cluster: View, bench: LiveBench, known: Inspected) -> _Upgrades:
+def _upgrades(cluster: View, bench: LiveBench, spec: FrappeBenchSpec, known: Inspected) -> _Upgrades:
     """The sites on their way to the recorded image, or with apps to remove. Reads only those: otherwise, nothing."""
     namespace, target, turns = bench.metadata.namespace, known.facts, model.turns(bench)
     if target is None:
@@ -397,7 +395,6 @@ def _upgrades(cluster: View, bench: LiveBench, known: Inspected) -> _Upgrades:
     names = {claim.metadata.label(SITE_LABEL) for claims in earlier for claim in claims}
     confirmed = cluster.select(SITE, CONFIRMED_INDEX, f"{namespace}/{bench.metadata.name}")
     names |= {*turns.upgrading, *turns.removing, *(site.metadata.name for site in confirmed)}
-    spec = readable_spec(bench)
     found = [
         candidate
         for name in sorted(names)
@@ -406,16 +403,14 @@ def _upgrades(cluster: View, bench: LiveBench, known: Inspected) -> _Upgrades:
     ]
     if not found:
         return _Upgrades(turns=turns)
-    canary = (spec.upgrade.canary if spec and spec.upgrade else None) or []
+    canary = upgrade_policy(spec.upgrade).canary
     canaries = [_site(live) for name in canary if (live := cluster.get(SITE, namespace, name))]
     ended = [each.condition(SiteCondition.UPGRADED).last_transition_time for each in canaries]
     times = [datetime.fromisoformat(each).timestamp() for each in ended if each]
     return _Upgrades(found, turns, max(times, default=0.0))
 
 
-def _candidate(
-    cluster: View, site: LiveSite, target: Facts, bench: FrappeBenchSpec | None, turns: Turns
-) -> Candidate | None:
+def _candidate(cluster: View, site: LiveSite, target: Facts, bench: FrappeBenchSpec, turns: Turns) -> Candidate | None:
     """The site as a candidate; None for one that is being deleted or was never created."""
     meta, mark = site.metadata, _mark(cluster, site)
     created = cluster.get(JOB, meta.namespace, SiteNames(meta.name).create)
@@ -427,10 +422,8 @@ def _candidate(
     retry = meta.annotation(RETRY_ANNOTATION)
     failed = mark.failed == attempt(mark.release, target.key, retry)
     spec = readable_spec(site)
-    manual = upgrade_policy(bench.upgrade if bench else None).manual
     asked = (
         spec is not None
-        and bench is not None
         and removes(mark, mark.release, retry, removal(site, spec, bench, status.installed_apps))
         and not installs_apps(site)
     )
@@ -441,7 +434,7 @@ def _candidate(
         upgraded=upgraded,
         failed=failed,
         turn_ended=(upgraded or failed) and not in_turn,
-        allowed=target.is_called(wanted) if wanted else not manual,
+        allowed=target.is_called(wanted) if wanted else not upgrade_policy(bench.upgrade).manual,
         removes=asked or (meta.name in turns.removing and (in_turn or bool(mark.upgrading))),
     )
 

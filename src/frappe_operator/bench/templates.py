@@ -12,9 +12,8 @@ import msgspec
 from frappe_operator.api.kinds import SITE
 from frappe_operator.bench.observe import Observed
 from frappe_operator.components import template as component
-from frappe_operator.kube.kinds import JOB, POD, STATEFUL_SET
-from frappe_operator.kube.live import Job, PodStatus
-from frappe_operator.kube.names import JOB_LABEL
+from frappe_operator.kube.kinds import JOB, STATEFUL_SET
+from frappe_operator.kube.live import Job
 from frappe_operator.kube.readiness import succeeded
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import LiveChildren, Stage, Verdict
@@ -71,13 +70,11 @@ async def _state(cluster: View, template: Template, job: Job, last: Mapping[str,
     before = last.get(template.key)
     if before is not None and before.state in (model.READY, "Failed"):
         return msgspec.structs.replace(known, state=before.state, message=before.message)
-    for pod in await cluster.list(POD, namespace, f"{JOB_LABEL}={name}"):
-        report = job_reports.message(msgspec.convert(pod.get("status", {}), PodStatus))
-        if report is not None and report.ok and report.reason != Reason.SUCCEEDED:
+    for report, _ in await job_reports.of_completed(cluster, namespace, name):
+        if report.reason != Reason.SUCCEEDED:
             message = f"{report.reason}: {report.message}. Delete Job {name} to try again"
             return msgspec.structs.replace(known, state="Failed", message=message)
-        if report is not None and report.ok:
-            return msgspec.structs.replace(known, state=model.READY)
+        return msgspec.structs.replace(known, state=model.READY)
     return msgspec.structs.replace(known, state=model.READY, message=LOST)
 
 

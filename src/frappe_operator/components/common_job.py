@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from frappe_operator.components import frappe
-from frappe_operator.components.pod import affinity, config_volume, mount, pull_secrets, scratch
+from frappe_operator.components.pod import affinity, config_volume, pull_secrets, scratch
 from frappe_operator.components.storage import MOUNTS_COMMON, common_node
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
@@ -11,16 +11,6 @@ from frappe_operator.model.image import Image
 
 COMMON = "/common"
 """Where a container mounts the common storage as a whole."""
-
-
-def container(bench: Bench, image: Image, name: str, arguments: Sequence[str], *mounts: Manifest) -> Manifest:
-    """A container that runs a command of the runner, with these mounts beside those that every command needs."""
-    return {
-        "name": name,
-        **frappe.runner(image, *arguments),
-        "resources": bench.jobs,
-        "volumeMounts": [*mounts, mount("tmp", "/tmp"), mount("runner", frappe.RUNNER, read_only=True)],
-    }
 
 
 def common_job(
@@ -37,7 +27,7 @@ def common_job(
         **pull_secrets(image.pull_secrets),
         **affinity(*common_node(bench)),
         **({"initContainers": list(before)} if before else {}),
-        "containers": [container(bench, image, "task", task.arguments, *mounts)],
+        "containers": [frappe.task_container(image, "task", task.arguments, bench.jobs, *mounts)],
         "volumes": [
             scratch("tmp"),
             {"name": "common", "persistentVolumeClaim": {"claimName": bench.names.common}},

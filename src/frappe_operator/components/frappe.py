@@ -1,7 +1,7 @@
 """Common parts of all Frappe pods: a directory `sites/` with only their own site, and the runner that sets it up."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from frappe_operator.components.metadata import metadata
@@ -64,6 +64,17 @@ def runner(image: Image, *arguments: str) -> Manifest:
         "env": ENV,
         "securityContext": CONTAINER_SECURITY,
         "terminationMessagePolicy": "File",
+    }
+
+
+def task_container(image: Image, name: str, arguments: Sequence[str], amounts: Manifest, *mounts: Manifest) -> Manifest:
+    """A container that runs a command of the runner and no program of a site, with these mounts beside those that every
+    command needs. `amounts`: its field `resources`."""
+    return {
+        "name": name,
+        **runner(image, *arguments),
+        "resources": amounts,
+        "volumeMounts": [*mounts, mount("tmp", "/tmp"), mount("runner", RUNNER, read_only=True)],
     }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from frappe_operator.components import frappe
-from frappe_operator.components.common_job import COMMON, common_job, container
+from frappe_operator.components.common_job import COMMON, common_job
 from frappe_operator.components.metadata import metadata
 from frappe_operator.components.pod import mount, scratch, secret_volume
 from frappe_operator.kube.names import child, digest
@@ -72,7 +72,8 @@ def _job(bench: Bench, order: Order) -> Manifest:
     ]
     task = frappe.Task(job_name(bench.owner.name, order.key), PART, arguments, order.secret)
     image = bench.layers_image
-    folder = container(bench, image, "folder", ["prepare-layers", f"--common={COMMON}"], mount("common", COMMON))
+    prepare = ["prepare-layers", f"--common={COMMON}"]
+    folder = frappe.task_container(image, "folder", prepare, bench.layout, mount("common", COMMON))
     secret = [secret_volume("secret-git", order.secret)] if order.secret else []
     return common_job(
         bench,
@@ -83,6 +84,6 @@ def _job(bench: Bench, order: Order) -> Manifest:
         mount("app", frappe.app_folder(order.app)),
         mount("sites", frappe.SITES),
         *([mount("secret-git", f"{frappe.SECRETS}/git", read_only=True)] if secret else []),
-        before=[{**folder, "resources": bench.layout}],
+        before=[folder],
         volumes=[scratch("app"), scratch("sites"), *secret],
     )

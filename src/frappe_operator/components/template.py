@@ -7,7 +7,7 @@ not run Frappe.
 from collections.abc import Collection
 
 from frappe_operator.components import frappe
-from frappe_operator.components.frappe import BENCH_DIR, RUNNER, SECRETS, SITES, Task
+from frappe_operator.components.frappe import BENCH_DIR, SECRETS, SITES, Task
 from frappe_operator.components.pod import affinity, config_volume, mount, pull_secrets, scratch, secret_volume
 from frappe_operator.components.storage import MOUNTS_COMMON, common_node
 from frappe_operator.kube.objects import Manifest
@@ -44,12 +44,7 @@ def make(bench: Bench, template: Template, keep: Collection[Template]) -> list[M
     size = _in_background(bench.jobs)
 
     def container(name: str, arguments: list[str], *mounts: Manifest, amounts: Manifest = size) -> Manifest:
-        return {
-            "name": name,
-            **frappe.runner(image, *arguments),
-            "resources": amounts,
-            "volumeMounts": [*mounts, mount("tmp", "/tmp"), mount("runner", RUNNER, read_only=True)],
-        }
+        return frappe.task_container(image, name, arguments, amounts, *mounts)
 
     layout = [
         *("layout", f"--site={site}", "--view=/view", "--config=/config", f"--bench-id={bench_id}"),

@@ -11,6 +11,7 @@ from frappe_operator.kube.kinds import POD
 from frappe_operator.kube.live import ContainerStatus, Pod, PodStatus, Terminated
 from frappe_operator.kube.log_tail import log_tail
 from frappe_operator.kube.names import JOB_LABEL
+from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import Report
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.view import View
@@ -91,6 +92,14 @@ def reports(pods: Iterable[Pod]) -> dict[str, Report]:
 def pods_of_job(cluster: View, namespace: str) -> Callable[[str], list[Pod]]:
     """A function from the name of a Job in `namespace` to its cached pods."""
     return lambda job: cluster.select(POD, JOB_INDEX, f"{namespace}/{job}")
+
+
+async def of_completed(cluster: View, namespace: str, job: str) -> list[tuple[Message, Manifest]]:
+    """The reports of success of a completed Job, each with its pod; none when no pod with one is left. The pods are
+    read from the API server: those that have succeeded are not watched."""
+    pods = await cluster.list(POD, namespace, f"{JOB_LABEL}={job}")
+    found = [(message(msgspec.convert(pod.get("status", {}), PodStatus)), pod) for pod in pods]
+    return [(report, pod) for report, pod in found if report is not None and report.ok]
 
 
 def has_a_report(pod: Pod) -> bool:

@@ -1,11 +1,6 @@
 """The apps that are installed on a site, from the reports of the Jobs that install and remove them."""
 
-import msgspec
-
 from frappe_operator.components import creation
-from frappe_operator.kube.kinds import POD
-from frappe_operator.kube.live import PodStatus
-from frappe_operator.kube.names import JOB_LABEL
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model import job_reports
 from frappe_operator.model.conditions import SiteCondition
@@ -42,8 +37,7 @@ async def _read(cluster: Cluster, site: Site, observed: Observed, installed: Ver
     if not installed.ok or (before and recorded is not None):
         return None
     (job,) = creation.install(site)
-    for pod in await cluster.list(POD, site.owner.namespace, f"{JOB_LABEL}={job['metadata']['name']}"):
-        report = job_reports.message(msgspec.convert(pod.get("status", {}), PodStatus))
-        if report is not None and report.ok and report.apps:
+    for report, _ in await job_reports.of_completed(cluster, site.owner.namespace, job["metadata"]["name"]):
+        if report.apps:
             return list(report.apps)
     return list(dict.fromkeys([*(recorded or ()), *site.apps]))

@@ -11,8 +11,8 @@ from frappe_operator.api.kinds import BENCH, LiveBench, LiveSite
 from frappe_operator.api.labels import COMPONENT_LABEL, SITE_LABEL
 from frappe_operator.components.database.interface import DATABASE_LABEL, ObservedDatabase
 from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, PVC, SECRET, STATEFUL_SET, STORAGE_CLASS
-from frappe_operator.kube.live import Claim, Condition, Job, Live, PodStatus, StorageClass, Workload
-from frappe_operator.kube.names import JOB_LABEL, OPERATOR_SELECTOR
+from frappe_operator.kube.live import Claim, Condition, Job, Live, StorageClass, Workload
+from frappe_operator.kube.names import OPERATOR_SELECTOR
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.view import View
@@ -291,9 +291,8 @@ async def _upgrade(
 
 async def _outcome(cluster: View, namespace: str, job: str) -> Outcome | None:
     """The result in the report of a pod of the completed Job; None when no pod with a report is left."""
-    for pod in await cluster.list(POD, namespace, f"{JOB_LABEL}={job}"):
-        report = job_reports.message(msgspec.convert(pod.get("status", {}), PodStatus))
-        if report is not None and report.ok and report.outcome:
+    for report, _ in await job_reports.of_completed(cluster, namespace, job):
+        if report.outcome:
             migrated = report.outcome == "migrated"
             return Outcome(migrated, report.patch, report.cause, tuple(report.lines), tuple(report.removed))
     return None

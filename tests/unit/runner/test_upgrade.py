@@ -11,6 +11,7 @@ import pytest
 from frappe_operator.runner import dump, upgrade
 from frappe_operator.runner.child import Ended
 
+from . import pod
 from .pod import Pod
 from .server import Server
 from .test_creation import CREATE, SITE, SITE_TABLES
@@ -157,14 +158,18 @@ def test_a_migration_that_was_killed_is_undone_and_begun_anew(
     assert_it_is_at_the_new_release(site, server, database)
 
 
-def test_killed_at_any_moment_it_ends_at_the_new_release(site: Pod, server: Server, database: str) -> None:
+def killed_ever_later(site: Pod) -> tuple[int, pod.Ended]:
+    """Runs it with a new attempt each time, killed one step later than before, until it ends by itself. Returns how
+    often it was killed, and the last run."""
     deaths = 0
-    while True:
-        ended = site.run(*arguments(attempt=str(deaths)), kill_at=deaths + 1)
-        if ended.code != -signal.SIGKILL:
-            break
+    while (ended := site.run(*arguments(attempt=str(deaths)), kill_at=deaths + 1)).code == -signal.SIGKILL:
         deaths += 1
         assert deaths < 200
+    return deaths, ended
+
+
+def test_killed_at_any_moment_it_ends_at_the_new_release(site: Pod, server: Server, database: str) -> None:
+    deaths, ended = killed_ever_later(site)
     assert deaths > 20
     assert ended.report["outcome"] == "migrated", ended.output
     assert_it_is_at_the_new_release(site, server, database)
@@ -172,10 +177,7 @@ def test_killed_at_any_moment_it_ends_at_the_new_release(site: Pod, server: Serv
 
 def test_a_failing_one_that_is_killed_at_any_moment_ends_as_it_was(site: Pod, server: Server, database: str) -> None:
     site.environment["FRAPPE_FAILS"] = "in-a-patch:exit:always"
-    deaths = 0
-    while (ended := site.run(*arguments(attempt=str(deaths)), kill_at=deaths + 1)).code == -signal.SIGKILL:
-        deaths += 1
-        assert deaths < 200
+    deaths, ended = killed_ever_later(site)
     assert deaths > 30
     assert ended.report["outcome"] == "failed", ended.output
     assert_it_is_as_it_was(site, server, database)

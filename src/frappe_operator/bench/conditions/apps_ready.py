@@ -25,8 +25,8 @@ def apps_are_provided(bench: Bench, observed: Observed) -> Callable[[LiveChildre
                 return Verdict(False, Reason.JOB_RUNNING, f"Being built: {names}")
             return verdict
         current = [built[order.key] for order in bench.orders]
-        said = ", ".join(f"{layer.app} {layer.version or layer.ref} ({layer.commit[:12]})" for layer in current)
+        apps = ", ".join(f"{layer.app} {layer.version or layer.ref} ({layer.commit[:12]})" for layer in current)
         notes = "".join(f"; {layer.app}: {layer.note}" for layer in current if layer.note)
-        return Verdict(True, Reason.READY, f"Built into layers: {said}{notes}")
+        return Verdict(True, Reason.READY, f"Built into layers: {apps}{notes}")
 
     return ready

@@ -1,6 +1,7 @@
 """SitesUpgraded: all sites of the bench run its image. The bench is ready with or without it."""
 
 from frappe_operator.bench.observe import Observed
+from frappe_operator.kube.listing import abbreviated
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model.bench import Bench
@@ -26,7 +27,7 @@ def verdict(bench: Bench, observed: Observed) -> Verdict:
         ("failed to upgrade", wave.failed),
         ("stay by spec.release or strategy Manual", wave.stays),
     ]
-    summary = "; ".join(f"{_named(sites)} {what}" for what, sites in parts if sites)
+    summary = "; ".join(f"{abbreviated(sites, NAMED)} {what}" for what, sites in parts if sites)
     message = f"Upgrade to {image}: {summary}" + (f". {wave.held}" if wave.held else "")
     if wave.stopped:
         advice = (
@@ -37,8 +38,3 @@ def verdict(bench: Bench, observed: Observed) -> Verdict:
     if wave.upgrading or wave.waiting:
         return Verdict(False, FrappeReason.UPGRADING, message, advisory=True)
     return Verdict(False, FrappeReason.UPGRADE_PENDING, message, blocked=bool(wave.failed), advisory=True)
-
-
-def _named(sites: tuple[str, ...]) -> str:
-    more = f" and {len(sites) - NAMED} more" if len(sites) > NAMED else ""
-    return ", ".join(sites[:NAMED]) + more

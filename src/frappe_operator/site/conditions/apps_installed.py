@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from frappe_operator.api.labels import CONFIRM_ANNOTATION
+from frappe_operator.kube.listing import abbreviated
 from frappe_operator.kube.readiness import jobs_succeeded
 from frappe_operator.kube.stage import LiveChildren, Verdict
 from frappe_operator.model import removal
@@ -35,20 +36,15 @@ def _notes(site: Site, observed: Observed) -> list[str]:
         value = ",".join([*asked.apps, *stay[:NAMED]])
         command = f"kubectl annotate fs -n {site.owner.namespace} {site.owner.name} {CONFIRM_ANNOTATION}={value}"
         found.append(
-            f"{_named(stay)} stays installed, although it is not in the list of apps. To remove it with its data, "
-            f"after a dump: {command} --overwrite"
+            f"{abbreviated(stay, NAMED)} stays installed, although it is not in the list of apps. To remove it with "
+            f"its data, after a dump: {command} --overwrite"
         )
     names = removal.named(observed.live)
     if ignored := [app for app in names if app in listed]:
         found.append(
-            f"The annotation {CONFIRM_ANNOTATION} names {_named(ignored)}, which is in the list of apps: it is removed "
-            "when it is taken from the list"
+            f"The annotation {CONFIRM_ANNOTATION} names {abbreviated(ignored, NAMED)}, which is in the list of apps: "
+            "it is removed when it is taken from the list"
         )
     if unknown := [app for app in names if app not in listed and app not in installed]:
-        found.append(f"The annotation {CONFIRM_ANNOTATION} names {_named(unknown)}, which is not installed")
+        found.append(f"The annotation {CONFIRM_ANNOTATION} names {abbreviated(unknown, NAMED)}, which is not installed")
     return found
-
-
-def _named(apps: list[str]) -> str:
-    more = f" and {len(apps) - NAMED} more" if len(apps) > NAMED else ""
-    return ", ".join(apps[:NAMED]) + more

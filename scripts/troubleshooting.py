@@ -327,6 +327,40 @@ USER: dict[str, Explanation] = {
         (SITES,),
         "Choose another `domain` or alias, or delete the other site.",
     ),
+    "CertificatePending": Explanation(
+        "cert-manager has not written the Secret with the certificate of the site yet.",
+        ("kubectl describe certificate -n NAMESPACE SITE-tls", "kubectl get challenges -n NAMESPACE"),
+        "Wait a minute. If it stays, the description names the cause: often the host name does not lead to the cluster yet, or "
+        "the issuer does not exist.",
+    ),
+    "CertificateInvalid": Explanation(
+        "The certificate of the site is not for all of its host names. Browsers warn their visitors.",
+        ("kubectl get fs SITE -o yaml     # spec.domain, spec.aliases, spec.redirects",),
+        "Put a certificate for all host names into the Secret, or remove the host names that it is not for. With an issuer, "
+        "wait: cert-manager issues it anew.",
+    ),
+    "CertificateExpired": Explanation(
+        "The certificate of the site has expired. Browsers refuse it.",
+        ("kubectl describe certificate -n NAMESPACE SITE-tls",),
+        "Put a new certificate into the Secret. With an issuer, the description of the Certificate says why it was not renewed.",
+    ),
+    "AddressPending": Explanation(
+        "`domainConfig.autoDetect` names the sites after the load balancer of a Service, and the load balancer has no address.",
+        ("kubectl get service -n NAMESPACE NAME",),
+        "Wait until the cloud provider has created it, or correct `domainConfig.ingressControllerRef` of the bench. With `domain` "
+        "or `domainConfig.suffix` no address is needed.",
+    ),
+    "RoutePending": Explanation(
+        "No controller has accepted the HTTPRoute of the site yet.",
+        ("kubectl get gateway -A", "kubectl get httproute SITE -o yaml     # status.parents"),
+        "Check that the Gateway of `ingress.gatewayRef` exists and that the controller of its GatewayClass runs.",
+    ),
+    "RouteRefused": Explanation(
+        "The Gateway does not accept the HTTPRoute of the site.",
+        ("kubectl get httproute SITE -o yaml     # status.parents", "kubectl get gateway -n NAMESPACE NAME -o yaml"),
+        "The message says what the Gateway lacks: a listener for the host names or for routes from this namespace, or a "
+        "ReferenceGrant. Its owner adds it.",
+    ),
     "SiteConfigInvalid": Explanation(
         "The site's site_config.json is not a JSON object. It contains the encryption key of the site, so it was not changed.",
         ("kubectl exec deployment/SITE-gunicorn --container=gunicorn -- cat sites/SITENAME/site_config.json",),

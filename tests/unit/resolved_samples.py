@@ -69,5 +69,5 @@ def a_site(
         spec = {"dbConfig": {"mode": "external", "connectionSecretRef": {"name": connection.secret}}, **spec}
     site = live(name, {"benchRef": {"name": "pier"}, "siteName": "pearl.example.net", **spec}, kind=SITE, uid=uid)
     parsed, bench = site_model.parse(site), bench or an_offer()
-    hosts = domain.resolve(parsed, bench.suffix)
+    hosts = domain.resolve(parsed, bench.domains)
     return site_model.resolve(site, parsed, bench, domain=hosts, retained_database=retained, connection=connection)

@@ -6,8 +6,11 @@ from msgspec import Meta, Struct, field
 
 from frappe_operator.api.apps import App, GitConfig, apps_json_schema
 from frappe_operator.api.frappebench_status import FrappeBenchStatus
+from frappe_operator.api.ingress import BenchIngress
+from frappe_operator.api.tls import BenchTls
 from frappe_operator.api.types import (
     DIGEST,
+    DNS_NAME,
     LABEL,
     MEMORY,
     NOT_AN_ADDRESS,
@@ -155,8 +158,25 @@ class BenchStorage(Section):
     ] = None
 
 
+class ServiceReference(Section):
+    """A Service, possibly in another namespace. Only its address is read."""
+
+    name: Annotated[ObjectName, Meta(description="Name of the Service.", examples=["ingress-nginx-controller"])]
+    namespace: Annotated[
+        ObjectName | None, Meta(description="Its namespace. Default: that of the bench.", examples=["ingress-nginx"])
+    ] = None
+
+
 class DomainConfig(Section):
     """Host names of sites that set no `domain`."""
+
+    rules = (
+        Rule(
+            "!has(self.autoDetect) || !self.autoDetect || has(self.ingressControllerRef)",
+            "autoDetect needs ingressControllerRef: name the Service of type LoadBalancer of the ingress controller, "
+            "such as {name: ingress-nginx-controller, namespace: ingress-nginx}",
+        ),
+    )
 
     suffix: Annotated[
         Annotated[
@@ -170,6 +190,29 @@ class DomainConfig(Section):
         ]
         | None,
         Meta(description="Appended to siteName. Starts with a dot.", examples=[".platform.example.com"]),
+    ] = None
+    auto_detect: Annotated[
+        bool | None,
+        Meta(
+            description="Whether the address of the load balancer in front of the ingress controller names the sites, "
+            "if no suffix does: with an IP address, `<siteName>.<address>.<ipSuffix>`, where `-` separates the numbers "
+            "of the address; a host name is the domain itself, which only one site can have. Default false."
+        ),
+    ] = None
+    ingress_controller_ref: Annotated[
+        ServiceReference | None,
+        Meta(description="Service of type LoadBalancer in front of the ingress controller, for autoDetect."),
+    ] = None
+    ip_suffix: Annotated[
+        Annotated[
+            str,
+            matching(DNS_NAME, "must be a domain in lowercase, such as nip.io or sslip.io", 200, NOT_AN_ADDRESS),
+        ]
+        | None,
+        Meta(
+            description="Domain whose names resolve to the address that they contain, for autoDetect. Default nip.io.",
+            examples=["sslip.io"],
+        ),
     ] = None
 
 
@@ -196,25 +239,6 @@ class SiteTemplates(Section):
             description="Whether the bench keeps templates in its MariaDB: dumps of new sites, one for each list of "
             "apps. A new site is copied from one in seconds. Default true."
         ),
-    ] = None
-
-
-class BenchIngress(Section):
-    """How sites are reached from outside the cluster."""
-
-    rules = (
-        Rule(
-            "!has(self.className) || !has(self.type) || self.type == 'Ingress'",
-            "className cannot be set with type: None, which creates no Ingress: remove one of the two",
-        ),
-    )
-
-    type: Annotated[
-        Literal["Ingress", "None"] | None,
-        Meta(description="Ingress (default): one Ingress per site. None: you route to the Service `<bench>-nginx`."),
-    ] = None
-    class_name: Annotated[
-        ObjectName | None, Meta(description="IngressClass. Default: the default class of the cluster.")
     ] = None
 
 
@@ -304,6 +328,9 @@ class FrappeBenchSpec(Section):
         SiteTemplates | None, Meta(description="Whether new sites are copied from a template.")
     ] = None
     ingress: Annotated[BenchIngress | None, Meta(description="How sites are reached from outside the cluster.")] = None
+    tls: Annotated[
+        BenchTls | None, Meta(description="TLS of the sites, unless they set their own. Default: none, plain http.")
+    ] = None
     upgrade: Annotated[Upgrade | None, Meta(description="How sites go over to a new image of the bench.")] = None
     trusted_proxies: Annotated[
         Annotated[list[Network], Meta(max_length=32)] | None,

@@ -98,6 +98,13 @@ class SecretRevisionsStatus(Section):
     mariadb: Annotated[str | None, Meta(description="Revision of <bench>-mariadb-root that MariaDB runs with.")] = None
 
 
+class DetectedAddressStatus(Section):
+    """The address of a load balancer. It stays while the load balancer has none."""
+
+    service: Annotated[str, Meta(description="Service that it was read from, as namespace/name.")]
+    address: Annotated[str, Meta(description="IP address or host name.")]
+
+
 class TemplateStatus(Section):
     """A template that new sites are copied from."""
 
@@ -132,6 +139,10 @@ class FrappeBenchStatus(Section):
     )
     layers: Annotated[
         list[LayerStatus] | None, Meta(description="Apps that were built into layers, the latest last.")
+    ] = None
+    detected_address: Annotated[
+        DetectedAddressStatus | None,
+        Meta(description="Address of the load balancer that domainConfig.autoDetect has found last."),
     ] = None
     secret_revisions: Annotated[
         SecretRevisionsStatus | None,

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from frappe_operator.api.ingress import Ingress
+from frappe_operator.api.tls import Tls
 from frappe_operator.api.types import (
     DNS_NAME,
     AppName,
@@ -91,6 +93,15 @@ class FrappeSiteSpec(Section):
             "(has(oldSelf.dbConfig) && has(oldSelf.dbConfig.mode) ? oldSelf.dbConfig.mode : 'shared')",
             f"dbConfig.mode {IMMUTABLE}",
         ),
+        Rule(
+            "!has(self.aliases) || !has(self.redirects) || self.redirects.all(host, !(host in self.aliases))",
+            "a host name is both in aliases, where the site is served, and in redirects: remove it from one of the two",
+        ),
+        Rule(
+            "!has(self.ingressClassName) || !has(self.ingress) || (!has(self.ingress.className) && "
+            "(!has(self.ingress.type) || self.ingress.type == 'Ingress'))",
+            "ingressClassName is another name of ingress.className: set only one of them, and only with type: Ingress",
+        ),
     )
 
     bench_ref: Annotated[
@@ -137,12 +148,19 @@ class FrappeSiteSpec(Section):
         HostName | None,
         Meta(
             description="Primary host name of the site. Default: siteName followed by domainConfig.suffix of the "
-            "bench, or siteName if the bench has no suffix."
+            "bench; without a suffix, what domainConfig.autoDetect of the bench finds; otherwise siteName."
         ),
     ] = None
     aliases: Annotated[
         Annotated[list[HostName], Meta(max_length=32, extra_json_schema={"x-kubernetes-list-type": "set"})] | None,
-        Meta(description="Additional host names of the site.", examples=[["www.example.com"]]),
+        Meta(description="Additional host names at which the site is served as well.", examples=[["www.example.com"]]),
+    ] = None
+    redirects: Annotated[
+        Annotated[list[HostName], Meta(max_length=32, extra_json_schema={"x-kubernetes-list-type": "set"})] | None,
+        Meta(
+            description="Additional host names from which visitors are redirected to the primary host name.",
+            examples=[["shop.example.org"]],
+        ),
     ] = None
     db_config: Annotated[
         DbConfig | None, Meta(description="Database of the site. Default: a database on the bench's MariaDB server.")
@@ -161,8 +179,20 @@ class FrappeSiteSpec(Section):
         ),
     ] = None
     storage: Annotated[SiteStorage | None, Meta(description="Volume of the site: its public and private files.")] = None
-    ingress_class_name: Annotated[
-        ObjectName | None, Meta(description="IngressClass. Takes precedence over the bench's.")
+    ingress_class_name: Annotated[ObjectName | None, Meta(description="Another name of ingress.className.")] = None
+    ingress: Annotated[
+        Ingress | None,
+        Meta(
+            description="How the site is reached from outside the cluster. Fields that are set take precedence over "
+            "the bench's; with another `type` than that of the bench, none of the bench's is used."
+        ),
+    ] = None
+    tls: Annotated[
+        Tls | None,
+        Meta(
+            description="TLS of the site: https at all its host names. Fields that are set take precedence over the "
+            "bench's; secretName, issuer and clusterIssuer do so together. Default: that of the bench."
+        ),
     ] = None
     release: Annotated[
         Annotated[
@@ -223,7 +253,10 @@ class FrappeSiteStatus(Section):
     site_url: Annotated[str | None, Meta(description="URL of the site.")] = field(default=None, name="siteURL")
     resolved_domain: Annotated[str | None, Meta(description="Primary host name of the site.")] = None
     domain_source: Annotated[
-        str | None, Meta(description="What the host name is derived from: explicit, bench-suffix or sitename-default.")
+        str | None,
+        Meta(
+            description="What the host name is derived from: explicit, bench-suffix, auto-detected or sitename-default."
+        ),
     ] = None
     bench_ready: Annotated[bool | None, Meta(description="Whether the bench provides what the site needs.")] = None
     database_ready: Annotated[bool | None, Meta(description="Whether the database of the site is available.")] = None

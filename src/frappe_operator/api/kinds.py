@@ -6,7 +6,7 @@ import msgspec
 
 from frappe_operator.api.frappebench import FrappeBenchSpec
 from frappe_operator.api.frappesite import FrappeSiteSpec
-from frappe_operator.kube.kinds import BUILT_IN, Kind, KindOf, register
+from frappe_operator.kube.kinds import ADDED, BUILT_IN, Kind, KindOf, register
 from frappe_operator.kube.live import Custom
 from frappe_operator.kube.names import GROUP
 
@@ -48,5 +48,5 @@ SITE = KindOf(GROUP, "v1alpha1", "FrappeSite", "frappesites", LiveSite)
 
 OWN = register(BENCH, SITE)
 """The kinds whose objects users write and this operator reconciles."""
-ALL: dict[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in (*BUILT_IN, *OWN)}
+ALL: dict[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in (*BUILT_IN, *ADDED, *OWN)}
 """Every kind this operator knows, by apiVersion and kind."""

@@ -6,8 +6,8 @@ from frappe_operator.api.types import Resources
 from frappe_operator.bench.observe import Observed
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked, Verdict
+from frappe_operator.model import annotations, layers, sizing
 from frappe_operator.model import bench as model
-from frappe_operator.model import layers, sizing
 from frappe_operator.model.conditions import BenchCondition
 from frappe_operator.model.image import refusal
 from frappe_operator.model.redis_sizing import memory_problem
@@ -113,6 +113,12 @@ def trusted_proxies_are_networks(observed: Observed) -> Verdict | None:
     return Verdict(False, Reason.INVALID_SPEC, problem, blocked=True) if problem else None
 
 
+def annotations_are_allowed(observed: Observed) -> Verdict | None:
+    """Every annotation for the Ingresses of the sites concerns one site alone."""
+    problem = annotations.problem(observed.spec.ingress.annotations if observed.spec.ingress else None)
+    return Verdict(False, Reason.INVALID_SPEC, f"ingress.annotations: {problem}", blocked=True) if problem else None
+
+
 def window_is_readable(observed: Observed) -> Verdict | None:
     """The time zone of the window for upgrades is known."""
     problem = window_problem(observed.spec.upgrade)
@@ -136,6 +142,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     (BenchCondition.DATABASE_READY, mariadb_fits),
     (BenchCondition.PROXY_READY, proxy_fits),
     (BenchCondition.PROXY_READY, trusted_proxies_are_networks),
+    (BenchCondition.PROXY_READY, annotations_are_allowed),
     (BenchCondition.SITES_UPGRADED, window_is_readable),
 )
 """Each check with the condition that it makes false. Of the checks of one condition, the first that fails gives reason

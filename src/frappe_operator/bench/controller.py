@@ -32,6 +32,7 @@ from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain, removal
 from frappe_operator.model import job_reports as report_model
 from frappe_operator.model.bench import Names
+from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.settings import Images
 from frappe_operator.model.upgrade import CLAIM_INDICES, RETRY_ANNOTATION, STEPS_OF_A_TURN
 from frappe_operator.runtime.apply.children import apply
@@ -42,6 +43,8 @@ from frappe_operator.runtime.controller import Controller, Watch, generation_cha
 from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 
+ADDRESS_SECONDS = 30.0
+"""How often the address of the load balancer that names the sites is read."""
 VERBS: dict[Kind, str] = {BENCH: "get patch", SITE: "list", POD: "list patch delete", EVENT: "list"}
 """RBAC verbs for objects that are not children of a bench, by kind."""
 
@@ -99,6 +102,9 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         verdicts = {**deletion, **diagnosis.verdicts}
         reported = {**status(bench, observed, verdicts), **templates.status(bench, of_bench, of_templates)}
         await report(cluster, BENCH, live, verdicts, reported)
+        if observed.address != bench_model.detected_address(live):
+            # A self-triggered event is ignored, and the maps of hosts follow the status.
+            cluster.requeue(BENCH, key)
         facts_changed = any(ref.kind is CONFIG_MAP and ref.name == bench.names.image for ref in applied.written)
         if facts_changed or any(ref.kind is SECRET for ref in applied.written):
             # A self-triggered event is ignored: pods that read the Secret at their start get its new revision, and the
@@ -108,7 +114,9 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         upgrades = UNMARKED_SECONDS if observed.unmarked else bench.wave.requeue_after or turn
         # Secrets of users are watched for no bench.
         secrets = SECRET_SECONDS if observed.missing_secrets else None
-        times = (*rerun, diagnosis.requeue_after, upgrades, secrets)
+        # So are Services of others.
+        address = ADDRESS_SECONDS if observed.detects_address else None
+        times = (*rerun, diagnosis.requeue_after, upgrades, secrets, address)
         return min((each for each in times if each is not None), default=None)
 
     return Controller(
@@ -117,7 +125,8 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         [
             Watch(SITE, bench_of_site, event_filter=generation_changes, indices={**domain.INDICES, **removal.INDICES}),
             Watch(SITE, own_bench, event_filter=upgrade_changes),
-            Watch(BENCH, benches_with_shared_hosts, event_filter=bench_model.suffix),
+            Watch(SITE, own_bench, event_filter=has_certificate),
+            Watch(BENCH, benches_with_shared_hosts, event_filter=bench_model.domain_defaults),
             Watch(STORAGE_CLASS, every_bench),
             *watch_children(
                 CHILDREN, owned_by(BENCH), other_owners={SECRET: bench_of_secret}, indices={PVC: CLAIM_INDICES}
@@ -186,9 +195,15 @@ def upgrade_changes(live: LiveSite) -> object:
     return (upgrade.attempt, upgrade.step in STEPS_OF_A_TURN, retry, removes) if upgrade else (retry, removes)
 
 
+def has_certificate(live: LiveSite) -> bool:
+    """Event filter: whether the certificate of a site is ready, so that its visitors are redirected to https."""
+    found = (each for each in live.conditions if each.type == SiteCondition.CERTIFICATE_READY)
+    return any(each.status == "True" for each in found)
+
+
 def benches_with_shared_hosts(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
-    """Map function: from a bench whose suffix changes to the benches of all sites that claim one of the changed
-    hosts."""
+    """Map function: from a bench that names its sites in another way to the benches of all sites that claim one of the
+    changed hosts."""
     return _benches(domain.HostClaims(cluster).rivals_of(live))
 
 

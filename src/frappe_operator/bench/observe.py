@@ -10,7 +10,7 @@ from frappe_operator.api.frappebench import FrappeBenchSpec
 from frappe_operator.api.kinds import SITE, LiveBench, LiveSite, readable_spec
 from frappe_operator.api.labels import SITE_LABEL
 from frappe_operator.components import image, layers, redis
-from frappe_operator.kube.kinds import CONFIG_MAP, JOB, POD, PVC, SECRET, STATEFUL_SET, STORAGE_CLASS
+from frappe_operator.kube.kinds import CONFIG_MAP, JOB, POD, PVC, SECRET, SERVICE, STATEFUL_SET, STORAGE_CLASS
 from frappe_operator.kube.live import OPERATOR_NAME, Condition, Job, StorageClass
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY
 from frappe_operator.kube.quantities import mebibytes
@@ -19,10 +19,11 @@ from frappe_operator.kube.reasons import Trait, traits
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
-from frappe_operator.model import domain, job_reports
+from frappe_operator.model import domain, domain_defaults, job_reports, tls
 from frappe_operator.model import layers as layer_model
 from frappe_operator.model.bench import NO_REVISIONS, RWO, Inspected, Names, Revisions, Turns, Upstream, secret_revision
 from frappe_operator.model.conditions import SiteCondition
+from frappe_operator.model.domain_defaults import NO_ADDRESS, DetectedAddress
 from frappe_operator.model.image import Facts, Image, Use, image_digest
 from frappe_operator.model.layer import Layer
 from frappe_operator.model.layers import Order
@@ -42,6 +43,7 @@ from frappe_operator.model.upgrade import (
 from frappe_operator.model.upgrade_policy import upgrade_policy
 from frappe_operator.model.waves import Candidate
 
+CERTIFICATE_READY = SiteCondition.CERTIFICATE_READY
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
@@ -93,6 +95,10 @@ class Observed(NamedTuple):
     """Access mode of the existing claim for the common storage, empty while there is none."""
     mariadb_exists: bool = False
     upstreams: tuple[Upstream, ...] = ()
+    address: DetectedAddress = NO_ADDRESS
+    """Address of the load balancer that names the sites."""
+    detects_address: bool = False
+    """Whether the address of a load balancer names the sites."""
     secrets: Revisions = NO_REVISIONS
     """Revisions of the generated Secrets as they are now."""
     redis_passwords_differ: bool = False
@@ -173,11 +179,22 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
         access_mode=live_mode or _access_mode(storage_class, classes),
         live_mode=live_mode,
         mariadb_exists=cluster.get(STATEFUL_SET, namespace, names.mariadb) is not None,
-        upstreams=_upstreams(cluster, sites),
+        upstreams=_upstreams(cluster, spec, sites),
+        address=await _address(cluster, live, spec),
+        detects_address=domain_defaults.service(spec.domain_config, namespace) is not None,
         secrets=Revisions(redis_secret if agree else "", _root_secret(cluster, live, names.mariadb_root)),
         redis_passwords_differ=not agree,
         revisions=model.revisions(live),
     )
+
+
+async def _address(cluster: View, live: LiveBench, spec: FrappeBenchSpec) -> DetectedAddress:
+    """The address of the load balancer that names the sites. The Service is not the operator's, so it is not cached."""
+    key = domain_defaults.service(spec.domain_config, live.metadata.namespace)
+    if key is None:
+        return NO_ADDRESS
+    found = await cluster.read(SERVICE, key.namespace, key.name)
+    return domain_defaults.detected(found, key, model.detected_address(live))
 
 
 class _Layers(NamedTuple):
@@ -449,13 +466,26 @@ def _access_mode(class_name: str | None, classes: dict[str, StorageClass]) -> st
     return model.access_modes(chosen.provisioner, chosen.metadata.annotation(model.ACCESS_MODES_ANNOTATION))
 
 
-def _upstreams(cluster: View, sites: Sequence[LiveSite]) -> tuple[Upstream, ...]:
+def _upstreams(cluster: View, bench: FrappeBenchSpec, sites: Sequence[LiveSite]) -> tuple[Upstream, ...]:
     hosts = domain.HostClaims(cluster)
     result = []
     for site in sites:
         key, spec, hostnames = site.metadata.key, readable_spec(site), hosts.domain(site)
         if spec is None or hostnames is None:
             continue
-        service = SiteNames(key.name).gunicorn
-        result += [Upstream(host, service, spec.site_name) for host in hostnames.hosts if hosts.holder(host) == key]
+        declared = tls.of_site(bench.tls, spec.tls, key.name)
+        # Nobody is sent to a host whose certificate is not there yet.
+        has_certificate = declared is not None and _site(site).condition(CERTIFICATE_READY).status == "True"
+        result += [
+            Upstream(
+                host,
+                SiteNames(key.name).gunicorn,
+                spec.site_name,
+                redirect=hostnames.host if host in hostnames.redirects else "",
+                https=has_certificate,
+                hsts_max_age=declared.hsts_max_age if declared and has_certificate else None,
+            )
+            for host in hostnames.hosts
+            if hosts.holder(host) == key
+        ]
     return tuple(sorted(result, key=lambda each: each.host))

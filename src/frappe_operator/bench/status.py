@@ -40,6 +40,7 @@ def status(bench: Bench, observed: Observed, verdicts: Mapping[str, Verdict]) ->
         "upgrade": _upgrade(bench, len(observed.sites)),
         "installedApps": list(bench.apps),
         "layers": [_layer(each, bench) for each in bench.layers] or None,
+        "detectedAddress": msgspec.to_builtins(observed.address) if observed.address.service else None,
         # A new revision is reported once the server is available with it. Only then do the pods of the sites restart.
         "secretRevisions": {"redis": redis or None, "mariadb": (bench.mariadb_needed and mariadb) or None},
     }

@@ -16,7 +16,7 @@ from frappe_operator.kube.names import digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import domain, layers, removal
+from frappe_operator.model import certificate, domain, layers, removal
 from frappe_operator.model.bench import Names
 from frappe_operator.model.database import SECRET_KEYS
 from frappe_operator.model.image import Facts
@@ -86,7 +86,9 @@ class Declared:
         self, kind: Kind, namespace: str, name: str, keep: Callable[[bytes], bytes] | None = None
     ) -> Manifest | None:
         """The Secret of an external database, or a ConfigMap of a bench: with the facts of its image, or with its app
-        layers. None for other objects."""
+        layers. None for other objects: no child depends on what is in a certificate."""
+        if kind is SECRET and keep is certificate.projected:
+            return None
         if kind is SECRET:
             return self.secret(namespace, name)
         for bench in self.of(BENCH):

@@ -1,7 +1,17 @@
 """The table of the kinds of children of benches and sites. A new kind needs one row here and nothing else."""
 
 from frappe_operator.kube.children import ChildKind
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, INGRESS, JOB, PVC, SECRET, SERVICE, STATEFUL_SET
+from frappe_operator.kube.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    HTTP_ROUTE,
+    INGRESS,
+    JOB,
+    PVC,
+    SECRET,
+    SERVICE,
+    STATEFUL_SET,
+)
 
 CHILDREN: tuple[ChildKind, ...] = (
     ChildKind(DEPLOYMENT, "get create patch delete", pruned=True, stopped_on_deletion=True),
@@ -11,6 +21,13 @@ CHILDREN: tuple[ChildKind, ...] = (
     ChildKind(PVC, "get create patch delete", pruned=False),
     ChildKind(SERVICE, "get create patch delete", pruned=True),
     ChildKind(INGRESS, "get create patch delete", pruned=True, stopped_on_deletion=True),
+    ChildKind(
+        HTTP_ROUTE,
+        "get create patch delete",
+        pruned=True,
+        stopped_on_deletion=True,
+        install="install the CustomResourceDefinitions of the Gateway API, and a controller for it",
+    ),
     ChildKind(CONFIG_MAP, "get create patch delete", pruned=True),
     # All Secrets, not only those of the operator: the user creates the one of an external database.
     ChildKind(SECRET, "get create delete", pruned=False, labels="", metadata_only=True),

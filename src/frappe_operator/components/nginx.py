@@ -6,6 +6,8 @@ from frappe_operator.components.pod import CONTAINER_SECURITY, LAST_LINES, mount
 from frappe_operator.kube.objects import Manifest
 
 PORT = 8080
+READ_SECONDS = 120
+"""How long the proxy of a bench waits for a response of a site."""
 SOURCE = "/etc/frappe-operator/nginx"
 """Directory at which the ConfigMap with the configuration is mounted."""
 

@@ -22,6 +22,11 @@ PART = "nginx"
 HOSTS = "hosts.map"
 SITES = "sites.map"
 UPGRADING = "upgrading.map"
+HTTPS = "https.map"
+REDIRECTS = "redirects.map"
+HSTS = "hsts.map"
+REDIRECT_SECONDS = 300
+"""How long browsers may remember a redirect: it is taken back when the spec changes."""
 UPGRADING_PATH = "/-/upgrading"
 """Path at which a proxy answers for any host with ANNOUNCED if it has the maintenance page for it."""
 ANNOUNCED = "upgrading"
@@ -87,6 +92,11 @@ def config(bench: Bench) -> list[Manifest]:
                 HOSTS: "".join(nginx.entry(each.host, each.service) for each in bench.upstreams),
                 SITES: "".join(nginx.entry(each.host, each.site) for each in bench.upstreams),
                 UPGRADING: "".join(nginx.entry(host, ANNOUNCED) for host in _upgrading(bench)),
+                REDIRECTS: "".join(nginx.entry(each.host, each.redirect) for each in bench.upstreams if each.redirect),
+                HTTPS: "".join(nginx.entry(each.host, "https") for each in bench.upstreams if each.https),
+                HSTS: "".join(
+                    nginx.entry(each.host, str(each.hsts_max_age)) for each in bench.upstreams if each.hsts_max_age
+                ),
             },
         }
     ]
@@ -128,6 +138,7 @@ def _conf(bench: Bench) -> str:
         f"default_type text/html; add_header Retry-After {RETRY_AFTER_SECONDS} always; "
         f"add_header Cache-Control no-store always; return 503 $maintenance_page;"
     )
+    redirect = f"if ($redirect) {{ add_header Cache-Control max-age={REDIRECT_SECONDS} always; return 308 $redirect; }}"
     return f"""\
 {nginx.MAIN}
 http {{
@@ -141,6 +152,15 @@ http {{
   map $host $frappe_site {{ default '@UNKNOWN@'; include {SITES}; }}
   map $host $upgrading {{ default ''; include {UPGRADING}; }}
   map $upgrading $maintenance_page {{ default '{MAINTENANCE_PAGE}'; }}
+  map $host $primary_host {{ default ''; include {REDIRECTS}; }}
+  map $host $https_only {{ default ''; include {HTTPS}; }}
+  map $host $hsts_age {{ default ''; include {HSTS}; }}
+  # Only a visitor who says to have come over http is sent elsewhere: clients within the cluster say nothing.
+  map "$https_only $http_x_forwarded_proto" $insecure {{ default ''; 'https http' insecure; }}
+  map $https_only $public_scheme {{ default https; '' $forwarded_proto; }}
+  map $primary_host $public_host {{ default $primary_host; '' $host; }}
+  map "$insecure$primary_host" $redirect {{ default $public_scheme://$public_host$request_uri; '' ''; }}
+  map "$forwarded_proto $hsts_age" $hsts {{ default ''; "~^https (?<age>[0-9]+)$" 'max-age=$age'; }}
   map $frappe_service $known_site {{ default $frappe_site; '' '@UNKNOWN@'; }}
 
   server {{
@@ -149,7 +169,7 @@ http {{
     proxy_request_buffering off;
     # A pod that has just ended may answer nothing at all, not even a refusal.
     proxy_connect_timeout 5s;
-    proxy_read_timeout 120s;
+    proxy_read_timeout {nginx.READ_SECONDS}s;
     proxy_next_upstream off;
     # The site's own front door says which site it is; what a client claims about itself ends here.
     proxy_set_header X-Frappe-Site-Name '';
@@ -168,13 +188,17 @@ http {{
     error_page 504 = @late_answer;
     location ~ ^/assets/(?<asset>.+)$ {{
       if ($frappe_service = '') {{ return 404; }}
+      {redirect}
       {nginx.headers(6)}
+      add_header Strict-Transport-Security $hsts always;
       add_header Cache-Control $asset_caching;
       root {root};
       try_files {" ".join(published)} @site;
     }}
     location / {{
       if ($frappe_service = '') {{ return 404; }}
+      {redirect}
+      add_header Strict-Transport-Security $hsts always;
       proxy_pass {site};
     }}
     location @site {{ proxy_pass {site}; }}

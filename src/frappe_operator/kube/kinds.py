@@ -2,7 +2,7 @@
 
 from typing import Generic, NamedTuple, TypeVar
 
-from frappe_operator.kube.live import Claim, Job, Live, Pod, Service, StorageClass, Workload
+from frappe_operator.kube.live import Claim, HttpRoute, Job, Live, Pod, Service, StorageClass, Workload
 from frappe_operator.kube.objects import Manifest
 
 T_co = TypeVar("T_co", bound=Live, covariant=True)
@@ -59,6 +59,7 @@ STATEFUL_SET = KindOf("apps", "v1", "StatefulSet", "statefulsets", Workload)
 JOB = KindOf("batch", "v1", "Job", "jobs", Job)
 LEASE = KindOf("coordination.k8s.io", "v1", "Lease", "leases", Live)
 INGRESS = KindOf("networking.k8s.io", "v1", "Ingress", "ingresses", Live)
+HTTP_ROUTE = KindOf("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes", HttpRoute)
 STORAGE_CLASS = KindOf("storage.k8s.io", "v1", "StorageClass", "storageclasses", StorageClass, namespaced=False)
 
 BUILT_IN: tuple[Kind, ...] = (
@@ -66,7 +67,9 @@ BUILT_IN: tuple[Kind, ...] = (
     STORAGE_CLASS,
 )
 """The built-in kinds of Kubernetes that this operator reads or writes."""
-_BY_NAME: dict[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in BUILT_IN}
+ADDED: tuple[Kind, ...] = (HTTP_ROUTE,)
+"""Kinds of CustomResourceDefinitions of others, which not every cluster has."""
+_BY_NAME: dict[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in (*BUILT_IN, *ADDED)}
 
 
 def register(*kinds: Kind) -> tuple[Kind, ...]:

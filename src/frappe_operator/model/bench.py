@@ -1,27 +1,35 @@
 """The desired state of a bench, with every default applied."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from frappe_operator.api.frappebench import FrappeBenchSpec
+from frappe_operator.api.ingress import BenchIngress
 from frappe_operator.api.kinds import BENCH, LiveBench, readable_spec
+from frappe_operator.api.tls import BenchTls
 from frappe_operator.api.types import ComponentReplicas, ComponentResources, Resources
 from frappe_operator.kube.names import child, digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import apps as app_model
-from frappe_operator.model import route
+from frappe_operator.model.domain_defaults import (
+    NO_ADDRESS,
+    NO_DEFAULTS,
+    DetectedAddress,
+    DomainDefaults,
+    defaults,
+    service,
+)
 from frappe_operator.model.image import INSPECTED, REFUSED, Facts, Image, earlier_from, facts_from
 from frappe_operator.model.layer import Layer
 from frappe_operator.model.layers import Order
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.redis_sizing import redis_defaults, redis_memory
-from frappe_operator.model.route import Route
 from frappe_operator.model.settings import Images
 from frappe_operator.model.sizing import Size, limits, quantity, replicas, resources
 from frappe_operator.model.upgrade_policy import UpgradePolicy, upgrade_policy
@@ -153,11 +161,19 @@ class Names(Struct, frozen=True):
 
 
 class Upstream(Struct, frozen=True):
-    """The Service and the site to which the proxy of the bench routes one host."""
+    """What the proxy of the bench does with requests for one host."""
 
     host: str
     service: str
+    """The Service of the web pods to which it routes them."""
     site: str
+    """The site, as Frappe calls it."""
+    redirect: str = ""
+    """The primary host, to which visitors are redirected; empty when the site is served at this host."""
+    https: bool = False
+    """Whether visitors who come over http are redirected to https."""
+    hsts_max_age: int | None = None
+    """Seconds of Strict-Transport-Security; None for no header."""
 
 
 class Bench(Struct, frozen=True):
@@ -236,10 +252,12 @@ class BenchOffer(Struct, frozen=True):
     """Names of the sites whose turn it is to upgrade."""
     removing: frozenset[str]
     """Names of the sites whose turn it is to remove apps."""
-    suffix: str | None
-    """Domain suffix for sites without a domain of their own; None when the bench has no suffix."""
-    route: Route
+    domains: DomainDefaults
+    """How sites are named that have no domain of their own."""
+    ingress: BenchIngress | None
     """Default route of the sites."""
+    tls: BenchTls | None
+    """Default TLS of the sites."""
     redis_revision: str
     """Revision of the Secret with the password that the Redis servers run with."""
     replicas: ComponentReplicas | None
@@ -282,13 +300,28 @@ def offer(
         upgrade=upgrade_policy(spec.upgrade),
         upgrading=frozenset(turns(live).upgrading),
         removing=frozenset(turns(live).removing),
-        suffix=spec.domain_config.suffix if spec.domain_config else None,
-        route=route.of_bench(spec.ingress),
+        domains=domain_defaults(live),
+        ingress=spec.ingress,
+        tls=spec.tls,
         redis_revision=revisions(live).redis,
         replicas=spec.component_replicas,
         resources=spec.component_resources,
         common_on_one_node=common_mode == RWO,
     )
+
+
+CERTIFICATE_INDEX = "certificate"
+"""Index over all FrappeBenches: by the Secret with the certificate of all their sites."""
+
+
+def by_certificate(live: LiveBench) -> list[str]:
+    """Index value: the Secret with the certificate of all sites as `namespace/name`; none without one."""
+    spec = readable_spec(live)
+    name = spec.tls.secret_name if spec and spec.tls else None
+    return [f"{live.metadata.namespace}/{name}"] if name else []
+
+
+INDICES: dict[str, Callable[[LiveBench], list[str]]] = {CERTIFICATE_INDEX: by_certificate}
 
 
 def parse(live: LiveBench) -> FrappeBenchSpec:
@@ -299,10 +332,16 @@ def parse(live: LiveBench) -> FrappeBenchSpec:
         raise Blocked(Reason.INVALID_SPEC, f"spec: {error}") from error
 
 
-def suffix(live: LiveBench) -> str | None:
-    """The domain suffix of a bench; None when it has no suffix or its spec does not match the schema."""
+def domain_defaults(live: LiveBench) -> DomainDefaults:
+    """How the sites of a bench are named that have no domain of their own; by their siteName when the spec does not
+    match the schema."""
     spec = readable_spec(live)
-    return spec.domain_config.suffix if spec and spec.domain_config else None
+    if spec is None or spec.domain_config is None:
+        return NO_DEFAULTS
+    # Most benches are decided by their spec alone: the status is long.
+    needs_status = service(spec.domain_config, live.metadata.namespace) is not None
+    recorded = detected_address(live) if needs_status else NO_ADDRESS
+    return defaults(spec.domain_config, live.metadata.namespace, recorded)
 
 
 def pull_secrets(live: LiveBench) -> tuple[str, ...]:
@@ -466,6 +505,7 @@ class _LastStatus(Struct, rename="camel"):
     earlier_images: tuple[Facts, ...] = ()
     upgrade: Turns = Turns()
     secret_revisions: Revisions = NO_REVISIONS
+    detected_address: DetectedAddress = NO_ADDRESS
 
 
 def _apps(spec: FrappeBenchSpec, live: LiveBench) -> tuple[str, ...]:
@@ -479,6 +519,11 @@ def _apps(spec: FrappeBenchSpec, live: LiveBench) -> tuple[str, ...]:
 def revisions(live: LiveBench) -> Revisions:
     """Revisions of the Secrets that the servers run with, from the recorded status."""
     return _last_status(live).secret_revisions
+
+
+def detected_address(live: LiveBench) -> DetectedAddress:
+    """The address of the load balancer that names the sites, from the recorded status."""
+    return _last_status(live).detected_address
 
 
 def _last_status(live: LiveBench) -> _LastStatus:

@@ -28,6 +28,7 @@ class SiteCondition(StrEnum):
     UPGRADED = "Upgraded"
     APPS_INSTALLED = "AppsInstalled"
     WORKLOADS_READY = "WorkloadsReady"
+    CERTIFICATE_READY = "CertificateReady"
     ROUTED = "Routed"
     SERVING = "Serving"
     DELETED = "Deleted"

@@ -15,6 +15,9 @@ class FrappeReason(ReasonEnum):
     REDIS_UNAVAILABLE = "RedisUnavailable", Trait.TRANSIENT
     ROUTE_NOT_SERVED = "RouteNotServed", Trait.EXPECTED
     NOT_ANSWERING = "NotAnswering", Trait.EXPECTED
+    CERTIFICATE_PENDING = "CertificatePending", Trait.EXPECTED
+    ADDRESS_PENDING = "AddressPending", Trait.EXPECTED
+    ROUTE_PENDING = "RoutePending", Trait.EXPECTED
     SITES_REMAIN = "SitesRemain"
     UPGRADING = "Upgrading", WORKING
     REMOVING_APPS = "RemovingApps", WORKING
@@ -46,6 +49,9 @@ class FrappeReason(ReasonEnum):
     LAYER_MISSING = "LayerMissing"
     DEPENDENCY_UNAVAILABLE = "DependencyUnavailable"
     HOST_TAKEN = "HostTaken"
+    CERTIFICATE_INVALID = "CertificateInvalid"
+    CERTIFICATE_EXPIRED = "CertificateExpired"
+    ROUTE_REFUSED = "RouteRefused"
     DATABASE_REFUSED = "DatabaseRefused"
     DATABASE_NOT_EMPTY = "DatabaseNotEmpty"
     DATABASE_LOST = "DatabaseLost"

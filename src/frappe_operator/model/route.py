@@ -4,25 +4,46 @@ from typing import Literal
 
 from msgspec import Struct
 
-from frappe_operator.api.frappebench import BenchIngress
+from frappe_operator.api.ingress import Ingress
+from frappe_operator.model.annotations import annotation_problem
 
-RouteType = Literal["Ingress", "None"]
+RouteType = Literal["Ingress", "Gateway", "None"]
 """With `None` the operator creates no route: the user routes to the proxy of the bench."""
+
+
+class Gateway(Struct, frozen=True):
+    """A Gateway that the route of a site attaches to."""
+
+    namespace: str
+    name: str
+    section: str = ""
+    """One of its listeners; empty for all that fit the hosts."""
 
 
 class Route(Struct, frozen=True):
     """The route from outside the cluster to the proxy of the bench, for all hosts of a site."""
 
     type: RouteType
-    ingress_class: str | None
+    ingress_class: str | None = None
     """IngressClass for the type Ingress; None for the default class of the cluster."""
+    annotations: tuple[tuple[str, str], ...] = ()
+    """Annotations of the Ingress that the user sets, by name: those that are allowed."""
+    gateway: Gateway | None = None
+    """The Gateway for the type Gateway; None when the spec names none."""
 
 
-def of_bench(ingress: BenchIngress | None) -> Route:
-    """The default route of the sites of a bench."""
-    return Route((ingress and ingress.type) or "Ingress", ingress.class_name if ingress else None)
-
-
-def of_site(of_bench: Route, ingress_class: str | None) -> Route:
-    """The route of a site: that of its bench, with the IngressClass of the site if it declares one."""
-    return Route(of_bench.type, ingress_class or of_bench.ingress_class)
+def of_site(bench: Ingress | None, declared: Ingress | None, ingress_class: str | None, namespace: str) -> Route:
+    """The route of a site in `namespace`: what it declares, otherwise what its bench does for the same type.
+    `ingress_class`: the field ingressClassName of the site."""
+    kind: RouteType = (declared and declared.type) or (bench and bench.type) or "Ingress"
+    inherited = bench if bench is not None and (bench.type or "Ingress") == kind else None
+    sections = [each for each in (declared, inherited) if each is not None]
+    classes = [ingress_class, *(each.class_name for each in sections)]
+    ref = next((each.gateway_ref for each in sections if each.gateway_ref), None)
+    if kind == "Ingress":
+        annotations = {name: value for each in reversed(sections) for name, value in (each.annotations or {}).items()}
+        usable = {name: value for name, value in annotations.items() if not annotation_problem(name, value)}
+        return Route(kind, next(filter(None, classes), None), tuple(sorted(usable.items())))
+    if kind == "Gateway" and ref is not None:
+        return Route(kind, gateway=Gateway(ref.namespace or namespace, ref.name, ref.section_name or ""))
+    return Route(kind)

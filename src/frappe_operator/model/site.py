@@ -14,7 +14,7 @@ from frappe_operator.kube.names import GROUP, child, digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
-from frappe_operator.model import route
+from frappe_operator.model import route, tls
 from frappe_operator.model.bench import RWO, BenchOffer, Names, Volume
 from frappe_operator.model.bench import job_resources as bench_job_resources
 from frappe_operator.model.database import (
@@ -33,6 +33,7 @@ from frappe_operator.model.layer import Layer, layer_keys
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.route import Route
 from frappe_operator.model.sizing import Size, quantity, replicas, resources
+from frappe_operator.model.tls import Tls, own_secret
 from frappe_operator.model.upgrade import Mark, Plan, Upgrade
 from frappe_operator.model.upgrade_policy import UpgradePolicy
 
@@ -145,6 +146,8 @@ class Site(Struct, frozen=True):
     redis_revision: str
     """Revision of the Secret with the password of Redis, which every pod reads when it starts."""
     route: Route
+    tls: Tls | None = None
+    """TLS of the hosts; None when the site is reached over http."""
     common_on_one_node: bool = False
     """Whether all pods that mount the common storage, where the layers are, must run on one node."""
 
@@ -180,7 +183,7 @@ class Site(Struct, frozen=True):
     @property
     def url(self) -> str:
         """Address of the site for visitors. Frappe has it as `host_name` and begins its links with it."""
-        return f"http://{self.domain.host}"
+        return f"{'https' if self.tls else 'http'}://{self.domain.host}"
 
 
 def assets_key(image: Image, layers: tuple[Layer, ...]) -> str:
@@ -188,18 +191,22 @@ def assets_key(image: Image, layers: tuple[Layer, ...]) -> str:
     return digest(f"{image.key}\n{layer_keys(layers)}", 12) if layers else image.key
 
 
-CONNECTION_INDEX = "connection-secret"
-"""Index over all FrappeSites: by the connection Secret of an external database."""
+SECRET_INDEX = "secret"
+"""Index over all FrappeSites: by the Secrets of users and of cert-manager that the site uses."""
 
 
-def by_connection_secret(live: LiveSite) -> list[str]:
-    """Index value: the connection Secret as `namespace/name`; none for a site without an external database."""
+def by_secret(live: LiveSite) -> list[str]:
+    """Index values, each as `namespace/name`: the connection Secret of an external database, and the Secret of the
+    certificate that the site names or cert-manager writes for it."""
     spec = readable_spec(live)
-    ref = spec.db_config.connection_secret_ref if spec and spec.db_config else None
-    return [f"{live.metadata.namespace}/{ref.name}"] if ref else []
+    if spec is None:
+        return []
+    ref = spec.db_config.connection_secret_ref if spec.db_config else None
+    certificate = (spec.tls.secret_name if spec.tls else None) or own_secret(live.metadata.name)
+    return [f"{live.metadata.namespace}/{name}" for name in (ref.name if ref else None, certificate) if name]
 
 
-INDICES: dict[str, Callable[[LiveSite], list[str]]] = {CONNECTION_INDEX: by_connection_secret}
+INDICES: dict[str, Callable[[LiveSite], list[str]]] = {SECRET_INDEX: by_secret}
 
 CONFIGURE_INDEX = "configure"
 """Index over the operator's Jobs: those that apply address and credentials to a site, by the site."""
@@ -328,7 +335,8 @@ def resolve(
         layout=sized("layout"),
         jobs=sized("jobs"),
         redis_revision=bench.redis_revision,
-        route=route.of_site(bench.route, spec.ingress_class_name),
+        route=route.of_site(bench.ingress, spec.ingress, spec.ingress_class_name, live.metadata.namespace),
+        tls=tls.of_site(bench.tls, spec.tls, live.metadata.name),
         common_on_one_node=bench.common_on_one_node,
     )
 

@@ -7,8 +7,8 @@ from frappe_operator.api.types import ComponentResources, Resources
 from frappe_operator.components.database import ENGINES
 from frappe_operator.kube.reasons import Reason, Trait, traits
 from frappe_operator.kube.stage import Blocked, Verdict
+from frappe_operator.model import annotations, domain, route, sizing
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import domain, sizing
 from frappe_operator.model import site as model
 from frappe_operator.model.conditions import BenchCondition, SiteCondition
 from frappe_operator.model.image import EARLIER
@@ -161,6 +161,39 @@ def resources_fit(observed: Observed) -> Verdict | None:
     return None
 
 
+def load_balancer_has_an_address(observed: Observed) -> Verdict | None:
+    """The load balancer whose address names the site has one, or the site has a domain of its own."""
+    service = observed.bench.domains.waits_for
+    if service is None or observed.spec.domain:
+        return None
+    message = (
+        f"Service {service.name} in namespace {service.namespace}, which names the sites of FrappeBench "
+        f"{observed.bench.name}, has no address of a load balancer: set domain, or domainConfig.suffix of the bench, "
+        "to go on without it"
+    )
+    return Verdict(False, FrappeReason.ADDRESS_PENDING, message)
+
+
+def annotations_are_allowed(observed: Observed) -> Verdict | None:
+    """Every annotation for the Ingress concerns the site alone."""
+    if problem := annotations.problem(observed.spec.ingress.annotations if observed.spec.ingress else None):
+        return _blocked(Reason.INVALID_SPEC, f"ingress.annotations: {problem}")
+    return None
+
+
+def gateway_is_named(observed: Observed) -> Verdict | None:
+    """A route of type Gateway has a Gateway, of the site or of its bench."""
+    declared = route.of_site(
+        observed.bench.ingress,
+        observed.spec.ingress,
+        observed.spec.ingress_class_name,
+        observed.live.metadata.namespace,
+    )
+    if declared.type != "Gateway" or declared.gateway is not None:
+        return None
+    return _blocked(Reason.INVALID_SPEC, "ingress.type is Gateway: name the Gateway in ingress.gatewayRef")
+
+
 def host_can_be_served(observed: Observed) -> Verdict | None:
     """The main host of the site is a valid host name, also when it is derived from siteName."""
     problem = domain.host_problem(observed.domain)
@@ -181,10 +214,13 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     (SiteCondition.BENCH_READY, bench_accepts_the_site),
     # With the first condition: no child is created for a site that cannot be reached.
     (SiteCondition.BENCH_READY, host_can_be_served),
+    (SiteCondition.BENCH_READY, load_balancer_has_an_address),
     (SiteCondition.DATABASE_READY, database_secret_is_usable),
     (SiteCondition.APPS_INSTALLED, apps_are_readable),
     (SiteCondition.APPS_INSTALLED, apps_are_in_the_image),
     (SiteCondition.WORKLOADS_READY, resources_fit),
+    (SiteCondition.ROUTED, gateway_is_named),
+    (SiteCondition.ROUTED, annotations_are_allowed),
 )
 """Each check with the condition that it makes false. Of the checks of one condition, the first that fails gives reason
 and message."""

@@ -35,7 +35,7 @@ from frappe_operator.runtime.controller import Controller, Watch, generation_cha
 from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 from frappe_operator.site.cleanup import cleanup
-from frappe_operator.site.conditions import routed, serving
+from frappe_operator.site.conditions import certificate_ready, routed, serving
 from frappe_operator.site.generated_secrets import is_created
 from frappe_operator.site.installed_apps import INSTALLED, installed_apps
 from frappe_operator.site.observe import observe
@@ -65,7 +65,8 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         if live.deleting:
             return await cleanup(cluster, live)
         await ensure_finalizer(cluster, SITE, live, SITE_FINALIZER)
-        observed = await announced(cluster, await observe(cluster, live, images), fetch)
+        found = await observe(cluster, live, images)
+        observed = await announced(cluster, found._replace(time=cluster.clock()), fetch)
         site = resolve(observed)
         lost = observed.upgrade.job_without_report
         rerun = await rerun_lost(cluster, lost) if lost else None
@@ -100,6 +101,7 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
             rerun,
             # Pods are not watched.
             STOPPING_SECONDS if observed.upgrade.progress is not None else None,
+            certificate_ready.changes_in(observed),
         ]
         return min((each for each in waits if each is not None), default=None)
 
@@ -113,7 +115,12 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
                 event_filter=generation_changes,
                 indices={**domain.INDICES, **site_model.INDICES},
             ),
-            Watch(BENCH, sites_with_changed_hosts, event_filter=bench_model.suffix),
+            Watch(
+                BENCH,
+                sites_with_changed_hosts,
+                event_filter=bench_model.domain_defaults,
+                indices={**domain.BENCH_INDICES, **bench_model.INDICES},
+            ),
             Watch(BENCH, sites_of_bench, event_filter=used_by_sites),
             Watch(STORAGE_CLASS, no_site),
             *watch_children(
@@ -136,7 +143,8 @@ def sites_with_shared_hosts(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
 
 
 def sites_with_changed_hosts(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
-    """Map function: from a bench whose suffix changes to all sites that claim one of the changed hosts."""
+    """Map function: from a bench that names its sites in another way to all sites that claim one of the changed
+    hosts."""
     return (other.metadata.key for other in domain.HostClaims(cluster).rivals_of(live))
 
 
@@ -173,11 +181,13 @@ def site_of_pod(cluster: Cluster, live: Pod) -> Iterable[Key]:
 
 
 def sites_of_secret(cluster: Cluster, live: Live) -> Iterable[Key]:
-    """Map function: from a Secret to the site it was generated for, and to the sites that use it as connection
-    Secret."""
+    """Map function: from a Secret to the site it was generated for, to the sites that use it, and to all sites of the
+    benches whose certificate is in it."""
     yield from site_by_label(cluster, live)
-    named = cluster.select(SITE, site_model.CONNECTION_INDEX, str(live.metadata.key))
+    named = cluster.select(SITE, site_model.SECRET_INDEX, str(live.metadata.key))
     yield from (site.metadata.key for site in named)
+    for bench in cluster.select(BENCH, bench_model.CERTIFICATE_INDEX, str(live.metadata.key)):
+        yield from sites_of_bench(cluster, bench)
 
 
 def no_site(cluster: Cluster, live: Live) -> Iterable[Key]:

@@ -17,9 +17,10 @@ from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import database, domain, job_reports
+from frappe_operator.model import certificate, database, domain, job_reports, tls
 from frappe_operator.model import site as model
 from frappe_operator.model.bench import BenchOffer
+from frappe_operator.model.certificate import Certificate
 from frappe_operator.model.database import Connection
 from frappe_operator.model.domain import Domain
 from frappe_operator.model.image import Facts
@@ -27,6 +28,7 @@ from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.removal import NO_REMOVAL, Removal, removal
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import BACKGROUND, SiteNames
+from frappe_operator.model.tls import Tls
 from frappe_operator.model.upgrade import (
     RELEASE_LABEL,
     RETRY_ANNOTATION,
@@ -121,6 +123,10 @@ class Observed(NamedTuple):
     facts: Facts | None = None
     """The release that the data of the site is of, and that it runs; None when it is not known."""
     upgrade: ObservedUpgrade = NO_UPGRADE
+    certificate: Certificate | None = None
+    """The certificate of the site; None when its Secret does not exist, or the site has none."""
+    time: float = 0.0
+    """When the facts were observed, in seconds since 1970; 0 where time does not pass."""
     domain_or_none: Domain | None = None
     conflicting_hosts: Mapping[str, Key] = {}
     """Hosts of the site that belong to another site, with the key of that site."""
@@ -191,7 +197,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
     secret = cluster.get(SECRET, namespace, names.connection)
     label = secret.metadata.label(DATABASE_LABEL) if secret else ""
     hosts = domain.HostClaims(cluster)
-    resolved = domain.resolve(spec, bench.suffix)
+    resolved = domain.resolve(spec, bench.domains)
     holders = {host: hosts.holder(host) for host in resolved.hosts}
     connection, data = await _connection(cluster, spec, namespace)
     return Observed(
@@ -226,6 +232,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
             created,
             removal(live, spec, bench_spec, last.installed_apps or ()),
         ),
+        certificate=await _certificate(cluster, namespace, tls.of_site(bench.tls, spec.tls, name)),
         domain_or_none=resolved,
         conflicting_hosts={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},
     )
@@ -343,6 +350,13 @@ def last_status(live: LiveSite) -> LastStatus:
         return msgspec.json.decode(live.status_json, type=LastStatus)
     except msgspec.MsgspecError:
         return LastStatus()
+
+
+async def _certificate(cluster: View, namespace: str, declared: Tls | None) -> Certificate | None:
+    if declared is None or not declared.secret:
+        return None
+    found = await cluster.body(SECRET, namespace, declared.secret, certificate.projected)
+    return None if found is None else certificate.from_projected(found)
 
 
 async def _connection(

@@ -23,7 +23,15 @@ from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.site import Site
 from frappe_operator.site import generated_secrets
 from frappe_operator.site.checks import CHECKS
-from frappe_operator.site.conditions import apps_installed, bench_ready, configured, routed, upgraded, workloads_ready
+from frappe_operator.site.conditions import (
+    apps_installed,
+    bench_ready,
+    certificate_ready,
+    configured,
+    routed,
+    upgraded,
+    workloads_ready,
+)
 from frappe_operator.site.observe import Observed
 from frappe_operator.site.template import chosen_template
 
@@ -71,6 +79,7 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
         ),
         Stage(SiteCondition.WORKLOADS_READY, workloads, workloads_available, after=BEFORE_WORKLOADS),
         *workloads_ready.assets_json_removed(site, observed),
+        Stage(SiteCondition.CERTIFICATE_READY, [], certificate_ready.ready(site, observed), after=[]),
         Stage(
             SiteCondition.ROUTED,
             [] if observed.conflicting_hosts else ROUTES[site.route.type].build(site),

@@ -232,7 +232,7 @@ def operator_never_stumbles(bench: Manifest, site: Manifest) -> None:
         index(requested)
     with contextlib.suppress(Blocked):
         spec = site_model.parse(requested)
-        site_model.resolve(requested, spec, BENCH_OF_ALL, domain=domain.resolve(spec, BENCH_OF_ALL.suffix))
+        site_model.resolve(requested, spec, BENCH_OF_ALL, domain=domain.resolve(spec, BENCH_OF_ALL.domains))
 
 
 @settings(REPEATABLE, max_examples=500)

@@ -16,6 +16,7 @@ from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as model
 from frappe_operator.model.bench import RWO, RWX, apps, image
+from frappe_operator.model.domain_defaults import NO_DEFAULTS
 from tests.unit.resolved_samples import IMAGES, REFERENCE, a_bench, an_offer, live
 
 
@@ -110,7 +111,7 @@ def test_an_invalid_spec_is_blocked_with_a_message_and_has_defaults_elsewhere() 
     broken = live("wreck", {"frappeVersion": 15}, kind=BENCH)
     with pytest.raises(Blocked, match="frappeVersion"):
         model.parse(broken)
-    assert model.suffix(broken) is None
+    assert model.domain_defaults(broken) == NO_DEFAULTS
     assert model.pull_secrets(broken) == ()
 
 

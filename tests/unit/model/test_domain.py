@@ -14,6 +14,7 @@ from frappe_operator.kube.objects import Key
 from frappe_operator.kube.view import View
 from frappe_operator.model import domain
 from frappe_operator.model.domain import HostClaim, HostClaims, host_problem, normalise, resolve, winner
+from frappe_operator.model.domain_defaults import NO_DEFAULTS, DomainDefaults
 from tests.unit.resolved_samples import NAMESPACE, live
 
 
@@ -33,12 +34,12 @@ def site_spec(**spec: Any) -> FrappeSiteSpec:
 def test_the_domain_comes_from_the_site_else_the_benchs_suffix_else_the_name(
     spec: dict[str, Any], suffix: str | None, host: str, source: str
 ) -> None:
-    found = resolve(site_spec(**spec), suffix)
+    found = resolve(site_spec(**spec), DomainDefaults(suffix=suffix))
     assert (found.host, found.source) == (host, source)
 
 
 def test_aliases_are_normalised_and_each_host_is_named_once() -> None:
-    found = resolve(site_spec(domain="a.net", aliases=["B.net", "b.NET.", "A.net", "c.net"]), None)
+    found = resolve(site_spec(domain="a.net", aliases=["B.net", "b.NET.", "A.net", "c.net"]), NO_DEFAULTS)
     assert found.hosts == ("a.net", "b.net", "c.net")
 
 
@@ -60,7 +61,7 @@ LONG = ".".join(["a" * 60] * 4)
     ],
 )
 def test_an_invalid_host_is_a_problem_with_what_to_write(spec: dict[str, Any], suffix: str | None, text: str) -> None:
-    problem = host_problem(resolve(site_spec(**spec), suffix))
+    problem = host_problem(resolve(site_spec(**spec), DomainDefaults(suffix=suffix)))
     assert text in problem
     assert "set domain to" in problem
 
@@ -70,7 +71,7 @@ def test_an_invalid_host_is_a_problem_with_what_to_write(spec: dict[str, Any], s
     [({"site_name": "10.0.0.7"}, ".ships.net"), ({"site_name": "2024"}, ".ships.net"), ({"domain": LONG + ".b"}, None)],
 )
 def test_names_that_lead_somewhere_are_served(spec: dict[str, Any], suffix: str | None) -> None:
-    assert host_problem(resolve(site_spec(**spec), suffix)) == ""
+    assert host_problem(resolve(site_spec(**spec), DomainDefaults(suffix=suffix))) == ""
 
 
 @given(st.from_regex(r"[A-Za-z0-9.-]{1,40}", fullmatch=True))

@@ -6,7 +6,7 @@ Another type of route is a value of `RouteType` (model/route.py), a file here an
 from collections.abc import Mapping
 from typing import Protocol
 
-from frappe_operator.components.route import ingress, none
+from frappe_operator.components.route import gateway, ingress, none
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.stage import LiveChildren, Verdict
 from frappe_operator.model.route import RouteType
@@ -23,4 +23,4 @@ class RouteBuilder(Protocol):
         """Whether the live children are in effect."""
 
 
-ROUTES: Mapping[RouteType, RouteBuilder] = {"Ingress": ingress, "None": none}
+ROUTES: Mapping[RouteType, RouteBuilder] = {"Ingress": ingress, "Gateway": gateway, "None": none}

@@ -6,6 +6,28 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import exist
 from frappe_operator.kube.stage import LiveChildren, Verdict
 from frappe_operator.model.site import Site
+from frappe_operator.model.tls import Tls
+
+SECONDS = nginx.READ_SECONDS + 10
+"""How long an ingress controller waits for a response: longer than the proxy of the bench, which says more about what
+is wrong."""
+
+SETTINGS = {
+    # Contour refuses WebSocket connections to all other paths, and cuts every response off after 15 seconds.
+    "projectcontour.io/websocket-routes": "/",
+    "projectcontour.io/response-timeout": f"{SECONDS}s",
+    "haproxy.org/timeout-server": f"{SECONDS}s",
+    "haproxy.org/timeout-tunnel": "1h",
+    "nginx.ingress.kubernetes.io/proxy-read-timeout": str(SECONDS),
+    "nginx.ingress.kubernetes.io/proxy-send-timeout": str(SECONDS),
+    # The proxy of the bench has a limit, and answers in the name of the site.
+    "nginx.ingress.kubernetes.io/proxy-body-size": "0",
+    "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
+    # The proxy of the bench redirects to https, but not before there is a certificate.
+    "nginx.ingress.kubernetes.io/ssl-redirect": "false",
+    "haproxy.org/ssl-redirect": "false",
+}
+"""What Frappe needs of ingress controllers whose defaults are too narrow. Each ignores the settings of the others."""
 
 
 def build(site: Site) -> list[Manifest]:
@@ -13,19 +35,26 @@ def build(site: Site) -> list[Manifest]:
     spec: Manifest = {"rules": [_rule(site, host) for host in site.domain.hosts]}
     if site.route.ingress_class:
         spec["ingressClassName"] = site.route.ingress_class
-    return [
-        {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "Ingress",
-            "metadata": metadata(site.owner, site.owner.name, "ingress"),
-            "spec": spec,
-        }
-    ]
+    if site.tls is not None:
+        secret = {"secretName": site.tls.secret} if site.tls.secret else {}
+        spec["tls"] = [{"hosts": list(site.domain.hosts), **secret}]
+    meta = metadata(site.owner, site.owner.name, "ingress")
+    meta["annotations"] = {**SETTINGS, **dict(site.route.annotations), **_issuer(site.tls)}
+    return [{"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": meta, "spec": spec}]
 
 
 def ready(live_children: LiveChildren) -> Verdict:
     """Whether the Ingress exists. Its status is not checked, because many controllers do not write it."""
     return exist(live_children)
+
+
+def _issuer(tls: Tls | None) -> dict[str, str]:
+    """The annotation that has cert-manager write the Secret of the certificate."""
+    if tls is None:
+        return {}
+    if tls.cluster_issuer:
+        return {"cert-manager.io/cluster-issuer": tls.cluster_issuer}
+    return {"cert-manager.io/issuer": tls.issuer} if tls.issuer else {}
 
 
 def _rule(site: Site, host: str) -> Manifest:

@@ -3,9 +3,11 @@
 Where a program comes from, in order: `KUBEBUILDER_ASSETS` and `PATH`, if it is the pinned version; the cache; a build.
 """
 
+import contextlib
 import contextvars
 import fcntl
 import hashlib
+import json
 import os
 import platform
 import re
@@ -26,6 +28,7 @@ ETCD = "3.7.3"
 KWOK = "0.8.0"
 CONTAINERD = "2.4.2"
 COREDNS = "1.15.0"
+CONTOUR = "1.33.8"
 
 _SPEAK_EVERY = 15.0
 
@@ -82,6 +85,12 @@ _KUBERNETES_LINKER = " ".join(
     )
 )
 
+CONTOUR_MODULE = Module(
+    "contour",
+    {"contour": Program("github.com/projectcontour/contour/cmd/contour", CONTOUR, ("version",))},
+    linker=f"-s -w -X github.com/projectcontour/contour/internal/build.Version=v{CONTOUR}",
+)
+
 MODULES = (
     Module(
         "kubernetes",
@@ -109,6 +118,7 @@ MODULES = (
         flags=("-tags", "no_btrfs no_devmapper no_zfs"),
     ),
     Module("coredns", {"coredns": Program("frappe-operator/sandbox/coredns", COREDNS, ("-version",))}),
+    CONTOUR_MODULE,
 )
 
 
@@ -157,6 +167,40 @@ class Binaries(Mapping[str, Path]):
         return cls({name: found[name] for name in wanted})
 
 
+def module_files(module: Module, repository: str, names: Sequence[str], progress: Progress) -> list[Path]:
+    """Copies of files of the Go module `repository`, by their paths in it, at the version that `module` pins.
+
+    They are kept in the cache: later calls need neither Go nor a network. Raises as `Binaries.find` does.
+    """
+    home = _home(module)
+    home.mkdir(parents=True, exist_ok=True)
+    copies = [home / "files" / name for name in names]
+    with _alone(home / "lock", module, progress):
+        if not all(copy.exists() for copy in copies):
+            source = _downloaded(module, repository, toolchain.go(cache(), progress))
+            for name, copy in zip(names, copies, strict=True):
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                # Without the modes: what Go has downloaded is read-only.
+                partial = copy.with_name(f"{copy.name}.partial")
+                partial.write_bytes((source / name).read_bytes())
+                partial.rename(copy)
+    return copies
+
+
+def _downloaded(module: Module, repository: str, go: Path) -> Path:
+    done = subprocess.run(
+        [go, "mod", "download", "-json", repository],
+        cwd=module.source,
+        env={**os.environ, "GOFLAGS": "-mod=readonly"},
+        capture_output=True,
+        text=True,
+    )
+    said = json.loads(done.stdout or "{}")
+    if done.returncode or "Dir" not in said:
+        raise BuildError(f"{repository} cannot be downloaded: {said.get('Error') or done.stderr.strip()}")
+    return Path(said["Dir"])
+
+
 def _installed(name: str, program: Program) -> Path | None:
     for folders in filter(None, (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH"))):
         path = shutil.which(name, path=folders)
@@ -171,7 +215,7 @@ def _is_version(path: str, program: Program) -> bool:
         said = subprocess.run([path, *program.version_flags], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return False
-    return bool(re.search(rf"(?<![\d.]){re.escape(program.version)}(?![\d.])", said.stdout))
+    return bool(re.search(rf"(?<![\d.]){re.escape(program.version)}(?![\d.])", said.stdout + said.stderr))
 
 
 def _home(module: Module) -> Path:
@@ -197,12 +241,7 @@ def _build_all(modules: Sequence[Module], missing: Mapping[str, list[str]], prog
 def _build(module: Module, names: Sequence[str], go: Path, progress: Progress) -> dict[str, Path]:
     home = _home(module)
     home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress.note(f"waiting for another process that builds {module.name}")
-            fcntl.flock(held, fcntl.LOCK_EX)
+    with _alone(home / "lock", module, progress):
         # Nobody else is building now: what lies here half-made is nobody's.
         for leftover in home.glob("partial-*"):
             shutil.rmtree(leftover)
@@ -212,6 +251,17 @@ def _build(module: Module, names: Sequence[str], go: Path, progress: Progress) -
             with progress.step(name):
                 _build_one(module, name, go, home, progress)
     return {name: home / name for name in names}
+
+
+@contextlib.contextmanager
+def _alone(lock: Path, module: Module, progress: Progress) -> Iterator[None]:
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.note(f"waiting for another process that builds {module.name}")
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _build_one(module: Module, name: str, go: Path, home: Path, progress: Progress) -> None:

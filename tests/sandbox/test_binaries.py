@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import binaries, toolchain
-from sandbox.binaries import MODULES, Binaries, BuildError, Module, Program
+from sandbox.binaries import MODULES, Binaries, BuildError, Module, Program, module_files
 from sandbox.progress import plain
 
 
@@ -48,8 +48,9 @@ def builds(machine: Path) -> list[str]:
     return [line.split()[-1] for line in asked.read_text().splitlines()] if asked.exists() else []
 
 
-def test_a_program_of_the_pinned_version_is_taken_from_path(machine: Path):
-    oar = program(machine / "bin" / "oar", "echo oar v1.2.3")
+@pytest.mark.parametrize("script", ["echo oar v1.2.3", "echo version: v1.2.3 >&2"])
+def test_a_program_of_the_pinned_version_is_taken_from_path(machine: Path, script: str):
+    oar = program(machine / "bin" / "oar", script)
     assert Binaries.find(["oar"], plain()) == {"oar": oar}
     assert builds(machine) == []
 
@@ -112,6 +113,27 @@ def test_a_long_build_is_heard_of(machine: Path, monkeypatch: pytest.MonkeyPatch
     Binaries.find(["oar"], plain(said))
     assert "oar: 1 packages" in said.getvalue()
     assert "one package" in said.getvalue()
+
+
+def test_files_of_a_module_are_copied_once(machine: Path, monkeypatch: pytest.MonkeyPatch):
+    downloaded = machine / "downloaded"
+    program(downloaded / "deploy" / "kinds.yaml", "")
+    (downloaded / "deploy" / "kinds.yaml").chmod(0o444)
+    go = program(machine / "bin" / "go", f"""echo '{{"Dir": "{downloaded}"}}'""")
+    monkeypatch.setattr(toolchain, "go", lambda folder, progress: go)
+    (copy,) = module_files(binaries.MODULES[0], "example.com/boats", ["deploy/kinds.yaml"], plain())
+    assert copy.read_bytes() == (downloaded / "deploy" / "kinds.yaml").read_bytes()
+    go.unlink()
+    assert module_files(binaries.MODULES[0], "example.com/boats", ["deploy/kinds.yaml"], plain()) == [copy]
+
+
+def test_files_of_a_module_that_cannot_be_downloaded_are_missed_in_gos_words(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+):
+    go = program(machine / "bin" / "go", """echo '{"Error": "no such boat"}'; exit 1""")
+    monkeypatch.setattr(toolchain, "go", lambda folder, progress: go)
+    with pytest.raises(BuildError, match=r"example.com/boats cannot be downloaded: no such boat"):
+        module_files(binaries.MODULES[0], "example.com/boats", ["deploy/kinds.yaml"], plain())
 
 
 def test_every_program_is_one_its_module_pins():

@@ -7,35 +7,24 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sandbox import busybox, slots, volumes
 from sandbox.cluster import Cluster
 from sandbox.deadline import until
-from sandbox.identity import alive, describe
+from sandbox.identity import alive
 from sandbox.node import NodeError, obstacle
 from sandbox.processes import Process
 from sandbox.progress import plain
 from sandbox.state import State
+from tests.sandbox.pods import POD_TIMEOUT, apply, claim, claimed, kubectl_for, pod, service, succeeded
 from tests.sandbox.registry import registry
+from tests.sandbox.traces import nothing, processes_of, traces
 
 pytestmark = [pytest.mark.node]
-
-POD_SECONDS = 120
-"""How long a pod may take: beside these tests run the end-to-end tests, with dozens of pods on a node of their own."""
-POD_TIMEOUT = f"--timeout={POD_SECONDS}s"
-CONTAINER = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
-
-
-def kubectl_for(cluster: Cluster, namespace: str) -> Callable[..., str]:
-    def kubectl(*args: str, objects: str | None = None) -> str:
-        return cluster.kubectl("--namespace", namespace, *args, input=objects)
-
-    return kubectl
 
 
 @pytest.fixture
@@ -46,61 +35,6 @@ def kubectl(node_cluster: Cluster) -> Iterator[Callable[..., str]]:
     node_cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
     yield kubectl_for(node_cluster, name)
     node_cluster.kubectl("delete", "namespace", name, "--wait=false")
-
-
-def pod(
-    name: str, script: str, mounted: Mapping[str, Mapping[str, object]] | None = None, user: int = 1000
-) -> dict[str, Any]:
-    """A pod that runs a shell script; each of `mounted` is mounted at the root under its name."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app": name}},
-        "spec": {
-            "securityContext": {"runAsUser": user, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            "terminationGracePeriodSeconds": 0,
-            "restartPolicy": "Never",
-            "containers": [
-                {
-                    "name": "main",
-                    "image": busybox.IMAGE,
-                    "command": ["sh", "-ec", script],
-                    "securityContext": CONTAINER,
-                    "volumeMounts": [{"name": volume, "mountPath": f"/{volume}"} for volume in mounted or {}],
-                }
-            ],
-            "volumes": [{"name": name, **source} for name, source in (mounted or {}).items()],
-        },
-    }
-
-
-def service(name: str, app: str) -> dict[str, Any]:
-    spec = {"selector": {"app": app}, "ports": [{"port": 80, "targetPort": 8080}]}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
-
-
-def claim(name: str, mode: str, **spec: object) -> dict[str, Any]:
-    asked = {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}, **spec}
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": asked}
-
-
-def claimed(name: str) -> dict[str, object]:
-    return {"persistentVolumeClaim": {"claimName": name}}
-
-
-def apply(kubectl: Callable[..., str], *objects: dict[str, Any]) -> None:
-    items = {"apiVersion": "v1", "kind": "List", "items": objects}
-    kubectl("apply", "--filename", "-", objects=json.dumps(items))
-
-
-def succeeded(kubectl: Callable[..., str], name: str) -> str:
-    """What a pod said in its life, which has ended well."""
-    phase = "jsonpath={.status.phase}"
-    ended = ("Succeeded", "Failed")
-    until(lambda: kubectl("get", "pod", name, "--output", phase) in ended, POD_SECONDS, f"pod {name} to end")
-    said = kubectl("logs", name)
-    assert kubectl("get", "pod", name, "--output", phase) == "Succeeded", said
-    return said
 
 
 def test_a_service_is_found_by_name_from_pods_and_by_address_from_the_machine(kubectl):
@@ -213,58 +147,6 @@ def root(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(why)
     yield tmp_path / "cluster"
     Cluster(tmp_path / "cluster", plain()).down()
-
-
-def output(*argv: str) -> list[str]:
-    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
-
-
-WRITTEN = (
-    "run/containerd/**/*",
-    "run/netns/*",
-    "var/lib/cni/**/*",
-    "var/lib/containerd/*",
-    "var/lib/kubelet/*",
-    "etc/cni/*",
-)
-"""Where containerd, kubelets and network plugins write on machines that are theirs."""
-
-
-def traces(cluster: Cluster, device: str) -> dict[str, list[str]]:
-    """All that a node with this network device can leave on the machine, besides processes."""
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    written = [path for pattern in WRITTEN for path in Path("/").glob(pattern)]
-    return {
-        "mounts": [line for line in mounts if str(cluster.state.root) in line],
-        "devices": [line for line in output("ip", "-oneline", "link") if device in line],
-        "routes": [line for line in output("ip", "route") if device in line],
-        "control groups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{device}")],
-        "folders": [f"{path} {path.lstat().st_mtime_ns}" for path in written],
-        "rules": [
-            line for line in output("iptables-save") if line.startswith("-A") and ("KUBE" in line or "CNI" in line)
-        ],
-        "files": [path.name for path in cluster.state.root.glob("*") if path.name not in ("logs", "lock")],
-    }
-
-
-def nothing(before: dict[str, list[str]]) -> dict[str, list[str]]:
-    """What `traces` is of a node that left none, on a machine that may have had folders and rules of others."""
-    return {"mounts": [], "devices": [], "routes": [], "control groups": [], "files": []} | {
-        key: before[key] for key in ("folders", "rules")
-    }
-
-
-def processes_of(cluster: Cluster) -> list[str]:
-    """Everything that runs for a cluster: what it started, and all in its node, containers among it."""
-    device = cluster.state.addresses.bridge
-    found = [(cluster.state.pid_file(name)).read_text() for name in cluster.state.processes]
-    for groups in Path("/proc").glob("[0-9]*/cgroup"):
-        try:
-            if f"/{device}/" in groups.read_text():
-                found.append(describe(int(groups.parent.name)))
-        except OSError:
-            continue
-    return found
 
 
 def run_a_pod(cluster: Cluster) -> None:

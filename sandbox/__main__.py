@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from sandbox import binaries, cluster, debian_packages, enclosure, node, progress, slots, toolchain
+from sandbox import binaries, cluster, debian_packages, enclosure, node, progress, slots, toolchain, wheels
+from sandbox.addons import ADDONS, AddonError
 from sandbox.cluster import Cluster, Tier, default_tier
 from sandbox.control_plane import KubectlError
 from sandbox.processes import Process, ProcessError
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 
 _EXPECTED = (
+    AddonError,
     BusyError,
     KubectlError,
     ProcessError,
@@ -32,6 +34,7 @@ _EXPECTED = (
     node.NodeError,
     slots.NoSlotError,
     toolchain.NoGoError,
+    wheels.WheelError,
 )
 
 
@@ -48,12 +51,20 @@ ChosenTier = Annotated[
     Tier, typer.Option("--tier", default_factory=default_tier, help="Parts of the cluster that are started.")
 ]
 
+With = Annotated[
+    str, typer.Option("--with", metavar="NAMES", help=f"Add-ons, separated by commas: {', '.join(ADDONS)}.")
+]
+
 
 @app.command()
-def up(state: State, tier: ChosenTier) -> None:
-    """Start a cluster, unless it is running."""
+def up(state: State, tier: ChosenTier, addons: With = "") -> None:
+    """Start a cluster, unless it is running; add-ons are added to one that is running."""
+    names = [name.strip() for name in addons.split(",") if name.strip()]
     with progress.shown() as shown:
-        Cluster(state, shown).up(tier)
+        found = Cluster(state, shown)
+        found.up(tier, addons=names)
+        for name, summary in found.state.addons.items():
+            shown.note(f"{name}: {summary}")
     typer.echo(f"export KUBECONFIG={Cluster(state, shown).kubeconfig}")
 
 
@@ -76,13 +87,16 @@ def status(state: State) -> None:
     if not facts:
         typer.echo(f"there is no cluster in {state}")
         raise typer.Exit(1)
-    what = f"Kubernetes {facts['kubernetes']} ({facts['tier']}) in {found.state.root}"
+    parts = ", ".join((facts["tier"], *found.state.addons))
+    what = f"Kubernetes {facts['kubernetes']} ({parts}) in {found.state.root}"
     typer.echo(f"{what}: {'running' if found.up_as else 'NOT completely running; `up` repairs it'}")
     ports = found.state.ports
     for name in reversed(found.state.processes):
         pid = Process(found.state, name).pid
         typer.echo(f"  {name:24} {f'pid {pid}' if pid else 'HAS ENDED':12} {ports.get(name, '')}")
     typer.echo(f"pods {found.state.addresses.pods}, services {found.state.addresses.services}")
+    for name, summary in found.state.addons.items():
+        typer.echo(f"{name}: {summary}")
     typer.echo(f"export KUBECONFIG={found.kubeconfig}")
     if not found.up_as:
         raise typer.Exit(1)

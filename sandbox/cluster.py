@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from sandbox import control_plane, simulated_nodes
+from sandbox.addons import ADDONS, Addon, check
 from sandbox.binaries import KUBERNETES, Binaries
 from sandbox.control_plane import ControlPlane
 from sandbox.node import Node, obstacle
@@ -59,6 +60,10 @@ class Cluster:
         """Its node, in the tier `node`."""
         return Node(self.state, self._binaries(_PROGRAMS["node"]), self.control, self._progress)
 
+    def addon(self, name: str) -> Addon:
+        """One of `sandbox.addons.ADDONS`, in the tier `node`."""
+        return ADDONS[name](self.node)
+
     @property
     def url(self) -> str:
         """Where its API server answers."""
@@ -73,13 +78,16 @@ class Cluster:
         """Run kubectl as administrator and return its standard output. Raises `KubectlError` when it fails."""
         return self.control.kubectl(*args, input=input)
 
-    def up(self, tier: Tier, stages: Sequence[Path] = ()) -> None:
+    def up(self, tier: Tier, stages: Sequence[Path] = (), addons: Sequence[str] = ()) -> None:
         """Bring it up, or say that it is up. What an earlier run left half-done is cleared away first.
 
-        `stages` are further stages of simulated nodes. Raises `DifferentClusterError` when a cluster of another tier
-        or with other stages is up here, `BusyError` when somebody else is bringing it up or down, and whatever goes
-        wrong; then nothing is left behind but the logs.
+        `stages` are further stages of simulated nodes. `addons` are names of `sandbox.addons`; those that a running
+        cluster does not have yet are added to it. Raises `DifferentClusterError` when a cluster of another tier
+        or with other stages is up here, `BusyError` when somebody else is bringing it up or down, `AddonError` for
+        add-ons that cannot be, and whatever goes wrong; then nothing is left behind but the logs, or the cluster that
+        was running before.
         """
+        check(addons, tier)
         digest = hashlib.sha256(b"".join(path.read_bytes() for path in stages)).hexdigest()
         facts = {"tier": tier, "kubernetes": KUBERNETES, "stages": digest}
         with self.state.locked():
@@ -88,17 +96,25 @@ class Cluster:
                     raise DifferentClusterError(
                         f"another cluster is up in {self.state.root} (tier {self.up_as}): take it down first"
                     )
-                self._progress.note(f"the cluster in {self.state.root} is already running")
+                missing = [name for name in addons if name not in self.state.addons]
+                for name in missing:
+                    self._add(name)
+                if not missing:
+                    self._progress.note(f"the cluster in {self.state.root} is already running")
                 return
             if self.state.facts or self.state.processes:
                 with self._progress.step("Removing what an earlier run left behind"):
                     self._take_down()
             # Before anything is started: a build takes minutes, and is often interrupted.
             self._binaries(_PROGRAMS[tier])
+            for name in addons:
+                self.addon(name).prepare()
             try:
-                with self._progress.step(f"Starting Kubernetes {KUBERNETES} ({tier})"):
+                with self._progress.step(f"Starting Kubernetes {KUBERNETES} ({', '.join((tier, *addons))})"):
                     self.state.begin(facts)
                     self._bring_up(tier, stages)
+                    for name in addons:
+                        self._add(name)
                     self.state.finish()
             except BaseException:
                 self._take_down()
@@ -119,6 +135,16 @@ class Cluster:
             self._simulated_nodes.up(stages)
         if tier == "node":
             self.node.up()
+
+    def _add(self, name: str) -> None:
+        addon = self.addon(name)
+        addon.prepare()
+        try:
+            addon.up()
+        except BaseException:
+            addon.down()
+            raise
+        self.state.finish_addon(name, addon.summary)
 
     def _take_down(self) -> None:
         facts = self.state.facts

@@ -20,6 +20,7 @@ HIDDEN = (Path("/run"), Path("/var/log"))
 """Folders of the machine that are empty ones inside: the cluster's state cannot lie there."""
 
 _START = 20.0
+_LISTENS = "0A"
 
 
 class EnclosureError(Exception):
@@ -79,6 +80,13 @@ class Enclosure:
         if done.returncode:
             raise EnclosureError(f"{' '.join(map(str, argv))}: {done.stderr.strip()}")
         return done.stdout
+
+    def listening_ports(self) -> set[int]:
+        """The TCP ports that something in its network listens on, at whatever address."""
+        tables = [Path(f"/proc/{self.pid}/net/{table}") for table in ("tcp", "tcp6")]
+        # See proc(5): the local address and port in hexadecimal, the remote ones, the state.
+        sockets = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
+        return {int(socket[1].rpartition(":")[2], 16) for socket in sockets if socket[3] == _LISTENS}
 
     @property
     def _entrance(self) -> list[str]:

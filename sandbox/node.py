@@ -30,14 +30,14 @@ class Node:
 
     def __init__(self, state: State, binaries: Binaries, control: ControlPlane, progress: Progress) -> None:
         """`binaries` holds kubelet, kube-proxy, containerd and its shim, ctr and coredns."""
-        self._state = state
-        self._control = control
-        self._progress = progress
-        self._enclosure = Enclosure(state)
-        self._network = Network(state, self._enclosure)
-        self._containerd = Containerd(state, binaries, self._enclosure)
-        self._dns = Dns(state, binaries, control, self._enclosure)
-        self._kubelet = Kubelet(state, binaries, control, self._enclosure)
+        self.state = state
+        self.control = control
+        self.progress = progress
+        self.enclosure = Enclosure(state)
+        self._network = Network(state, self.enclosure)
+        self._containerd = Containerd(state, binaries, self.enclosure)
+        self._dns = Dns(state, binaries, control, self.enclosure)
+        self._kubelet = Kubelet(state, binaries, control, self.enclosure)
         self._volumes = Volumes(state, control, progress)
 
     def up(self) -> None:
@@ -48,22 +48,22 @@ class Node:
         """
         if why := obstacle():
             raise NodeError(why)
-        if any(self._state.root.is_relative_to(folder) for folder in HIDDEN):
-            raise NodeError(f"the cluster's folder {self._state.root} would be hidden from its node: choose another")
-        debian_packages.install(self._progress)
-        image = busybox.build(self._progress)
-        with self._progress.step("Starting containerd"):
+        if any(self.state.root.is_relative_to(folder) for folder in HIDDEN):
+            raise NodeError(f"the cluster's folder {self.state.root} would be hidden from its node: choose another")
+        debian_packages.install(self.progress)
+        image = busybox.build(self.progress)
+        with self.progress.step("Starting containerd"):
             self._control_group.make()
-            self._enclosure.up()
+            self.enclosure.up()
             self._network.up()
             self._containerd.up()
             self._containerd.load(image)
-        with self._progress.step("Starting kubelet, kube-proxy and CoreDNS"):
+        with self.progress.step("Starting kubelet, kube-proxy and CoreDNS"):
             node = self._network.node
-            self._kubelet.start(node, self._state.addresses.bridge)
+            self._kubelet.start(node, self.state.addresses.bridge)
             self._kubelet.start_proxy(node)
             self._dns.start(node)
-            self._control.kubectl("apply", "-f", "-", input=json.dumps(self._api_slice(node)))
+            self.control.kubectl("apply", "-f", "-", input=json.dumps(self._api_slice(node)))
             self._volumes.up()
             self._kubelet.wait()
             self._dns.wait()
@@ -75,8 +75,13 @@ class Node:
         """
         self._volumes.down()
         self._network.down()
-        self._enclosure.down()
+        self.enclosure.down()
         self._control_group.remove()
+
+    @property
+    def address(self) -> IPv4Address:
+        """Its address, that of all processes in its enclosure, as the machine and pods know it."""
+        return self._network.node
 
     def load_image(self, tar: Path) -> None:
         """Give the node the images of an OCI layout. Raises `EnclosureError` with what ctr said."""
@@ -88,7 +93,7 @@ class Node:
         try:
             self._containerd.pull(name)
         except EnclosureError as refused:
-            self._progress.note(str(refused))
+            self.progress.note(str(refused))
             return False
         return True
 
@@ -99,7 +104,7 @@ class Node:
     @property
     def _control_group(self) -> ControlGroup:
         # Looked up at each use: a cluster that is taken down and comes up again may be given another name.
-        return ControlGroup(self._state.addresses.bridge)
+        return ControlGroup(self.state.addresses.bridge)
 
     def _api_slice(self, node: IPv4Address) -> dict[str, object]:
         """What leads from the Service `kubernetes` to the API server's door."""
@@ -113,7 +118,7 @@ class Node:
             },
             "addressType": "IPv4",
             "endpoints": [{"addresses": [str(node)]}],
-            "ports": [{"name": "https", "port": self._state.port("kube-apiserver"), "protocol": "TCP"}],
+            "ports": [{"name": "https", "port": self.state.port("kube-apiserver"), "protocol": "TCP"}],
         }
 
 

@@ -1,4 +1,4 @@
-"""Clusters as pytest fixtures: one of each tier for the whole run, shared by all of xdist's workers.
+"""Clusters as pytest fixtures: one of each tier for the whole run, and its add-ons, shared by all of xdist's workers.
 
 The first test that asks for a cluster brings it up; pytest's main process takes all of them down at its end. Tests
 share what is in it: each makes a namespace of its own.
@@ -15,6 +15,7 @@ import pytest
 
 from demo import STAGES
 from sandbox import slots
+from sandbox.addons.contour import IngressController
 from sandbox.cluster import Cluster, Tier
 from sandbox.identity import alive, describe
 from sandbox.node import obstacle
@@ -45,6 +46,13 @@ def node_cluster(pytestconfig: pytest.Config) -> Cluster:
     return _shared("node", pytestconfig)
 
 
+@pytest.fixture(scope="session")
+def contour(node_cluster: Cluster, pytestconfig: pytest.Config) -> IngressController:
+    """An ingress controller on the node of `node_cluster`."""
+    _shared("node", pytestconfig, addons=("contour",))
+    return IngressController.of(node_cluster.state)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Take down what runs that were killed have left, and begin this one."""
     if _is_worker(config):
@@ -71,16 +79,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         _take_down(_own_run())
 
 
-def _shared(tier: Tier, config: pytest.Config, stages: Sequence[Path] = ()) -> Cluster:
+def _shared(tier: Tier, config: pytest.Config, stages: Sequence[Path] = (), addons: Sequence[str] = ()) -> Cluster:
     run = _run(config)
     cluster = Cluster(run / tier, plain())
-    failure = run / f"{tier}.failed"
+    failure = run / f"{'-'.join((tier, *addons))}.failed"
     with (run / f"{tier}.lock").open("w") as held, _uncaptured(config):
         fcntl.flock(held, fcntl.LOCK_EX)
         if failure.exists():
-            pytest.fail(f"the cluster did not come up before: {failure.read_text()}", pytrace=False)
+            pytest.fail(f"it did not come up before: {failure.read_text()}", pytrace=False)
         try:
-            cluster.up(tier, stages)
+            cluster.up(tier, stages, addons)
         except NoGoError as missing:
             pytest.skip(str(missing))
         except Exception as error:

@@ -45,6 +45,11 @@ class Addresses:
         return self.pods[1]
 
     @property
+    def load_balancer(self) -> IPv4Address:
+        """The address of the Service through which the ingress controller is reached. No pod is given it."""
+        return self.pods[4]
+
+    @property
     def bridge(self) -> str:
         """The name of the bridge's network device; at most 15 characters."""
         return f"fsandbox{self.slot}"
@@ -125,6 +130,15 @@ class State:
     def complete(self) -> bool:
         """True once the cluster has been completely up."""
         return (self.root / "complete").exists()
+
+    @property
+    def addons(self) -> dict[str, str]:
+        """The add-ons that have been completely up, by name, and what a person has to know to use each."""
+        return {path.name: path.read_text() for path in sorted((self.root / "addons").glob("*"))}
+
+    def finish_addon(self, name: str, summary: str) -> None:
+        """Remember that an add-on is up."""
+        (self.folder("addons") / name).write_text(summary)
 
     def begin(self, facts: dict[str, str]) -> None:
         """Remember, before anything is started, what kind of cluster this will be. An earlier cluster's logs go."""

@@ -4,7 +4,12 @@ import asyncio
 import math
 import selectors
 from collections.abc import Awaitable, Callable
-from typing import Any
+from contextvars import Context
+from typing import Any, TypeVarTuple
+
+Ts = TypeVarTuple("Ts")
+TICKS = 2**24
+"""Moments in a second: a power of two, so that times are exact."""
 
 
 class Deadlock(Exception):
@@ -37,6 +42,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self._now
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """As every loop, but at one of TICKS moments a second, not before `when`.
+
+        A loop calls what is due within the resolution of its clock. Between moments that are nearer to each other, this
+        clock would stand still, and whoever waits for the rest of the time would do so for ever.
+        """
+        return super().call_at(math.ceil(when * TICKS) / TICKS, callback, *args, context=context)
 
     def _pass(self, seconds: float | None) -> None:
         if seconds is None:

@@ -65,6 +65,7 @@ def test_examples_are_valid(where: str, tmp_path: Path) -> None:
 def kubectl(control_plane: Cluster) -> Kubectl:
     kubectl = Kubectl.of(control_plane)
     kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=yaml.safe_dump_all(crd.definitions()))
+    kubectl("apply", "--server-side", "-f", str(ROOT / "sandbox" / "crds" / "gateway"))
     kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
     for name in (NAMESPACE, "frappe-operator"):
         kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})

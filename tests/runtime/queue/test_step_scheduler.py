@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from frappe_operator.kube.kinds import CONFIG_MAP
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.transport import Response
@@ -29,7 +31,7 @@ async def test_nothing_begins_beside_an_edit_until_it_is_done() -> None:
 
     await asyncio.gather(edit(), *(other() for _ in range(3)))
     assert order == ["edit", *3 * ["other"]]
-    assert now() == HEAD_START_SECONDS / 2
+    assert now() == pytest.approx(HEAD_START_SECONDS / 2, abs=1e-6)
 
 
 @virtual
@@ -44,7 +46,7 @@ async def test_an_edit_that_takes_long_does_not_stop_the_others() -> None:
     await asyncio.sleep(0)
     for _ in range(3):
         await turns.step()
-    assert now() == HEAD_START_SECONDS
+    assert now() == pytest.approx(HEAD_START_SECONDS, abs=1e-6)
     slow.cancel()
 
 
@@ -71,7 +73,7 @@ async def test_a_step_of_an_edit_does_not_wait() -> None:
     turns = StepScheduler()
     with turns.urgent():
         await asyncio.gather(turns.step(), turns.step())
-        assert now() == 0
+        assert now() == pytest.approx(0, abs=1e-6)
 
 
 @virtual
@@ -85,7 +87,7 @@ async def test_with_one_edit_left_there_still_is_one() -> None:
     edits = [asyncio.create_task(edit(part * HEAD_START_SECONDS)) for part in (0.25, 0.5)]
     await asyncio.sleep(0)
     await turns.step()
-    assert now() == 0.5 * HEAD_START_SECONDS
+    assert now() == pytest.approx(0.5 * HEAD_START_SECONDS, abs=1e-6)
     await asyncio.gather(*edits)
 
 

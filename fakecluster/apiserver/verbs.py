@@ -72,7 +72,7 @@ class Api:
         self.store = store or Store()
         self.clock = clock
         self.admission: list[Admission] = []
-        self.kinds = {*api_kinds.ALL.values(), REPLICA_SET, *more_kinds}
+        self.kinds = {*kinds.BUILT_IN, *api_kinds.OWN, REPLICA_SET, *more_kinds}
         self.schemas = {_kind_of(crd): _schema_of(crd) for crd in crds}
         self.kinds |= self.schemas.keys()
         self._born = 0
@@ -399,7 +399,7 @@ class Api:
         return structured_merge.Custom(self.schemas.get(kind, {}))
 
     def _built_in(self, kind: Kind) -> bool:
-        return "." not in kind.group or kind.group.endswith(".k8s.io")
+        return kind not in kinds.ADDED and ("." not in kind.group or kind.group.endswith(".k8s.io"))
 
     def _has_status(self, kind: Kind) -> bool:
         return kind.kind not in WITHOUT_STATUS

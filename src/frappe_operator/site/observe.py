@@ -10,8 +10,18 @@ from frappe_operator.api.frappesite import FrappeSiteSpec
 from frappe_operator.api.kinds import BENCH, LiveBench, LiveSite
 from frappe_operator.api.labels import COMPONENT_LABEL, SITE_LABEL
 from frappe_operator.components.database.interface import DATABASE_LABEL, ObservedDatabase
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, PVC, SECRET, STATEFUL_SET, STORAGE_CLASS
-from frappe_operator.kube.live import Claim, Condition, Job, Live, StorageClass, Workload
+from frappe_operator.kube.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    HTTP_ROUTE,
+    JOB,
+    POD,
+    PVC,
+    SECRET,
+    STATEFUL_SET,
+    STORAGE_CLASS,
+)
+from frappe_operator.kube.live import Claim, Condition, HttpRoute, Job, Live, StorageClass, Workload
 from frappe_operator.kube.names import OPERATOR_SELECTOR
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import Report, succeeded
@@ -123,6 +133,8 @@ class Observed(NamedTuple):
     facts: Facts | None = None
     """The release that the data of the site is of, and that it runs; None when it is not known."""
     upgrade: ObservedUpgrade = NO_UPGRADE
+    http_route: HttpRoute | None = None
+    """The first HTTPRoute of the site."""
     certificate: Certificate | None = None
     """The certificate of the site; None when its Secret does not exist, or the site has none."""
     time: float = 0.0
@@ -232,6 +244,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
             created,
             removal(live, spec, bench_spec, last.installed_apps or ()),
         ),
+        http_route=cluster.get(HTTP_ROUTE, namespace, name),
         certificate=await _certificate(cluster, namespace, tls.of_site(bench.tls, spec.tls, name)),
         domain_or_none=resolved,
         conflicting_hosts={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},

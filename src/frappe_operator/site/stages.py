@@ -85,6 +85,7 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
             [] if observed.conflicting_hosts else ROUTES[site.route.type].build(site),
             routed.hosts_are_free(site, observed),
             after=BEFORE_ROUTE,
+            keeps=routed.route_of_before(site, observed),
         ),
     ]
     if site.upgrade is not None:

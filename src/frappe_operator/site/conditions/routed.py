@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from frappe_operator.components.nginx import REFUSED
 from frappe_operator.components.route import ROUTES
+from frappe_operator.kube.kinds import INGRESS, Ref
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import LiveChildren, Verdict
 from frappe_operator.model.reasons import FrappeReason
@@ -24,6 +25,15 @@ def hosts_are_free(site: Site, observed: Observed) -> Callable[[LiveChildren], V
         return ROUTES[site.route.type].ready(live_children)
 
     return ready
+
+
+def route_of_before(site: Site, observed: Observed) -> list[Ref]:
+    """The Ingress of a site that moves to a Gateway stays until the Gateway has accepted the HTTPRoute, so that there
+    is a way in at any time."""
+    if site.route.type != "Gateway" or observed.conflicting_hosts:
+        return []
+    accepted = ROUTES["Gateway"].ready([observed.http_route]).ok
+    return [] if accepted else [Ref(INGRESS, site.owner.namespace, site.owner.name)]
 
 
 def probed(site: Site, responses: Responses | None) -> Verdict:

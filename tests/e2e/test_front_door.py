@@ -1,0 +1,176 @@
+"""A site behind a real ingress controller: certificates that clients check, redirects, WebSocket, and a move to a
+Gateway while it is visited."""
+
+import base64
+import json
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPException, HTTPResponse
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from sandbox.addons.contour import DOMAIN, IngressController
+from tests.e2e.namespace import Namespace
+from tests.e2e.observations import named_assets
+
+pytestmark = [pytest.mark.node]
+
+BENCH, SITE = "harbour", "ferry"
+HOST, ALIAS, OLD = f"ferry.{DOMAIN}", f"www-ferry.{DOMAIN}", f"old-ferry.{DOMAIN}"
+HOSTS = (HOST, ALIAS, OLD)
+GATEWAY_SECONDS = 120.0
+
+
+def secret(name: str, contour: IngressController, *hosts: str) -> dict[str, object]:
+    crt, key = contour.authority.tls_pair(*hosts)
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": {"name": name},
+        "stringData": {"tls.crt": crt, "tls.key": key},
+    }
+
+
+def ask(
+    contour: IngressController,
+    host: str,
+    path: str,
+    *,
+    tls: bool = True,
+    form: dict[str, str] | None = None,
+    sid: str = "",
+) -> tuple[HTTPResponse, str]:
+    """A request through the load balancer: a POST with a form, or a GET. With `tls` the certificate is checked. Raises
+    OSError."""
+    headers = {"Cookie": sid, **({"Content-Type": "application/x-www-form-urlencoded"} if form else {})}
+    with closing(contour.connect(host, tls=tls)) as client:
+        client.request("POST" if form else "GET", path, urlencode(form) if form else None, headers)
+        response = client.getresponse()
+        return response, response.read().decode(errors="replace")
+
+
+def declare(namespace: Namespace, **spec: object) -> None:
+    more = {"aliases": [ALIAS], "redirects": [OLD], "tls": {"secretName": "ferry-web", "hstsMaxAge": 600}}
+    namespace.site(SITE, BENCH, HOST, **{**more, **spec})
+
+
+@pytest.fixture(scope="module")
+def site(namespace: Namespace, contour: IngressController) -> Namespace:
+    """A site with TLS, whose certificate came after it."""
+    namespace.bench(BENCH, ingress={"className": contour.ingress_class})
+    declare(namespace)
+    namespace.until(lambda: namespace.condition("fs", SITE, "Serving")["status"] == "True", "the site to be served")
+    assert namespace.condition("fs", SITE, "CertificateReady")["reason"] == "SecretNotFound"
+    response, _ = ask(contour, HOST, "/api/method/ping", tls=False)
+    assert response.status == 200, "nobody is sent to a host without a certificate"
+    namespace.run("apply", "-f", "-", given=json.dumps(secret("ferry-web", contour, *HOSTS)))
+    namespace.until_ready("frappesite", SITE)
+    # The kubelet brings the new maps into the pod of the proxy.
+    namespace.until(lambda: ask(contour, HOST, "/login", tls=False)[0].status == 308, "the redirect to https")
+    return namespace
+
+
+def test_every_host_has_its_certificate_and_leads_where_it_should(site: Namespace, contour: IngressController) -> None:
+    status = site.get("fs", SITE)["status"]
+    assert (status["siteURL"], status["resolvedDomain"]) == (f"https://{HOST}", HOST)
+    for host in (HOST, ALIAS):
+        response, body = ask(contour, host, "/api/method/ping")
+        assert (response.status, "pong" in body) == (200, True)
+        assert response.getheader("Strict-Transport-Security") == "max-age=600"
+    path = "/app/todo?a=1&b=%2F"
+    for host, tls, target in ((HOST, False, HOST), (ALIAS, False, ALIAS), (OLD, False, HOST), (OLD, True, HOST)):
+        response, _ = ask(contour, host, path, tls=tls)
+        assert (response.status, response.getheader("Location")) == (308, f"https://{target}{path}")
+        assert response.getheader("Cache-Control") == "max-age=300"
+    assert ask(contour, HOST, "/api/method/ping", tls=False)[0].getheader("Strict-Transport-Security") is None
+    assert ask(contour, f"nobody.{DOMAIN}", "/", tls=False)[0].status == 404
+
+
+def test_logins_are_secure_and_pages_name_assets_that_are_there(site: Namespace, contour: IngressController) -> None:
+    form = {"usr": "Administrator", "pwd": site.password(SITE)}
+    response, body = ask(contour, ALIAS, "/api/method/login", form=form)
+    assert response.status == 200, body
+    cookies = response.headers.get_all("Set-Cookie")
+    assert cookies
+    (session,) = [cookie for cookie in cookies if cookie.startswith("sid=")]
+    assert "secure" in session.lower()
+    page = ask(contour, ALIAS, "/app", sid=session.split(";")[0])[1]
+    assets = named_assets(page)
+    assert assets
+    for asset in assets:
+        response, _ = ask(contour, ALIAS, asset)
+        assert (response.status, "max-age=31536000" in str(response.getheader("Cache-Control"))) == (200, True)
+
+
+@pytest.mark.parametrize("host", [HOST, ALIAS])
+def test_a_websocket_is_opened_through_every_hop(site: Namespace, contour: IngressController, host: str) -> None:
+    handshake = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Origin": f"https://{host}",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
+    }
+    with closing(contour.connect(host, tls=True)) as client:
+        client.request("GET", "/socket.io/?EIO=4&transport=websocket", headers=handshake)
+        assert client.getresponse().status == 101
+
+
+@contextmanager
+def visited(contour: IngressController) -> Iterator[tuple[Counter[object], list[str]]]:
+    """Asks the site twice a second, over http and https: how often it answered what, and what no visitor should see."""
+    seen: Counter[object] = Counter()
+    wrong: list[str] = []
+    done = threading.Event()
+
+    def visit() -> None:
+        while not done.wait(0.5):
+            for tls in (False, True):
+                try:
+                    response, body = ask(contour, HOST, "/api/method/ping", tls=tls)
+                except (OSError, HTTPException) as error:
+                    wrong.append(f"tls {tls}: {error!r}")
+                    continue
+                seen[tls, response.status] += 1
+                leads = urlsplit(response.getheader("Location") or "").scheme
+                if response.status != 200 and (response.status, leads) != (308, "https"):
+                    wrong.append(f"tls {tls}: {response.status} {body[:80]}")
+
+    thread = threading.Thread(target=visit)
+    thread.start()
+    try:
+        yield seen, wrong
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_it_moves_to_a_gateway_and_back_while_it_is_visited(site: Namespace, contour: IngressController) -> None:
+    gateway = {"name": contour.gateway_name, "namespace": contour.gateway_namespace}
+    with visited(contour) as (seen, wrong):
+        declare(site, ingress={"type": "Gateway", "gatewayRef": gateway})
+        site.until_ready("frappesite", SITE, GATEWAY_SECONDS)
+        site.until(lambda: site.find("ingress", SITE) is None, "the Ingress to be gone")
+        assert site.get("httproute", SITE)["spec"]["hostnames"] == list(HOSTS)
+        before = sum(seen.values())
+        site.until(lambda: sum(seen.values()) > before + 10, "ten visits by the Gateway")
+        declare(site)
+        site.until(lambda: site.find("httproute", SITE) is None, "the HTTPRoute to be gone")
+        site.until_ready("frappesite", SITE)
+        before = sum(seen.values())
+        site.until(lambda: sum(seen.values()) > before + 10, "ten visits by the Ingress")
+    assert wrong == []
+
+
+def test_a_gateway_that_does_not_exist_is_said(site: Namespace) -> None:
+    declare(site, ingress={"type": "Gateway", "gatewayRef": {"name": "nowhere"}})
+    site.until(lambda: site.condition("fs", SITE, "Routed")["reason"] == "RoutePending", "the site to say so")
+    assert "Gateway nowhere" in site.condition("fs", SITE, "Routed")["message"]
+    assert site.find("ingress", SITE) is not None, "the way in stays"
+    declare(site)
+    site.until_ready("frappesite", SITE)

@@ -9,12 +9,16 @@ from pathlib import Path
 import yaml
 
 from benchmark.figures import Measured
+from fakecluster import certificates
 from fakecluster.controllers.volumes import storage_class
 from fakecluster.world import World, settle
 from frappe_operator.api import crd
 from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube.objects import Manifest
+from frappe_operator.model.tls import own_secret
 
+CERTIFIED = ("*.example.com", "*.example.org", "*.shops.example.com", "*.florist.example.org")
+"""Names that cover the hosts of all examples with TLS."""
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
 OWN = {kind.kind: kind for kind in (BENCH, SITE)}
 LOOK_SECONDS = 90.0
@@ -48,7 +52,9 @@ def _looks(file: Path) -> tuple[dict[str, int], float]:
     declared = [each for each in yaml.safe_load_all(file.read_text()) if each]
     named = sorted(set(re.findall(r"storageClassName: (\S+)", file.read_text())))
     classes = [storage_class(), *(storage_class(name, default=False) for name in named)]
-    world = World(*map(_placed, declared), crds=crd.definitions(), storage=classes)
+    secrets = [_certificate(name) for name in re.findall(r"secretName: (\S+)", file.read_text())]
+    issued = [_certificate(own_secret(each["metadata"]["name"])) for each in declared if _is_issued(each)]
+    world = World(*map(_placed, [*declared, *secrets, *issued]), crds=crd.definitions(), storage=classes)
     try:
         settle(world)
         own = [each for each in declared if each["kind"] in OWN]
@@ -67,6 +73,16 @@ def _looks(file: Path) -> tuple[dict[str, int], float]:
         return later, sum(_asked(world, began).values()) / len(own)
     finally:
         world.end()
+
+
+def _is_issued(obj: Manifest) -> bool:
+    tls = obj.get("spec", {}).get("tls", {})
+    return obj["kind"] == "FrappeSite" and ("issuer" in tls or "clusterIssuer" in tls)
+
+
+def _certificate(name: str) -> Manifest:
+    """A Secret with a certificate for every host of the examples."""
+    return certificates.secret(name, *CERTIFIED)
 
 
 def _placed(obj: Manifest) -> Manifest:

@@ -18,7 +18,7 @@ from fakecluster.controllers.simulator import Action, Simulator
 from fakecluster.controllers.workloads import ready
 from frappe_operator.api import kinds as api_kinds
 from frappe_operator.api.labels import BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
-from frappe_operator.components import redis
+from frappe_operator.components import pages, redis
 from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Ref
 from frappe_operator.kube.names import JOB_LABEL
@@ -564,7 +564,7 @@ class Frappe:
             if connection["password"] != self._password_of(namespace, connection):
                 return Answer(500, "Access denied")
             return Answer(200, '{"message":"pong"}')
-        return Answer(502, "Bad Gateway")
+        return Answer(503, pages.DOWN)
 
 
 def _said(ok: bool, message: str, facts: Manifest) -> Exit:

@@ -64,6 +64,34 @@ def sizing(*more: str) -> dict[str, list[Words]]:
     return found
 
 
+def front_door() -> dict[str, list[Words]]:
+    """Invalid values for ingress and tls, which both kinds have."""
+    return {
+        "ingress": [
+            ({"type": "None", "className": "inner"}, "className belongs to type: Ingress"),
+            ({"type": "None", "annotations": {}}, "annotations belong to type: Ingress"),
+            ({"gatewayRef": {"name": "public"}}, "gatewayRef belongs to type: Gateway"),
+        ],
+        "ingress.type": [("none", 'supported values: "Gateway", "Ingress", "None"')],
+        "ingress.className": NAME,
+        "ingress.annotations": [
+            ("a: b", OBJECT_TYPE),
+            (dict.fromkeys("abcdefghijklmnopqrstuvwxyzABCDEFG", ""), "at most 32 items"),
+        ],
+        "ingress.annotations.<cpu>": [(1, "must be of type string"), ("x" * 4097, "Too long")],
+        "ingress.gatewayRef": [("public", OBJECT_TYPE)],
+        "ingress.gatewayRef.name": NAME,
+        "ingress.gatewayRef.namespace": NAME,
+        "ingress.gatewayRef.sectionName": NAME,
+        "tls": [({"issuer": "a", "clusterIssuer": "b"}, "set only one of them"), ("on", OBJECT_TYPE)],
+        "tls.enabled": [("yes", "must be of type boolean")],
+        "tls.secretName": NAME,
+        "tls.issuer": NAME,
+        "tls.clusterIssuer": NAME,
+        "tls.hstsMaxAge": [(0, "greater than or equal to 1"), (63072001, "less than or equal to 63072000")],
+    }
+
+
 INVALID: dict[Kind, dict[str, list[Words]]] = {
     BENCH: {
         "frappeVersion": [
@@ -167,9 +195,15 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
         **amounts("databaseConfig.resources"),
         "siteTemplates": [("on", "must be of type object")],
         "siteTemplates.enabled": [("yes", "must be of type boolean")],
-        "ingress": [({"type": "None", "className": "inner"}, "className cannot be set with type: None")],
-        "ingress.type": [("none", 'supported values: "Ingress", "None"')],
-        "ingress.className": NAME,
+        **front_door(),
+        "domainConfig.autoDetect": [
+            (True, "autoDetect needs ingressControllerRef"),
+            ("yes", "of type boolean"),
+        ],
+        "domainConfig.ingressControllerRef": [("controller", OBJECT_TYPE)],
+        "domainConfig.ingressControllerRef.name": NAME,
+        "domainConfig.ingressControllerRef.namespace": NAME,
+        "domainConfig.ipSuffix": [(".nip.io", "must be a domain in lowercase"), ("10.0.0.7", ADDRESS)],
     },
     SITE: {
         "benchRef": [("pier", OBJECT_TYPE)],
@@ -196,6 +230,9 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
         "release": [("", "must be an image, its tag"), ("v1 v2", "must be an image, its tag")],
         "aliases": [(["a.example.com", "a.example.com"], "Duplicate value")],
         "aliases[]": [("*.example.com", HOST), ("10.0.0.7", ADDRESS), ("shop.0x7F", ADDRESS)],
+        "redirects": [(["a.example.com", "a.example.com"], "Duplicate value")],
+        "redirects[]": [("https://a.example.com", HOST), ("10.0.0.7", ADDRESS)],
+        **front_door(),
         "dbConfig": [({"mode": "external"}, "connectionSecretRef is required with mode: external")],
         "dbConfig.provider": [("mysql", 'supported values: "mariadb"')],
         "dbConfig.mode": [("dedicated", 'supported values: "external", "shared"')],

@@ -111,6 +111,7 @@ def one_password_of_redis(world: World) -> None:
 
 
 OF_ANOTHER = database_name("elsewhere", "bolt", "some-uid")
+SNIPPET = {"nginx.ingress.kubernetes.io/server-snippet": "return 200;"}
 ABOVE = {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}
 NOWHERE = {"start": "22:00", "end": "04:00", "timeZone": "Mars/Olympus"}
 
@@ -274,6 +275,47 @@ TROUBLES = [
         "siteName gives 2024, which is an address",
     ),
     Trouble(
+        "a load balancer without an address",
+        site_checks.load_balancer_has_an_address,
+        spec(
+            BENCH,
+            "forge",
+            {"domainConfig": {"autoDetect": True, "ingressControllerRef": {"name": "controller"}}},
+            {"domainConfig": None},
+        ),
+        SITE,
+        "BenchReady",
+        "AddressPending",
+        "Service controller in namespace default",
+    ),
+    Trouble(
+        "a Gateway without a name",
+        site_checks.gateway_is_named,
+        spec(SITE, "acme", {"ingress": {"type": "Gateway"}}, {"ingress": None}),
+        SITE,
+        "Routed",
+        "InvalidSpec",
+        "name the Gateway in ingress.gatewayRef",
+    ),
+    Trouble(
+        "a snippet of a site",
+        site_checks.annotations_are_allowed,
+        spec(SITE, "acme", {"ingress": {"annotations": SNIPPET}}, {"ingress": None}),
+        SITE,
+        "Routed",
+        "InvalidSpec",
+        "server-snippet is not allowed",
+    ),
+    Trouble(
+        "a snippet of a bench",
+        bench_checks.annotations_are_allowed,
+        spec(BENCH, "forge", {"ingress": {"annotations": SNIPPET}}, {"ingress": None}),
+        BENCH,
+        "ProxyReady",
+        "InvalidSpec",
+        "server-snippet is not allowed",
+    ),
+    Trouble(
         "an image of an earlier version",
         bench_checks.image_suits_the_sites,
         (
@@ -344,7 +386,7 @@ TROUBLES = [
 
 
 def test_there_is_a_trouble_for_each_check() -> None:
-    checks = {check for _, check in (*bench_checks.CHECKS, *site_checks.CHECKS)}
+    checks = {check for _, check in (*bench_checks.CHECKS, *site_checks.CHECKS, *site_checks.ROUTE_CHECKS)}
     # A site that runs is older than the deletion of its bench.
     assert {each.check for each in TROUBLES} - {None} == checks - {site_checks.bench_accepts_the_site}
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from fakecluster import certificates
 from fakecluster.apiserver.verbs import START
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import World, settle
@@ -11,7 +12,6 @@ from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube.kinds import CONFIG_MAP, INGRESS, SECRET, Ref
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.certificate import SOON
-from tests import certificates
 from tests.world.site_state import configured, revisions
 
 HOST = "acme.example.com"

@@ -1,6 +1,6 @@
 """The web pods of a site: gunicorn on loopback, and nginx as front door for this one site."""
 
-from frappe_operator.components import frappe, nginx
+from frappe_operator.components import frappe, nginx, pages
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import FRAPPE, config_volume, template
 from frappe_operator.components.service import service
@@ -184,8 +184,12 @@ http {{
       proxy_set_header X-Use-X-Accel-Redirect True;
       proxy_set_header X-Forwarded-For $client;
       proxy_set_header X-Forwarded-Proto $forwarded_proto;
+      proxy_set_header X-Request-Id $request_name;
+      # nginx's own answer when gunicorn cannot be reached. Those of Frappe pass as they are.
+      error_page 502 = @down;
       proxy_pass http://{LOOPBACK};
     }}
+    location @down {{ {pages.COME_BACK} return 503 '{pages.DOWN}'; }}
   }}
 }}
 """

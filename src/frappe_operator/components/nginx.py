@@ -133,9 +133,13 @@ HTTP = """\
   keepalive_timeout 65s;
   client_max_body_size 50m;
   resolver @NAMESERVER@ valid=5s;
+  # A client may name its request, so that its own logs and these can be put side by side.
+  map $http_x_request_id $request_name { default $request_id; "~^[A-Za-z0-9-]{8,64}$" $http_x_request_id; }
   # $request and $args are never logged: realtime's call-back carries the session in its query.
-  log_format plain '$remote_addr $host "$request_method $uri" $status $body_bytes_sent $request_time';
-  access_log /dev/stdout plain;
+  log_format requests escape=json '{"time":"$time_iso8601","client":"$remote_addr","host":"$host",'
+    '"method":"$request_method","path":"$uri","status":$status,"bytes":$body_bytes_sent,"seconds":$request_time,'
+    '"request":"$request_name"}';
+  access_log /dev/stdout requests;
   gzip on;
   gzip_proxied any;
   gzip_min_length 1k;

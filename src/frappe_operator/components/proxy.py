@@ -1,6 +1,6 @@
 """The proxy of a bench: it serves published assets and routes each host to the web Service of its site."""
 
-from frappe_operator.components import nginx
+from frappe_operator.components import nginx, pages
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import (
     PROXY,
@@ -30,16 +30,6 @@ REDIRECT_SECONDS = 300
 UPGRADING_PATH = "/-/upgrading"
 """Path at which a proxy answers for any host with ANNOUNCED if it has the maintenance page for it."""
 ANNOUNCED = "upgrading"
-RETRY_AFTER_SECONDS = 15
-MAINTENANCE_PAGE = (
-    "<!doctype html><html lang=en><meta charset=utf-8><title>Update in progress</title>"
-    '<meta name=viewport content="width=device-width">'
-    f"<meta http-equiv=refresh content={RETRY_AFTER_SECONDS}>"
-    "<style>body{font:1.1em/1.5 system-ui,sans-serif;max-width:32em;margin:20vh auto;padding:0 1em}</style>"
-    "<h1>Update in progress</h1><p>This site is being updated and will be back in a few minutes. "
-    "The page reloads by itself.</p></html>"
-)
-"""The page of a site whose web pods are stopped for an upgrade."""
 
 
 def build(bench: Bench) -> list[Manifest]:
@@ -134,10 +124,6 @@ def _conf(bench: Bench) -> str:
         layers = [f"/{FOLDER}/{layer.key}/{ASSETS}/$asset" for layer in reversed(bench.layers)]
         root, published = "/common", [*layers, *(f"/assets{path}" for path in published)]
     site = f"http://$frappe_service.{bench.owner.namespace}.svc.@CLUSTER_DOMAIN@:{nginx.PORT}"
-    page = (
-        f"default_type text/html; add_header Retry-After {RETRY_AFTER_SECONDS} always; "
-        f"add_header Cache-Control no-store always; return 503 $maintenance_page;"
-    )
     redirect = f"if ($redirect) {{ add_header Cache-Control max-age={REDIRECT_SECONDS} always; return 308 $redirect; }}"
     return f"""\
 {nginx.MAIN}
@@ -151,7 +137,8 @@ http {{
   map $host $frappe_service {{ default ''; include {HOSTS}; }}
   map $host $frappe_site {{ default '@UNKNOWN@'; include {SITES}; }}
   map $host $upgrading {{ default ''; include {UPGRADING}; }}
-  map $upgrading $maintenance_page {{ default '{MAINTENANCE_PAGE}'; }}
+  map $upgrading $unanswered {{ default '{pages.UPDATING}'; '' '{pages.DOWN}'; }}
+  map $upgrading $late {{ default '{pages.UPDATING}'; '' '{pages.LATE}'; }}
   map $host $primary_host {{ default ''; include {REDIRECTS}; }}
   map $host $https_only {{ default ''; include {HTTPS}; }}
   map $host $hsts_age {{ default ''; include {HSTS}; }}
@@ -176,6 +163,7 @@ http {{
     proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $remote_addr;
     proxy_set_header X-Forwarded-Proto $forwarded_proto;
+    proxy_set_header X-Request-Id $request_name;
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Connection $connection_upgrade;
 
@@ -184,10 +172,11 @@ http {{
     location = {UPGRADING_PATH} {{ access_log off; default_type text/plain; return 200 '$upgrading\\n'; }}
     location ^~ /-/ {{ return 404; }}
     # nginx's own answers when no web pod can be reached. The site's answers pass as they are.
+    error_page 418 = @unknown;
     error_page 502 = @no_answer;
     error_page 504 = @late_answer;
     location ~ ^/assets/(?<asset>.+)$ {{
-      if ($frappe_service = '') {{ return 404; }}
+      if ($frappe_service = '') {{ return 418; }}
       {redirect}
       {nginx.headers(6)}
       add_header Strict-Transport-Security $hsts always;
@@ -196,14 +185,15 @@ http {{
       try_files {" ".join(published)} @site;
     }}
     location / {{
-      if ($frappe_service = '') {{ return 404; }}
+      if ($frappe_service = '') {{ return 418; }}
       {redirect}
       add_header Strict-Transport-Security $hsts always;
       proxy_pass {site};
     }}
     location @site {{ proxy_pass {site}; }}
-    location @no_answer {{ if ($upgrading = '') {{ return 502; }} {page} }}
-    location @late_answer {{ if ($upgrading = '') {{ return 504; }} {page} }}
+    location @no_answer {{ {pages.COME_BACK} return 503 $unanswered; }}
+    location @late_answer {{ {pages.COME_BACK} if ($upgrading) {{ return 503 $late; }} return 504 $late; }}
+    location @unknown {{ {pages.AS_HTML} return 404 '{pages.UNKNOWN}'; }}
   }}
 }}
 """

@@ -34,16 +34,34 @@ class Route(Struct, frozen=True):
 
 def of_site(bench: Ingress | None, declared: Ingress | None, ingress_class: str | None, namespace: str) -> Route:
     """The route of a site in `namespace`: what it declares, otherwise what its bench does for the same type.
-    `ingress_class`: the field ingressClassName of the site."""
-    kind: RouteType = (declared and declared.type) or (bench and bench.type) or "Ingress"
-    inherited = bench if bench is not None and (bench.type or "Ingress") == kind else None
-    sections = [each for each in (declared, inherited) if each is not None]
-    classes = [ingress_class, *(each.class_name for each in sections)]
-    ref = next((each.gateway_ref for each in sections if each.gateway_ref), None)
-    if kind == "Ingress":
-        annotations = {name: value for each in reversed(sections) for name, value in (each.annotations or {}).items()}
-        usable = {name: value for name, value in annotations.items() if not annotation_problem(name, value)}
-        return Route(kind, next(filter(None, classes), None), tuple(sorted(usable.items())))
-    if kind == "Gateway" and ref is not None:
+    `ingress_class`: the field ingressClassName of the site.
+
+    A site that declares a Gateway and names none keeps the route that it has without that.
+    """
+    if lacks_gateway(bench, declared):
+        return of_site(bench, None, ingress_class, namespace) if declared else Route("Ingress", ingress_class)
+    kind, sections = _type(bench, declared), _sections(bench, declared)
+    if kind == "Gateway":
+        ref = next(each.gateway_ref for each in sections if each.gateway_ref)
         return Route(kind, gateway=Gateway(ref.namespace or namespace, ref.name, ref.section_name or ""))
-    return Route(kind)
+    if kind == "None":
+        return Route(kind)
+    classes = [ingress_class, *(each.class_name for each in sections)]
+    annotations = {name: value for each in reversed(sections) for name, value in (each.annotations or {}).items()}
+    usable = {name: value for name, value in annotations.items() if not annotation_problem(name, value)}
+    return Route(kind, next(filter(None, classes), None), tuple(sorted(usable.items())))
+
+
+def lacks_gateway(bench: Ingress | None, declared: Ingress | None) -> bool:
+    """Whether the route of a site is of type Gateway, and neither the site nor its bench names the Gateway."""
+    return _type(bench, declared) == "Gateway" and not any(each.gateway_ref for each in _sections(bench, declared))
+
+
+def _type(bench: Ingress | None, declared: Ingress | None) -> RouteType:
+    return (declared and declared.type) or (bench and bench.type) or "Ingress"
+
+
+def _sections(bench: Ingress | None, declared: Ingress | None) -> list[Ingress]:
+    """The sections that decide, the one with precedence first. A bench decides about routes of its own type only."""
+    inherited = bench if bench is not None and (bench.type or "Ingress") == _type(bench, declared) else None
+    return [each for each in (declared, inherited) if each is not None]

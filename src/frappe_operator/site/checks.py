@@ -183,13 +183,7 @@ def annotations_are_allowed(observed: Observed) -> Verdict | None:
 
 def gateway_is_named(observed: Observed) -> Verdict | None:
     """A route of type Gateway has a Gateway, of the site or of its bench."""
-    declared = route.of_site(
-        observed.bench.ingress,
-        observed.spec.ingress,
-        observed.spec.ingress_class_name,
-        observed.live.metadata.namespace,
-    )
-    if declared.type != "Gateway" or declared.gateway is not None:
+    if not route.lacks_gateway(observed.bench.ingress, observed.spec.ingress):
         return None
     return _blocked(Reason.INVALID_SPEC, "ingress.type is Gateway: name the Gateway in ingress.gatewayRef")
 
@@ -219,8 +213,11 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     (SiteCondition.APPS_INSTALLED, apps_are_readable),
     (SiteCondition.APPS_INSTALLED, apps_are_in_the_image),
     (SiteCondition.WORKLOADS_READY, resources_fit),
-    (SiteCondition.ROUTED, gateway_is_named),
-    (SiteCondition.ROUTED, annotations_are_allowed),
 )
 """Each check with the condition that it makes false. Of the checks of one condition, the first that fails gives reason
 and message."""
+ROUTE_CHECKS: tuple[tuple[str, Check], ...] = (
+    (SiteCondition.ROUTED, gateway_is_named),
+    (SiteCondition.ROUTED, annotations_are_allowed),
+)
+"""Checks that hold up nothing: the site has a route without what is wrong."""

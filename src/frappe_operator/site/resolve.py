@@ -11,7 +11,7 @@ from frappe_operator.model.image import Facts
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import Site
 from frappe_operator.model.upgrade import RETRY_ANNOTATION, Plan, plan, plan_before_creation
-from frappe_operator.site.checks import CHECKS, PREMISES
+from frappe_operator.site.checks import CHECKS, PREMISES, ROUTE_CHECKS
 from frappe_operator.site.generated_secrets import is_created
 from frappe_operator.site.observe import Observed, observe
 from frappe_operator.site.stages import stages
@@ -61,4 +61,4 @@ async def decide(
     """The stages of a site and its failed checks, without writing. Raises Undecided when the site cannot be
     resolved."""
     observed = await observe(view, live, images)
-    return stages(resolve(observed), observed, token), failed(CHECKS, observed)
+    return stages(resolve(observed), observed, token), failed((*CHECKS, *ROUTE_CHECKS), observed)

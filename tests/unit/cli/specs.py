@@ -78,6 +78,13 @@ FINE: dict[str, Sequence[Any]] = {
     "apps[]": ["erpnext", "hrms", "frappe", "a_1"],
     "domain": HOSTS,
     "aliases": [[], [*HOSTS[:3]], ["b.example", "B.example.", "c.example"], [f"h{n}.example" for n in range(32)]],
+    "redirects": [[], ["old.example", "Older.example."]],
+    "domainConfig.autoDetect": [False],
+    "domainConfig.ingressControllerRef": [{"name": "controller", "namespace": "ingress"}],
+    "domainConfig.ipSuffix": ["nip.io", "sslip.io"],
+    "ingress.annotations": [{}, {"nginx.ingress.kubernetes.io/limit-rps": "20"}],
+    "tls": [{}, {"enabled": True}, {"secretName": "web"}, {"clusterIssuer": "letsencrypt", "hstsMaxAge": 600}],
+    "tls.issuer": ["web"],
     "dbConfig": [{}, {"mode": "shared"}, {"mode": "external", "connectionSecretRef": {"name": "tides"}}],
     "dbConfig.mode": ["shared"],
     "benchRef.name": ["pier"],
@@ -88,6 +95,8 @@ FINE: dict[str, Sequence[Any]] = {
 NOT_ALONE = {
     (BENCH, "apps[]"),
     (BENCH, "apps[].source"),
+    *((kind, f"ingress.{field}") for kind in (BENCH, SITE) for field in ("gatewayRef", "gatewayRef.name")),
+    *((kind, f"ingress.gatewayRef.{field}") for kind in (BENCH, SITE) for field in ("namespace", "sectionName")),
     (SITE, "dbConfig.connectionSecretRef"),
     (SITE, "dbConfig.connectionSecretRef.name"),
 }

@@ -103,6 +103,8 @@ class Cached:
         return self.bench if (kind, namespace, name) == (BENCH, NAMESPACE, "pier") else None
 
     def select(self, kind: Kind, index: str, value: str) -> list[Live]:
+        if kind == BENCH:
+            return [self.bench] if value in domain.BENCH_INDICES[index](self.bench) else []
         return [site for site in self.sites if value in domain.INDICES[index](site)]
 
 

@@ -6,15 +6,16 @@ from frappe_operator.components.nginx import REFUSED
 from frappe_operator.components.route import ROUTES
 from frappe_operator.kube.kinds import INGRESS, Ref
 from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import LiveChildren, Verdict
+from frappe_operator.kube.stage import LiveChildren, Verdict, failed
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
+from frappe_operator.site.checks import ROUTE_CHECKS
 from frappe_operator.site.observe import Observed
 from frappe_operator.site.probe import Responses
 
 
 def hosts_are_free(site: Site, observed: Observed) -> Callable[[LiveChildren], Verdict]:
-    """Whether every host of the site belongs to it, and its route is in effect."""
+    """Whether every host of the site belongs to it, and its route is in effect as declared."""
 
     def ready(live_children: LiveChildren) -> Verdict:
         for host, key in observed.conflicting_hosts.items():
@@ -22,7 +23,8 @@ def hosts_are_free(site: Site, observed: Observed) -> Callable[[LiveChildren], V
             owner = f"FrappeSite {key.name}" if key.namespace == site.owner.namespace else "another FrappeSite"
             message = f"{host} belongs to {owner}, which is older: choose another domain or alias"
             return Verdict(False, FrappeReason.HOST_TAKEN, message, blocked=True)
-        return ROUTES[site.route.type].ready(live_children)
+        verdict = ROUTES[site.route.type].ready(live_children)
+        return next((problem for _, problem in failed(ROUTE_CHECKS, observed)), verdict) if verdict.ok else verdict
 
     return ready
 

@@ -1,5 +1,6 @@
 """Serving: a ping through the proxy, with the host of the site, is answered with 200."""
 
+from frappe_operator.components.pages import NO_ANSWER
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model.reasons import FrappeReason
@@ -8,7 +9,6 @@ from frappe_operator.site.probe import PING, Responses
 
 WHY = {
     500: "Frappe fails, most often because its database rejects it; see the log of container gunicorn",
-    502: "the web pods do not respond",
     503: "Frappe is in maintenance mode (end it with `set-maintenance-mode off`) or is being updated",
     504: "the web pods take too long to respond",
 }
@@ -28,6 +28,8 @@ def probed(site: Site, responses: Responses | None) -> Verdict:
         status = responses.ping.status
         result = f"HTTP {status}" if status else responses.ping.body
         why = f": {WHY[status]}" if status in WHY else ""
+        if status == 503 and NO_ANSWER in responses.ping.body:
+            why = ": the web pods do not respond"
         return Verdict(False, FrappeReason.NOT_ANSWERING, f"{site.url}{PING} does not return 200: {result}{why}")
     return already_serving(site)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from frappe_operator.components import pages
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.site.conditions import serving
 from frappe_operator.site.probe import Responses
@@ -12,7 +13,7 @@ from tests.unit.resolved_samples import a_site
     ("responses", "says"),
     [
         (None, "is probed once a web pod of the site is ready"),
-        (Responses({}, Answer(502, "")), "does not return 200: HTTP 502: the web pods do not respond"),
+        (Responses({}, Answer(503, pages.DOWN)), "does not return 200: HTTP 503: the web pods do not respond"),
         (Responses({}, Answer(418, "")), "does not return 200: HTTP 418"),
         (Responses({}, Answer(0, "connection refused")), "does not return 200: connection refused"),
     ],

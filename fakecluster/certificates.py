@@ -1,4 +1,4 @@
-"""Certificates as tests need them: signed by themselves, for these hosts, valid until that time."""
+"""Certificates as a cluster has them: signed by themselves, for these hosts, valid until that time."""
 
 from datetime import UTC, datetime, timedelta
 

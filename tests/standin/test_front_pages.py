@@ -1,0 +1,150 @@
+"""What the proxy of a bench answers itself: redirects, and pages for hosts and sites that have none. The real nginx."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from frappe_operator.components import gunicorn, proxy
+from frappe_operator.model.bench import Upstream
+from tests.standin import doors
+from tests.standin.doors import Door, ask
+from tests.standin.rootfs import FRAPPE, Rootfs, eventually, free_port
+from tests.standin.web import Answer
+from tests.unit.resolved_samples import a_bench, a_site
+
+SITE, ALIAS, OLD, PLAIN = "pearl.example.net", "www.example.net", "old.example.net", "plain.example.net"
+HTTP, HTTPS = {"X-Forwarded-Proto": "http"}, {"X-Forwarded-Proto": "https"}
+
+
+def upstream(host: str, **more: Any) -> Upstream:
+    return Upstream(host, "pearl-gunicorn", SITE, **more)
+
+
+UPSTREAMS = (
+    upstream(ALIAS, https=True, hsts_max_age=600),
+    upstream(OLD, redirect=SITE, https=True),
+    upstream("older.example.net", redirect=PLAIN),
+    upstream(SITE, https=True, hsts_max_age=600),
+    upstream(PLAIN),
+)
+
+
+@pytest.fixture(scope="module")
+def make_door(rootfs: Rootfs) -> Iterator[Callable[[int], Door]]:
+    """A proxy whose sites are at this port."""
+    with doors.names() as names:
+        here = {"@NAMESERVER@": f"127.0.0.1:{names}", " /common": " /doors/common"}
+        yield lambda upstream: Door(rootfs, {":8080;": f":{upstream};", **here})
+
+
+@pytest.fixture(scope="module")
+def config() -> dict[str, str]:
+    bench = msgspec.structs.replace(a_bench(), upstreams=UPSTREAMS)
+    data: dict[str, str] = proxy.config(bench)[0]["data"]
+    return data
+
+
+@pytest.fixture(scope="module")
+def door(make_door: Callable[[int], Door], config: dict[str, str]) -> Iterator[Door]:
+    with doors.frappe() as backend:
+        door = make_door(backend)
+        with door.serving(config):
+            yield door
+
+
+REDIRECTS = [
+    (SITE, HTTP, f"https://{SITE}"),
+    (SITE.upper() + ":80", HTTP, f"https://{SITE}"),
+    (ALIAS, HTTP, f"https://{ALIAS}"),
+    (OLD, HTTP, f"https://{SITE}"),
+    (OLD, HTTPS, f"https://{SITE}"),
+    (OLD, {}, f"https://{SITE}"),
+    ("older.example.net", HTTP, f"http://{PLAIN}"),
+    ("older.example.net", HTTPS, f"https://{PLAIN}"),
+]
+
+
+@pytest.mark.parametrize(("host", "headers", "target"), REDIRECTS)
+@pytest.mark.parametrize("path", ["/", "/app?a=1&b=%2F", "//evil.example.com/x", "/assets/frappe/x.js", "/a%0d%0ab"])
+def test_visitors_are_sent_to_https_and_to_the_primary_host(
+    door: Door, host: str, headers: dict[str, str], target: str, path: str
+) -> None:
+    answer = ask(door.port, path, host=host, headers=headers)
+    assert (answer.status, answer.headers["Location"]) == (308, f"{target}{path}")
+    assert answer.headers["Cache-Control"] == "max-age=300"
+    assert "Strict-Transport-Security" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("host", "headers"),
+    [(SITE, HTTPS), (SITE, {}), (SITE, {"X-Forwarded-Proto": "gopher"}), (PLAIN, HTTP), (PLAIN, HTTPS), (ALIAS, HTTPS)],
+)
+def test_everybody_else_is_served(door: Door, host: str, headers: dict[str, str]) -> None:
+    answer = ask(door.port, "/app", host=host, headers=headers)
+    assert answer.status == 200
+    expected = "max-age=600" if headers == HTTPS and host != PLAIN else None
+    assert answer.headers["Strict-Transport-Security"] == expected
+
+
+def test_probes_of_the_operator_are_never_sent_elsewhere(door: Door) -> None:
+    for host in (SITE, OLD):
+        assert ask(door.port, "/healthz", host=host, headers=HTTP).body.decode().strip() == SITE
+        assert ask(door.port, proxy.UPGRADING_PATH, host=host, headers=HTTP).status == 200
+
+
+def assert_gives_nothing_away(answer: Answer) -> None:
+    assert "text/html" in answer.headers["Content-Type"]
+    assert "nginx" not in answer.body.decode() + str(answer.headers["Server"] or "").replace("nginx", "", 1)
+
+
+@pytest.mark.parametrize("host", ["nobody.example.net", "127.0.0.1", "pearl.example.net.evil.example.com"])
+@pytest.mark.parametrize("path", ["/", "/assets/frappe/x.js"])
+def test_a_host_that_no_site_has_gets_a_plain_page(door: Door, host: str, path: str) -> None:
+    answer = ask(door.port, path, host=host, headers=HTTP)
+    assert (answer.status, "nothing at this address" in answer.body.decode()) == (404, True)
+    assert_gives_nothing_away(answer)
+
+
+@pytest.mark.parametrize("path", ["/", "/assets/frappe/x.js", "/api/method/ping"])
+def test_a_site_that_is_down_says_so_and_when_to_come_back(
+    make_door: Callable[[int], Door], config: dict[str, str], path: str
+) -> None:
+    door = make_door(free_port())
+    with door.serving(config):
+        answer = ask(door.port, path)
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "15")
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "does not respond at the moment" in answer.body.decode()
+        assert_gives_nothing_away(answer)
+
+
+def test_a_front_door_without_gunicorn_says_the_same(rootfs: Rootfs) -> None:
+    here = {
+        gunicorn.LOOPBACK: f"127.0.0.1:{free_port()}",
+        "@NAMESERVER@": f"127.0.0.1:{free_port()}",
+    }
+    door = Door(rootfs, here, FRAPPE)
+    with door.serving({"nginx.conf": gunicorn.conf(a_site())}):
+        answer = ask(door.port, "/app")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "15")
+        assert ask(door.port, "/-/alive").status == 502
+
+
+def test_requests_are_logged_as_json_with_their_names(door: Door) -> None:
+    name = "0123abcd-from-the-client"
+    got = ask(door.port, "/logged?sid=SECRET", headers={"X-Request-Id": name, **HTTPS}).json()
+    assert got["x-request-id"] == name
+    forged = ask(door.port, "/logged", headers={"X-Request-Id": 'x" "y', **HTTPS}).json()
+    assert len(forged["x-request-id"]) == 32
+
+    def logged() -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in door.said().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["path"] == "/logged"]
+
+    eventually(lambda: len(logged()) == 2, "both requests to be logged", 10)
+    assert [line["request"] for line in logged()] == [name, forged["x-request-id"]]
+    assert [(line["host"], line["status"], line["method"]) for line in logged()] == 2 * [(SITE, 200, "GET")]
+    assert "SECRET" not in door.said()

@@ -92,6 +92,47 @@ def front_door() -> dict[str, list[Words]]:
     }
 
 
+PERCENT: list[Words] = [(0, "greater than or equal to 1"), (1001, COUNT), ("70%", "must be of type integer")]
+RANGE = "minReplicas must not exceed maxReplicas: lower minReplicas or raise maxReplicas"
+
+
+def autoscaling(*components: str) -> dict[str, list[Words]]:
+    """Invalid values for componentHPA."""
+    found: dict[str, list[Words]] = {"componentHPA": [(True, OBJECT_TYPE)]}
+    for component in components:
+        here = f"componentHPA.{component}"
+        found |= {
+            here: [({"enabled": True, "minReplicas": 3, "maxReplicas": 2}, RANGE), (True, OBJECT_TYPE)],
+            f"{here}.enabled": [("yes", "must be of type boolean")],
+            f"{here}.minReplicas": [(0, "greater than or equal to 1"), (1001, COUNT)],
+            f"{here}.maxReplicas": [(0, "greater than or equal to 1"), ("many", "must be of type integer")],
+            f"{here}.targetCPUUtilization": PERCENT,
+            f"{here}.targetMemoryUtilization": PERCENT,
+            f"{here}.behavior": [("slow", OBJECT_TYPE)],
+        }
+        for direction in ("scaleUp", "scaleDown"):
+            rules = f"{here}.behavior.{direction}"
+            found |= {
+                rules: [(0, OBJECT_TYPE)],
+                f"{rules}.stabilizationWindowSeconds": [(-1, "greater than or equal to 0"), (3601, "equal to 3600")],
+                f"{rules}.selectPolicy": [("max", 'supported values: "Disabled", "Max", "Min"')],
+                f"{rules}.policies": [([], "must have a policy: remove policies"), ({}, "must be of type array")],
+                f"{rules}.policies[].type": [("Percentage", 'supported values: "Percent", "Pods"')],
+                f"{rules}.policies[].value": [(0, "greater than or equal to 1"), ("1", "must be of type integer")],
+                f"{rules}.policies[].periodSeconds": [(0, "greater than or equal to 1"), (1801, "equal to 1800")],
+            }
+    return found
+
+
+WEB_SERVER: dict[str, list[Words]] = {
+    "gunicorn": [(2, OBJECT_TYPE)],
+    "gunicorn.workers": [(0, "greater than or equal to 1"), (65, "less than or equal to 64")],
+    "gunicorn.threads": [(0, "greater than or equal to 1"), ("4", "must be of type integer")],
+    "gunicorn.timeout": [(9, "greater than or equal to 10"), (3601, "less than or equal to 3600")],
+    "gunicorn.maxRequests": [(-1, "greater than or equal to 0"), (1_000_001, "less than or equal to 1000000")],
+}
+
+
 INVALID: dict[Kind, dict[str, list[Words]]] = {
     BENCH: {
         "frappeVersion": [
@@ -147,6 +188,8 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
         "imageConfig.pullSecrets": [([{"name": "a"}, {"name": "a"}], "Duplicate value")],
         "imageConfig.pullSecrets[].name": NAME,
         **sizing("nginx", "redis"),
+        **autoscaling("gunicorn", "nginx"),
+        **WEB_SERVER,
         "redisConfig": [("redis:7", OBJECT_TYPE)],
         "redisConfig.image": [("redis:", IMAGE), ("Redis:7", IMAGE), ("redis:7:7", IMAGE), ("redis@sha256:0", IMAGE)],
         "redisConfig.maxMemory": [("512", MEMORY), ("many", MEMORY), ("512k", CACHE), ("99999999999999g", CACHE)],
@@ -239,6 +282,8 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
         "dbConfig.connectionSecretRef": [("tides", OBJECT_TYPE)],
         "dbConfig.connectionSecretRef.name": NAME,
         **sizing(),
+        **autoscaling("gunicorn"),
+        **WEB_SERVER,
         "storage": [([], OBJECT_TYPE)],
         "storage.size": SIZE,
         "storage.storageClassName": NAME,

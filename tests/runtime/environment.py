@@ -8,7 +8,7 @@ from typing import Any
 from fakecluster.apiserver.server import ApiServer
 from fakecluster.apiserver.verbs import START, Api
 from fakecluster.virtual_time import VirtualLoop
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, PVC, SECRET, Kind, KindOf, Ref
+from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, HPA, JOB, PVC, SECRET, Kind, KindOf, Ref
 from frappe_operator.kube.live import Custom
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY, OPERATOR_SELECTOR
 from frappe_operator.kube.objects import Key, Manifest
@@ -23,13 +23,14 @@ from frappe_operator.runtime.process.engine import Engine
 TOY = KindOf("toys.example.com", "v1", "Toy", "toys", Custom)
 NS = "default"
 OWNER = Key(NS, "bear")
-PRUNE = (CONFIG_MAP, DEPLOYMENT)
+PRUNE = (CONFIG_MAP, DEPLOYMENT, HPA)
 
 WATCHES: list[Watch[Any]] = [
     Watch(CONFIG_MAP, owned_by(TOY), labels=OPERATOR_SELECTOR, metadata_only=True),
     Watch(SECRET, owned_by(TOY), labels=OPERATOR_SELECTOR, metadata_only=True),
     Watch(JOB, owned_by(TOY), labels=OPERATOR_SELECTOR),
     Watch(DEPLOYMENT, owned_by(TOY), labels=OPERATOR_SELECTOR),
+    Watch(HPA, owned_by(TOY), labels=OPERATOR_SELECTOR),
     Watch(PVC, owned_by(TOY), labels=OPERATOR_SELECTOR),
 ]
 

@@ -12,6 +12,7 @@ import pytest
 
 from frappe_operator import runner
 from frappe_operator.components import frappe, gunicorn
+from frappe_operator.model.gunicorn import WebServer
 from tests.standin.bench_under_test import Bench
 from tests.standin.rootfs import SERVER, Rootfs, Running, eventually, free_port
 from tests.standin.test_background import enqueue, of_the_bench, redis
@@ -131,7 +132,9 @@ def awake(running: Running) -> int:
 def web(bench: Bench, *more: str) -> Iterator[tuple[Running, int]]:
     """gunicorn with the settings of a pod; `more` wins."""
     port = free_port()
-    *settings, application = [word for word in gunicorn.COMMAND if not word.startswith(("--chdir", "--bind"))]
+    *settings, application = [
+        word for word in gunicorn.command(WebServer()) if not word.startswith(("--chdir", "--bind"))
+    ]
     argv = [*settings, f"--chdir={bench.sites}", f"--bind=127.0.0.1:{port}", *more, application]
     with bench.rootfs.running(argv, folder=bench.sites) as running:
         eventually(lambda: Client(port, "nobody").get("/").status == 404, "gunicorn answers")

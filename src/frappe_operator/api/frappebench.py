@@ -7,6 +7,7 @@ from msgspec import Meta, Struct, field
 from frappe_operator.api.apps import App, GitConfig, apps_json_schema
 from frappe_operator.api.frappebench_status import FrappeBenchStatus
 from frappe_operator.api.ingress import BenchIngress
+from frappe_operator.api.scaling import BenchHPA, Gunicorn
 from frappe_operator.api.tls import BenchTls
 from frappe_operator.api.types import (
     DIGEST,
@@ -316,6 +317,16 @@ class FrappeBenchSpec(Section):
             "are defaults for its sites."
         ),
     ] = None
+    component_hpa: Annotated[
+        BenchHPA | None,
+        Meta(
+            description="A HorizontalPodAutoscaler per component, which decides on its number of replicas instead of "
+            "componentReplicas. nginx belongs to the bench; the others are defaults for its sites."
+        ),
+    ] = field(default=None, name="componentHPA")
+    gunicorn: Annotated[Gunicorn | None, Meta(description="Settings of the web servers: defaults for the sites.")] = (
+        None
+    )
     redis_config: Annotated[RedisConfig | None, Meta(description="Cache and queue of the bench.")] = None
     storage: Annotated[BenchStorage | None, Meta(description="Common storage of the bench: the published assets.")] = (
         None

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from frappe_operator.api.ingress import Ingress
+from frappe_operator.api.scaling import ComponentHPA, Gunicorn
 from frappe_operator.api.tls import Tls
 from frappe_operator.api.types import (
     DNS_NAME,
@@ -177,6 +178,17 @@ class FrappeSiteSpec(Section):
                 "as a whole, and `limits` replaces its `limits` as a whole."
             )
         ),
+    ] = None
+    component_hpa: Annotated[
+        ComponentHPA | None,
+        Meta(
+            description="A HorizontalPodAutoscaler per component, which decides on its number of replicas instead of "
+            "componentReplicas. Each field that is set takes precedence over the bench's."
+        ),
+    ] = field(default=None, name="componentHPA")
+    gunicorn: Annotated[
+        Gunicorn | None,
+        Meta(description="Settings of the web server. Each field that is set takes precedence over the bench's."),
     ] = None
     storage: Annotated[SiteStorage | None, Meta(description="Volume of the site: its public and private files.")] = None
     ingress_class_name: Annotated[ObjectName | None, Meta(description="Another name of ingress.className.")] = None

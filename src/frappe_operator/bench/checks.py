@@ -6,7 +6,7 @@ from frappe_operator.api.types import Resources
 from frappe_operator.bench.observe import Observed
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked, Verdict
-from frappe_operator.model import annotations, layers, sizing
+from frappe_operator.model import annotations, layers, scaling, sizing
 from frappe_operator.model import bench as model
 from frappe_operator.model.conditions import BenchCondition
 from frappe_operator.model.image import refusal
@@ -107,6 +107,17 @@ def proxy_fits(observed: Observed) -> Verdict | None:
     return _fits("nginx", resources.nginx if resources else None)
 
 
+def proxy_can_scale(observed: Observed) -> Verdict | None:
+    """The autoscaler of the proxy has a range, and a request for each resource that it measures."""
+    resources = observed.spec.component_resources
+    try:
+        amounts = {"nginx": sizing.resources("nginx", resources.nginx if resources else None)}
+    except Blocked as blocked:
+        return blocked.verdict
+    problem = scaling.problem("nginx", amounts, observed.spec.component_hpa)
+    return Verdict(False, Reason.INVALID_SPEC, problem, blocked=True) if problem else None
+
+
 def trusted_proxies_are_networks(observed: Observed) -> Verdict | None:
     """Every entry of trustedProxies is a network that the proxy's configuration accepts."""
     problem = model.trusted_proxies_problem(observed.spec)
@@ -141,6 +152,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     (BenchCondition.CACHE_READY, cache_fits),
     (BenchCondition.DATABASE_READY, mariadb_fits),
     (BenchCondition.PROXY_READY, proxy_fits),
+    (BenchCondition.PROXY_READY, proxy_can_scale),
     (BenchCondition.PROXY_READY, trusted_proxies_are_networks),
     (BenchCondition.PROXY_READY, annotations_are_allowed),
     (BenchCondition.SITES_UPGRADED, window_is_readable),

@@ -10,8 +10,19 @@ from frappe_operator.api.frappebench import FrappeBenchSpec
 from frappe_operator.api.kinds import SITE, LiveBench, LiveSite, readable_spec
 from frappe_operator.api.labels import SITE_LABEL
 from frappe_operator.components import image, layers, redis
-from frappe_operator.kube.kinds import CONFIG_MAP, JOB, POD, PVC, SECRET, SERVICE, STATEFUL_SET, STORAGE_CLASS
-from frappe_operator.kube.live import OPERATOR_NAME, Condition, Job, StorageClass
+from frappe_operator.kube.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    HPA,
+    JOB,
+    POD,
+    PVC,
+    SECRET,
+    SERVICE,
+    STATEFUL_SET,
+    STORAGE_CLASS,
+)
+from frappe_operator.kube.live import OPERATOR_NAME, Autoscaler, Condition, Job, StorageClass, Workload
 from frappe_operator.kube.names import INSTANCE, MANAGED_BY
 from frappe_operator.kube.quantities import mebibytes
 from frappe_operator.kube.readiness import Report, succeeded
@@ -105,6 +116,10 @@ class Observed(NamedTuple):
     """Whether the Secret of Redis contains different passwords for the servers and for their clients."""
     revisions: Revisions = NO_REVISIONS
     """Revisions of the Secrets that the servers run with, from the last status."""
+    proxy: Workload | None = None
+    """The Deployment of the proxy."""
+    autoscaler: Autoscaler | None = None
+    """The autoscaler of the proxy."""
 
     @property
     def spec(self) -> FrappeBenchSpec:
@@ -185,6 +200,8 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
         secrets=Revisions(redis_secret if agree else "", _root_secret(cluster, live, names.mariadb_root)),
         redis_passwords_differ=not agree,
         revisions=model.revisions(live),
+        proxy=cluster.get(DEPLOYMENT, namespace, names.nginx),
+        autoscaler=cluster.get(HPA, namespace, names.nginx),
     )
 
 

@@ -12,6 +12,7 @@ from frappe_operator.model import bench as model
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.database import needs_mariadb
 from frappe_operator.model.image import refusal
+from frappe_operator.model.scaling import live_scale
 from frappe_operator.model.settings import Images
 from frappe_operator.model.upgrade_policy import upgrade_policy
 from frappe_operator.model.waves import wave
@@ -63,6 +64,7 @@ def resolve(observed: Observed, images: Images, now: float = 0.0) -> Bench:
         orders=observed.orders,
         layers=observed.layers,
         unused_layers=observed.unused_layers,
+        live_scale=live_scale(observed.proxy, observed.autoscaler),
     )
 
 

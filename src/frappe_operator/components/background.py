@@ -100,7 +100,7 @@ def _deployment(site: Site, process: Process) -> Manifest:
         "kind": "Deployment",
         "metadata": metadata(site.owner, site.names.part(process.part), process.part),
         "spec": {
-            "replicas": site.replicas(process.size),
+            **site.scale(process.size).spec,
             "minReadySeconds": STABLE_SECONDS,
             "selector": {"matchLabels": selector(site.owner, process.part)},
             "strategy": process.strategy,

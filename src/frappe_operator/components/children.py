@@ -4,9 +4,11 @@ from frappe_operator.kube.children import ChildKind
 from frappe_operator.kube.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
+    HPA,
     HTTP_ROUTE,
     INGRESS,
     JOB,
+    PDB,
     PVC,
     SECRET,
     SERVICE,
@@ -15,6 +17,9 @@ from frappe_operator.kube.kinds import (
 
 CHILDREN: tuple[ChildKind, ...] = (
     ChildKind(DEPLOYMENT, "get create patch delete", pruned=True, stopped_on_deletion=True),
+    # It would only report that the Deployment is gone.
+    ChildKind(HPA, "get create patch delete", pruned=True, stopped_on_deletion=True),
+    ChildKind(PDB, "get create patch delete", pruned=True),
     # A StatefulSet is a server with data, so that it is never pruned.
     ChildKind(STATEFUL_SET, "get create patch delete", pruned=False),
     ChildKind(JOB, "get create delete", pruned=True),

@@ -1,10 +1,11 @@
 """The web pods of a site: gunicorn on loopback, and nginx as front door for this one site."""
 
-from frappe_operator.components import frappe, nginx, pages
+from frappe_operator.components import frappe, nginx, pages, scaling
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import FRAPPE, config_volume, template
 from frappe_operator.components.service import service
 from frappe_operator.kube.objects import Manifest
+from frappe_operator.model.gunicorn import WebServer
 from frappe_operator.model.site import Site
 
 PART = "gunicorn"
@@ -13,19 +14,6 @@ PATH_END = r"?#\x5c\x00-\x20\x7f"
 """Characters that end a path, or that a browser replaces or removes, as the content of a character class."""
 NOT_PAGES = "api|app|backups|desk|files|private"
 """First segments of paths that are not pages, so that they are not redirected to a canonical address."""
-COMMAND = [
-    f"{frappe.BENCH_DIR}/env/bin/gunicorn",
-    f"--chdir={frappe.SITES}",
-    f"--bind={LOOPBACK}",
-    "--workers=2",
-    "--threads=4",
-    "--worker-class=gthread",
-    "--worker-tmp-dir=/dev/shm",
-    "--timeout=120",
-    "--graceful-timeout=30",
-    "--preload",
-    "frappe.app:application",
-]
 
 LIVENESS_SCRIPT = """\
 # The arbiter wakes once a second, whatever databases its workers wait for: one that does not is frozen. A frozen
@@ -42,12 +30,12 @@ exit 1
 
 
 def build(site: Site) -> list[Manifest]:
-    """Deployment, Service and the ConfigMap of the front door."""
-    owner, name, size = site.owner, site.names.gunicorn, site.sizes["gunicorn"]
+    """Deployment, Service and the ConfigMap of the front door, with autoscaler and disruption budget."""
+    owner, name, size, scale = site.owner, site.names.gunicorn, site.sizes["gunicorn"], site.scale("gunicorn")
     gunicorn = frappe.container(
         site,
         "gunicorn",
-        COMMAND,
+        command(site.web_server),
         size.resources,
         # The front door stops first, so that gunicorn still answers the requests that it has accepted.
         lifecycle={"preStop": {"exec": {"command": ["sleep", "6"]}}},
@@ -86,9 +74,9 @@ def build(site: Site) -> list[Manifest]:
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": metadata(owner, name, PART),
+            "metadata": metadata(owner, name, PART, **scale.metadata),
             "spec": {
-                "replicas": site.replicas("gunicorn"),
+                **scale.spec,
                 "selector": {"matchLabels": selector(owner, PART)},
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
                 "template": template(
@@ -101,6 +89,28 @@ def build(site: Site) -> list[Manifest]:
                 ),
             },
         },
+        *scaling.build(owner, name, PART, size),
+    ]
+
+
+def command(server: WebServer) -> list[str]:
+    """The command line of gunicorn."""
+    # Without the jitter, workers that take turns would reach the number at the same time.
+    jitter = max(server.max_requests // 10, 1)
+    renewed = [f"--max-requests={server.max_requests}", f"--max-requests-jitter={jitter}"]
+    return [
+        f"{frappe.BENCH_DIR}/env/bin/gunicorn",
+        f"--chdir={frappe.SITES}",
+        f"--bind={LOOPBACK}",
+        f"--workers={server.workers}",
+        f"--threads={server.threads}",
+        "--worker-class=gthread",
+        "--worker-tmp-dir=/dev/shm",
+        f"--timeout={server.timeout}",
+        "--graceful-timeout=30",
+        *(renewed if server.max_requests else []),
+        "--preload",
+        "frappe.app:application",
     ]
 
 

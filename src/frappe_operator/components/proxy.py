@@ -1,6 +1,6 @@
 """The proxy of a bench: it serves published assets and routes each host to the web Service of its site."""
 
-from frappe_operator.components import nginx, pages
+from frappe_operator.components import nginx, pages, scaling
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import (
     PROXY,
@@ -33,7 +33,8 @@ ANNOUNCED = "upgrading"
 
 
 def build(bench: Bench) -> list[Manifest]:
-    """Deployment and Service of the proxy, without the ConfigMap (see `config`)."""
+    """Deployment and Service of the proxy, with its autoscaler and disruption budget, without the ConfigMap (see
+    `config`)."""
     owner, name = bench.owner, bench.names.nginx
     pod: Manifest = {
         "terminationGracePeriodSeconds": 60,
@@ -59,14 +60,15 @@ def build(bench: Bench) -> list[Manifest]:
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": metadata(owner, name, PART),
+            "metadata": metadata(owner, name, PART, **bench.nginx_scale.metadata),
             "spec": {
-                "replicas": bench.nginx.replicas,
+                **bench.nginx_scale.spec,
                 "selector": {"matchLabels": selector(owner, PART)},
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
                 "template": template(owner, PART, PROXY, pod, MOUNTS_COMMON),
             },
         },
+        *scaling.build(owner, name, PART, bench.nginx),
     ]
 
 

@@ -1,6 +1,6 @@
 """The realtime server of a site."""
 
-from frappe_operator.components import frappe
+from frappe_operator.components import frappe, scaling
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import FRAPPE, template
 from frappe_operator.components.service import service
@@ -29,8 +29,8 @@ and the kubelet restarts both."""
 
 
 def build(site: Site) -> list[Manifest]:
-    """Deployment and Service of the realtime server."""
-    owner, name, size = site.owner, site.names.socketio, site.sizes["socketio"]
+    """Deployment and Service of the realtime server, with its autoscaler and disruption budget."""
+    owner, name, size, scale = site.owner, site.names.socketio, site.sizes["socketio"], site.scale("socketio")
     server = frappe.container(
         site,
         "socketio",
@@ -53,9 +53,9 @@ def build(site: Site) -> list[Manifest]:
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": metadata(owner, name, PART),
+            "metadata": metadata(owner, name, PART, **scale.metadata),
             "spec": {
-                "replicas": site.replicas("socketio"),
+                **scale.spec,
                 "selector": {"matchLabels": selector(owner, PART)},
                 "template": template(
                     owner,
@@ -67,4 +67,5 @@ def build(site: Site) -> list[Manifest]:
                 ),
             },
         },
+        *scaling.build(owner, name, PART, size),
     ]

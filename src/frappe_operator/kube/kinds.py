@@ -2,7 +2,7 @@
 
 from typing import Generic, NamedTuple, TypeVar
 
-from frappe_operator.kube.live import Claim, HttpRoute, Job, Live, Pod, Service, StorageClass, Workload
+from frappe_operator.kube.live import Autoscaler, Claim, HttpRoute, Job, Live, Pod, Service, StorageClass, Workload
 from frappe_operator.kube.objects import Manifest
 
 T_co = TypeVar("T_co", bound=Live, covariant=True)
@@ -56,15 +56,17 @@ SECRET = KindOf("", "v1", "Secret", "secrets", Live)
 SERVICE = KindOf("", "v1", "Service", "services", Service)
 DEPLOYMENT = KindOf("apps", "v1", "Deployment", "deployments", Workload)
 STATEFUL_SET = KindOf("apps", "v1", "StatefulSet", "statefulsets", Workload)
+HPA = KindOf("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", Autoscaler)
 JOB = KindOf("batch", "v1", "Job", "jobs", Job)
 LEASE = KindOf("coordination.k8s.io", "v1", "Lease", "leases", Live)
 INGRESS = KindOf("networking.k8s.io", "v1", "Ingress", "ingresses", Live)
 HTTP_ROUTE = KindOf("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes", HttpRoute)
+PDB = KindOf("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", Live)
 STORAGE_CLASS = KindOf("storage.k8s.io", "v1", "StorageClass", "storageclasses", StorageClass, namespaced=False)
 
 BUILT_IN: tuple[Kind, ...] = (
     *(CONFIG_MAP, EVENT, NAMESPACE, POD, PVC, SECRET, SERVICE, DEPLOYMENT, STATEFUL_SET, JOB, LEASE, INGRESS),
-    STORAGE_CLASS,
+    *(HPA, PDB, STORAGE_CLASS),
 )
 """The built-in kinds of Kubernetes that this operator reads or writes."""
 ADDED: tuple[Kind, ...] = (HTTP_ROUTE,)

@@ -174,6 +174,37 @@ class Workload(Live):
         self.spec, self.status = _shared(self.spec), _shared(self.status)
 
 
+class ScalingCondition(Struct, gc=False, frozen=True, rename="camel"):
+    """The cached fields of a condition of a HorizontalPodAutoscaler. Its message changes with every measurement."""
+
+    type: str
+    status: str = "Unknown"
+    reason: str = ""
+
+
+class ScalingStatus(Struct, gc=False, rename="camel"):
+    """Status of a HorizontalPodAutoscaler: of its conditions only `ScalingActive`, and only when it is false."""
+
+    conditions: tuple[ScalingCondition, ...] = ()
+
+    def __post_init__(self) -> None:
+        # No other condition is needed.
+        inactive = [each for each in self.conditions if each.type == "ScalingActive" and each.status == "False"]
+        self.conditions = _shared(tuple(inactive))
+
+
+class Autoscaler(Live):
+    """A cached HorizontalPodAutoscaler."""
+
+    status: ScalingStatus = field(default_factory=ScalingStatus)
+
+    @property
+    def inactive(self) -> str:
+        """The reason why it does not scale; empty while it does, or has not tried yet."""
+        conditions = self.status.conditions
+        return conditions[0].reason if conditions else ""
+
+
 class JobCondition(Struct, gc=False, frozen=True, rename="camel"):
     """The cached fields of a condition of a Job. There are few, because finished Jobs are many and remain."""
 

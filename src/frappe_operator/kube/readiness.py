@@ -1,9 +1,9 @@
 """Verdicts on live children: whether they exist, are available, or have succeeded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from frappe_operator.kube.live import Claim, Job, StorageClass, Workload
+from frappe_operator.kube.live import Autoscaler, Claim, Job, StorageClass, Workload
 from frappe_operator.kube.reasons import Reason, Trait, is_defined, traits
 from frappe_operator.kube.stage import LiveChildren, Verdict
 
@@ -40,6 +40,30 @@ def workloads_available(live_children: LiveChildren) -> Verdict:
             reason = Reason.ROLLING_OUT if rolling_out(live) else Reason.PODS_NOT_READY
             return Verdict(False, reason, pods_missing(live))
     return ALL_READY
+
+
+NO_METRICS = "FailedGetResourceMetric"
+"""Reason of an autoscaler that has no metrics to decide by."""
+
+
+def with_autoscalers(
+    ready: Callable[[LiveChildren], Verdict], autoscalers: Iterable[Autoscaler]
+) -> Callable[[LiveChildren], Verdict]:
+    """The same verdict. If it is true, its message also says which autoscalers have no metrics: then the number of
+    replicas stays, which serves, so that the condition does not become false."""
+    names = sorted(each.metadata.name for each in autoscalers if each.inactive == NO_METRICS)
+    if not names:
+        return ready
+    note = (
+        f"HorizontalPodAutoscaler {', '.join(names)} has no metrics, and the number of replicas stays as it is: "
+        "install metrics-server if the cluster has none; kubectl describe hpa says what is missing."
+    )
+
+    def noted(live_children: LiveChildren) -> Verdict:
+        verdict = ready(live_children)
+        return verdict._replace(message=f"{verdict.message} {note}") if verdict.ok else verdict
+
+    return noted
 
 
 def rolling_out(live: Workload) -> bool:

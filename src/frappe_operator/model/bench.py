@@ -10,6 +10,7 @@ from msgspec import Struct
 from frappe_operator.api.frappebench import FrappeBenchSpec
 from frappe_operator.api.ingress import BenchIngress
 from frappe_operator.api.kinds import BENCH, LiveBench, readable_spec
+from frappe_operator.api.scaling import ComponentHPA, Gunicorn
 from frappe_operator.api.tls import BenchTls
 from frappe_operator.api.types import ComponentReplicas, ComponentResources, Resources
 from frappe_operator.kube.names import child, digest
@@ -30,8 +31,9 @@ from frappe_operator.model.layer import Layer
 from frappe_operator.model.layers import Order
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.redis_sizing import redis_defaults, redis_memory
+from frappe_operator.model.scaling import NOTHING_LIVE, LiveScale, Scale, autoscaler, scale
 from frappe_operator.model.settings import Images
-from frappe_operator.model.sizing import Size, limits, quantity, replicas, resources
+from frappe_operator.model.sizing import Size, limits, quantity, replicas, resources, size
 from frappe_operator.model.upgrade_policy import UpgradePolicy, upgrade_policy
 from frappe_operator.model.waves import Wave
 
@@ -214,6 +216,13 @@ class Bench(Struct, frozen=True):
     """The app layers that are on the common storage, the latest last."""
     unused_layers: tuple[Layer, ...] = ()
     """Those of them that are to be removed."""
+    live_scale: LiveScale = NOTHING_LIVE
+    """What exists of the proxy."""
+
+    @property
+    def nginx_scale(self) -> Scale:
+        """What is applied to the Deployment of the proxy of its number of replicas."""
+        return scale(self.nginx.replicas, self.nginx.autoscaler, self.live_scale)
 
     @property
     def layers_image(self) -> Image:
@@ -264,6 +273,10 @@ class BenchOffer(Struct, frozen=True):
     """Default replicas per component of the sites."""
     resources: ComponentResources | None
     """Default resources per component of the sites."""
+    autoscaling: ComponentHPA | None = None
+    """Default autoscalers of the sites."""
+    gunicorn: Gunicorn | None = None
+    """Default settings of the web servers of the sites."""
     common_on_one_node: bool = False
     """Whether all pods that mount the common storage must run on one node."""
 
@@ -306,6 +319,8 @@ def offer(
         redis_revision=revisions(live).redis,
         replicas=spec.component_replicas,
         resources=spec.component_resources,
+        autoscaling=spec.component_hpa,
+        gunicorn=spec.gunicorn,
         common_on_one_node=common_mode == RWO,
     )
 
@@ -383,12 +398,13 @@ def resolve(
     orders: tuple[Order, ...] = (),
     layers: tuple[Layer, ...] = (),
     unused_layers: tuple[Layer, ...] = (),
+    live_scale: LiveScale = NOTHING_LIVE,
 ) -> Bench:
     """The desired state of a bench, with every default applied.
 
     `access_mode`: the mode of the existing claim, otherwise the one that the StorageClass supports. `live_mode`: the
     access mode of the existing claim, empty while there is no claim. `secrets`: revisions of the valid Secrets; for a
-    missing one, the servers stay with the revision that they run with.
+    missing one, the servers stay with the revision that they run with. `live_scale`: what exists of the proxy.
 
     bench/checks.py reports invalid parts of the spec; this function gives them a value that leaves existing children
     unchanged. Raises Blocked for an amount that is not a quantity.
@@ -406,8 +422,10 @@ def resolve(
         facts=facts,
         refused=refused,
         earlier=earlier,
-        nginx=Size(
-            replicas("nginx", spec.component_replicas), resources("nginx", declared.nginx if declared else None)
+        nginx=size(
+            replicas("nginx", spec.component_replicas),
+            resources("nginx", declared.nginx if declared else None),
+            autoscaler("nginx", spec.component_hpa),
         ),
         nginx_image=images.nginx,
         redis=Redis(
@@ -448,6 +466,7 @@ def resolve(
         orders=orders,
         layers=layers,
         unused_layers=unused_layers,
+        live_scale=live_scale,
     )
 
 

@@ -1,7 +1,7 @@
 """The desired state of a site, with every default applied."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -28,16 +28,20 @@ from frappe_operator.model.database import (
     mark,
 )
 from frappe_operator.model.domain import Domain
+from frappe_operator.model.gunicorn import WebServer, web_server
 from frappe_operator.model.image import Facts, Image
 from frappe_operator.model.layer import Layer, layer_keys
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.route import Route
-from frappe_operator.model.sizing import Size, quantity, replicas, resources
+from frappe_operator.model.scaling import NOTHING_LIVE, LiveScale, Scale, autoscaler, scale
+from frappe_operator.model.sizing import Size, quantity, replicas, resources, size
 from frappe_operator.model.tls import Tls, own_secret
 from frappe_operator.model.upgrade import Mark, Plan, Upgrade
 from frappe_operator.model.upgrade_policy import UpgradePolicy
 
 COMPONENTS = ("gunicorn", "socketio", "scheduler", "worker_default", "worker_long", "worker_short")
+SCALED = ("gunicorn", "socketio")
+"""The components that may have an autoscaler."""
 BACKGROUND = ("scheduler", "worker-default", "worker-long", "worker-short")
 """The components that work in the background, as in names and labels."""
 CONFIGURATION_ANNOTATION = f"{GROUP}/configuration"
@@ -150,15 +154,20 @@ class Site(Struct, frozen=True):
     """TLS of the hosts; None when the site is reached over http."""
     common_on_one_node: bool = False
     """Whether all pods that mount the common storage, where the layers are, must run on one node."""
+    web_server: WebServer = WebServer()
+    live_scales: Mapping[str, LiveScale] = {}
+    """What exists of the components that may have an autoscaler."""
 
     @property
     def names(self) -> SiteNames:
         return SiteNames(self.owner.name)
 
-    def replicas(self, component: str) -> int:
-        """Replicas of one of `COMPONENTS`: the declared ones, or zero while an upgrade stops the component."""
+    def scale(self, component: str) -> Scale:
+        """What is applied to the Deployment of one of `COMPONENTS` of its number of replicas: the declared number, zero
+        while an upgrade stops the component, or none where an autoscaler decides."""
         stopped = self.upgrade is not None and (self.upgrade.stops_web or component.replace("_", "-") in BACKGROUND)
-        return 0 if stopped else self.sizes[component].replicas
+        size, live = self.sizes[component], self.live_scales.get(component, NOTHING_LIVE)
+        return scale(size.replicas, size.autoscaler, live, stopped=stopped)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -276,6 +285,7 @@ def resolve(
     recorded_database: str = "",
     live_mode: str = "",
     plan: Plan | None = None,
+    live_scales: Mapping[str, LiveScale] | None = None,
 ) -> Site:
     """The desired state of a site, with every default applied.
 
@@ -285,7 +295,8 @@ def resolve(
     does not exist. `connection`: the external database. `recorded_database`: name of the database in the status.
     `live_mode`: access mode of the claim for files, empty while there is no claim.
 
-    `plan`: the release that the site runs, and its upgrade; by default the release of the bench.
+    `plan`: the release that the site runs, and its upgrade; by default the release of the bench. `live_scales`: what
+    exists of the components that may have an autoscaler.
 
     The image of the bench has been inspected. site/checks.py reports an invalid spec or Secret; this function gives it
     a value that leaves existing children unchanged.
@@ -325,9 +336,10 @@ def resolve(
             live_mode,
         ),
         sizes={
-            component: Size(
+            component: size(
                 1 if component == "scheduler" else replicas(component, spec.component_replicas, bench.replicas),
                 sized(component),
+                autoscaler(component, spec.component_hpa, bench.autoscaling),
             )
             for component in COMPONENTS
         },
@@ -338,6 +350,8 @@ def resolve(
         route=route.of_site(bench.ingress, spec.ingress, spec.ingress_class_name, live.metadata.namespace),
         tls=tls.of_site(bench.tls, spec.tls, live.metadata.name),
         common_on_one_node=bench.common_on_one_node,
+        web_server=web_server(spec.gunicorn, bench.gunicorn),
+        live_scales=live_scales or {},
     )
 
 

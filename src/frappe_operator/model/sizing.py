@@ -10,14 +10,28 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.quantities import amount, canonical
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
+from frappe_operator.model.scaling import Autoscaler
 
 
 class Size(Struct, frozen=True):
     """Replicas and resources of one component."""
 
     replicas: int
+    """The declared number; with an autoscaler the one that it starts from."""
     resources: Manifest
     """The field `resources` of the main container."""
+    autoscaler: Autoscaler | None = None
+    """The autoscaler that decides on the number of replicas; None when the spec does."""
+
+    @property
+    def least(self) -> int:
+        """The smallest number of replicas that the component may have."""
+        return self.autoscaler.min_replicas if self.autoscaler else self.replicas
+
+
+def size(replicas: int, resources: Manifest, autoscaler: Autoscaler | None) -> Size:
+    """The size of a component whose declared number of replicas is `replicas`."""
+    return Size(autoscaler.within(replicas) if autoscaler else replicas, resources, autoscaler)
 
 
 Amounts = Mapping[str, Mapping[str, str]]

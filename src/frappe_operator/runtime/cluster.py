@@ -12,7 +12,7 @@ import structlog
 from msgspec import Struct
 
 from frappe_operator.kube.kinds import Kind, KindOf, Ref, ref_of
-from frappe_operator.kube.live import Live
+from frappe_operator.kube.live import OPERATOR_NAME, Live
 from frappe_operator.kube.objects import Key, Manifest
 from frappe_operator.runtime.cache.bodies import Bodies
 from frappe_operator.runtime.cache.cache import Cache
@@ -175,10 +175,18 @@ class Cluster:
         """Creates an object. `writer` is not requeued for it. Raises AlreadyExists."""
         return self._written(ref_of(manifest).kind, await self.client.create(manifest), writer)
 
-    async def apply(self, manifest: Manifest, writer: Writer | None = None) -> Live:
+    async def apply(
+        self,
+        manifest: Manifest,
+        writer: Writer | None = None,
+        *,
+        manager: str = OPERATOR_NAME,
+        force: bool = True,
+    ) -> Live:
         """Server-side apply. `writer` is not requeued for it. Raises Conflict when the manifest has a `metadata.uid`
-        that is not the object's."""
-        return self._written(ref_of(manifest).kind, await self.client.apply(manifest), writer)
+        that is not the object's, or without `force` when another manager owns a field that would change."""
+        body = await self.client.apply(manifest, manager=manager, force=force)
+        return self._written(ref_of(manifest).kind, body, writer)
 
     async def patch(
         self,

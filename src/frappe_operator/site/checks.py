@@ -7,7 +7,7 @@ from frappe_operator.api.types import ComponentResources, Resources
 from frappe_operator.components.database import ENGINES
 from frappe_operator.kube.reasons import Reason, Trait, traits
 from frappe_operator.kube.stage import Blocked, Verdict
-from frappe_operator.model import annotations, domain, route, sizing
+from frappe_operator.model import annotations, domain, route, scaling, sizing
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import site as model
 from frappe_operator.model.conditions import BenchCondition, SiteCondition
@@ -18,6 +18,8 @@ from frappe_operator.model.upgrade import RELEASE_LABEL, UPGRADING_LABEL
 from frappe_operator.site.observe import Observed
 
 Check = Callable[[Observed], Verdict | None]
+CONTAINERS = {"gunicorn": ("gunicorn", "front_door"), "socketio": ("socketio",)}
+"""The containers in the pods of each component that may have an autoscaler, as components with resources."""
 
 
 def spec_is_readable(observed: Observed) -> Verdict | None:
@@ -188,6 +190,26 @@ def gateway_is_named(observed: Observed) -> Verdict | None:
     return _blocked(Reason.INVALID_SPEC, "ingress.type is Gateway: name the Gateway in ingress.gatewayRef")
 
 
+def autoscalers_can_scale(observed: Observed) -> Verdict | None:
+    """Every autoscaler has a range, and a request for each resource that it measures."""
+    spec, bench = observed.spec, observed.bench
+    try:
+        for component, containers in CONTAINERS.items():
+            amounts = {
+                sizing.camel(each): sizing.resources(
+                    each, _of(spec.component_resources, each), _of(bench.resources, each)
+                )
+                for each in containers
+            }
+            if problem := scaling.problem(component, amounts, spec.component_hpa, bench.autoscaling):
+                inherited = bench.autoscaling or bench.resources
+                source = f" (what the site does not set comes from FrappeBench {bench.name})" if inherited else ""
+                return _blocked(Reason.INVALID_SPEC, f"{problem}{source}")
+    except Blocked as blocked:
+        return blocked.verdict
+    return None
+
+
 def host_can_be_served(observed: Observed) -> Verdict | None:
     """The main host of the site is a valid host name, also when it is derived from siteName."""
     problem = domain.host_problem(observed.domain)
@@ -213,6 +235,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     (SiteCondition.APPS_INSTALLED, apps_are_readable),
     (SiteCondition.APPS_INSTALLED, apps_are_in_the_image),
     (SiteCondition.WORKLOADS_READY, resources_fit),
+    (SiteCondition.WORKLOADS_READY, autoscalers_can_scale),
 )
 """Each check with the condition that it makes false. Of the checks of one condition, the first that fails gives reason
 and message."""

@@ -13,6 +13,7 @@ from frappe_operator.components.database.interface import DATABASE_LABEL, Observ
 from frappe_operator.kube.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
+    HPA,
     HTTP_ROUTE,
     JOB,
     POD,
@@ -21,7 +22,7 @@ from frappe_operator.kube.kinds import (
     STATEFUL_SET,
     STORAGE_CLASS,
 )
-from frappe_operator.kube.live import Claim, Condition, HttpRoute, Job, Live, StorageClass, Workload
+from frappe_operator.kube.live import Autoscaler, Claim, Condition, HttpRoute, Job, Live, StorageClass, Workload
 from frappe_operator.kube.names import OPERATOR_SELECTOR
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import Report, succeeded
@@ -36,8 +37,9 @@ from frappe_operator.model.domain import Domain
 from frappe_operator.model.image import Facts
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.removal import NO_REMOVAL, Removal, removal
+from frappe_operator.model.scaling import LiveScale, live_scale
 from frappe_operator.model.settings import Images
-from frappe_operator.model.site import BACKGROUND, SiteNames
+from frappe_operator.model.site import BACKGROUND, SCALED, SiteNames
 from frappe_operator.model.tls import Tls
 from frappe_operator.model.upgrade import (
     RELEASE_LABEL,
@@ -113,6 +115,10 @@ class Observed(NamedTuple):
     """The MariaDB StatefulSet of the bench."""
     web: Workload | None = None
     """The gunicorn Deployment of the site."""
+    live_scales: Mapping[str, LiveScale] = {}
+    """What exists of the components in SCALED."""
+    autoscalers: Mapping[str, Autoscaler] = {}
+    """The autoscalers that exist, by component."""
     retained_database: str = ""
     """Name of the site's database as the connection Secret records it, empty without one."""
     connection_secret: Live | None = None
@@ -205,7 +211,8 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
     claim, created = cluster.get(PVC, namespace, names.files), cluster.get(JOB, namespace, names.create)
     facts = _facts(bench, claim, created)
     mariadb = cluster.get(STATEFUL_SET, namespace, bench_names.mariadb)
-    web = cluster.get(DEPLOYMENT, namespace, names.gunicorn)
+    deployments = {each: cluster.get(DEPLOYMENT, namespace, names.part(each)) for each in SCALED}
+    autoscalers = {each: cluster.get(HPA, namespace, names.part(each)) for each in SCALED}
     secret = cluster.get(SECRET, namespace, names.connection)
     label = secret.metadata.label(DATABASE_LABEL) if secret else ""
     hosts = domain.HostClaims(cluster)
@@ -222,7 +229,9 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
         classes={each.metadata.name: each for each in cluster.all(STORAGE_CLASS)},
         reports=job_reports.reports(cluster.select(POD, job_reports.SITE_INDEX, f"{namespace}/{name}")),
         mariadb=mariadb,
-        web=web,
+        web=deployments["gunicorn"],
+        live_scales={each: live_scale(deployments[each], autoscalers[each]) for each in SCALED},
+        autoscalers={each: found for each, found in autoscalers.items() if found is not None},
         retained_database=f"_{label}" if label else "",
         connection_secret=secret,
         admin_secret=cluster.get(SECRET, namespace, names.admin),

@@ -35,6 +35,7 @@ def resolve(observed: Observed) -> Site:
         connection=observed.connection,
         recorded_database=observed.last_status.database_name,
         plan=_plan(observed, observed.facts, observed.bench.target),
+        live_scales=observed.live_scales,
     )
 
 

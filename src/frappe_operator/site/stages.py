@@ -12,11 +12,7 @@ from frappe_operator.components import (
 from frappe_operator.components.database import ENGINES
 from frappe_operator.components.route import ROUTES
 from frappe_operator.kube.objects import Manifest
-from frappe_operator.kube.readiness import (
-    claims_usable,
-    jobs_succeeded,
-    workloads_available,
-)
+from frappe_operator.kube.readiness import claims_usable, jobs_succeeded
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Stage, Verdict, checked, failed
 from frappe_operator.model.conditions import SiteCondition
@@ -43,9 +39,9 @@ BEFORE_APPS = [
 ]
 """Conditions that the installation of apps waits for. Configured is not among them: a created site continues to run
 with its last configuration."""
-BEFORE_ROUTE, BEFORE_WORKLOADS = [SiteCondition.SITE_CREATED], workloads_ready.AFTER
-"""Conditions that route and pods wait for: work that is done once and stays done. If they waited for the health of a
-server, a child of a running site that is deleted while the server is down would not be created again until it is up."""
+BEFORE_ROUTE = [SiteCondition.SITE_CREATED]
+"""Conditions that the route waits for: work that is done once and stays done. If it waited for the health of a server,
+a route that is deleted while the server is down would not be created again until it is up."""
 
 
 def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Stage]:
@@ -77,7 +73,7 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
             once=creation.install(site),
             after=BEFORE_APPS,
         ),
-        Stage(SiteCondition.WORKLOADS_READY, workloads, workloads_available, after=BEFORE_WORKLOADS),
+        workloads_ready.pods(workloads, observed),
         *workloads_ready.assets_json_removed(site, observed),
         Stage(SiteCondition.CERTIFICATE_READY, [], certificate_ready.ready(site, observed), after=[]),
         Stage(

@@ -99,6 +99,12 @@ NOT_ALONE = {
     *((kind, f"ingress.gatewayRef.{field}") for kind in (BENCH, SITE) for field in ("namespace", "sectionName")),
     (SITE, "dbConfig.connectionSecretRef"),
     (SITE, "dbConfig.connectionSecretRef.name"),
+    *(
+        (kind, f"componentHPA.{component}.behavior.{direction}.policies[].{field}")
+        for kind, component in ((BENCH, "gunicorn"), (BENCH, "nginx"), (SITE, "gunicorn"))
+        for direction in ("scaleUp", "scaleDown")
+        for field in ("type", "value", "periodSeconds")
+    ),
 }
 """Fields that are invalid without another field."""
 
@@ -110,6 +116,12 @@ def _fine(field: str, schema: Manifest) -> Sequence[Any]:
         return [schema["minimum"], 1, schema["maximum"]]
     if field.endswith((".requests", ".limits")):
         return [{}, {"cpu": "1.5m", "memory": "0.3Gi"}, {"memory": "128Mi", "ephemeral-storage": "1Gi"}, {"cpu": 2}]
+    if field.endswith(".enabled"):
+        return [True, False]
+    if field.endswith(".policies"):
+        return [[{"type": "Pods", "value": 1, "periodSeconds": 60}]]
+    if field.startswith("componentHPA.") and field.count(".") == 1:
+        return [{"enabled": True}, {"enabled": True, "minReplicas": 2, "targetMemoryUtilization": 90}]
     if field.endswith("ize"):
         return SIZES
     if field.endswith(("Name", ".name")):

@@ -18,6 +18,7 @@ from frappe_operator.kube.stage import Stage, Verdict
 from frappe_operator.runtime.apply import limits
 from frappe_operator.runtime.apply.finalizers import ConfirmedOwners
 from frappe_operator.runtime.apply.refusals import Digests, Refusal, Refusals
+from frappe_operator.runtime.apply.replicas import AFTER_OTHERS, hand_over
 from frappe_operator.runtime.cache.decoding import CachedObject
 from frappe_operator.runtime.client.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid
 from frappe_operator.runtime.cluster import Cluster, Writer
@@ -118,8 +119,10 @@ class _Children:
         if any(self._cached_live(child.ref) is None for child in pending):
             await self._confirm_owner()
         # All are attempted before a failure ends the reconcile: one failing child must not hold up the others.
-        results = await asyncio.gather(*(self._attempt(child) for child in pending), return_exceptions=True)
-        troubles = []
+        results, troubles = [], []
+        for last in (False, True):
+            group = [child for child in pending if (child.ref.kind in AFTER_OTHERS) == last]
+            results += await asyncio.gather(*(self._attempt(child) for child in group), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -312,6 +315,7 @@ class _Children:
                 self._mark_verified(child, int(body["metadata"]["resourceVersion"]))
                 return None
             log.info("repairing drift", kind=child.ref.kind.kind, object=str(live.metadata.key), field=drift)
+            await hand_over(self._cluster, child.manifest, body)
             self._refusals.drifted(child.ref, self._digests(child))
         await self._apply(child, {"uid": live.metadata.uid})
         self._refusals.repaired(child.ref)

@@ -126,11 +126,11 @@ class Client:
         path, query = ref.kind.path(ref.namespace), {"fieldManager": OPERATOR_NAME, **self._validation}
         return await self._request("create", ref.kind, "POST", path, query=query, body=body)
 
-    async def apply(self, manifest: Manifest) -> bytes:
-        """Server-side apply: afterwards the object has these fields, and none that the operator applied before and that
-        are missing here."""
+    async def apply(self, manifest: Manifest, *, manager: str = OPERATOR_NAME, force: bool = True) -> bytes:
+        """Server-side apply: afterwards the object has these fields, and none that the field manager applied before and
+        that are missing here. Without `force`, raises Conflict when another manager owns a field that would change."""
         ref, body = _written(manifest)
-        query = {"fieldManager": OPERATOR_NAME, "force": "true", **self._validation}
+        query = {"fieldManager": manager, "force": "true" if force else "false", **self._validation}
         headers = {"Content-Type": APPLY}
         path = ref.kind.path(ref.namespace, ref.name)
         return await self._request("apply", ref.kind, "PATCH", path, query=query, headers=headers, body=body)

@@ -1,14 +1,24 @@
-"""WorkloadsReady: the stage that removes the asset names which pods of an earlier image have cached."""
+"""WorkloadsReady: the pods of the site, and the removal of asset names which pods of an earlier image have cached."""
+
+from collections.abc import Sequence
 
 from frappe_operator.components import assets
-from frappe_operator.kube.readiness import ALL_READY, jobs_succeeded
+from frappe_operator.kube.objects import Manifest
+from frappe_operator.kube.readiness import ALL_READY, jobs_succeeded, with_autoscalers, workloads_available
 from frappe_operator.kube.stage import LiveChildren, Stage, Verdict
 from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.site import Site
 from frappe_operator.site.observe import Observed
 
 AFTER = [SiteCondition.SITE_CREATED, SiteCondition.APPS_INSTALLED]
-"""Conditions that the pods of a site wait for."""
+"""Conditions that the pods of a site wait for: work that is done once and stays done. If they waited for the health of
+a server, a Deployment that is deleted while the server is down would not be created again until it is up."""
+
+
+def pods(workloads: Sequence[Manifest], observed: Observed) -> Stage:
+    """The stage of the pods, with their autoscalers and disruption budgets."""
+    ready = with_autoscalers(workloads_available, observed.autoscalers.values())
+    return Stage(SiteCondition.WORKLOADS_READY, workloads, ready, after=AFTER)
 
 
 def assets_json_removed(site: Site, observed: Observed) -> list[Stage]:
@@ -25,4 +35,5 @@ def assets_json_removed(site: Site, observed: Observed) -> list[Stage]:
         verdict = removed(live_children)
         return ALL_READY if verdict.ok else verdict
 
-    return [Stage(SiteCondition.WORKLOADS_READY, [], ready, once=renew, after=[*AFTER, SiteCondition.WORKLOADS_READY])]
+    noted = with_autoscalers(ready, observed.autoscalers.values())
+    return [Stage(SiteCondition.WORKLOADS_READY, [], noted, once=renew, after=[*AFTER, SiteCondition.WORKLOADS_READY])]

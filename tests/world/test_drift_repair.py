@@ -15,6 +15,7 @@ from frappe_operator.bench import checks as bench_checks
 from frappe_operator.kube.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
+    HPA,
     INGRESS,
     JOB,
     PVC,
@@ -100,6 +101,16 @@ def earlier_image(world: World) -> None:
     earlier = {**world.frappe.versions, "frappe": "15.1.0"}
     world.frappe.releases[image_digest("registry.example.com/erp:earlier")] = earlier
     world.edit(BENCH, "forge", {"spec": {"imageConfig": image}})
+
+
+def minimum_above_the_maximum(world: World) -> None:
+    world.edit(BENCH, "forge", {"spec": {"componentHPA": {"gunicorn": {"maxReplicas": 2}}}})
+    world.edit(SITE, "acme", {"spec": {"componentHPA": {"gunicorn": {"enabled": True, "minReplicas": 3}}}})
+
+
+def without_autoscalers(world: World) -> None:
+    world.edit(SITE, "acme", {"spec": {"componentHPA": None}})
+    world.edit(BENCH, "forge", {"spec": {"componentHPA": None}})
 
 
 def two_passwords_of_redis(world: World) -> None:
@@ -219,6 +230,34 @@ TROUBLES = [
         "WorkloadsReady",
         "InvalidSpec",
         "FrappeBench forge, componentResources.gunicorn",
+    ),
+    Trouble(
+        "an autoscaler whose minimum is above the bench's maximum",
+        site_checks.autoscalers_can_scale,
+        (minimum_above_the_maximum, without_autoscalers),
+        SITE,
+        "WorkloadsReady",
+        "InvalidSpec",
+        "minReplicas is 3, but maxReplicas is 2: lower minReplicas or raise maxReplicas (what the site does not set "
+        "comes from FrappeBench forge)",
+    ),
+    Trouble(
+        "an autoscaler of a proxy without request or limit",
+        bench_checks.proxy_can_scale,
+        spec(
+            BENCH,
+            "forge",
+            {
+                "componentHPA": {"nginx": {"enabled": True}},
+                "componentResources": {"nginx": {"requests": {"memory": "64Mi"}}},
+            },
+            {"componentHPA": None, "componentResources": None},
+        ),
+        BENCH,
+        "ProxyReady",
+        "InvalidSpec",
+        "targetCPUUtilization is in percent of the cpu requests, but nginx requests no cpu: set "
+        "componentResources.nginx.requests.cpu, or another target",
     ),
     Trouble(
         "a bench of another namespace",
@@ -446,7 +485,9 @@ def test_every_child_that_is_edited_or_scaled_is_put_right_and_nothing_else_chan
             world.edit(ref.kind, ref.name, {"metadata": {"labels": {"app.kubernetes.io/name": "other"}}})
         if ref.kind is DEPLOYMENT:
             pod = {"terminationGracePeriodSeconds": 1}
-            world.edit(DEPLOYMENT, ref.name, {"spec": {"replicas": 7, "template": {"spec": pod}}})
+            # An autoscaler decides on the replicas of its own.
+            scaled = {} if world.get(HPA, ref.name) else {"replicas": 7}
+            world.edit(DEPLOYMENT, ref.name, {"spec": {**scaled, "template": {"spec": pod}}})
         if ref.kind is SERVICE:
             # A selector is one value: with another label it selects no pod.
             world.edit(SERVICE, ref.name, {"spec": {"selector": {"app.kubernetes.io/name": "other"}}})

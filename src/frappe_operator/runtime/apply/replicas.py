@@ -19,14 +19,14 @@ AFTER_OTHERS: tuple[Kind, ...] = (HPA,)
 async def hand_over(cluster: Cluster, desired: Manifest, body: Manifest) -> None:
     """Gives the number of replicas of a Deployment another owner before it is applied without the number.
 
-    `body`: the whole Deployment as it was just read. Raises Conflict when it has changed since.
+    `body`: the whole Deployment as it was just read. Raises Conflict when the number has changed since.
     """
     if ref_of(desired).kind != DEPLOYMENT or "replicas" in desired["spec"] or not _owned(body):
         return
     meta = body["metadata"]
-    # The number must be the one that there is: the guard is the whole version, and nobody is overruled.
-    guard = {name: meta[name] for name in ("namespace", "name", "uid", "resourceVersion")}
+    guard = {name: meta[name] for name in ("namespace", "name", "uid")}
     kept = {**{name: desired[name] for name in ("apiVersion", "kind")}, "metadata": guard}
+    # Without force: whoever has changed the number meanwhile owns it, and is not overruled.
     await cluster.apply({**kept, "spec": {"replicas": body["spec"]["replicas"]}}, manager=KEEPER, force=False)
 
 

@@ -76,6 +76,15 @@ spec:
 }
 
 OF_BOTH = {
+    "autoscaling": """\
+spec:
+  componentHPA:
+    gunicorn:
+      enabled: true
+      minReplicas: 2
+      maxReplicas: 10
+      targetCPUUtilization: 70
+""",
     "small": """\
 spec:
   componentResources:

@@ -1,13 +1,16 @@
 """Bugs by which the operator writes to, or deletes, what belongs to somebody else."""
 
+from frappe_operator.model.scaling import scale
 from frappe_operator.runtime.apply import finalizers
 from frappe_operator.runtime.apply.children import _Children
+from frappe_operator.runtime.apply.replicas import hand_over
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.status.report import report
 from frappe_operator.site import cleanup
 from tests.mutants.changes import (
     always_true,
     expression,
+    without_call,
     without_entry,
 )
 from tests.mutants.mutant import Mutant
@@ -35,6 +38,27 @@ MUTANTS = [
         _Children._apply_child,
         expression("ABSENT", "{}"),
         (f"{OWNERSHIP}::test_an_object_of_another_owner_is_never_touched",),
+    ),
+    Mutant(
+        "replicas-let-go",
+        "The sole owner of the number of replicas lets it go: the API server makes it one, and pods end.",
+        hand_over,
+        without_call("cluster.apply"),
+        ("runtime/apply/test_replicas.py::test_the_number_stays_when_an_autoscaler_takes_over",),
+    ),
+    Mutant(
+        "replicas-applied-beside-the-autoscaler",
+        "The spec takes over while the autoscaler still exists, which scales back what is applied.",
+        scale,
+        expression("autoscaler or live.has_autoscaler", "autoscaler"),
+        ("world/test_scaling.py::test_the_spec_takes_over_when_the_autoscaler_is_gone",),
+    ),
+    Mutant(
+        "replicas-lost-in-an-upgrade",
+        "What an upgrade stops is not recorded: it starts again with another number of replicas.",
+        scale,
+        expression("(live.replicas or live.before) if autoscaler else 0", "0"),
+        ("world/test_scaling.py::test_the_number_before_an_upgrade_comes_back",),
     ),
     Mutant(
         "owner-compared-by-name",

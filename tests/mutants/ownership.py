@@ -43,7 +43,7 @@ MUTANTS = [
         "replicas-let-go",
         "The sole owner of the number of replicas lets it go: the API server makes it one, and pods end.",
         hand_over,
-        without_call("cluster.apply"),
+        without_call("apply"),
         ("runtime/apply/test_replicas.py::test_the_number_stays_when_an_autoscaler_takes_over",),
     ),
     Mutant(

@@ -15,6 +15,7 @@ from fakecluster.comparison import without_volatile
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import settle
 from frappe_operator.kube.kinds import NAMESPACE, PVC, ref_of
+from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
@@ -27,14 +28,18 @@ SPACE = "faithful"
 @pytest.fixture(scope="module")
 def sent() -> list[tuple[str, Manifest]]:
     """Everything that is created or applied for a bench and a site, in order."""
-    world = a_world(a_bench(), a_site(componentReplicas={"gunicorn": 2}, aliases=["shop.example.com"]))
+    autoscaler = {"nginx": {"enabled": True, "minReplicas": 2, "targetMemoryUtilization": 80}}
+    site = a_site(componentReplicas={"gunicorn": 2}, aliases=["shop.example.com"])
+    world = a_world(a_bench(componentHPA=autoscaler), site)
     settle(world)
     asked = [each for each in world.server.requests if each.verb in ("create", "apply") and _is_child(each)]
     return [(each.verb, _without_owner(json.loads(each.body or b""))) for each in asked]
 
 
 def _is_child(asked: ApiRequest) -> bool:
-    return asked.kind.kind not in ("Event", "FrappeBench", "FrappeSite")
+    # The second owner of a number of replicas has a test of its own: test_apiserver_replicas.py.
+    ours = asked.query.get("fieldManager") == OPERATOR_NAME
+    return ours and asked.kind.kind not in ("Event", "FrappeBench", "FrappeSite")
 
 
 def _without_owner(manifest: Manifest) -> Manifest:

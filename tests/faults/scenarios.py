@@ -49,6 +49,8 @@ CREATE: Step = (Add(a_bench()), Add(a_site()))
 CREATE_EXTERNAL: Step = (Add(CONNECTION), Add(a_bench()), Add(a_site(dbConfig=EXTERNAL)))
 CREATE_SITE: Step = (Add(a_site()),)
 SCALE: Step = (Edit(SITE, "acme", {"componentReplicas": {"gunicorn": 2}}),)
+AUTOSCALE: Step = (Edit(SITE, "acme", {"componentHPA": {"gunicorn": {"enabled": True, "minReplicas": 2}}}),)
+BY_SPEC: Step = (Edit(SITE, "acme", {"componentHPA": None, "componentReplicas": {"gunicorn": 3}}),)
 MOVE: Step = (Edit(SITE, "acme", {"domain": "shop.example.com"}),)
 CHANGE_IMAGE: Step = (Edit(BENCH, "forge", {"imageConfig": {"repository": "example.com/erp", "tag": "v15.60.0"}}),)
 BREAK_MIGRATION: Step = (
@@ -79,6 +81,7 @@ WHOLE = {
     "created": (CREATE,),
     "external": (CREATE_EXTERNAL,),
     "scaled": (CREATE, SCALE),
+    "autoscaled": (CREATE, AUTOSCALE, BY_SPEC),
     "image changed": (CREATE, CHANGE_IMAGE),
     "upgrade fails": (CREATE, BREAK_MIGRATION),
     "app removed": (CREATE, REMOVE_APP),

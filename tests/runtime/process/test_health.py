@@ -51,7 +51,8 @@ async def test_the_process_is_not_ready_before_all_caches_are_complete(endpoints
     endpoints.engine.informers[0].synced.set()
     assert await endpoints.get("/readyz") == (
         503,
-        "not all objects are cached yet: ConfigMap, Deployment, Job, PersistentVolumeClaim, Secret\n",
+        "not all objects are cached yet: ConfigMap, Deployment, HorizontalPodAutoscaler, Job, PersistentVolumeClaim, "
+        "Secret\n",
     )
 
 

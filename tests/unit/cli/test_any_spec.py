@@ -127,12 +127,12 @@ def substituted(bench: Manifest, site: Manifest, made: dict[tuple[str, str], Man
     policy = part(frappe, "pullPolicy")
     if policy and any(found != policy for image, found, _ in images([*jobs, *web]) if image == reference):
         yield "pullPolicy"
-    if nginx["spec"]["replicas"] != first(part(bench, "componentReplicas", "nginx"), 1):
+    if nginx["spec"]["replicas"] != start(first(part(bench, "componentReplicas", "nginx"), 1), nginx, made):
         yield "replicas of nginx"
     for field, name in COMPONENTS.items():
         workload = made["Deployment", f"pearl-{name}"]
         requested = first(part(site, "componentReplicas", field), part(bench, "componentReplicas", field), 1)
-        if workload["spec"]["replicas"] != requested:
+        if workload["spec"]["replicas"] != start(requested, workload, made):
             yield f"replicas of {field}"
         sides = {
             side: first(*(part(each, "componentResources", field, side) for each in (site, bench)))
@@ -167,7 +167,57 @@ def substituted(bench: Manifest, site: Manifest, made: dict[tuple[str, str], Man
         requested = part(spec, field) or {}
         if not claim(volume, requested.get(size), requested.get("storageClassName"), requested.get("accessMode")):
             yield f"{field} of {volume['metadata']['name']}"
+    yield from autoscalers("nginx", nginx, [bench], made)
+    yield from autoscalers("gunicorn", made["Deployment", "pearl-gunicorn"], [site, bench], made)
+    yield from settings_of_gunicorn(bench, site, made["Deployment", "pearl-gunicorn"])
     yield from hosts(bench, site, made)
+
+
+def start(requested: int, workload: Manifest, made: dict[tuple[str, str], Manifest]) -> int:
+    """The number of replicas that a new Deployment starts with."""
+    hpa = made.get(("HorizontalPodAutoscaler", workload["metadata"]["name"]))
+    return min(max(requested, hpa["spec"]["minReplicas"]), hpa["spec"]["maxReplicas"]) if hpa else requested
+
+
+def autoscalers(
+    component: str, workload: Manifest, declared: list[Manifest], made: dict[tuple[str, str], Manifest]
+) -> Iterator[str]:
+    """The same of the autoscaler and the disruption budget of a workload."""
+
+    def requested(field: str) -> Any:
+        return first(*(part(each, "componentHPA", component, field) for each in declared))
+
+    name = workload["metadata"]["name"]
+    hpa = made.get(("HorizontalPodAutoscaler", name))
+    if bool(requested("enabled")) != bool(hpa):
+        yield f"componentHPA.{component}.enabled"
+    least = hpa["spec"]["minReplicas"] if hpa else workload["spec"]["replicas"]
+    if (least >= 2) != (("PodDisruptionBudget", name) in made):
+        yield f"disruption budget of {component}"
+    if hpa is None:
+        return
+    for field in ("minReplicas", "maxReplicas"):
+        if requested(field) not in (None, hpa["spec"][field]):
+            yield f"componentHPA.{component}.{field}"
+    targets = {
+        each["resource"]["name"]: each["resource"]["target"]["averageUtilization"] for each in hpa["spec"]["metrics"]
+    }
+    for field, resource in (("targetCPUUtilization", "cpu"), ("targetMemoryUtilization", "memory")):
+        if requested(field) not in (None, targets.get(resource)):
+            yield f"componentHPA.{component}.{field}"
+
+
+def settings_of_gunicorn(bench: Manifest, site: Manifest, workload: Manifest) -> Iterator[str]:
+    """The same of the command line of gunicorn."""
+    containers = workload["spec"]["template"]["spec"]["containers"]
+    (command,) = [each["command"] for each in containers if each["name"] == "gunicorn"]
+    for field in ("workers", "threads", "timeout"):
+        value = first(part(site, "gunicorn", field), part(bench, "gunicorn", field))
+        if value is not None and f"--{field}={value}" not in command:
+            yield f"gunicorn.{field}"
+    most = first(part(site, "gunicorn", "maxRequests"), part(bench, "gunicorn", "maxRequests"))
+    if bool(most) != (f"--max-requests={most}" in command):
+        yield "gunicorn.maxRequests"
 
 
 def hosts(bench: Manifest, site: Manifest, made: dict[tuple[str, str], Manifest]) -> Iterator[str]:

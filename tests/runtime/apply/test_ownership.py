@@ -159,6 +159,19 @@ async def test_an_owner_is_confirmed_once() -> None:
 
 
 @virtual
+async def test_nothing_is_created_for_a_spec_that_has_changed_meanwhile() -> None:
+    """The process before has acted on the new spec already."""
+    async with an_environment(leading=True) as env:
+        stale = env.owner
+        env.api.merge(Ref(TOY, NS, "bear"), {"spec": {"size": 2}}, "kubectl")
+        with pytest.raises(Conflict):
+            await apply(env.cluster, TOY, stale, [stage(a_config())])
+        assert not env.exists(CONFIG_MAP, "bear-config")
+        await env.apply(stage(a_config()))
+        assert env.exists(CONFIG_MAP, "bear-config")
+
+
+@virtual
 async def test_an_owner_created_after_the_process_need_not_be_confirmed() -> None:
     async with an_environment(leading=True) as env:
         await asyncio.sleep(2)

@@ -167,14 +167,16 @@ class _Children:
                 await self._cluster.delete(kind, meta.namespace, meta.name, meta.uid)
 
     async def _confirm_owner(self) -> None:
-        """Confirms with the API server that the owner exists and is not being deleted. Raises Conflict otherwise: an
-        outdated cache must not create anything for an owner that another process has cleaned up."""
+        """Confirms with the API server that the owner exists as it is cached and is not being deleted. Raises Conflict
+        otherwise: an outdated cache must not create anything for an owner that another process has cleaned up, nor
+        anything that the spec does not ask for any more."""
         meta, confirmed = self._owner.metadata, self._cluster.state(ConfirmedOwners).uids
         if meta.creation_timestamp > self._cluster.leading_since or meta.uid in confirmed:
             return
         body = await self._cluster.read(self._kind, meta.namespace, meta.name)
         fresh = body["metadata"] if body else {}
-        if fresh.get("uid") != meta.uid or ("deletionTimestamp" in fresh and not self._owner.deleting):
+        is_cached = (fresh.get("uid"), fresh.get("generation", 0)) == (meta.uid, meta.generation)
+        if not is_cached or ("deletionTimestamp" in fresh and not self._owner.deleting):
             raise Conflict(409, "Changed", f"{self._kind.kind} {meta.key} has changed or does not exist any more")
         confirmed.add(meta.uid)
 

@@ -10,7 +10,7 @@ from frappe_operator.model.sizing import Size
 def build(owner: Owner, name: str, part: str, size: Size) -> list[Manifest]:
     """The HorizontalPodAutoscaler and the PodDisruptionBudget of the Deployment `name`, as far as it has them."""
     found = [] if size.autoscaler is None else [_autoscaler(owner, name, part, size.autoscaler)]
-    # With one replica, a budget would either forbid to drain its node or allow what is forbidden to nobody.
+    # With one replica, a budget would either keep its node from being drained, or allow everything.
     return [*found, _budget(owner, name, part)] if size.least >= 2 else found
 
 

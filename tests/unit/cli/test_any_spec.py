@@ -222,20 +222,26 @@ def settings_of_gunicorn(bench: Manifest, site: Manifest, workload: Manifest) ->
 
 def hosts(bench: Manifest, site: Manifest, made: dict[tuple[str, str], Manifest]) -> Iterator[str]:
     """The same of the way in."""
-    ingress = made.get(("Ingress", "pearl"))
-    if part(bench, "ingress", "type") == "None":
-        if ingress:
-            yield "ingress.type"
+    kind = first(part(site, "ingress", "type"), part(bench, "ingress", "type"), "Ingress")
+    ingress, routes = made.get(("Ingress", "pearl")), [each for (of, _), each in made.items() if of == "HTTPRoute"]
+    if (bool(ingress), bool(routes)) != (kind == "Ingress", kind == "Gateway"):
+        yield "ingress.type"
         return
-    assert ingress
     suffix = part(bench, "domainConfig", "suffix") or ""
-    wanted = {(site.get("domain") or site["siteName"] + suffix), *(site.get("aliases") or [])}
-    if {rule["host"] for rule in ingress["spec"]["rules"]} != {domain.normalise(host) for host in wanted}:
-        yield "domain or aliases"
-    if ingress["spec"].get("ingressClassName") != first(
-        site.get("ingressClassName"), part(bench, "ingress", "className")
-    ):
-        yield "ingressClassName"
+    others = [*(site.get("aliases") or []), *(site.get("redirects") or [])]
+    wanted = {domain.normalise(host) for host in (site.get("domain") or site["siteName"] + suffix, *others)}
+    found = {host for each in routes for host in each["spec"]["hostnames"]}
+    if ingress:
+        found = {rule["host"] for rule in ingress["spec"]["rules"]}
+        inherited = part(bench, "ingress", "className") if part(bench, "ingress", "type") in (None, "Ingress") else None
+        wanted_class = first(site.get("ingressClassName"), part(site, "ingress", "className"), inherited)
+        if ingress["spec"].get("ingressClassName") != wanted_class:
+            yield "ingressClassName"
+        secret = part(site, "tls", "secretName")
+        if secret and part(site, "tls", "enabled") is not False and part(bench, "tls", "enabled") is not False:
+            yield from ["tls.secretName"] if ingress["spec"]["tls"][0]["secretName"] != secret else []
+    if kind != "None" and found != wanted:
+        yield "domain, aliases or redirects"
 
 
 @pytest.fixture(scope="module")

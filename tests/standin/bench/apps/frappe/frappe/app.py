@@ -176,7 +176,7 @@ def _page(call: Call) -> Response:
         if guest:
             return _redirect(f"/login?redirect-to={quote(call.request.path, safe='')}")
         schema.read_notes(call.database)
-        return _html(pages.desk(call.site))
+        return _html(pages.desk(call.site, installer.installed_apps(call.database)))
     raise DoesNotExistError("The page you were looking for has gone missing.")
 
 

@@ -15,9 +15,9 @@ def login(site: str) -> str:
     return _page("Login", site, [_bundled(site, "website.bundle.css")], scripts, "<form id='login'></form>")
 
 
-def desk(site: str) -> str:
-    """The desk, for those logged in."""
-    scripts = [_bundled(site, "desk.bundle.js"), *_of_apps(site)]
+def desk(site: str, apps: list[str]) -> str:
+    """The desk, for those logged in, with the scripts of the installed apps."""
+    scripts = [_bundled(site, "desk.bundle.js"), *_of_apps(site, apps)]
     return _page("Desk", site, [_bundled(site, "desk.bundle.css")], scripts, "<div id='desk'></div>")
 
 
@@ -39,10 +39,9 @@ def _bundled(site: str, name: str) -> str:
     return _bundles(site)[name]
 
 
-def _of_apps(site: str) -> list[str]:
-    """The scripts of other apps in the desk, of those in this bench."""
+def _of_apps(site: str, apps: list[str]) -> list[str]:
     bundles = _bundles(site)
-    return [bundles[name] for name in ("erpnext.bundle.js", "hrms.bundle.js") if name in bundles]
+    return [bundles[name] for app in apps if app != "frappe" and (name := f"{app}.bundle.js") in bundles]
 
 
 def _bundles(site: str) -> dict[str, str]:

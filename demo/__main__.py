@@ -5,23 +5,21 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from demo import STAGES, objects
-from demo.objects import BENCH, HOST, NAMESPACE, SITE
+from demo.objects import HOST, NAMESPACE, SITE
 from demo.story import follow
+from demo.visit import over_https, through_the_proxy
 from sandbox import images
+from sandbox.addons.contour import IngressController
 from sandbox.cluster import Cluster, Tier, default_tier
 from sandbox.installation import Kubectl, Operator
 from sandbox.progress import Progress, shown
 from sandbox.state import State
-
-ANSWER_SECONDS = 30
 
 
 class Place(NamedTuple):
@@ -32,6 +30,8 @@ class Place(NamedTuple):
     """Whether pods really run."""
     image: str
     """The image of Frappe, in words."""
+    controller: IngressController | None = None
+    """The ingress controller of the demo's own cluster; None on one of somebody else, or where pods are simulated."""
 
 
 def main() -> int:
@@ -47,7 +47,7 @@ def main() -> int:
                 operator.install()
                 operator.start()
             stack.callback(operator.stop)
-            stack.enter_context(_declared(place.kubectl))
+            stack.enter_context(_declared(place))
             follow(place.kubectl, operator, progress, "Ready" if place.pods else "WorkloadsReady")
         if place.pods:
             stack.enter_context(_answers(place))
@@ -79,9 +79,13 @@ def _place(progress: Progress) -> Iterator[Place]:
     if cluster.up_as:
         sys.exit(f"a demo is already running; to use it: export KUBECONFIG={cluster.kubeconfig}")
     try:
-        cluster.up(tier, STAGES if tier == "simulated" else ())
-        image = _images(cluster, progress) if tier == "node" else "none, because pods are simulated"
-        yield Place(Kubectl.of(cluster), tier == "node", image)
+        if tier != "node":
+            cluster.up(tier, STAGES if tier == "simulated" else ())
+            yield Place(Kubectl.of(cluster), False, "none, because pods are simulated")
+            return
+        cluster.up(tier, addons=["contour"])
+        image = _images(cluster, progress)
+        yield Place(Kubectl.of(cluster), True, image, IngressController.of(cluster.state))
     finally:
         with progress.step("Removing the cluster"):
             cluster.down()
@@ -98,10 +102,16 @@ def _images(cluster: Cluster, progress: Progress) -> str:
 
 
 @contextlib.contextmanager
-def _declared(kubectl: Kubectl) -> Iterator[None]:
+def _declared(place: Place) -> Iterator[None]:
     """The demo's objects; on somebody's own cluster they are taken away again."""
+    kubectl, controller = place.kubectl, place.controller
     kubectl.apply(objects.NAMESPACE_OBJECT)
-    kubectl.apply(objects.bench(), objects.site(deletionPolicy="Delete"))
+    bench: dict[str, Any] = {}
+    site: dict[str, Any] = {"deletionPolicy": "Delete"}
+    if controller:
+        kubectl.apply(objects.certificate(*controller.authority.tls_pair(HOST)))
+        bench["ingress"], site["tls"] = {"className": controller.ingress_class}, {"secretName": objects.CERTIFICATE}
+    kubectl.apply(objects.bench(**bench), objects.site(**site))
     try:
         yield
     finally:
@@ -112,36 +122,19 @@ def _declared(kubectl: Kubectl) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _answers(place: Place) -> Iterator[None]:
-    """Asks the site through the bench's proxy, and prints what it says."""
-    service = f"service/{BENCH}-nginx"
-    argv = place.kubectl.argv("port-forward", f"--namespace={NAMESPACE}", "--address=127.0.0.1", service, ":8080")
-    forward = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    try:
-        assert forward.stdout is not None
-        said = forward.stdout.readline()
-        found = re.search(r"127\.0\.0\.1:(\d+)", said)
-        if found is None:
-            raise SystemExit(f"kubectl port-forward failed: {said}")
-        url = f"http://127.0.0.1:{found[1]}"
-        page = _get(f"{url}/login")
-        asset = re.search(r'"(/assets/[^"]+\.(?:js|css))"', page)
+    """Asks the site for a page and an asset, and prints what it says."""
+    visit = over_https(place.controller) if place.controller else through_the_proxy(place.kubectl)
+    with visit as visitor:
+        asset = re.search(r'"(/assets/[^"]+\.(?:js|css))"', visitor.get("/login"))
         if asset is None:
             raise SystemExit("the login page refers to no asset")
         for path in ("/api/method/ping", asset[1]):
-            answer = _get(url + path)
-            print(f"\n$ curl -H 'Host: {HOST}' {url}{path}\n{answer[:200].strip()}")
-        print(f"\nSite: http://{HOST}:{found[1]}/ (log in as Administrator)")
+            print(f"\n$ curl {visitor.options}{visitor.url}{path}\n{visitor.get(path)[:200].strip()}")
+        print(f"\nSite: {visitor.url}/ (log in as Administrator)")
+        if place.controller:
+            authority = place.controller.authority.certificate
+            print(f"Your browser does not know who has signed its certificate: {authority}")
         yield
-    finally:
-        forward.terminate()
-        forward.wait()
-
-
-def _get(url: str) -> str:
-    request = urllib.request.Request(url, headers={"Host": HOST})  # noqa: S310 - our own loopback address
-    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310
-        text: str = response.read().decode()
-        return text
 
 
 def _tell(place: Place) -> None:

@@ -7,6 +7,7 @@ from sandbox.installation import RESTRICTED
 NAMESPACE = "demo"
 BENCH = "bench"
 SITE = "shop"
+CERTIFICATE = "shop-web"
 HOST = "shop.localhost"
 """Browsers take every name below `localhost` to this machine."""
 
@@ -17,7 +18,18 @@ NAMESPACE_OBJECT: dict[str, Any] = {
 }
 
 
-def bench(version: str = "version-15") -> dict[str, Any]:
+def certificate(crt: str, key: str) -> dict[str, Any]:
+    """The Secret with the site's certificate, in PEM format."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": {"namespace": NAMESPACE, "name": CERTIFICATE},
+        "stringData": {"tls.crt": crt, "tls.key": key},
+    }
+
+
+def bench(version: str = "version-15", **spec: Any) -> dict[str, Any]:
     """A bench with the least that can be said."""
     return {
         "apiVersion": "vyogo.tech/v1alpha1",
@@ -28,6 +40,7 @@ def bench(version: str = "version-15") -> dict[str, Any]:
             "appsJSON": '["erpnext"]',
             "storage": {"size": "1Gi"},
             "databaseConfig": {"storageSize": "1Gi"},
+            **spec,
         },
     }
 

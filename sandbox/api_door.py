@@ -28,12 +28,12 @@ def listen_in(network: Path, addresses: Sequence[str], port: int) -> list[socket
             _enter(own.fileno())
 
 
-async def hand_on(listening: Sequence[socket.socket], port: int) -> None:
-    """Connect whoever comes to `listening` with `port` of this network's loopback, until cancelled."""
+async def hand_on(listening: Sequence[socket.socket], port: int, address: str = "127.0.0.1") -> None:
+    """Connect whoever comes to `listening` with `port` of an address of this network, until cancelled."""
 
     async def guide(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", port)
+            server_reader, server_writer = await asyncio.open_connection(address, port)
             try:
                 await asyncio.gather(_carry(reader, server_writer), _carry(server_reader, writer))
             finally:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakecluster.apiserver.verbs import Api
-from frappe_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, Ref, ref_of
+from frappe_operator.kube.kinds import ADDED, CONFIG_MAP, DEPLOYMENT, Ref, ref_of
 from frappe_operator.kube.live import OPERATOR_NAME, Live
 from frappe_operator.kube.names import INSTANCE
 from frappe_operator.kube.objects import Manifest
@@ -23,7 +23,7 @@ decode = Decoder(Live).object
 
 
 def an_api() -> Api:
-    api = Api(lambda: 0.0)
+    api = Api(lambda: 0.0, more_kinds=ADDED)
     api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NS}}, "kubectl")
     return api
 

@@ -27,12 +27,14 @@ SPACE = "faithful"
 
 @pytest.fixture(scope="module")
 def sent() -> list[tuple[str, Manifest]]:
-    """Everything that is created or applied for a bench and a site, in order."""
+    """Everything that is created or applied for a bench and a site, in order; autoscalers last."""
     autoscaler = {"nginx": {"enabled": True, "minReplicas": 2, "targetMemoryUtilization": 80}}
     site = a_site(componentReplicas={"gunicorn": 2}, aliases=["shop.example.com"])
     world = a_world(a_bench(componentHPA=autoscaler), site)
     settle(world)
     asked = [each for each in world.server.requests if each.verb in ("create", "apply") and _is_child(each)]
+    # Last, because a real autoscaler changes the replicas of the Deployment.
+    asked.sort(key=lambda each: each.kind.kind == "HorizontalPodAutoscaler")
     return [(each.verb, _without_owner(json.loads(each.body or b""))) for each in asked]
 
 

@@ -150,7 +150,8 @@ def test_a_host_that_the_proxy_does_not_know_is_nobodys() -> None:
     assert "map $host $frappe_service { default ''; include hosts.map; }" in conf
     for where in ("location / {", "location ~ ^/assets/(?<asset>.+)$ {"):
         first = conf.partition(where)[2].strip().splitlines()[0]
-        assert first == "if ($frappe_service = '') { return 404; }", where
+        assert first == "if ($frappe_service = '') { return 418; }", where
+    assert "error_page 418 = @unknown;" in conf
 
 
 @pytest.mark.parametrize(

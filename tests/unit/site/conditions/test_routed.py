@@ -8,7 +8,7 @@ from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.site.conditions import routed
 from frappe_operator.site.observe import LastStatus, Observed
 from frappe_operator.site.probe import Responses
-from tests.unit.resolved_samples import NAMESPACE, a_site
+from tests.unit.resolved_samples import NAMESPACE, a_site, an_offer
 from tests.unit.site.test_premises import observed
 
 HOST = "pearl.example.net"
@@ -44,5 +44,6 @@ def test_a_host_of_another_site_blocks_and_names_no_site_of_another_namespace(ow
 
 
 def test_hosts_without_another_owner_are_free() -> None:
-    assert observed().last_status == LastStatus()
-    assert routed.hosts_are_free(a_site(), observed())([]).ok
+    facts: Observed = observed(bench=an_offer())
+    assert facts.last_status == LastStatus()
+    assert routed.hosts_are_free(a_site(), facts)([]).ok

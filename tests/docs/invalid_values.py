@@ -83,6 +83,13 @@ def front_door() -> dict[str, list[Words]]:
         "ingress.gatewayRef.name": NAME,
         "ingress.gatewayRef.namespace": NAME,
         "ingress.gatewayRef.sectionName": NAME,
+        "proxy": [("200Mi", OBJECT_TYPE)],
+        "proxy.bodySize": [("200 MB", AMOUNT), ("1k", "between 64Ki and 10Gi"), ("11Gi", "between 64Ki and 10Gi")],
+        "proxy.readTimeout": [
+            (9, "greater than or equal to 10"),
+            (3601, "less than or equal to 3600"),
+            ("5m", "integer"),
+        ],
         "tls": [({"issuer": "a", "clusterIssuer": "b"}, "set only one of them"), ("on", OBJECT_TYPE)],
         "tls.enabled": [("yes", "must be of type boolean")],
         "tls.secretName": NAME,

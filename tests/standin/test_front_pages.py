@@ -1,5 +1,7 @@
 """What the proxy of a bench answers itself: redirects, and pages for hosts and sites that have none. The real nginx."""
 
+import contextlib
+import http.client
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 
 from frappe_operator.components import gunicorn, proxy
 from frappe_operator.model.bench import Upstream
+from frappe_operator.model.proxy import Limits
 from tests.standin import doors
 from tests.standin.doors import Door, ask
 from tests.standin.rootfs import FRAPPE, Rootfs, eventually, free_port
@@ -148,3 +151,34 @@ def test_requests_are_logged_as_json_with_their_names(door: Door) -> None:
     assert [line["request"] for line in logged()] == [name, forged["x-request-id"]]
     assert [(line["host"], line["status"], line["method"]) for line in logged()] == 2 * [(SITE, 200, "GET")]
     assert "SECRET" not in door.said()
+
+
+def test_the_first_hop_that_refuses_a_body_is_the_sites_and_says_413(
+    rootfs: Rootfs, make_door: Callable[[int], Door]
+) -> None:
+    """The proxy lets through what its most generous site does; the front door has the limit of its own site."""
+    with doors.frappe() as backend:
+        here = {gunicorn.LOOPBACK: f"127.0.0.1:{backend}", "@NAMESERVER@": f"127.0.0.1:{free_port()}"}
+        front, generous = Door(rootfs, here, FRAPPE), upstream(PLAIN, limits=Limits(8 * 2**20, 120))
+        bench = msgspec.structs.replace(a_bench(), upstreams=(upstream(SITE, limits=Limits(2**20, 120)), generous))
+        outer = make_door(front.port)
+        with (
+            front.serving({"nginx.conf": gunicorn.conf(a_site(proxy={"bodySize": "1Mi"}))}),
+            outer.serving(proxy.config(bench)[0]["data"]),
+        ):
+            assert sent(outer, 2**20 - 1) == 200
+            assert sent(outer, 2 * 2**20) == 413
+            assert sent(outer, 9 * 2**20) == 413
+
+
+def sent(door: Door, size: int) -> int:
+    """The status of a POST with a body of this size, which is sent as far as it is taken."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", door.port, timeout=30)) as client:
+        client.putrequest("POST", "/api/method/upload_file", skip_host=True)
+        client.putheader("Host", SITE)
+        client.putheader("Content-Length", str(size))
+        client.endheaders()
+        with contextlib.suppress(ConnectionError):
+            for _ in range(0, size, 2**16):
+                client.send(b"x" * min(2**16, size))
+        return client.getresponse().status

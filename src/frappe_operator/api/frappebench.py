@@ -7,6 +7,7 @@ from msgspec import Meta, Struct, field
 from frappe_operator.api.apps import App, GitConfig, apps_json_schema
 from frappe_operator.api.frappebench_status import FrappeBenchStatus
 from frappe_operator.api.ingress import BenchIngress
+from frappe_operator.api.proxy import Proxy
 from frappe_operator.api.scaling import BenchHPA, Gunicorn
 from frappe_operator.api.tls import BenchTls
 from frappe_operator.api.types import (
@@ -339,6 +340,7 @@ class FrappeBenchSpec(Section):
         SiteTemplates | None, Meta(description="Whether new sites are copied from a template.")
     ] = None
     ingress: Annotated[BenchIngress | None, Meta(description="How sites are reached from outside the cluster.")] = None
+    proxy: Annotated[Proxy | None, Meta(description="Limits of requests: defaults for the sites.")] = None
     tls: Annotated[
         BenchTls | None, Meta(description="TLS of the sites, unless they set their own. Default: none, plain http.")
     ] = None

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from frappe_operator.api.ingress import Ingress
+from frappe_operator.api.proxy import Proxy
 from frappe_operator.api.scaling import ComponentHPA, Gunicorn
 from frappe_operator.api.tls import Tls
 from frappe_operator.api.types import (
@@ -198,6 +199,10 @@ class FrappeSiteSpec(Section):
             description="How the site is reached from outside the cluster. Fields that are set take precedence over "
             "the bench's; with another `type` than that of the bench, none of the bench's is used."
         ),
+    ] = None
+    proxy: Annotated[
+        Proxy | None,
+        Meta(description="Limits of requests. Each field that is set takes precedence over the bench's."),
     ] = None
     tls: Annotated[
         Tls | None,

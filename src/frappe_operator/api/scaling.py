@@ -152,7 +152,7 @@ class Gunicorn(Section):
         Meta(
             description="Seconds after which a worker process that has given no sign of life is killed and replaced. "
             "A thread that works on a long request does not stop the signs of life of its worker. It is not the time "
-            "that a request may take: the proxies in front wait 120 seconds for an answer, whatever the value. "
+            "that a request may take: the proxies in front wait for an answer as long as proxy.readTimeout says. "
             "Default 120."
         ),
     ] = None

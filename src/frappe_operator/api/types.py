@@ -96,15 +96,18 @@ IS_QUANTITY = Rule(
 )
 
 
-def _quantity(*rules: Rule) -> Meta:
+def quantity_rules(*rules: Rule) -> Meta:
+    """Schema of a quantity, written as a number or as a text, that keeps to `rules`."""
     return Meta(extra_json_schema={"x-kubernetes-int-or-string": True, "maxLength": 32, **validations(*rules)})
 
 
 # The API server silently changes larger numbers.
-Quantity = Annotated[int | str, _quantity(IS_QUANTITY, Rule(compares("self", "<=", "1Ei"), "must be at most 1024Pi"))]
+Quantity = Annotated[
+    int | str, quantity_rules(IS_QUANTITY, Rule(compares("self", "<=", "1Ei"), "must be at most 1024Pi"))
+]
 StorageSize = Annotated[
     int | str,
-    _quantity(
+    quantity_rules(
         IS_QUANTITY,
         Rule(
             f"{compares('self', '>=', '1Mi')} && {compares('self', '<=', '1Ei')}",

@@ -30,7 +30,7 @@ from frappe_operator.kube.reasons import Trait, traits
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
-from frappe_operator.model import domain, domain_defaults, job_reports, tls
+from frappe_operator.model import domain, domain_defaults, job_reports, proxy, tls
 from frappe_operator.model import layers as layer_model
 from frappe_operator.model.bench import NO_REVISIONS, RWO, Inspected, Names, Revisions, Turns, Upstream, secret_revision
 from frappe_operator.model.conditions import SiteCondition
@@ -501,6 +501,7 @@ def _upstreams(cluster: View, bench: FrappeBenchSpec, sites: Sequence[LiveSite])
                 redirect=hostnames.host if host in hostnames.redirects else "",
                 https=has_certificate,
                 hsts_max_age=declared.hsts_max_age if declared and has_certificate else None,
+                limits=proxy.limits(spec.proxy, bench.proxy),
             )
             for host in hostnames.hosts
             if hosts.holder(host) == key

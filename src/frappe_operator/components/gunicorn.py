@@ -145,7 +145,8 @@ http {{
     root {frappe.SITES};
     proxy_http_version 1.1;
     proxy_buffering on;
-    proxy_read_timeout 120s;
+    proxy_read_timeout {site.limits.read_seconds}s;
+    client_max_body_size {site.limits.body_bytes};
     {nginx.headers(4)}
 
     location = /-/alive {{

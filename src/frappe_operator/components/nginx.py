@@ -6,8 +6,6 @@ from frappe_operator.components.pod import CONTAINER_SECURITY, LAST_LINES, mount
 from frappe_operator.kube.objects import Manifest
 
 PORT = 8080
-READ_SECONDS = 120
-"""How long the proxy of a bench waits for a response of a site."""
 SOURCE = "/etc/frappe-operator/nginx"
 """Directory at which the ConfigMap with the configuration is mounted."""
 
@@ -131,7 +129,6 @@ HTTP = """\
   sendfile on;
   tcp_nopush on;
   keepalive_timeout 65s;
-  client_max_body_size 50m;
   resolver @NAMESERVER@ valid=5s;
   # A client may name its request, so that its own logs and these can be put side by side.
   map $http_x_request_id $request_name { default $request_id; "~^[A-Za-z0-9-]{8,64}$" $http_x_request_id; }

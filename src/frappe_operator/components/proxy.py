@@ -16,6 +16,7 @@ from frappe_operator.components.storage import MOUNTS_COMMON, common_node
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.layers import ASSETS, FOLDER
+from frappe_operator.model.proxy import widest
 from frappe_operator.model.site import SiteNames
 
 PART = "nginx"
@@ -25,6 +26,8 @@ UPGRADING = "upgrading.map"
 HTTPS = "https.map"
 REDIRECTS = "redirects.map"
 HSTS = "hsts.map"
+MARGIN_SECONDS = 5
+"""How much longer the proxy waits than the front door of a site."""
 REDIRECT_SECONDS = 300
 """How long browsers may remember a redirect: it is taken back when the spec changes."""
 UPGRADING_PATH = "/-/upgrading"
@@ -126,6 +129,7 @@ def _conf(bench: Bench) -> str:
         layers = [f"/{FOLDER}/{layer.key}/{ASSETS}/$asset" for layer in reversed(bench.layers)]
         root, published = "/common", [*layers, *(f"/assets{path}" for path in published)]
     site = f"http://$frappe_service.{bench.owner.namespace}.svc.@CLUSTER_DOMAIN@:{nginx.PORT}"
+    limits = widest([each.limits for each in bench.upstreams])
     redirect = f"if ($redirect) {{ add_header Cache-Control max-age={REDIRECT_SECONDS} always; return 308 $redirect; }}"
     return f"""\
 {nginx.MAIN}
@@ -158,7 +162,9 @@ http {{
     proxy_request_buffering off;
     # A pod that has just ended may answer nothing at all, not even a refusal.
     proxy_connect_timeout 5s;
-    proxy_read_timeout {nginx.READ_SECONDS}s;
+    # The front doors have the limits of their sites, and answer first.
+    proxy_read_timeout {limits.read_seconds + MARGIN_SECONDS}s;
+    client_max_body_size {limits.body_bytes};
     proxy_next_upstream off;
     # The site's own front door says which site it is; what a client claims about itself ends here.
     proxy_set_header X-Frappe-Site-Name '';

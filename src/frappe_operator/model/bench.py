@@ -10,6 +10,7 @@ from msgspec import Struct
 from frappe_operator.api.frappebench import FrappeBenchSpec
 from frappe_operator.api.ingress import BenchIngress
 from frappe_operator.api.kinds import BENCH, LiveBench, readable_spec
+from frappe_operator.api.proxy import Proxy
 from frappe_operator.api.scaling import ComponentHPA, Gunicorn
 from frappe_operator.api.tls import BenchTls
 from frappe_operator.api.types import ComponentReplicas, ComponentResources, Resources
@@ -30,6 +31,7 @@ from frappe_operator.model.image import INSPECTED, REFUSED, Facts, Image, earlie
 from frappe_operator.model.layer import Layer
 from frappe_operator.model.layers import Order
 from frappe_operator.model.owner import Owner
+from frappe_operator.model.proxy import DEFAULT, Limits
 from frappe_operator.model.redis_sizing import redis_defaults, redis_memory
 from frappe_operator.model.scaling import NOTHING_LIVE, LiveScale, Scale, autoscaler, scale
 from frappe_operator.model.settings import Images
@@ -176,6 +178,8 @@ class Upstream(Struct, frozen=True):
     """Whether visitors who come over http are redirected to https."""
     hsts_max_age: int | None = None
     """Seconds of Strict-Transport-Security; None for no header."""
+    limits: Limits = DEFAULT
+    """Limits of requests to the site."""
 
 
 class Bench(Struct, frozen=True):
@@ -267,6 +271,8 @@ class BenchOffer(Struct, frozen=True):
     """Default route of the sites."""
     tls: BenchTls | None
     """Default TLS of the sites."""
+    proxy: Proxy | None
+    """Default limits of requests to the sites."""
     redis_revision: str
     """Revision of the Secret with the password that the Redis servers run with."""
     replicas: ComponentReplicas | None
@@ -316,6 +322,7 @@ def offer(
         domains=domain_defaults(live),
         ingress=spec.ingress,
         tls=spec.tls,
+        proxy=spec.proxy,
         redis_revision=revisions(live).redis,
         replicas=spec.component_replicas,
         resources=spec.component_resources,

@@ -32,6 +32,7 @@ from frappe_operator.model.gunicorn import WebServer, web_server
 from frappe_operator.model.image import Facts, Image
 from frappe_operator.model.layer import Layer, layer_keys
 from frappe_operator.model.owner import Owner
+from frappe_operator.model.proxy import DEFAULT, Limits, limits
 from frappe_operator.model.route import Route
 from frappe_operator.model.scaling import NOTHING_LIVE, LiveScale, Scale, autoscaler, scale
 from frappe_operator.model.sizing import Size, quantity, replicas, resources, size
@@ -152,6 +153,8 @@ class Site(Struct, frozen=True):
     route: Route
     tls: Tls | None = None
     """TLS of the hosts; None when the site is reached over http."""
+    limits: Limits = DEFAULT
+    """Limits of requests."""
     common_on_one_node: bool = False
     """Whether all pods that mount the common storage, where the layers are, must run on one node."""
     web_server: WebServer = WebServer()
@@ -349,6 +352,7 @@ def resolve(
         redis_revision=bench.redis_revision,
         route=route.of_site(bench.ingress, spec.ingress, spec.ingress_class_name, live.metadata.namespace),
         tls=tls.of_site(bench.tls, spec.tls, live.metadata.name),
+        limits=limits(spec.proxy, bench.proxy),
         common_on_one_node=bench.common_on_one_node,
         web_server=web_server(spec.gunicorn, bench.gunicorn),
         live_scales=live_scales or {},

@@ -85,6 +85,7 @@ FINE: dict[str, Sequence[Any]] = {
     "ingress.annotations": [{}, {"nginx.ingress.kubernetes.io/limit-rps": "20"}],
     "tls": [{}, {"enabled": True}, {"secretName": "web"}, {"clusterIssuer": "letsencrypt", "hstsMaxAge": 600}],
     "tls.issuer": ["web"],
+    "proxy.bodySize": ["64Ki", "100Mi", 2**20, "10Gi"],
     "dbConfig": [{}, {"mode": "shared"}, {"mode": "external", "connectionSecretRef": {"name": "tides"}}],
     "dbConfig.mode": ["shared"],
     "benchRef.name": ["pier"],

@@ -2,7 +2,7 @@
 
 from frappe_operator.components import nginx
 from frappe_operator.components.metadata import metadata
-from frappe_operator.components.route.ingress import SECONDS
+from frappe_operator.components.route.ingress import seconds
 from frappe_operator.kube.kinds import HTTP_ROUTE
 from frappe_operator.kube.live import Condition, HttpRoute, ParentStatus
 from frappe_operator.kube.names import child
@@ -52,7 +52,7 @@ def _route(site: Site, gateway: Gateway, number: int, hosts: tuple[str, ...]) ->
                 {
                     "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
                     "backendRefs": [backend],
-                    "timeouts": {"request": f"{SECONDS}s"},
+                    "timeouts": {"request": f"{seconds(site)}s"},
                 }
             ],
         },

@@ -8,18 +8,28 @@ from frappe_operator.kube.stage import LiveChildren, Verdict
 from frappe_operator.model.site import Site
 from frappe_operator.model.tls import Tls
 
-SECONDS = nginx.READ_SECONDS + 10
-"""How long an ingress controller waits for a response: longer than the proxy of the bench, which says more about what
-is wrong."""
+MARGIN_SECONDS = 10
+"""How much longer an ingress controller waits for a response than the front door of the site, which says more about
+what is wrong."""
+
+
+def seconds(site: Site) -> int:
+    """How long an ingress controller waits for a response of a site."""
+    return site.limits.read_seconds + MARGIN_SECONDS
+
+
+def _settings(site: Site) -> dict[str, str]:
+    return {name: value.format(seconds=seconds(site)) for name, value in SETTINGS.items()}
+
 
 SETTINGS = {
     # Contour refuses WebSocket connections to all other paths, and cuts every response off after 15 seconds.
     "projectcontour.io/websocket-routes": "/",
-    "projectcontour.io/response-timeout": f"{SECONDS}s",
-    "haproxy.org/timeout-server": f"{SECONDS}s",
+    "projectcontour.io/response-timeout": "{seconds}s",
+    "haproxy.org/timeout-server": "{seconds}s",
     "haproxy.org/timeout-tunnel": "1h",
-    "nginx.ingress.kubernetes.io/proxy-read-timeout": str(SECONDS),
-    "nginx.ingress.kubernetes.io/proxy-send-timeout": str(SECONDS),
+    "nginx.ingress.kubernetes.io/proxy-read-timeout": "{seconds}",
+    "nginx.ingress.kubernetes.io/proxy-send-timeout": "{seconds}",
     # The proxy of the bench has a limit, and answers in the name of the site.
     "nginx.ingress.kubernetes.io/proxy-body-size": "0",
     "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
@@ -39,7 +49,7 @@ def build(site: Site) -> list[Manifest]:
         secret = {"secretName": site.tls.secret} if site.tls.secret else {}
         spec["tls"] = [{"hosts": list(site.domain.hosts), **secret}]
     meta = metadata(site.owner, site.owner.name, "ingress")
-    meta["annotations"] = {**SETTINGS, **dict(site.route.annotations), **_issuer(site.tls)}
+    meta["annotations"] = {**_settings(site), **dict(site.route.annotations), **_issuer(site.tls)}
     return [{"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": meta, "spec": spec}]
 
 

@@ -16,13 +16,12 @@ from frappe_operator.model.site import Site
 MAX_HOSTS = 16
 """Most host names of one HTTPRoute."""
 GROUP = "gateway.networking.k8s.io"
-NOT_PERMITTED = "RefNotPermitted"
 HINTS = {
     "NotAllowedByListeners": "the listeners of the Gateway do not accept routes from this namespace: its owner sets "
     "allowedRoutes.namespaces",
     "NoMatchingListenerHostname": "no listener of the Gateway is for these host names",
     "NoMatchingParent": "the Gateway has no such listener: correct gatewayRef.sectionName",
-    NOT_PERMITTED: "a ReferenceGrant is missing",
+    "RefNotPermitted": "a ReferenceGrant is missing",
 }
 """What the reasons of a Gateway mean here. The message of the Gateway follows."""
 

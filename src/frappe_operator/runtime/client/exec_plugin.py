@@ -27,6 +27,8 @@ GROUP = "client.authentication.k8s.io"
 VERSIONS = (f"{GROUP}/v1", f"{GROUP}/v1beta1")
 LONGEST_SECONDS = 60.0
 """How long a program may take. Most ask an identity provider on the network."""
+KILLED_SECONDS = 1.0
+"""How long the output of a plugin that was killed is read for its end."""
 LONGEST_MESSAGE = 300
 RENEW_EARLY_SECONDS = 30.0
 """How long before they expire credentials are renewed, so that no request has to wait for the program."""
@@ -96,6 +98,11 @@ class ExecPlugin(NamedTuple):
                 # With all that it has started, which would hold its output open.
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
+                # To the end of its output: a pipe that is read when the event loop ends is an error. What has left
+                # the process group may hold it open.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(KILLED_SECONDS):
+                        await process.communicate()
                 await process.wait()
         if process.returncode:
             # Its standard error is written for people; its standard output holds secrets and is never shown.

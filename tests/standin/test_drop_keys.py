@@ -78,7 +78,7 @@ def built(bench: Bench, number: int) -> None:
 
 
 def page(bench: Bench) -> str:
-    code = f"from frappe import pages; print(pages.desk({SITE!r}))"
+    code = f"from frappe import pages; print(pages.desk({SITE!r}, []))"
     ran = bench.rootfs.run([PYTHON, "-c", code], folder=bench.sites)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout

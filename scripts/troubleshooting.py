@@ -345,7 +345,8 @@ USER: dict[str, Explanation] = {
         "Put a new certificate into the Secret. With an issuer, the description of the Certificate says why it was not renewed.",
     ),
     "AddressPending": Explanation(
-        "`domainConfig.autoDetect` names the sites after the load balancer of a Service, and the load balancer has no address.",
+        "`domainConfig.autoDetect` names the sites after the load balancer of a Service, and the load balancer has no address. Or the "
+        "operator may not read the Service, because it runs with `--watch-namespace` for other namespaces.",
         ("kubectl get service -n NAMESPACE NAME",),
         "Wait until the cloud provider has created it, or correct `domainConfig.ingressControllerRef` of the bench. With `domain` "
         "or `domainConfig.suffix` no address is needed.",

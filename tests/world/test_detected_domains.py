@@ -1,11 +1,19 @@
 """Sites whose host name comes from the load balancer of the ingress controller."""
 
-from typing import Any
+from typing import Any, cast
+
+import msgspec
 
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import World, settle
 from frappe_operator.api.kinds import BENCH, SITE
+from frappe_operator.bench import observe
+from frappe_operator.kube.compressed import pack
 from frappe_operator.kube.kinds import SERVICE, Ref
+from frappe_operator.kube.view import View
+from frappe_operator.model.domain_defaults import NO_ADDRESS
+from frappe_operator.runtime.client.errors import Forbidden
+from tests.unit.resolved_samples import live
 from tests.world.site_state import fetched
 
 DETECTS = {"autoDetect": True, "ingressControllerRef": {"name": "controller", "namespace": "ingress"}}
@@ -103,3 +111,18 @@ def test_a_domain_or_a_suffix_needs_no_address() -> None:
     settle(world)
     assert status(world)["domainSource"] == "sitename-default"
     assert "detectedAddress" not in world.get_existing(Ref(BENCH, "default", "forge"))["status"]
+
+
+async def test_a_service_that_may_not_be_read_has_no_address_and_the_recorded_one_stays() -> None:
+    """An operator that is confined to some namespaces cannot read the Service of a controller in another."""
+
+    class Confined:
+        async def read(self, *_: object) -> None:
+            raise Forbidden(403, "Forbidden", "services is forbidden")
+
+    bench = live("forge", {"frappeVersion": "v15", "domainConfig": DETECTS}, kind=BENCH)
+    assert await observe.detected_address(cast(View, Confined()), bench, bench.decode()) == NO_ADDRESS
+    recorded = {"detectedAddress": {"service": "ingress/controller", "address": "192.0.2.7"}}
+    bench.status = msgspec.Raw(pack(msgspec.Raw(msgspec.json.encode(recorded))))
+    found = await observe.detected_address(cast(View, Confined()), bench, bench.decode())
+    assert found.address == "192.0.2.7"

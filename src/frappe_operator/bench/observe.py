@@ -53,6 +53,7 @@ from frappe_operator.model.upgrade import (
 )
 from frappe_operator.model.upgrade_policy import upgrade_policy
 from frappe_operator.model.waves import Candidate
+from frappe_operator.runtime.client.errors import Forbidden
 
 CERTIFICATE_READY = SiteCondition.CERTIFICATE_READY
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -195,7 +196,7 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
         live_mode=live_mode,
         mariadb_exists=cluster.get(STATEFUL_SET, namespace, names.mariadb) is not None,
         upstreams=_upstreams(cluster, spec, sites),
-        address=await _address(cluster, live, spec),
+        address=await detected_address(cluster, live, spec),
         detects_address=domain_defaults.service(spec.domain_config, namespace) is not None,
         secrets=Revisions(redis_secret if agree else "", _root_secret(cluster, live, names.mariadb_root)),
         redis_passwords_differ=not agree,
@@ -205,12 +206,16 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
     )
 
 
-async def _address(cluster: View, live: LiveBench, spec: FrappeBenchSpec) -> DetectedAddress:
-    """The address of the load balancer that names the sites. The Service is not the operator's, so it is not cached."""
+async def detected_address(cluster: View, live: LiveBench, spec: FrappeBenchSpec) -> DetectedAddress:
+    """The address of the load balancer that names the sites. The Service is not the operator's, so it is not cached.
+    One that may not be read, because the operator is confined to other namespaces, is one without an address."""
     key = domain_defaults.service(spec.domain_config, live.metadata.namespace)
     if key is None:
         return NO_ADDRESS
-    found = await cluster.read(SERVICE, key.namespace, key.name)
+    try:
+        found = await cluster.read(SERVICE, key.namespace, key.name)
+    except Forbidden:
+        found = None
     return domain_defaults.detected(found, key, model.detected_address(live))
 
 

@@ -170,8 +170,8 @@ def load_balancer_has_an_address(observed: Observed) -> Verdict | None:
         return None
     message = (
         f"Service {service.name} in namespace {service.namespace}, which names the sites of FrappeBench "
-        f"{observed.bench.name}, has no address of a load balancer: set domain, or domainConfig.suffix of the bench, "
-        "to go on without it"
+        f"{observed.bench.name}, has no address of a load balancer, or the operator may not read it: set domain, or "
+        "domainConfig.suffix of the bench, to go on without it"
     )
     return Verdict(False, FrappeReason.ADDRESS_PENDING, message)
 

@@ -74,6 +74,38 @@ def make_proxy(rootfs: Rootfs) -> Iterator[Callable[[int], Door]]:
         yield lambda upstream: Door(rootfs, _proxy_here(upstream, names))
 
 
+# --- Realtime
+
+ORIGINS = [
+    (None, "pearl.example.net", True),
+    ("https://pearl.example.net", "pearl.example.net", True),
+    ("http://pearl.example.net", "pearl.example.net", True),
+    ("https://PEARL.example.net", "pearl.example.net", True),
+    ("http://pearl.example.net:8080", "pearl.example.net:8080", True),
+    # socket.io's client for Node writes the port of https.
+    ("https://pearl.example.net", "pearl.example.net:443", True),
+    ("https://pearl.example.net:443", "pearl.example.net", True),
+    ("http://pearl.example.net", "pearl.example.net:80", True),
+    ("http://pearl.example.net", "pearl.example.net:443", False),
+    ("https://pearl.example.net", "pearl.example.net:80", False),
+    ("https://pearl.example.net:8443", "pearl.example.net", False),
+    ("https://pearl.example.net:8443", "pearl.example.net:443", False),
+    ("https://evil.example.com", "pearl.example.net", False),
+    ("https://evil.example.com", "pearl.example.net:443", False),
+    ("https://pearl.example.net.evil.example.com", "pearl.example.net", False),
+    ("https://pearl.example.net:443@evil.example.com", "pearl.example.net", False),
+    ("null", "pearl.example.net", False),
+]
+
+
+@pytest.mark.parametrize(("origin", "host", "right"), ORIGINS)
+def test_realtime_is_for_pages_of_the_same_host(front: Door, origin: str | None, host: str, right: bool) -> None:
+    headers = {} if origin is None else {"Origin": origin}
+    answer = ask(front.port, "/socket.io/?EIO=4&transport=polling", host, headers=headers)
+    # There is no realtime server behind this front door.
+    assert answer.status == (502 if right else 403)
+
+
 # --- Paths
 
 PATHS = [

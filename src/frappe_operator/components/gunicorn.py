@@ -131,8 +131,14 @@ http {{
 {nginx.SCHEME}
   # The bench's proxy says one address. A list of them comes from somebody else.
   map $http_x_forwarded_for $client {{ default $remote_addr; "~^[0-9A-Fa-f.:]+$" $http_x_forwarded_for; }}
-  # A browser's Origin must be the host it asks for. Programs send none.
-  map "$http_origin|$http_host" $same_origin {{ default 0; "~^\\|" 1; "~*^https?://([^|]+)\\|\\1$" 1; }}
+  # A browser's Origin must be the host it asks for. Programs send none, or write the port that a scheme has anyway.
+  map "$http_origin|$http_host" $same_origin {{
+    default 0;
+    "~^\\|" 1;
+    "~*^https?://([^|]+)\\|\\1$" 1;
+    "~*^https://([^|:]+)(?::443)?\\|\\1(?::443)?$" 1;
+    "~*^http://([^|:]+)(?::80)?\\|\\1(?::80)?$" 1;
+  }}
   # A page has one address: without `.html`, `index.html` and slashes at its end. What was asked for is taken as it was
   # written: decoded, `%5C` would become a backslash, and `/\\` begins another host, as `//` does.
   map "$request_method $request_uri" $page {{

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from frappe_operator.components import frappe, gunicorn, nginx, proxy
+from frappe_operator.components import frappe, gunicorn, nginx, pages, proxy
 from frappe_operator.model.bench import Upstream
 from frappe_operator.model.layer import Layer
 from tests.standin import doors
@@ -430,7 +430,9 @@ def test_no_query_is_ever_in_a_log_and_what_happened_is(
     with front as running, outer.serving(proxy.config(a_bench())[0]["data"]):
         referrer = {"Referer": 'https://pearl.example.net/update-password?key=SECRET2"&x=SECRET2'}
         for each, target in itertools.product((door, outer), ODD):
-            assert ask(each.port, target, headers=referrer).status == 504
+            answer = ask(each.port, target, headers=referrer)
+            assert (answer.status, answer.text()) == (504, pages.LATE)
+            assert (answer.headers["Content-Type"], answer.headers["Cache-Control"]) == ("text/html", "no-store")
         assert ask(door.port, "/socket.io/?sid=SECRET", headers=referrer).status == 502
         eventually(lambda: all(_timeouts(each) >= len(ODD) for each in (door, outer)), "all are said", 30)
         for each in (door, outer):

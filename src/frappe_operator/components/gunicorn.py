@@ -202,11 +202,13 @@ http {{
       proxy_set_header X-Forwarded-For $client;
       proxy_set_header X-Forwarded-Proto $forwarded_proto;
       proxy_set_header X-Request-Id $request_name;
-      # nginx's own answer when gunicorn cannot be reached. Those of Frappe pass as they are.
+      # nginx's own answers when gunicorn cannot be reached, or not in time. Those of Frappe pass as they are.
       error_page 502 = @down;
+      error_page 504 = @late;
       proxy_pass http://{LOOPBACK};
     }}
     location @down {{ {pages.COME_BACK} return 503 '{pages.DOWN}'; }}
+    location @late {{ {pages.COME_BACK} return 504 '{pages.LATE}'; }}
   }}
 }}
 """

@@ -16,6 +16,7 @@ from demo.story import follow
 from demo.visit import over_https, through_the_proxy
 from sandbox import images
 from sandbox.addons.contour import IngressController
+from sandbox.certificates import tls_secret
 from sandbox.cluster import Cluster, Tier, default_tier
 from sandbox.installation import Kubectl, Operator
 from sandbox.progress import Progress, shown
@@ -109,7 +110,7 @@ def _declared(place: Place) -> Iterator[None]:
     bench: dict[str, Any] = {}
     site: dict[str, Any] = {"deletionPolicy": "Delete"}
     if controller:
-        kubectl.apply(objects.certificate(*controller.authority.tls_pair(HOST)))
+        kubectl.apply(tls_secret(objects.CERTIFICATE, controller.authority.tls_pair(HOST), NAMESPACE))
         bench["ingress"], site["tls"] = {"className": controller.ingress_class}, {"secretName": objects.CERTIFICATE}
     kubectl.apply(objects.bench(**bench), objects.site(**site))
     try:

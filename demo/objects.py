@@ -18,17 +18,6 @@ NAMESPACE_OBJECT: dict[str, Any] = {
 }
 
 
-def certificate(crt: str, key: str) -> dict[str, Any]:
-    """The Secret with the site's certificate, in PEM format."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "kubernetes.io/tls",
-        "metadata": {"namespace": NAMESPACE, "name": CERTIFICATE},
-        "stringData": {"tls.crt": crt, "tls.key": key},
-    }
-
-
 def bench(version: str = "version-15", **spec: Any) -> dict[str, Any]:
     """A bench with the least that can be said."""
     return {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -29,6 +30,18 @@ class Certificate:
 
     certificate: Path
     key: Path
+
+
+def tls_secret(name: str, pair: tuple[str, str], namespace: str = "") -> dict[str, Any]:
+    """The Secret of type kubernetes.io/tls with a certificate and its key in PEM format, as `Authority.tls_pair` gives
+    them. Without `namespace`, it goes to that of the request."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": {"name": name, **({"namespace": namespace} if namespace else {})},
+        "stringData": dict(zip(("tls.crt", "tls.key"), pair, strict=True)),
+    }
 
 
 class Authority:
@@ -62,7 +75,7 @@ class Authority:
     def tls_pair(self, *hosts: str) -> tuple[str, str]:
         """A certificate for a server under `hosts` (names, `*.` included, and addresses), and its key, as PEM.
 
-        They are what a Secret of the type `kubernetes.io/tls` holds as `tls.crt` and `tls.key`. Nothing is written.
+        `tls_secret` makes a Secret of them. Nothing is written.
         """
         # Longer common names are invalid; clients read the names of the extension.
         certificate, key = self._sign(_name(hosts[0][:64], ()), hosts, [ExtendedKeyUsageOID.SERVER_AUTH])

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from sandbox.certificates import tls_secret
+
 NAMESPACE = "projectcontour"
 INGRESS_CLASS = "contour"
 GATEWAY = "contour"
@@ -26,7 +28,7 @@ def objects(envoy_address: str, certificate: tuple[str, str]) -> list[Object]:
         _slice(envoy_address),
         _ingress_class(),
         _gateway_class(),
-        _secret(*certificate),
+        tls_secret(_CERTIFICATE, certificate, NAMESPACE),
         _gateway(),
     ]
 
@@ -91,16 +93,6 @@ def _gateway_class() -> Object:
         "kind": "GatewayClass",
         "metadata": {"name": "contour"},
         "spec": {"controllerName": "projectcontour.io/gateway-controller"},
-    }
-
-
-def _secret(certificate: str, key: str) -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "kubernetes.io/tls",
-        "metadata": {"name": _CERTIFICATE, "namespace": NAMESPACE},
-        "stringData": {"tls.crt": certificate, "tls.key": key},
     }
 
 

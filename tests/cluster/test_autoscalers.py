@@ -7,17 +7,15 @@ from contextlib import suppress
 
 import pytest
 
-from frappe_operator.kube.kinds import DEPLOYMENT, HPA, NAMESPACE, Kind
+from frappe_operator.kube.kinds import DEPLOYMENT, HPA, Kind
 from frappe_operator.kube.live import Autoscaler
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import NO_METRICS
 from frappe_operator.runtime.apply.replicas import KEEPER
 from frappe_operator.runtime.cache.decoding import Decoder
-from frappe_operator.runtime.client.http import HttpTransport
-from frappe_operator.runtime.client.kubeconfig import find
 from frappe_operator.runtime.client.transport import TransportError
 from sandbox.cluster import Cluster
-from tests.world.either_server import Server, deployment
+from tests.world.either_server import Server, deployment, real_server
 
 pytestmark = [pytest.mark.cluster]
 CONTROLLER = "kube-controller-manager"
@@ -25,13 +23,8 @@ CONTROLLER = "kube-controller-manager"
 
 @pytest.fixture
 async def server(control_plane: Cluster) -> AsyncIterator[Server]:
-    async with HttpTransport(find(str(control_plane.kubeconfig))) as transport:
-        server = Server(transport, "")
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "autoscaler-"}}
-        _, made = await server.ask("POST", NAMESPACE.path(), body)
-        server.namespace = made["metadata"]["name"]
+    async with real_server(control_plane, "autoscaler-") as server:
         yield server
-        await server.ask("DELETE", NAMESPACE.path("", server.namespace))
 
 
 def autoscaler(least: int) -> Manifest:

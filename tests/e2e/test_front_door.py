@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from sandbox.addons.contour import DOMAIN, IngressController
+from sandbox.certificates import tls_secret
 from tests.e2e.namespace import Namespace
 from tests.e2e.observations import named_assets
 
@@ -23,17 +24,6 @@ BENCH, SITE = "harbour", "ferry"
 HOST, ALIAS, OLD = f"ferry.{DOMAIN}", f"www-ferry.{DOMAIN}", f"old-ferry.{DOMAIN}"
 HOSTS = (HOST, ALIAS, OLD)
 GATEWAY_SECONDS = 120.0
-
-
-def secret(name: str, contour: IngressController, *hosts: str) -> dict[str, object]:
-    crt, key = contour.authority.tls_pair(*hosts)
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "kubernetes.io/tls",
-        "metadata": {"name": name},
-        "stringData": {"tls.crt": crt, "tls.key": key},
-    }
 
 
 def ask(
@@ -68,7 +58,7 @@ def site(namespace: Namespace, contour: IngressController) -> Namespace:
     assert namespace.condition("fs", SITE, "CertificateReady")["reason"] == "SecretNotFound"
     response, _ = ask(contour, HOST, "/api/method/ping", tls=False)
     assert response.status == 200, "nobody is sent to a host without a certificate"
-    namespace.run("apply", "-f", "-", given=json.dumps(secret("ferry-web", contour, *HOSTS)))
+    namespace.run("apply", "-f", "-", given=json.dumps(tls_secret("ferry-web", contour.authority.tls_pair(*HOSTS))))
     namespace.until_ready("frappesite", SITE)
     # The kubelet brings the new maps into the pod of the proxy.
     namespace.until(lambda: ask(contour, HOST, "/login", tls=False)[0].status == 308, "the redirect to https")

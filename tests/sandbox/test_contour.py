@@ -15,10 +15,10 @@ import pytest
 
 from sandbox.addons.contour import DOMAIN, IngressController
 from sandbox.addons.contour_objects import USER
+from sandbox.certificates import tls_secret
 from sandbox.cluster import Cluster
 from sandbox.control_plane import KubectlError
 from sandbox.deadline import until
-from sandbox.node import obstacle
 from sandbox.progress import plain
 from tests.sandbox.pods import POD_TIMEOUT, apply, kubectl_for, pod, service, succeeded
 from tests.sandbox.traces import nothing, traces
@@ -69,17 +69,6 @@ def ingress(host: str, secret: str) -> dict[str, Any]:
             "tls": [{"hosts": [host], "secretName": secret}],
             "rules": [{"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],
         },
-    }
-
-
-def tls_secret(name: str, certificate: tuple[str, str]) -> dict[str, Any]:
-    data = dict(zip(("tls.crt", "tls.key"), certificate, strict=True))
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "kubernetes.io/tls",
-        "metadata": {"name": name},
-        "stringData": data,
     }
 
 
@@ -154,14 +143,6 @@ def test_it_may_do_what_its_own_roles_say(
     except KubectlError:
         said = "no"
     assert (said.strip() == "yes") == allowed
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
-    if why := obstacle():
-        pytest.skip(why)
-    yield tmp_path / "cluster"
-    Cluster(tmp_path / "cluster", plain()).down()
 
 
 def programs_of(root: Path) -> set[str]:

@@ -141,14 +141,6 @@ def test_an_image_is_pulled_where_the_machine_reaches_its_registry(node_cluster:
     assert not node_cluster.node.pull(f"{address}/some/image:2")
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
-    if why := obstacle():
-        pytest.skip(why)
-    yield tmp_path / "cluster"
-    Cluster(tmp_path / "cluster", plain()).down()
-
-
 def run_a_pod(cluster: Cluster) -> None:
     kubectl = kubectl_for(cluster, "default")
     apply(kubectl, claim("files", "ReadWriteOnce"), pod("sleeper", "sleep 1000", {"files": claimed("files")}))

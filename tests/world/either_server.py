@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from typing import Any
 
@@ -16,6 +16,7 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
 from frappe_operator.runtime.client.transport import Transport
+from sandbox.cluster import Cluster
 
 NUMBER = count(1)
 
@@ -120,23 +121,30 @@ async def never_mind() -> None:
     await asyncio.sleep(0)
 
 
-@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.cluster)])
-async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    namespace = f"world-{next(NUMBER)}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-    if request.param == "memory":
-        server = Server(ApiServer(Api(), never_mind), namespace)
-        await server.ask("POST", NAMESPACE.path(), body)
-        yield server
-        return
-    cluster = request.getfixturevalue("control_plane")
+@asynccontextmanager
+async def real_server(cluster: Cluster, prefix: str) -> AsyncIterator[Server]:
+    """The real API server, with a namespace whose name begins with `prefix`."""
     async with HttpTransport(find(str(cluster.kubeconfig))) as transport:
-        body["metadata"] = {"generateName": "world-"}
         server = Server(transport, "")
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": prefix}}
         _, made = await server.ask("POST", NAMESPACE.path(), body)
         server.namespace = made["metadata"]["name"]
         yield server
         await server.ask("DELETE", NAMESPACE.path("", server.namespace))
+
+
+@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.cluster)])
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    if request.param == "memory":
+        namespace = f"world-{next(NUMBER)}"
+        server = Server(ApiServer(Api(), never_mind), namespace)
+        await server.ask(
+            "POST", NAMESPACE.path(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        )
+        yield server
+        return
+    async with real_server(request.getfixturevalue("control_plane"), "world-") as server:
+        yield server
 
 
 def config_map(name: str = "settings", *, metadata: Manifest | None = None, **data: str) -> Manifest:

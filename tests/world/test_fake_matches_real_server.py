@@ -14,12 +14,10 @@ from fakecluster.apiserver.verbs import Api
 from fakecluster.comparison import without_volatile
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import settle
-from frappe_operator.kube.kinds import NAMESPACE, PVC, ref_of
+from frappe_operator.kube.kinds import PVC, ref_of
 from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.objects import Manifest
-from frappe_operator.runtime.client.http import HttpTransport
-from frappe_operator.runtime.client.kubeconfig import find
-from tests.world.either_server import APPLY, Server
+from tests.world.either_server import APPLY, Server, real_server
 
 pytestmark = pytest.mark.cluster
 SPACE = "faithful"
@@ -52,14 +50,8 @@ def _without_owner(manifest: Manifest) -> Manifest:
 
 @pytest.fixture
 async def real(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    cluster = request.getfixturevalue("control_plane")
-    async with HttpTransport(find(str(cluster.kubeconfig))) as transport:
-        server = Server(transport, "")
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "faithful-"}}
-        _, made = await server.ask("POST", NAMESPACE.path(), body)
-        server.namespace = made["metadata"]["name"]
+    async with real_server(request.getfixturevalue("control_plane"), "faithful-") as server:
         yield server
-        await server.ask("DELETE", NAMESPACE.path("", server.namespace))
 
 
 async def test_everything_the_operator_sends_is_stored_the_same(real: Server, sent: list[tuple[str, Manifest]]) -> None:

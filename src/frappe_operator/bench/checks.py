@@ -126,7 +126,7 @@ def trusted_proxies_are_networks(observed: Observed) -> Verdict | None:
 
 def annotations_are_allowed(observed: Observed) -> Verdict | None:
     """Every annotation for the Ingresses of the sites concerns one site alone."""
-    problem = annotations.problem(observed.spec.ingress.annotations if observed.spec.ingress else None)
+    problem = annotations.problem(observed.spec.ingress)
     return Verdict(False, Reason.INVALID_SPEC, f"ingress.annotations: {problem}", blocked=True) if problem else None
 
 

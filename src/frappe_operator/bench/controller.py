@@ -8,7 +8,7 @@ from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite, readable
 from frappe_operator.api.labels import BENCH_FINALIZER, BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
 from frappe_operator.bench import templates
 from frappe_operator.bench.cleanup import DELETED, FOREGROUND, cleanup
-from frappe_operator.bench.observe import installs_apps, observe
+from frappe_operator.bench.observe import has_certificate, installs_apps, observe
 from frappe_operator.bench.resolve import resolve
 from frappe_operator.bench.stages import stages
 from frappe_operator.bench.status import status
@@ -32,7 +32,6 @@ from frappe_operator.model import bench as bench_model
 from frappe_operator.model import domain, removal
 from frappe_operator.model import job_reports as report_model
 from frappe_operator.model.bench import Names
-from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.settings import Images
 from frappe_operator.model.upgrade import CLAIM_INDICES, RETRY_ANNOTATION, STEPS_OF_A_TURN
 from frappe_operator.runtime.apply.children import apply
@@ -193,12 +192,6 @@ def upgrade_changes(live: LiveSite) -> object:
         status = _Status()
     upgrade, removes = status.upgrade, (confirmed, status.installed_apps, installs_apps(live)) if confirmed else ()
     return (upgrade.attempt, upgrade.step in STEPS_OF_A_TURN, retry, removes) if upgrade else (retry, removes)
-
-
-def has_certificate(live: LiveSite) -> bool:
-    """Event filter: whether the certificate of a site is ready, so that its visitors are redirected to https."""
-    found = (each for each in live.conditions if each.type == SiteCondition.CERTIFICATE_READY)
-    return any(each.status == "True" for each in found)
 
 
 def benches_with_shared_hosts(cluster: Cluster, live: LiveBench) -> Iterable[Key]:

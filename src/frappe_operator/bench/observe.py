@@ -55,7 +55,6 @@ from frappe_operator.model.upgrade_policy import upgrade_policy
 from frappe_operator.model.waves import Candidate
 from frappe_operator.runtime.client.errors import Forbidden
 
-CERTIFICATE_READY = SiteCondition.CERTIFICATE_READY
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
@@ -109,8 +108,6 @@ class Observed(NamedTuple):
     upstreams: tuple[Upstream, ...] = ()
     address: DetectedAddress = NO_ADDRESS
     """Address of the load balancer that names the sites."""
-    detects_address: bool = False
-    """Whether the address of a load balancer names the sites."""
     secrets: Revisions = NO_REVISIONS
     """Revisions of the generated Secrets as they are now."""
     redis_passwords_differ: bool = False
@@ -131,6 +128,11 @@ class Observed(NamedTuple):
     @property
     def names(self) -> Names:
         return Names(self.live.metadata.name)
+
+    @property
+    def detects_address(self) -> bool:
+        """Whether the address of a load balancer names the sites."""
+        return domain_defaults.service(self.spec.domain_config, self.live.metadata.namespace) is not None
 
 
 async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
@@ -197,7 +199,6 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
         mariadb_exists=cluster.get(STATEFUL_SET, namespace, names.mariadb) is not None,
         upstreams=_upstreams(cluster, spec, sites),
         address=await detected_address(cluster, live, spec),
-        detects_address=domain_defaults.service(spec.domain_config, namespace) is not None,
         secrets=Revisions(redis_secret if agree else "", _root_secret(cluster, live, names.mariadb_root)),
         redis_passwords_differ=not agree,
         revisions=model.revisions(live),
@@ -488,6 +489,12 @@ def _access_mode(class_name: str | None, classes: dict[str, StorageClass]) -> st
     return model.access_modes(chosen.provisioner, chosen.metadata.annotation(model.ACCESS_MODES_ANNOTATION))
 
 
+def has_certificate(site: LiveSite) -> bool:
+    """Whether the certificate of a site is ready, so that its visitors are redirected to https."""
+    found = (each for each in site.conditions if each.type == SiteCondition.CERTIFICATE_READY)
+    return any(each.status == "True" for each in found)
+
+
 def _upstreams(cluster: View, bench: FrappeBenchSpec, sites: Sequence[LiveSite]) -> tuple[Upstream, ...]:
     hosts = domain.HostClaims(cluster)
     result = []
@@ -497,16 +504,17 @@ def _upstreams(cluster: View, bench: FrappeBenchSpec, sites: Sequence[LiveSite])
             continue
         declared = tls.of_site(bench.tls, spec.tls, key.name)
         # Nobody is sent to a host whose certificate is not there yet.
-        has_certificate = declared is not None and _site(site).condition(CERTIFICATE_READY).status == "True"
+        https = declared is not None and has_certificate(site)
+        limits = proxy.limits(spec.proxy, bench.proxy)
         result += [
             Upstream(
                 host,
                 SiteNames(key.name).gunicorn,
                 spec.site_name,
                 redirect=hostnames.host if host in hostnames.redirects else "",
-                https=has_certificate,
-                hsts_max_age=declared.hsts_max_age if declared and has_certificate else None,
-                limits=proxy.limits(spec.proxy, bench.proxy),
+                https=https,
+                hsts_max_age=declared.hsts_max_age if declared and https else None,
+                limits=limits,
             )
             for host in hostnames.hosts
             if hosts.holder(host) == key

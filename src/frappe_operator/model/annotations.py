@@ -6,7 +6,8 @@ left out, and so are characters that end a value in the configuration of the con
 """
 
 import re
-from collections.abc import Mapping
+
+from frappe_operator.api.ingress import Ingress
 
 CONTROLLERS: dict[str, tuple[str, ...]] = {
     "any": (
@@ -116,7 +117,8 @@ def annotation_problem(name: str, value: str) -> str:
     return ""
 
 
-def problem(annotations: Mapping[str, str] | None) -> str:
-    """A message about the first annotation that is not set; empty when all are."""
-    problems = (annotation_problem(name, value) for name, value in sorted((annotations or {}).items()))
+def problem(ingress: Ingress | None) -> str:
+    """A message about the first annotation of a section that is not set; empty when all are."""
+    declared = (ingress.annotations if ingress else None) or {}
+    problems = (annotation_problem(name, value) for name, value in sorted(declared.items()))
     return next(filter(None, problems), "")

@@ -1,11 +1,10 @@
 """Settings of the web server of a site."""
 
-from typing import Any
-
 from msgspec import Struct
 from msgspec.structs import fields
 
 from frappe_operator.api.scaling import Gunicorn
+from frappe_operator.model.precedence import first
 
 
 class WebServer(Struct, frozen=True):
@@ -21,10 +20,5 @@ class WebServer(Struct, frozen=True):
 
 def web_server(*declared: Gunicorn | None) -> WebServer:
     """The settings of gunicorn: each from the first of `declared` that sets it, otherwise the default."""
-    found: dict[str, Any] = {}
-    for field in fields(WebServer):
-        named = (getattr(each, field.name) for each in declared if each is not None)
-        value = next((each for each in named if each is not None), None)
-        if value is not None:
-            found[field.name] = value
-    return WebServer(**found)
+    found = {field.name: first(declared, field.name) for field in fields(WebServer)}
+    return WebServer(**{name: value for name, value in found.items() if value is not None})

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from frappe_operator.api import proxy as api
 from frappe_operator.kube.quantities import amount
+from frappe_operator.model.precedence import first
 
 
 class Limits(Struct, frozen=True):
@@ -18,17 +19,15 @@ class Limits(Struct, frozen=True):
 DEFAULT = Limits()
 
 
-def limits(declared: api.Proxy | None, bench: api.Proxy | None) -> Limits:
-    """The limits of a site: what it declares, otherwise what its bench does, field by field."""
-    sections = [each for each in (declared, bench) if each is not None]
-    size = next((each.body_size for each in sections if each.body_size is not None), None)
-    seconds = next((each.read_timeout for each in sections if each.read_timeout is not None), None)
+def limits(*declared: api.Proxy | None) -> Limits:
+    """The limits of a site: each from the first of `declared` that sets it, otherwise the default."""
+    size = first(declared, "body_size")
     try:
         size_bytes = DEFAULT.body_bytes if size is None else int(amount(str(size)))
     except ValueError:
         # A CustomResourceDefinition of another version may accept it.
         size_bytes = DEFAULT.body_bytes
-    return Limits(size_bytes, seconds or DEFAULT.read_seconds)
+    return Limits(size_bytes, first(declared, "read_timeout") or DEFAULT.read_seconds)
 
 
 def widest(each: list[Limits]) -> Limits:

@@ -1,7 +1,7 @@
 """Who decides on the number of replicas of a component: its spec, or a HorizontalPodAutoscaler."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -11,6 +11,7 @@ from frappe_operator.kube.live import Autoscaler as LiveAutoscaler
 from frappe_operator.kube.live import Workload
 from frappe_operator.kube.names import GROUP
 from frappe_operator.kube.objects import Manifest
+from frappe_operator.model.precedence import first
 
 BEFORE_ANNOTATION = f"{GROUP}/replicas-before"
 """Annotation of a Deployment that has an autoscaler and that an upgrade has scaled to zero: its number of replicas
@@ -50,14 +51,14 @@ def autoscaler(component: str, *declared: ComponentHPA | None) -> Autoscaler | N
     it. A minimum above the maximum is lowered to it, so that the API server accepts the object; `problem` reports it.
     """
     rows = _rows(component, declared)
-    if not _first(rows, "enabled"):
+    if not first(rows, "enabled"):
         return None
-    least = _first(rows, "min_replicas") or 1
-    most = _first(rows, "max_replicas") or max(DEFAULT_MAX_REPLICAS, least)
+    least = first(rows, "min_replicas") or 1
+    most = first(rows, "max_replicas") or max(DEFAULT_MAX_REPLICAS, least)
     targets = {
         resource: percent
         for resource in ("cpu", "memory")
-        if (percent := _first(rows, f"target_{resource}_utilization")) is not None
+        if (percent := first(rows, f"target_{resource}_utilization")) is not None
     }
     behavior = [each.behavior for each in rows if each.behavior is not None]
     return Autoscaler(min(least, most), most, targets or DEFAULT_TARGETS, _behavior(behavior))
@@ -69,7 +70,7 @@ def problem(component: str, containers: Mapping[str, Manifest], *declared: Compo
     rows, decided = _rows(component, declared), autoscaler(component, *declared)
     if decided is None:
         return ""
-    least = _first(rows, "min_replicas") or 1
+    least = first(rows, "min_replicas") or 1
     if least > decided.max_replicas:
         return (
             f"componentHPA.{component}: minReplicas is {least}, but maxReplicas is {decided.max_replicas}: lower "
@@ -90,11 +91,6 @@ def problem(component: str, containers: Mapping[str, Manifest], *declared: Compo
 def _rows(component: str, declared: Iterable[ComponentHPA | None]) -> list[Autoscaling]:
     found = (getattr(each, component, None) for each in declared if each is not None)
     return [each for each in found if each is not None]
-
-
-def _first(rows: Iterable[Any], field: str) -> Any:
-    """The value of a field in the first row that sets it; None when none does."""
-    return next((value for row in rows if (value := getattr(row, field)) is not None), None)
 
 
 def _behavior(declared: Sequence[Behavior]) -> Manifest:

@@ -10,6 +10,7 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.quantities import amount, canonical
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
+from frappe_operator.model.precedence import first
 from frappe_operator.model.scaling import Autoscaler
 
 
@@ -77,8 +78,7 @@ def limits(component: str, *declared: Resources | None) -> Mapping[str, str]:
 
 
 def _declared(component: str, part: str, declared: Iterable[Resources | None]) -> dict[str, str] | None:
-    named = (getattr(each, part) for each in declared if each is not None)
-    amounts = next((each for each in named if each is not None), None)
+    amounts = first(declared, part)
     if amounts is None:
         return None
     return {name: quantity(f"resources of {camel(component)}: {part}.{name}", amounts[name]) for name in amounts}
@@ -110,11 +110,11 @@ def resources_problem(component: str, *declared: Resources | None) -> str:
 
 def camel(component: str) -> str:
     """Name of a component in camelCase, as in the spec: `workerDefault`."""
-    first, *rest = component.split("_")
-    return first + "".join(word.capitalize() for word in rest)
+    begin, *rest = component.split("_")
+    return begin + "".join(word.capitalize() for word in rest)
 
 
 def replicas(component: str, *declared: Any, default: int = 1) -> int:
     """Replicas of one component: from the first of `declared` that sets it, otherwise `default`."""
-    named = (getattr(each, component) for each in declared if each is not None)
-    return next((count for count in named if count is not None), default)
+    declared_count = first(declared, component)
+    return default if declared_count is None else int(declared_count)

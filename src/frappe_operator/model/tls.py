@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from frappe_operator.api import tls as api
 from frappe_operator.kube.names import child
+from frappe_operator.model.precedence import first
 
 
 class Tls(Struct, frozen=True):
@@ -34,7 +35,7 @@ def of_site(bench: api.Tls | None, declared: api.Tls | None, name: str) -> Tls |
     """TLS of the site `name`; None when it is reached over http. What the site declares takes precedence over its
     bench; a source of the certificate does so as a whole."""
     sections = [each for each in (declared, bench) if each is not None]
-    if not next((each.enabled for each in sections if each.enabled is not None), bool(sections)):
+    if not sections or first(sections, "enabled") is False:
         return None
     source = next((each for each in sections if each.secret_name or each.issuer or each.cluster_issuer), api.Tls())
     issued = source.issuer or source.cluster_issuer
@@ -42,5 +43,5 @@ def of_site(bench: api.Tls | None, declared: api.Tls | None, name: str) -> Tls |
         secret=source.secret_name or (own_secret(name) if issued else ""),
         issuer=source.issuer or "",
         cluster_issuer=source.cluster_issuer or "",
-        hsts_max_age=next((each.hsts_max_age for each in sections if each.hsts_max_age is not None), None),
+        hsts_max_age=first(sections, "hsts_max_age"),
     )

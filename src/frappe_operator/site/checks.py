@@ -178,9 +178,8 @@ def load_balancer_has_an_address(observed: Observed) -> Verdict | None:
 
 def annotations_are_allowed(observed: Observed) -> Verdict | None:
     """Every annotation for the Ingress concerns the site alone."""
-    if problem := annotations.problem(observed.spec.ingress.annotations if observed.spec.ingress else None):
-        return _blocked(Reason.INVALID_SPEC, f"ingress.annotations: {problem}")
-    return None
+    problem = annotations.problem(observed.spec.ingress)
+    return _blocked(Reason.INVALID_SPEC, f"ingress.annotations: {problem}") if problem else None
 
 
 def gateway_is_named(observed: Observed) -> Verdict | None:

@@ -27,7 +27,8 @@ DOMAIN = "sandbox.test"
 
 _REPOSITORY = "github.com/projectcontour/contour"
 _FILES = ("examples/contour/01-crds.yaml", "examples/contour/02-role-contour.yaml")
-_GATEWAY_API = Path(__file__).parent.parent / "crds" / "gateway"
+GATEWAY_API = Path(__file__).parent.parent / "crds" / "gateway"
+"""A folder with the CRDs of the Gateway API."""
 
 # On the loopback of the node's network, but for those of the traffic.
 _XDS_PORT, _METRICS_PORT, _DEBUG_PORT, _STATS_PORT = 8001, 8000, 6060, 8002
@@ -134,7 +135,7 @@ class Contour:
 
     def _make_objects(self) -> None:
         kinds, roles = self._manifests()
-        sources = (f"--filename={kinds}", f"--filename={_GATEWAY_API}")
+        sources = (f"--filename={kinds}", f"--filename={GATEWAY_API}")
         self._apply(*sources)
         self._kubectl("wait", "--for=condition=Established", f"--timeout={_START:g}s", *sources)
         controller = self.controller

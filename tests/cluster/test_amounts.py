@@ -5,9 +5,7 @@ import re
 from typing import Any
 
 import pytest
-import yaml
 
-from frappe_operator.api import crd
 from frappe_operator.cli import source
 from frappe_operator.kube import kinds
 from frappe_operator.kube.quantities import canonical
@@ -15,6 +13,7 @@ from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
 from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl
+from tests import definitions
 
 pytestmark = [pytest.mark.cluster]
 
@@ -30,8 +29,7 @@ SPELLINGS = [
 @pytest.fixture(scope="session")
 def kubectl(control_plane: Cluster) -> Kubectl:
     kubectl = Kubectl.of(control_plane)
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=yaml.safe_dump_all(crd.definitions()))
-    kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    definitions.install(control_plane)
     return kubectl
 
 

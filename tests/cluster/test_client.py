@@ -21,6 +21,7 @@ from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
 from frappe_operator.runtime.drift import difference, fingerprint, stale_field
 from sandbox.cluster import Cluster
+from tests import definitions
 from tests.golden.cases import CASES
 from tests.runtime.environment import a_deployment
 from tests.runtime.test_fingerprint import number, repaired
@@ -47,9 +48,15 @@ class Place:
         return {**manifest, "metadata": {**manifest["metadata"], "namespace": self.namespace}}
 
 
+@pytest.fixture(scope="session")
+def defined(control_plane: Cluster) -> Cluster:
+    definitions.install(control_plane, gateway_api=True)
+    return control_plane
+
+
 @pytest.fixture
-async def place(control_plane: Cluster) -> AsyncIterator[Place]:
-    async with HttpTransport(find(str(control_plane.kubeconfig))) as transport:
+async def place(defined: Cluster) -> AsyncIterator[Place]:
+    async with HttpTransport(find(str(defined.kubeconfig))) as transport:
         client = Client(transport, strict=True)
         name = f"client-{uuid.uuid4().hex[:8]}"
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

@@ -11,12 +11,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-import yaml
 
-from frappe_operator.api import crd
 from frappe_operator.api.kinds import BENCH
 from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl
+from tests import definitions
 
 pytestmark = [pytest.mark.cluster]
 
@@ -80,8 +79,7 @@ class Processes:
 @pytest.fixture
 async def processes(control_plane: Cluster) -> AsyncIterator[Processes]:
     kubectl = Kubectl.of(control_plane)
-    kubectl("apply", "--server-side", "-f", "-", given=yaml.safe_dump_all(crd.definitions()))
-    kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    definitions.install(control_plane)
     namespace = f"process-{uuid.uuid4().hex[:8]}"
     kubectl("create", "namespace", namespace)
     running: list[Running] = []

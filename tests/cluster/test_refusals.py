@@ -4,12 +4,11 @@ import json
 from typing import Any
 
 import pytest
-import yaml
 
-from frappe_operator.api import crd
 from sandbox.cluster import Cluster
 from sandbox.control_plane import KubectlError
 from sandbox.installation import Kubectl
+from tests import definitions
 
 pytestmark = [pytest.mark.cluster]
 
@@ -81,8 +80,7 @@ CHANGED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.fixture(scope="session")
 def kubectl(control_plane: Cluster) -> Kubectl:
     kubectl = Kubectl.of(control_plane)
-    kubectl("apply", "--server-side", "-f", "-", given=yaml.safe_dump_all(crd.definitions()))
-    kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    definitions.install(control_plane)
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "refusals"}})
     return kubectl
 

@@ -6,9 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-import yaml
 
-from frappe_operator.api import crd
 from frappe_operator.api.kinds import BENCH
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube.kinds import NAMESPACE, POD, PVC, STATEFUL_SET, Kind
@@ -21,6 +19,7 @@ from frappe_operator.runtime.client.kubeconfig import find
 from frappe_operator.runtime.process.engine import Engine
 from sandbox.cluster import Cluster
 from sandbox.installation import Kubectl
+from tests import definitions
 
 pytestmark = [pytest.mark.cluster]
 
@@ -72,9 +71,7 @@ class Operated:
 
 @pytest.fixture(scope="session")
 def defined(simulated_cluster: Cluster) -> Cluster:
-    kubectl = Kubectl.of(simulated_cluster)
-    kubectl("apply", "--server-side", "-f", "-", given=yaml.safe_dump_all(crd.definitions()))
-    kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    definitions.install(simulated_cluster)
     return simulated_cluster
 
 

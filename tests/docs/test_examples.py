@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from frappe_operator.api import crd
 from frappe_operator.cli import source
 from frappe_operator.cli.declared import Declared
 from frappe_operator.cli.render import render
@@ -18,6 +17,7 @@ from frappe_operator.cli.validate import validate
 from frappe_operator.model.settings import Images
 from sandbox.cluster import Cluster
 from sandbox.installation import RESTRICTED, Kubectl
+from tests import definitions
 from tests.docs.specification import OF_BENCH, OF_BOTH, OF_SITE, WHOLE
 
 ROOT = Path(__file__).parents[2]
@@ -64,9 +64,7 @@ def test_examples_are_valid(where: str, tmp_path: Path) -> None:
 @pytest.fixture(scope="session")
 def kubectl(control_plane: Cluster) -> Kubectl:
     kubectl = Kubectl.of(control_plane)
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=yaml.safe_dump_all(crd.definitions()))
-    kubectl("apply", "--server-side", "-f", str(ROOT / "sandbox" / "crds" / "gateway"))
-    kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    definitions.install(control_plane, gateway_api=True)
     for name in (NAMESPACE, "frappe-operator"):
         kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     return kubectl

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from frappe_operator.api import crd
 from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.cli import rules, schema
 from frappe_operator.cli.source import spell
 from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
 from sandbox.cluster import Cluster
-from sandbox.installation import Kubectl
+from tests import definitions
 from tests.docs import invalid_values
 
 pytestmark = [pytest.mark.cluster]
@@ -92,9 +90,7 @@ CASES = [
 
 @pytest.fixture(scope="session")
 def kubeconfig(control_plane: Cluster) -> Path:
-    kubectl = Kubectl.of(control_plane)
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=yaml.safe_dump_all(crd.definitions()))
-    kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    definitions.install(control_plane)
     return control_plane.kubeconfig
 
 

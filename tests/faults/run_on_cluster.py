@@ -12,11 +12,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
-import yaml
 
 from fakecluster.faults import FaultRun, StepFault
 from fakecluster.frappe import Effect
-from frappe_operator.api import crd
 from frappe_operator.runtime.cache.informer import WATCH_SECONDS
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.errors import ApiError
@@ -24,6 +22,7 @@ from frappe_operator.runtime.client.http import HttpTransport
 from frappe_operator.runtime.client.kubeconfig import find
 from frappe_operator.runtime.client.transport import Transport, TransportError
 from sandbox.cluster import Cluster as SandboxCluster
+from tests import definitions
 from tests.faults import oracles
 from tests.faults.cluster_observer import Observer
 from tests.faults.evidence import Evidence, early_retries, orphaned
@@ -197,8 +196,7 @@ class ClusterRun:
 @asynccontextmanager
 async def cluster_run(cluster: SandboxCluster, quiet_seconds: float = QUIET_SECONDS) -> AsyncIterator[ClusterRun]:
     """Prepares a cluster of simulated nodes for plans. The operator runs as part of each plan."""
-    cluster.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(crd.definitions()))
-    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    definitions.install(cluster)
     log = Log()
     log.listen()
     async with HttpTransport(find(str(cluster.kubeconfig))) as transport:

@@ -62,6 +62,7 @@ def a_site(
     connection: Connection | None = None,
     retained: str = "",
     uid: str = "",
+    revision: str = "",
     **spec: Any,
 ) -> Site:
     """A resolved site."""
@@ -70,4 +71,6 @@ def a_site(
     site = live(name, {"benchRef": {"name": "pier"}, "siteName": "pearl.example.net", **spec}, kind=SITE, uid=uid)
     parsed, bench = site_model.parse(site), bench or an_offer()
     hosts = domain.resolve(parsed, bench.domains)
-    return site_model.resolve(site, parsed, bench, domain=hosts, retained_database=retained, connection=connection)
+    return site_model.resolve(
+        site, parsed, bench, domain=hosts, retained_database=retained, revision=revision, connection=connection
+    )

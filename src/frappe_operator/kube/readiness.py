@@ -26,6 +26,11 @@ MAX_FAILURES = 5
 """Number of failures after which a task counts as blocked, unless its reason is transient."""
 
 
+def being_created(live_children: LiveChildren) -> Verdict:
+    """Always false: what the stage is about has not been observed yet."""
+    return CREATING
+
+
 def exist(live_children: LiveChildren) -> Verdict:
     """True when all children exist."""
     return CREATING if None in live_children else Verdict(True, Reason.READY, "All objects exist.")

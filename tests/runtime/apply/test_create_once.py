@@ -7,17 +7,21 @@ import pytest
 from frappe_operator.kube.kinds import JOB, SECRET, Ref
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.reasons import Reason
+from frappe_operator.kube.stage import Verdict
 from frappe_operator.runtime.client.errors import Conflict
 from tests.runtime.environment import (
     NS,
     OWNER,
     Environment,
+    a_config,
     a_job,
     a_secret,
     an_environment,
     stage,
 )
 from tests.runtime.virtual_time import virtual
+
+UNKNOWN = Verdict(False, Reason.WAITING, "not known yet")
 
 
 @virtual
@@ -121,3 +125,19 @@ async def test_a_job_about_to_succeed_is_no_change_and_a_succeeded_one_is() -> N
         _finish(env)
         await asyncio.sleep(0.1)
         assert env.reconciled == [OWNER]
+
+
+@virtual
+async def test_a_job_does_not_start_again_before_what_it_waits_for_is_known() -> None:
+    """Its inputs cannot be compared: a watch that is behind shows the Job without the Secret that it works with."""
+    async with an_environment() as env:
+        ready, waits = stage(a_config()), stage(once=[a_job("one")], name="Ready2")
+        await env.apply(ready, waits)
+        await env.apply(ready, waits)
+        first = env.get(JOB, "bear-job")["metadata"]["uid"]
+        changed = stage(once=[a_job("two")], name="Ready2")
+        await env.apply(ready._replace(ready=lambda _: UNKNOWN), changed)
+        assert env.get(JOB, "bear-job")["metadata"]["uid"] == first
+        await env.apply(ready, changed)
+        await env.apply(ready, changed)
+        assert env.get(JOB, "bear-job")["metadata"]["uid"] != first

@@ -81,6 +81,8 @@ class _Child:
     create_once: bool
     retained: bool
     """Has no owner reference, so that it outlives its owner; it belongs to the operator by its labels."""
+    settled: bool
+    """Whether everything that its stage waits for is there. Before, the inputs of a Job may not be known completely."""
 
     @cached_property
     def digest(self) -> int:
@@ -106,8 +108,8 @@ class _Children:
 
     async def ensure(self, stage: Stage, waits_for: str) -> Verdict:
         """Creates and applies the children of one stage. Returns the verdict of the stage."""
-        children = [self._child(each, create_once=False) for each in stage.children]
-        children += [self._child(each, create_once=True) for each in stage.once]
+        children = [self._child(each, create_once=False, settled=not waits_for) for each in stage.children]
+        children += [self._child(each, create_once=True, settled=not waits_for) for each in stage.once]
         begun = any(not child.create_once and self._exists(child) for child in children)
         held, pending = False, []
         for child in children:
@@ -180,7 +182,7 @@ class _Children:
             raise Conflict(409, "Changed", f"{self._kind.kind} {meta.key} has changed or does not exist any more")
         confirmed.add(meta.uid)
 
-    def _child(self, manifest: Manifest, *, create_once: bool) -> _Child:
+    def _child(self, manifest: Manifest, *, create_once: bool, settled: bool) -> _Child:
         ref = ref_of(manifest)
         if ref.kind not in self._cluster.cache.stores:
             raise ValueError(f"{ref.kind.kind} {ref.name} is a child, but its kind is not watched")
@@ -188,7 +190,7 @@ class _Children:
         retained = RETAINED_LABEL in (metadata.get("labels") or {})
         if not retained and "ownerReferences" not in metadata:
             metadata["ownerReferences"] = [self._reference()]
-        return _Child(ref, {**_with_data(manifest), "metadata": metadata}, create_once, retained)
+        return _Child(ref, {**_with_data(manifest), "metadata": metadata}, create_once, retained, settled)
 
     def _reference(self) -> Manifest:
         return {
@@ -423,8 +425,8 @@ def _being_deleted(ref: Ref) -> Verdict:
 
 
 def _outdated(child: _Child, live: Live) -> bool:
-    """Whether the inputs of a Job have changed. A Job that has succeeded is never touched."""
-    if not isinstance(live, Job):
+    """Whether the inputs of a Job are known and have changed. A Job that has succeeded is never touched."""
+    if not isinstance(live, Job) or not child.settled:
         return False
     inputs = (child.manifest["metadata"].get("annotations") or {}).get(INPUTS, "")
     return not live.completed and live.metadata.annotation(INPUTS) != inputs

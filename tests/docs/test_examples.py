@@ -65,7 +65,7 @@ def test_examples_are_valid(where: str, tmp_path: Path) -> None:
 def kubectl(control_plane: Cluster) -> Kubectl:
     kubectl = Kubectl.of(control_plane)
     definitions.install(control_plane, gateway_api=True)
-    for name in (NAMESPACE, "frappe-operator"):
+    for name in (NAMESPACE, "frappe-operator", "gateways"):
         kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     return kubectl
 

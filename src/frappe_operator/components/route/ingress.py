@@ -36,6 +36,9 @@ SETTINGS = {
     # The proxy of the bench redirects to https, but not before there is a certificate.
     "nginx.ingress.kubernetes.io/ssl-redirect": "false",
     "haproxy.org/ssl-redirect": "false",
+    # The Service has no node port, and its health is asked for without the name of a site, for which / is 404.
+    "alb.ingress.kubernetes.io/target-type": "ip",
+    "alb.ingress.kubernetes.io/healthcheck-path": "/healthz",
 }
 """What Frappe needs of ingress controllers whose defaults are too narrow. Each ignores the settings of the others."""
 

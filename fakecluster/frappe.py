@@ -509,8 +509,9 @@ class Frappe:
         return Action("kubelet", ref, "new map", lambda: self._maps.update({pod["metadata"]["uid"]: current}))
 
     def _current_map(self, pod: Manifest) -> Manifest:
-        volume = next(each for each in pod["spec"]["volumes"] if "configMap" in each)
-        record = self.api.store.get(Ref(kinds.CONFIG_MAP, pod["metadata"]["namespace"], volume["configMap"]["name"]))
+        sources = [each for volume in pod["spec"]["volumes"] for each in volume.get("projected", {}).get("sources", [])]
+        (name,) = [each["configMap"]["name"] for each in sources if "configMap" in each]
+        record = self.api.store.get(Ref(kinds.CONFIG_MAP, pod["metadata"]["namespace"], name))
         return dict(record.obj.get("data", {})) if record else {}
 
     async def fetch(self, url: str, host: str) -> Answer:

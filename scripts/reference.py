@@ -63,6 +63,13 @@ SECRETS: dict[Kind, tuple[tuple[str, str, str], ...]] = {
             "Login of root on the bench's MariaDB: `host`, `port`, `username`, `password`.",
             "MariaDB restarts and sets the password. Sites are interrupted for seconds.",
         ),
+        (
+            "`<bench>-proxy-word`",
+            "`word`: sent by the bench's proxy with each request, so that web pods of sites accept whom it names as "
+            "the visitor. It is no login.",
+            "Nothing restarts. Until all pods have the new one, for up to two minutes, sites see the address of the "
+            "proxy, and http.",
+        ),
     ),
     SITE: (
         (

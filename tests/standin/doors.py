@@ -20,6 +20,8 @@ from tests.standin.rootfs import Rootfs, Running, eventually, free_port
 from tests.standin.web import Answer
 
 NGINX = 101
+WORD = "0123456789abcdef" * 3
+"""What the proxy of a bench and the front doors of its sites share."""
 NAMES = itertools.count()
 
 
@@ -42,12 +44,14 @@ class Frappe(BaseHTTPRequestHandler):
     """Answers with what it was asked; hands private files to nginx; never answers below `/hang`."""
 
     protocol_version = "HTTP/1.1"
-    over = threading.Event()
+    server: "FrappeServer"
 
     def do_GET(self) -> None:
         if self.path.startswith("/hang"):
-            self.over.wait(60)
+            self.server.over.wait(60)
             return
+        # A server that answers and leaves a body unread resets the connection, and nginx may not get the answer.
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = self.requestline.split()[1]  # `self.path` has no two slashes at its beginning.
         got = {"path": path, "method": self.command, **{name.lower(): value for name, value in self.headers.items()}}
         body = json.dumps(got).encode()
@@ -66,15 +70,25 @@ class Frappe(BaseHTTPRequestHandler):
         pass
 
 
+class FrappeServer(ThreadingHTTPServer):
+    """A server of `Frappe`."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Frappe)
+        self.over = threading.Event()
+        """Ends the requests that hang."""
+
+
 @contextlib.contextmanager
 def frappe() -> Iterator[int]:
     """Frappe on a port of this machine."""
-    Frappe.over.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Frappe)
-    server.daemon_threads = True
+    server = FrappeServer()
     with _serving(server):
         yield server.server_address[1]
-        Frappe.over.set()
+        server.over.set()
 
 
 class Names(socketserver.BaseRequestHandler):
@@ -118,6 +132,7 @@ class Door:
     user: int = NGINX
     folder: str = field(default_factory=lambda: f"/doors/{next(NAMES)}")
     port: int = field(default_factory=free_port)
+    word: str = WORD
     versions: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -144,7 +159,7 @@ class Door:
         """Brings the ConfigMap in this state, all at once, as a kubelet does."""
         version = f"..{next(self.versions)}"
         (self.source / version).mkdir()
-        for name, content in data.items():
+        for name, content in {**data, nginx.WORD: self.word}.items():
             (self.source / version / name).write_text(self._here(content))
             if not (self.source / name).is_symlink():
                 (self.source / name).symlink_to(f"..data/{name}")

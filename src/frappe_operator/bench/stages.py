@@ -6,7 +6,7 @@ from frappe_operator.bench.checks import CHECKS
 from frappe_operator.bench.conditions import apps_ready, database_ready, generated_secrets, image_ready, sites_upgraded
 from frappe_operator.bench.observe import Observed
 from frappe_operator.components import image, layers, mariadb, proxy, redis, storage
-from frappe_operator.kube.readiness import claims_usable, with_autoscalers, workloads_available
+from frappe_operator.kube.readiness import claims_usable, exist, with_autoscalers, workloads_available
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Stage, Verdict, checked, failed
 from frappe_operator.model.bench import Bench
@@ -42,6 +42,7 @@ def stages(bench: Bench, observed: Observed, token: Callable[[], str]) -> list[S
         Stage(BenchCondition.CACHE_READY, [], secret_exists, once=password, after=AFTER_STORAGE),
         Stage(BenchCondition.CACHE_READY, redis.build(bench), workloads_available, after=AFTER_STORAGE),
         *database(bench, observed, token),
+        Stage(BenchCondition.PROXY_READY, [], exist, once=proxy.word(bench, token()), after=AFTER_STORAGE),
         Stage(BenchCondition.PROXY_READY, served, proxies_available, after=AFTER_IMAGE),
         Stage(BenchCondition.SITES_UPGRADED, [], lambda _: sites_upgraded.verdict(bench, observed), after=[]),
     ]

@@ -2,7 +2,7 @@
 
 from frappe_operator.components import frappe, nginx, pages, scaling
 from frappe_operator.components.metadata import metadata, selector
-from frappe_operator.components.pod import FRAPPE, config_volume, template
+from frappe_operator.components.pod import FRAPPE, template
 from frappe_operator.components.service import service
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.gunicorn import WebServer
@@ -56,7 +56,7 @@ def build(site: Site) -> list[Manifest]:
         "/-/alive",
         *frappe.view_mounts(site),
     )
-    door_volumes = [config_volume("nginx", site.names.front_door)]
+    door_volumes = nginx.volumes(site.names.front_door, site.bench.proxy_word)
     return [
         {
             "apiVersion": "v1",
@@ -128,9 +128,10 @@ def conf(site: Site) -> str:
 {nginx.MAIN}
 http {{
 {nginx.HTTP}
-{nginx.SCHEME}
-  # The bench's proxy says one address. A list of them comes from somebody else.
-  map $http_x_forwarded_for $client {{ default $remote_addr; "~^[0-9A-Fa-f.:]+$" $http_x_forwarded_for; }}
+  # The proxy of the bench says who the visitor is. What anybody else claims is not read: any pod can connect to here.
+  map $http_x_frappe_operator_proxy $from_proxy {{ default 0; "~^@WORD@$" 1; }}
+  map "$from_proxy $http_x_forwarded_proto" $forwarded_proto {{ default $scheme; '1 http' http; '1 https' https; }}
+  map "$from_proxy $http_x_forwarded_for" $client {{ default $remote_addr; "~^1 (?<said>[0-9A-Fa-f.:]+)$" $said; }}
   # A browser's Origin must be the host it asks for. Programs send none, or write the port that a scheme has anyway.
   map "$http_origin|$http_host" $same_origin {{
     default 0;
@@ -178,6 +179,7 @@ http {{
       if ($same_origin = 0) {{ return 403; }}
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection $connection_upgrade;
+      proxy_set_header {nginx.WORD_HEADER} '';
       proxy_set_header X-Frappe-Site-Name {name};
       proxy_set_header Origin http://{host};
       proxy_set_header Host {host};
@@ -197,6 +199,7 @@ http {{
     }}
     location @gunicorn {{
       proxy_set_header Host $http_host;
+      proxy_set_header {nginx.WORD_HEADER} '';
       proxy_set_header X-Frappe-Site-Name {name};
       proxy_set_header X-Use-X-Accel-Redirect True;
       proxy_set_header X-Forwarded-For $client;

@@ -2,7 +2,7 @@
 
 import re
 
-from frappe_operator.components.pod import CONTAINER_SECURITY, LAST_LINES, mount
+from frappe_operator.components.pod import CONTAINER_SECURITY, LAST_LINES, mount, scratch
 from frappe_operator.kube.objects import Manifest
 
 PORT = 8080
@@ -37,8 +37,15 @@ domain=$(sed -n 's/^search.* svc\.\([A-Za-z0-9.-]*\).*/\1/p' /etc/resolv.conf)
 
 take() {
   rm -rf /tmp/next && mkdir /tmp/next
-  for file in "$SOURCE"/*; do
-    sed "s/@NAMESERVER@/$nameserver/; s/@CLUSTER_DOMAIN@/${domain:-cluster.local}/" "$file" > "/tmp/next/${file##*/}"
+  # Without the word of the proxy, one that nobody knows: nothing that a client claims is believed then.
+  word=$(tr -cd A-Za-z0-9 2>/dev/null < "$SOURCE/word" | head -c 64)
+  [ ${#word} -ge 32 ] || word=$(head -c 24 /dev/urandom | od -A n -t x1 | tr -d ' \n')
+  # Not on a command line, which other processes can read.
+  printf 's/@WORD@/%s/\n' "$word" > /tmp/word
+  for file in "$SOURCE"/*.conf "$SOURCE"/*.map; do
+    [ -f "$file" ] || continue
+    sed -f /tmp/word -e "s/@NAMESERVER@/$nameserver/; s/@CLUSTER_DOMAIN@/${domain:-cluster.local}/" "$file" \
+      > "/tmp/next/${file##*/}"
   done
   unknown=-
   # A line that is not one entry could take its neighbours with it, and nginx would blame those.
@@ -154,6 +161,11 @@ SCHEME = """\
 """
 """The map of the scheme that a visitor used, trusted from the sender of each request."""
 
+WORD = "word"
+"""Key of the Secret, and name of the file beside the configuration, with the word that shows a front door that a
+request comes from the proxy of its bench."""
+WORD_HEADER = "X-Frappe-Operator-Proxy"
+
 HEADERS = (
     "add_header X-Content-Type-Options nosniff always;",
     "add_header X-Frame-Options SAMEORIGIN always;",
@@ -202,8 +214,17 @@ def entry(host: str, value: str) -> str:
     return f"{key} {value};\n"
 
 
+def volumes(config_map: str, word_secret: str) -> list[Manifest]:
+    """The volumes of `container`: its configuration with the word of the proxy beside it, and a place for its temporary
+    files that no other container mounts."""
+    # Without the Secret nginx trusts nobody and serves all the same.
+    word = {"name": word_secret, "optional": True, "items": [{"key": WORD, "path": WORD, "mode": 0o440}]}
+    sources = [{"configMap": {"name": config_map}}, {"secret": word}]
+    return [{"name": "nginx", "projected": {"sources": sources}}, scratch("nginx-tmp")]
+
+
 def container(image: str, pull_policy: str, resources: Manifest, probe_path: str, *mounts: Manifest) -> Manifest:
-    """An nginx container that serves port 8080 from the ConfigMap mounted as the volume `nginx`."""
+    """An nginx container that serves port 8080 from the configuration in `volumes`."""
     return {
         "name": "nginx",
         "image": image,
@@ -220,5 +241,5 @@ def container(image: str, pull_policy: str, resources: Manifest, probe_path: str
         "resources": resources,
         "terminationMessagePolicy": LAST_LINES,
         "securityContext": CONTAINER_SECURITY,
-        "volumeMounts": [mount("nginx", SOURCE, read_only=True), mount("tmp", "/tmp"), *mounts],
+        "volumeMounts": [mount("nginx", SOURCE, read_only=True), mount("nginx-tmp", "/tmp"), *mounts],
     }

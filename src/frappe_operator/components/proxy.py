@@ -5,10 +5,8 @@ from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import (
     PROXY,
     affinity,
-    config_volume,
     mount,
     pull_secrets,
-    scratch,
     template,
 )
 from frappe_operator.components.service import service
@@ -53,8 +51,7 @@ def build(bench: Bench) -> list[Manifest]:
             )
         ],
         "volumes": [
-            config_volume("nginx", name),
-            scratch("tmp"),
+            *nginx.volumes(name, bench.names.proxy_word),
             {"name": "common", "persistentVolumeClaim": {"claimName": bench.names.common, "readOnly": True}},
         ],
     }
@@ -73,6 +70,12 @@ def build(bench: Bench) -> list[Manifest]:
         },
         *scaling.build(owner, name, PART, bench.nginx),
     ]
+
+
+def word(bench: Bench, token: str) -> list[Manifest]:
+    """The Secret with the word that shows front doors that a request comes from this proxy."""
+    meta = metadata(bench.owner, bench.names.proxy_word, PART)
+    return [{"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {nginx.WORD: token}}]
 
 
 def config(bench: Bench) -> list[Manifest]:
@@ -168,6 +171,7 @@ http {{
     proxy_next_upstream off;
     # The site's own front door says which site it is; what a client claims about itself ends here.
     proxy_set_header X-Frappe-Site-Name '';
+    proxy_set_header {nginx.WORD_HEADER} @WORD@;
     proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $remote_addr;
     proxy_set_header X-Forwarded-Proto $forwarded_proto;

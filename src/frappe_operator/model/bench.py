@@ -128,6 +128,10 @@ class Names(Struct, frozen=True):
         return child(self.bench, "nginx")
 
     @property
+    def proxy_word(self) -> str:
+        return child(self.bench, "proxy-word")
+
+    @property
     def redis(self) -> str:
         return child(self.bench, "redis")
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,6 +23,14 @@ GIVEN_BY_USERS = {"tides", "key-one", "key-two", "deploy-key"}
 def containers(template: Manifest) -> list[Manifest]:
     spec = template["spec"]
     return [*spec.get("initContainers", []), *spec["containers"]]
+
+
+def sources(template: Manifest) -> Iterator[Manifest]:
+    """What the volumes of a pod have their content from. A projected Secret is named as other volumes name theirs."""
+    for volume in template["spec"].get("volumes", []):
+        for each in volume.get("projected", {}).get("sources", [volume]):
+            secret = each.get("secret")
+            yield {**each, "secret": {"secretName": secret.get("name"), **secret}} if secret else each
 
 
 def test_every_pod_passes_the_restricted_profile(world: World) -> None:
@@ -105,21 +114,21 @@ def test_every_volume_is_mounted_and_every_mount_has_its_volume(world: World) ->
 def test_what_pods_refer_to_is_among_the_children_or_the_users(world: World) -> None:
     made = {(each["kind"], each["metadata"]["name"]) for each in world.manifests}
     for name, template in world.workloads():
-        for volume in template["spec"].get("volumes", []):
+        for source in sources(template):
             for kind, field, key in (
                 ("ConfigMap", "configMap", "name"),
                 ("Secret", "secret", "secretName"),
                 ("PersistentVolumeClaim", "persistentVolumeClaim", "claimName"),
             ):
-                if field in volume and volume[field][key] not in GIVEN_BY_USERS:
-                    assert (kind, volume[field][key]) in made, name
+                if field in source and source[field][key] not in GIVEN_BY_USERS:
+                    assert (kind, source[field][key]) in made, name
 
 
 def test_keys_of_secrets_that_are_mounted_exist(world: World) -> None:
     data = {each["metadata"]["name"]: set(each["stringData"]) for each in world.of("Secret")}
     for name, template in world.workloads():
-        for volume in template["spec"].get("volumes", []):
-            secret = volume.get("secret", {})
+        for source in sources(template):
+            secret = source.get("secret", {})
             if secret.get("secretName") in data:
                 assert {item["key"] for item in secret.get("items", [])} <= data[secret["secretName"]], name
 

@@ -12,6 +12,7 @@ from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube.kinds import CONFIG_MAP, INGRESS, SECRET, Ref
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.certificate import SOON
+from frappe_operator.model.tls import own_secret
 from tests.world.site_state import configured, revisions
 
 HOST = "acme.example.com"
@@ -125,6 +126,19 @@ def test_a_certificate_that_expires_is_said_in_time(left: timedelta, before: str
     world.add(certificates.secret("shop", HOST))
     settle(world)
     assert world.condition("Ready", "acme", SITE).ok
+
+
+@pytest.mark.parametrize("name", ["acme", "a" * 60])
+def test_a_site_hears_of_the_certificate_that_cert_manager_writes_for_it(name: str) -> None:
+    """Also under a name that had to be shortened."""
+    world = a_world(a_bench(tls={"clusterIssuer": "letsencrypt"}), a_site(name))
+    settle(world)
+    secret = own_secret(name)
+    host = world.get_existing(Ref(SITE, "default", name))["status"]["resolvedDomain"]
+    assert world.condition("CertificateReady", name, SITE).reason == "CertificatePending"
+    world.add(certificates.secret(secret, host))
+    settle(world)
+    assert world.condition("CertificateReady", name, SITE).ok
 
 
 def test_with_an_issuer_cert_manager_is_asked_by_annotation() -> None:

@@ -288,21 +288,23 @@ class Pod(Live):
     status: CachedPodStatus = field(default_factory=CachedPodStatus)
 
 
-class ClaimSpec(Struct, gc=False, rename="camel"):
+class ClaimSpec(Struct, gc=False, frozen=True, rename="camel"):
     storage_class_name: str = ""
     access_modes: tuple[str, ...] = ()
 
 
-class ClaimStatus(Struct, gc=False, rename="camel"):
+class ClaimStatus(Struct, gc=False, frozen=True, rename="camel"):
     phase: str = "Pending"
-    capacity: dict[str, str] | None = None
 
 
 class Claim(Live):
     """A PersistentVolumeClaim."""
 
-    spec: ClaimSpec = field(default_factory=ClaimSpec)
-    status: ClaimStatus = field(default_factory=ClaimStatus)
+    spec: ClaimSpec = ClaimSpec()
+    status: ClaimStatus = ClaimStatus()
+
+    def __post_init__(self) -> None:
+        self.spec, self.status = _shared(self.spec), _shared(self.status)
 
     @property
     def access_mode(self) -> str:

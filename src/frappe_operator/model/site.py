@@ -36,7 +36,7 @@ from frappe_operator.model.proxy import DEFAULT, Limits, limits
 from frappe_operator.model.route import Route
 from frappe_operator.model.scaling import NOTHING_LIVE, LiveScale, Scale, autoscaler, scale
 from frappe_operator.model.sizing import Size, quantity, replicas, resources, size
-from frappe_operator.model.tls import Tls, own_secret
+from frappe_operator.model.tls import Tls, own_secret, site_of_own_secret
 from frappe_operator.model.upgrade import Mark, Plan, Upgrade
 from frappe_operator.model.upgrade_policy import UpgradePolicy
 
@@ -204,18 +204,22 @@ def assets_key(image: Image, layers: tuple[Layer, ...]) -> str:
 
 
 SECRET_INDEX = "secret"
-"""Index over all FrappeSites: by the Secrets of users and of cert-manager that the site uses."""
+"""Index over all FrappeSites: by the Secrets of users and of cert-manager that the site uses, unless the name of the
+Secret tells the site: an entry for every site would be memory for nothing."""
 
 
 def by_secret(live: LiveSite) -> list[str]:
     """Index values, each as `namespace/name`: the connection Secret of an external database, and the Secret of the
-    certificate that the site names or cert-manager writes for it."""
+    certificate that the site names, or that cert-manager writes for it under a shortened name."""
     spec = readable_spec(live)
     if spec is None:
         return []
     ref = spec.db_config.connection_secret_ref if spec.db_config else None
-    certificate = (spec.tls.secret_name if spec.tls else None) or own_secret(live.metadata.name)
-    return [f"{live.metadata.namespace}/{name}" for name in (ref.name if ref else None, certificate) if name]
+    declared = spec.tls.secret_name if spec.tls else None
+    own = own_secret(live.metadata.name)
+    shortened = own if site_of_own_secret(own) != live.metadata.name else None
+    names = (ref.name if ref else None, declared or shortened)
+    return [f"{live.metadata.namespace}/{name}" for name in names if name]
 
 
 INDICES: dict[str, Callable[[LiveSite], list[str]]] = {SECRET_INDEX: by_secret}

@@ -31,6 +31,12 @@ def own_secret(site: str) -> str:
     return child(site, "tls")
 
 
+def site_of_own_secret(secret: str) -> str:
+    """Name of the site whose own Secret would have this name; empty for a name that is no such one. A site whose name
+    was shortened for its Secret is not found."""
+    return secret.removesuffix("-tls") if secret.endswith("-tls") else ""
+
+
 def of_site(bench: api.Tls | None, declared: api.Tls | None, name: str) -> Tls | None:
     """TLS of the site `name`; None when it is reached over http. What the site declares takes precedence over its
     bench; a source of the certificate does so as a whole."""

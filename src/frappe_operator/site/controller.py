@@ -26,6 +26,7 @@ from frappe_operator.model import site as site_model
 from frappe_operator.model.bench import Names
 from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.settings import Images
+from frappe_operator.model.tls import site_of_own_secret
 from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.apply.finalizers import ensure_finalizer
 from frappe_operator.runtime.apply.lost_reports import rerun_lost
@@ -186,6 +187,9 @@ def sites_of_secret(cluster: Cluster, live: Live) -> Iterable[Key]:
     yield from site_by_label(cluster, live)
     named = cluster.select(SITE, site_model.SECRET_INDEX, str(live.metadata.key))
     yield from (site.metadata.key for site in named)
+    own = cluster.get(SITE, live.metadata.namespace, site_of_own_secret(live.metadata.name))
+    if own is not None:
+        yield own.metadata.key
     for bench in cluster.select(BENCH, bench_model.CERTIFICATE_INDEX, str(live.metadata.key)):
         yield from sites_of_bench(cluster, bench)
 

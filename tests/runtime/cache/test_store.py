@@ -186,6 +186,29 @@ def test_an_index_follows_its_objects() -> None:
     assert store.select("image", "y") == []
 
 
+def test_an_index_knows_every_object_with_a_value_however_many_there_are() -> None:
+    store = a_store()
+    shared = {"labels": {"image": "x"}}
+    for number, name in enumerate(("a", "b", "c")):
+        store.put(an_item(name, number, metadata=shared))
+    assert [live.metadata.name for live in store.select("image", "x")] == ["a", "b", "c"]
+    store.put(an_item("b", 9, metadata={"labels": {"image": "y"}}))
+    store.delete(A, "uid-a", 10)
+    assert [live.metadata.name for live in store.select("image", "x")] == ["c"]
+    assert [live.metadata.name for live in store.select("image", "y")] == ["b"]
+    store.put(an_item("a", 11, metadata=shared))
+    assert [live.metadata.name for live in store.select("image", "x")] == ["c", "a"]
+
+
+def test_a_value_that_an_index_gives_twice_is_one_entry() -> None:
+    store = Store(DEPLOYMENT, {"twice": lambda live: ["x", "x"]})
+    store.put(an_item("a", 1))
+    assert len(store.select("twice", "x")) == 1
+    store.put(an_item("b", 2))
+    store.delete(A, "uid-a", 3)
+    assert [live.metadata.name for live in store.select("twice", "x")] == ["b"]
+
+
 def test_an_index_that_fails_for_one_object_serves_the_others() -> None:
     def strange(live: Live) -> Iterable[str]:
         return [str(1 // (live.metadata.name != "a"))]

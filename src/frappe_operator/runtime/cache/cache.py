@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from frappe_operator.kube.kinds import Kind
-from frappe_operator.kube.live import Meta
+from frappe_operator.kube.live import Live, Meta
 from frappe_operator.runtime.cache.decoding import Decoder
 from frappe_operator.runtime.cache.store import Index, Store
 
@@ -36,13 +36,18 @@ class Cache:
         """`namespaces`: the only ones that are watched; empty: all."""
         self.kinds = {each.kind: each for each in kinds}
         self.namespaces = tuple(namespaces)
-        self.stores = {each.kind: Store(each.kind, each.indices) for each in self.kinds.values()}
+        self.stores = {each.kind: Store(each.kind, each.indices, self._sibling) for each in self.kinds.values()}
         self.decoders = {
             each.kind: Decoder(
                 each.kind.projection, metadata_only=each.metadata_only, cached=self.stores[each.kind].get
             )
             for each in self.kinds.values()
         }
+
+    def _sibling(self, uid: str) -> Live | None:
+        """One cached object, of any kind, whose controller has this UID."""
+        found = (store.first_owned(uid) for store in self.stores.values())
+        return next((live for live in found if live is not None), None)
 
     def not_installed(self, kind: Kind) -> str:
         """A sentence that says that a cached kind is not installed and what to do; empty when it is installed."""

@@ -227,9 +227,9 @@ def _annotations(words: bytes) -> Pairs:
     return _pairs(words)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=64)
 def _owners(references: bytes) -> tuple[OwnerReference, ...]:
-    """The owners of an object; children of one owner follow each other and refer to it by the same words."""
+    """The owners of an object. In a list, children of one owner follow each other and refer to it by the same words."""
     return _OWNERS.decode(references) or () if references else ()
 
 

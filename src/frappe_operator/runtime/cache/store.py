@@ -12,7 +12,7 @@ from typing import NamedTuple
 import structlog
 
 from frappe_operator.kube.kinds import Kind
-from frappe_operator.kube.live import Live
+from frappe_operator.kube.live import Live, Meta
 from frappe_operator.kube.objects import Key
 from frappe_operator.runtime.cache.decoding import CachedObject, Decoded
 from frappe_operator.runtime.drift import NOTHING
@@ -39,15 +39,24 @@ class Change(NamedTuple):
 class Store:
     """The cached objects of one kind."""
 
-    def __init__(self, kind: Kind, indices: Mapping[str, Index] | None = None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        indices: Mapping[str, Index] | None = None,
+        sibling: Callable[[str], Live | None] | None = None,
+    ) -> None:
+        """`sibling`: a cached object of any kind whose controller has a UID. Equal metadata is shared with it; None:
+        with objects of this kind only."""
         self.kind = kind
+        self._sibling = sibling or self.first_owned
         self.installed = True
         """Whether the API server has the kind, as far as the watches have found out."""
         self._items: dict[str, dict[str, CachedObject]] = {}
         """By namespace and name. An object keeps its CachedObject for as long as it lives."""
         self._owned: dict[str, tuple[CachedObject, ...]] = {}
         self._indices: dict[str, Index] = dict(indices or {})
-        self._indexed: dict[str, dict[str, dict[str, CachedObject]]] = {name: {} for name in self._indices}
+        self._indexed: dict[str, dict[str, CachedObject | dict[str, CachedObject]]] = {n: {} for n in self._indices}
+        """By index and value, the object; several by their UIDs. Most values have one, and a dict takes 230 bytes."""
         self._tombstones: dict[str, int] = {}
         """By UID, the version in which an object was deleted."""
 
@@ -64,9 +73,17 @@ class Store:
         """The cached objects whose controller has this UID."""
         return [item.live for item in self._owned.get(uid, ())]
 
+    def first_owned(self, uid: str) -> Live | None:
+        """One of the cached objects whose controller has this UID; None when there is none."""
+        items = self._owned.get(uid)
+        return items[0].live if items else None
+
     def select(self, index: str, value: str) -> list[Live]:
         """The cached objects that an index has under a value. Raises KeyError for an index that was not declared."""
-        return [item.live for item in self._indexed[index].get(value, {}).values()]
+        found = self._indexed[index].get(value)
+        if found is None:
+            return []
+        return [item.live for item in found.values()] if isinstance(found, dict) else [found.live]
 
     def put(self, decoded: Decoded) -> Change | None:
         """Caches an object. None when nothing changes: it is older, deleted already, or not different."""
@@ -110,7 +127,10 @@ class Store:
         item = self.get(key)
         if item is None or item.live.metadata.uid != uid:
             return None
-        _drop(self._items, key.namespace, key.name)
+        items = self._items[key.namespace]
+        del items[key.name]
+        if not items:
+            del self._items[key.namespace]
         self._unindex(item)
         return Change(self.kind, item.live, None)
 
@@ -138,10 +158,12 @@ class Store:
         live = item.live
         owner = live.metadata.controller
         if owner is not None:
+            if (sibling := self._sibling(owner.uid)) is not None:
+                _share(live.metadata, sibling.metadata)
             self._owned[owner.uid] = (*self._owned.get(owner.uid, ()), item)
         for name, index in self._indices.items():
             for value in self._values(name, index, live):
-                self._indexed[name].setdefault(value, {})[live.metadata.uid] = item
+                _enter(self._indexed[name], value, item)
 
     def _unindex(self, item: CachedObject) -> None:
         live = item.live
@@ -154,7 +176,7 @@ class Store:
                 del self._owned[owner.uid]
         for name, index in self._indices.items():
             for value in self._values(name, index, live):
-                _drop(self._indexed[name], value, live.metadata.uid)
+                _leave(self._indexed[name], value, item)
 
     def _values(self, name: str, index: Index, live: Live) -> list[str]:
         try:
@@ -165,12 +187,31 @@ class Store:
             return []
 
 
-def _drop(where: dict[str, dict[str, CachedObject]], value: str, key: str) -> None:
-    items = where.get(value)
-    if items is not None:
-        items.pop(key, None)
-        if not items:
-            del where[value]
+def _enter(where: dict[str, CachedObject | dict[str, CachedObject]], value: str, item: CachedObject) -> None:
+    found = where.get(value)
+    if isinstance(found, dict):
+        found[item.live.metadata.uid] = item
+    elif found is None or found is item:
+        where[value] = item
+    else:
+        where[value] = {each.live.metadata.uid: each for each in (found, item)}
+
+
+def _leave(where: dict[str, CachedObject | dict[str, CachedObject]], value: str, item: CachedObject) -> None:
+    found = where.get(value)
+    if isinstance(found, dict):
+        found.pop(item.live.metadata.uid, None)
+    if found is item or found == {}:
+        del where[value]
+
+
+def _share(meta: Meta, other: Meta) -> None:
+    """Gives an object the owners and labels of another one, if they are equal: the children of one owner have the same,
+    and one copy of them is a third of what a child takes."""
+    if meta.owner_references == other.owner_references:
+        meta.owner_references = other.owner_references
+    if meta.labels == other.labels:
+        meta.labels = other.labels
 
 
 def _same(old: Live, new: Live) -> bool:

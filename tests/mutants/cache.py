@@ -1,6 +1,6 @@
 """Bugs by which the cache differs from the cluster: missed or repeated events, objects that come back, dead watches."""
 
-from frappe_operator.runtime import drift
+from frappe_operator.runtime import owned_fields
 from frappe_operator.runtime.cache import informer
 from frappe_operator.runtime.cache.informer import Informer
 from frappe_operator.runtime.cache.store import Store
@@ -80,8 +80,8 @@ MUTANTS = [
     Mutant(
         "values-of-owned-fields-not-compared",
         "Which fields the operator owns is compared, not their values: edits of them stay.",
-        drift._picked,
-        expression("_picked(below, live[name]) if below else live[name]", "_picked(below, live[name]) if below else 0"),
+        owned_fields._some,
+        expression("{name: live[name] for name in names}", "{name: 0 for name in names}"),
         (f"{APPLIED}::test_another_value_of_an_owned_field_changes_the_fingerprint",),
     ),
     Mutant(

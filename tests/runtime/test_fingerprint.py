@@ -146,6 +146,29 @@ def test_a_field_that_is_not_desired_any_more_changes_the_fingerprint() -> None:
     assert number(live) != fingerprint(a_child())
 
 
+@pytest.mark.parametrize("key", ["/a", '/a"b', "/a\\b", '/"k:{}', "/}", "/ä", '/{\\"name\\":1}', "k:", "\x7f"])
+def test_the_key_of_an_entry_may_be_any_text(key: str) -> None:
+    """Of two field sets that differ in keys only, one is made out by what is known of the other."""
+
+    def mounting(name: str, path: str) -> Manifest:
+        child = a_child(volumeMounts=[{"name": name, "mountPath": path}, {"name": "tmp", "mountPath": "/tmp"}])
+        volumes: list[Manifest] = [{"name": each, "emptyDir": {}} for each in ("files", "other", "tmp")]
+        child["spec"]["template"]["spec"]["volumes"] = volumes
+        return child
+
+    for path in ("/known", key):
+        live = applied(an_api(), mounting("files", path))
+        assert number(live) == fingerprint(mounting("files", path))
+        assert number(live) != fingerprint(mounting("other", path))
+
+
+def test_entries_with_different_owned_fields_are_told_apart_by_their_keys() -> None:
+    secret = {"secretKeyRef": {"name": "s", "key": "k"}}
+    for first, second in (("A", "B"), ("B", "A")):
+        child = a_child(env=[{"name": first, "value": "x"}, {"name": second, "valueFrom": secret}])
+        assert number(applied(an_api(), child)) == fingerprint(child)
+
+
 def test_false_managed_fields_change_the_fingerprint() -> None:
     """`managedFields` is a claim: whoever may write the object may write it as well."""
     live = copy.deepcopy(applied(an_api(), a_child()))

@@ -12,7 +12,6 @@ has applied once and does not want any more.
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -20,6 +19,7 @@ import msgspec
 from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.quantities import amount
+from frappe_operator.runtime.owned_fields import picked
 
 # The fingerprint
 
@@ -32,10 +32,8 @@ SETTABLE = ("spec", "data")
 """The fields, besides metadata, that the manifests of children have."""
 SETTABLE_METADATA = ("ownerReferences", "labels", "annotations")
 
-FieldSet = Mapping[str, Any]
-"""A set of fields as `managedFields` writes it; `.` is the value itself."""
-
-_FIELDS = msgspec.json.Decoder(dict[str, Any])
+_PART = msgspec.json.Decoder()
+_SORTED = msgspec.json.Encoder(order="sorted")
 _BETWEEN = b"\n"
 """Separates JSON texts: a newline is legal in no string of JSON."""
 
@@ -44,7 +42,7 @@ def fingerprint(manifest: Manifest) -> int:
     """The fingerprint of a child that is exactly as its manifest says."""
     metadata = {name: value for name, value in manifest["metadata"].items() if name not in ("namespace", "name")}
     rest = {name: value for name, value in manifest.items() if name not in ("apiVersion", "kind", "metadata")}
-    return _hash(msgspec.json.encode({"metadata": metadata, **rest}, order="sorted"))
+    return _hash(_SORTED.encode({"metadata": metadata, **rest}))
 
 
 def joined(parts: Iterable[bytes | msgspec.Raw]) -> bytes:
@@ -55,59 +53,20 @@ def joined(parts: Iterable[bytes | msgspec.Raw]) -> bytes:
 
 def owned_fingerprint(fields: bytes, settable: bytes) -> int:
     """The fingerprint of the fields that the operator owns in an object, with the values they have now; NOTHING when it
-    cannot be determined. `fields`: their FieldSet as JSON. `settable`: the object's parts, `joined`."""
+    cannot be determined. `fields`: their field set as JSON. `settable`: the object's parts, `joined`."""
     parts = zip((*SETTABLE_METADATA, *SETTABLE), settable.split(_BETWEEN), strict=True)
     found = {name: part for name, part in parts if part}
     try:
-        owned = _FIELDS.decode(fields)
-        live = {name: msgspec.json.decode(found[name]) for name in SETTABLE if f"f:{name}" in owned}
-        live["metadata"] = {name: msgspec.json.decode(found[name]) for name in SETTABLE_METADATA if name in found}
-        return _hash(msgspec.json.encode(_picked(owned, live), order="sorted"))
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        live = {name: _PART.decode(found[name]) for name in SETTABLE if name in found}
+        live["metadata"] = {name: _PART.decode(found[name]) for name in SETTABLE_METADATA if name in found}
+        return _hash(_SORTED.encode(picked(fields, live)))
+    except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError):
         # An unknown way of naming fields, or fields that the object does not have.
         return NOTHING
 
 
 def _hash(text: bytes) -> int:
     return hash(text) & SIXTY_BITS
-
-
-def _picked(fields: FieldSet, live: Any) -> Any:
-    """The fields of a set, with the values they have in `live`."""
-    found = {}
-    for field, below in fields.items():
-        kind, name = field[0], field[2:]
-        if kind == "f":
-            found[name] = _picked(below, live[name]) if below else live[name]
-        elif kind == "k":
-            return _picked_entries(fields, live)
-        elif kind == "v":
-            return [value for value in live if f"v:{msgspec.json.encode(value).decode()}" in fields]
-    # Owning an empty map or list means owning nothing in it.
-    return found or type(live)()
-
-
-def _picked_entries(fields: FieldSet, live: Any) -> list[Any]:
-    """The entries of a keyed list that a set of fields names."""
-    names: tuple[str, ...] = ()
-    owned = {}
-    for field, below in fields.items():
-        if field != ".":
-            names, values = _entry_key(field)
-            owned[values] = below
-    found = []
-    for entry in live:
-        below = owned.get(tuple([entry.get(name) for name in names]))
-        if below is not None:
-            found.append(_picked(below, entry) if below else entry)
-    return found
-
-
-@lru_cache(maxsize=1024)
-def _entry_key(field: str) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-    """The fields that tell the entries of a keyed list apart, and their values in this one."""
-    key = _FIELDS.decode(field[2:])
-    return tuple(key), tuple(key.values())
 
 
 # The comparison: desired ⊆ live

@@ -20,14 +20,14 @@ from frappe_operator.runtime.cache.store import Store
 from frappe_operator.runtime.process.engine import WORKERS
 from tests.benchmark.operator_in_process import cpu_of_a_start, models, running_operator, server_with
 
-TIMES_PARSING = {"kubectl": 1.2, OPERATOR_NAME: 6}
+TIMES_PARSING = {"kubectl": 1.2, OPERATOR_NAME: 5}
 """CPU to take an object into the store ÷ to parse its JSON, by who has applied it: ours are verified as they come."""
 FEW, MANY = 100, 500
 PER_SITE_GROWS = 1.5
 """CPU for each site at MANY ÷ at FEW."""
 BEHIND = WORKERS // 2
 """The most reconciles of other sites between an edit and the reconcile of the site that was edited."""
-BYTES_PER_CHILD = 1_500
+BYTES_PER_CHILD = 1_024
 """Of resident memory after everything was reconciled, a child's share of its site included."""
 IN_MEMORY = (500, 2_000)
 """Sites for that: with fewer, what the process takes up while it reads is most of the difference."""

@@ -206,8 +206,8 @@ def _leave(where: dict[str, CachedObject | dict[str, CachedObject]], value: str,
 
 
 def _share(meta: Meta, other: Meta) -> None:
-    """Gives an object the owners and labels of another one, if they are equal: the children of one owner have the same,
-    and one copy of them is a third of what a child takes."""
+    """Gives an object the owners and labels of another one, if they are equal: those of the children of one owner are,
+    and would take up to 230 bytes of each."""
     if meta.owner_references == other.owner_references:
         meta.owner_references = other.owner_references
     if meta.labels == other.labels:

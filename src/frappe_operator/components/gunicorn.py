@@ -1,6 +1,6 @@
 """The web pods of a site: gunicorn on loopback, and nginx as front door for this one site."""
 
-from frappe_operator.components import frappe, nginx, pages, scaling
+from frappe_operator.components import frappe, nginx, own_address, pages, scaling
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import FRAPPE, config_volume, template
 from frappe_operator.components.service import service
@@ -30,13 +30,14 @@ exit 1
 
 
 def build(site: Site) -> list[Manifest]:
-    """Deployment, Service and the ConfigMap of the front door, with autoscaler and disruption budget."""
+    """Deployment and the ConfigMap of the front door, with autoscaler and disruption budget."""
     owner, name, size, scale = site.owner, site.names.gunicorn, site.sizes["gunicorn"], site.scale("gunicorn")
     gunicorn = frappe.container(
         site,
         "gunicorn",
         command(site.web_server),
         size.resources,
+        env=frappe.calling_environment(site),
         # The front door stops first, so that gunicorn still answers the requests that it has accepted.
         lifecycle={"preStop": {"exec": {"command": ["sleep", "6"]}}},
         livenessProbe={
@@ -53,24 +54,18 @@ def build(site: Site) -> list[Manifest]:
         site.image.reference,
         site.image.pull_policy,
         site.front_door,
-        "/-/alive",
+        nginx.ready("/-/alive"),
         *frappe.view_mounts(site),
     )
-    door_volumes = [config_volume("nginx", site.names.front_door)]
+    door_volumes = [config_volume("nginx", site.names.front_door), *own_address.volumes(site)]
+    containers = [gunicorn, front_door, *own_address.containers(site)]
     return [
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": metadata(owner, site.names.front_door, PART),
-            "data": {"nginx.conf": conf(site)},
+            "data": {"nginx.conf": conf(site), **own_address.conf(site)},
         },
-        service(
-            owner,
-            name,
-            PART,
-            {"name": "http", "port": nginx.PORT, "targetPort": "http"},
-            {"name": "gunicorn", "port": 8000, "targetPort": "http"},
-        ),
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
@@ -83,13 +78,27 @@ def build(site: Site) -> list[Manifest]:
                     owner,
                     PART,
                     FRAPPE,
-                    frappe.pod(site, gunicorn, front_door, grace=60, more_volumes=door_volumes),
+                    frappe.pod(site, *containers, grace=60, more_volumes=door_volumes, calls_site=True),
                     more=frappe.pod_labels(site),
                     secret_revision=site.redis_revision,
                 ),
             },
         },
         *scaling.build(owner, name, PART, size),
+    ]
+
+
+def web_service(site: Site) -> list[Manifest]:
+    """The Service of the web pods. It comes before them: the pods of the site resolve its hosts to its address."""
+    return [
+        service(
+            site.owner,
+            site.names.gunicorn,
+            PART,
+            {"name": "http", "port": nginx.PORT, "targetPort": "http"},
+            {"name": "gunicorn", "port": 8000, "targetPort": "http"},
+            *own_address.service_ports(site.own),
+        )
     ]
 
 

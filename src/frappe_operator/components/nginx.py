@@ -202,23 +202,42 @@ def entry(host: str, value: str) -> str:
     return f"{key} {value};\n"
 
 
-def container(image: str, pull_policy: str, resources: Manifest, probe_path: str, *mounts: Manifest) -> Manifest:
-    """An nginx container that serves port 8080 from the ConfigMap mounted as the volume `nginx`."""
+HTTP_PORT: Manifest = {"name": "http", "containerPort": PORT}
+
+
+def ready(path: str) -> Manifest:
+    """The probe that requests this path from nginx on PORT."""
+    return {"httpGet": {"path": path, "port": "http"}}
+
+
+def container(
+    image: str,
+    pull_policy: str,
+    resources: Manifest,
+    probe: Manifest,
+    *mounts: Manifest,
+    name: str = "nginx",
+    port: Manifest = HTTP_PORT,
+) -> Manifest:
+    """An nginx container that serves `port` from the ConfigMap mounted as the volume `name`.
+
+    The front door and the proxy write to the volume `tmp` of their pods, any other container to one of its own.
+    """
     return {
-        "name": "nginx",
+        "name": name,
         "image": image,
         "imagePullPolicy": pull_policy,
         "command": ["sh", "-ec", ENTRY],
         "env": [{"name": "SOURCE", "value": SOURCE}, {"name": "FILTER", "value": FILTER}],
-        "ports": [{"name": "http", "containerPort": PORT}],
-        "readinessProbe": {
-            "httpGet": {"path": probe_path, "port": "http"},
-            "periodSeconds": 5,
-            "timeoutSeconds": 5,
-        },
+        "ports": [port],
+        "readinessProbe": {**probe, "periodSeconds": 5, "timeoutSeconds": 5},
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", "5"]}}},
         "resources": resources,
         "terminationMessagePolicy": LAST_LINES,
         "securityContext": CONTAINER_SECURITY,
-        "volumeMounts": [mount("nginx", SOURCE, read_only=True), mount("tmp", "/tmp"), *mounts],
+        "volumeMounts": [
+            mount(name, SOURCE, read_only=True),
+            mount("tmp" if name == "nginx" else f"{name}-tmp", "/tmp"),
+            *mounts,
+        ],
     }

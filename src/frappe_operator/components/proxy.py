@@ -48,7 +48,7 @@ def build(bench: Bench) -> list[Manifest]:
                 bench.nginx_image,
                 "IfNotPresent",
                 bench.nginx.resources,
-                "/healthz",
+                nginx.ready("/healthz"),
                 mount("common", "/common", read_only=True),
             )
         ],

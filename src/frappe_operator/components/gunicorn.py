@@ -162,6 +162,7 @@ http {{
     proxy_buffering on;
     proxy_read_timeout {site.limits.read_seconds}s;
     client_max_body_size {site.limits.body_bytes};
+    error_page 413 = @large;
     {nginx.headers(4)}
 
     location = /-/alive {{
@@ -216,6 +217,7 @@ http {{
       error_page 504 = @late;
       proxy_pass http://{LOOPBACK};
     }}
+    location @large {{ {pages.AS_HTML} return 413 '{pages.larger_than(site.limits.body_bytes)}'; }}
     location @down {{ {pages.COME_BACK} return 503 '{pages.DOWN}'; }}
     location @late {{ {pages.COME_BACK} return 504 '{pages.LATE}'; }}
   }}

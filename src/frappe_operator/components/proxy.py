@@ -180,6 +180,7 @@ http {{
     location = {UPGRADING_PATH} {{ access_log off; default_type text/plain; return 200 '$upgrading\\n'; }}
     location ^~ /-/ {{ return 404; }}
     # nginx's own answers when no web pod can be reached. The site's answers pass as they are.
+    error_page 413 = @large;
     error_page 418 = @unknown;
     error_page 502 = @no_answer;
     error_page 504 = @late_answer;
@@ -201,6 +202,7 @@ http {{
     location @site {{ proxy_pass {site}; }}
     location @no_answer {{ {pages.COME_BACK} return 503 $unanswered; }}
     location @late_answer {{ {pages.COME_BACK} if ($upgrading) {{ return 503 $late; }} return 504 $late; }}
+    location @large {{ {pages.AS_HTML} return 413 '{pages.TOO_LARGE}'; }}
     location @unknown {{ {pages.AS_HTML} return 404 '{pages.UNKNOWN}'; }}
   }}
 }}

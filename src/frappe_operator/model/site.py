@@ -193,7 +193,7 @@ class Site(Struct, frozen=True):
     @property
     def configuration(self) -> str:
         """Fingerprint of the values that the operator maintains in site_config.json."""
-        return digest(f"{self.database.revision}\n{self.url}")
+        return digest(f"{self.database.revision}\n{self.url}\n{self.limits.body_bytes}")
 
     @property
     def url(self) -> str:

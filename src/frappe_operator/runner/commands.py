@@ -147,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--host-name", type=_ADDRESS, required=True, help="the address with which links to the site begin"
     )
+    flags.add_argument("--max-file-size", type=int, required=True, help="bytes of the largest request")
     flags.add_argument(
         "--set-password", action="store_true", help="set the password of the Secret for the user of the database"
     )
@@ -170,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--host-name", type=_ADDRESS, required=True, help="the address with which links to the site begin"
     )
+    flags.add_argument("--max-file-size", type=int, required=True, help="bytes of the largest request")
     flags.add_argument(
         "--set-password", action="store_true", help="set the password of the Secret for the user of the database"
     )

@@ -89,7 +89,8 @@ def test_a_service_of_somebody_else_is_not_the_site() -> None:
         "spec": {"ports": [{"port": 80}]},
     }
     world = a_settled_world(theirs)
-    assert world.condition("WorkloadsReady", "acme", SITE).reason == "NameConflict"
+    assert world.condition("Routed", "acme", SITE).reason == "NameConflict"
+    assert "has no address yet" in world.condition("WorkloadsReady", "acme", SITE).message
     assert world.get(DEPLOYMENT, "acme-gunicorn") is None
     world.delete(SERVICE, "acme-gunicorn")
     settle(world)

@@ -76,10 +76,10 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
             once=creation.install(site),
             after=BEFORE_APPS,
         ),
-        workloads_ready.web_service(site),
         workloads_ready.pods(site, workloads, observed),
         *workloads_ready.assets_json_removed(site, observed),
         Stage(SiteCondition.CERTIFICATE_READY, [], certificate_ready.ready(site, observed), after=[]),
+        routed.web_service(site),
         Stage(
             SiteCondition.ROUTED,
             [] if observed.conflicting_hosts else ROUTES[site.route.type].build(site),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from frappe_operator.components import assets, gunicorn
+from frappe_operator.components import assets
 from frappe_operator.kube.kinds import ref_of
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import ALL_READY, jobs_succeeded, with_autoscalers, workloads_available
@@ -17,29 +17,15 @@ AFTER = [SiteCondition.SITE_CREATED, SiteCondition.APPS_INSTALLED]
 a server, a Deployment that is deleted while the server is down would not be created again until it is up."""
 
 
-def web_service(site: Site) -> Stage:
-    """The stage of the Service of the web pods, which waits for nothing: its address has to be known when the pods are
-    built."""
-    service = gunicorn.web_service(site)
-
-    def ready(_: LiveChildren) -> Verdict:
-        return _without_address(site) if site.own.waits else ALL_READY
-
-    return Stage(SiteCondition.WORKLOADS_READY, service, ready, after=[])
-
-
-def _without_address(site: Site) -> Verdict:
-    return Verdict(False, Reason.PROVISIONING, f"Service {site.names.gunicorn} has no address yet")
-
-
 def pods(site: Site, workloads: Sequence[Manifest], observed: Observed) -> Stage:
     """The stage of the pods, with their autoscalers and disruption budgets.
 
     While the Service is being made again, the pods stay as they are: without its address they would restart twice.
     """
     if site.own.waits:
+        verdict = Verdict(False, Reason.PROVISIONING, f"Service {site.names.gunicorn} has no address yet")
         keeps = [ref_of(each) for each in workloads]
-        return Stage(SiteCondition.WORKLOADS_READY, [], lambda _: _without_address(site), after=AFTER, keeps=keeps)
+        return Stage(SiteCondition.WORKLOADS_READY, [], lambda _: verdict, after=AFTER, keeps=keeps)
     ready = with_autoscalers(workloads_available, observed.autoscalers.values())
     return Stage(SiteCondition.WORKLOADS_READY, workloads, ready, after=AFTER)
 

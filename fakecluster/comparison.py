@@ -19,6 +19,8 @@ VOLATILE = {
     "deployment.kubernetes.io/revision",
     "finishedAt",
     "generation",
+    # The address of a Service, in `hostAliases`.
+    "ip",
     "lastTransitionTime",
     "managedFields",
     "observedGeneration",

@@ -15,6 +15,10 @@ from frappe_operator.site.checks import ROUTE_CHECKS
 from frappe_operator.site.observe import Observed
 from frappe_operator.site.probe import Responses
 
+BEFORE = [SiteCondition.SITE_CREATED]
+"""Conditions that Service and route wait for: work that is done once and stays done. If they waited for the health of a
+server, what is deleted while the server is down would not be created again until it is up."""
+
 
 def hosts_are_free(site: Site, observed: Observed) -> Callable[[LiveChildren], Verdict]:
     """Whether every host of the site belongs to it, and its route is in effect as declared."""
@@ -32,10 +36,10 @@ def hosts_are_free(site: Site, observed: Observed) -> Callable[[LiveChildren], V
 
 
 def web_service(site: Site) -> Stage:
-    """The stage of the Service to which the proxies route. It waits for nothing, and nothing for it but the pods: they
-    are built with its address."""
+    """The stage of the Service to which the proxies route. It waits for what the route waits for; the pods wait for it,
+    because they are built with its address."""
     exists = Verdict(True, Reason.READY, f"Service {site.names.gunicorn} exists.")
-    return Stage(SiteCondition.ROUTED, gunicorn.web_service(site), lambda _: exists, after=[])
+    return Stage(SiteCondition.ROUTED, gunicorn.web_service(site), lambda _: exists, after=BEFORE)
 
 
 def route_of_before(site: Site, observed: Observed) -> list[Ref]:

@@ -10,6 +10,7 @@ from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import LiveChildren, Stage, Verdict
 from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.site import Site
+from frappe_operator.site.generated_secrets import is_created
 from frappe_operator.site.observe import Observed
 
 AFTER = [SiteCondition.SITE_CREATED, SiteCondition.APPS_INSTALLED]
@@ -23,7 +24,9 @@ def pods(site: Site, workloads: Sequence[Manifest], observed: Observed) -> Stage
     While the Service is being made again, the pods stay as they are: without its address they would restart twice.
     """
     if site.own.waits:
-        verdict = Verdict(False, Reason.PROVISIONING, f"Service {site.names.gunicorn} has no address yet")
+        verdict = Verdict(False, Reason.WAITING, "Waiting for SiteCreated")
+        if is_created(observed):
+            verdict = Verdict(False, Reason.PROVISIONING, f"Service {site.names.gunicorn} has no address yet")
         keeps = [ref_of(each) for each in workloads]
         return Stage(SiteCondition.WORKLOADS_READY, [], lambda _: verdict, after=AFTER, keeps=keeps)
     ready = with_autoscalers(workloads_available, observed.autoscalers.values())

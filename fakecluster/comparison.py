@@ -19,6 +19,8 @@ VOLATILE = {
     "deployment.kubernetes.io/revision",
     "finishedAt",
     "generation",
+    # The address of a Service, in `hostAliases`.
+    "ip",
     "lastTransitionTime",
     "managedFields",
     "observedGeneration",
@@ -62,5 +64,6 @@ def without_volatile(value: Any, secret: bool = False) -> Any:
         }
     if isinstance(value, list):
         return [without_volatile(item, secret) for item in value]
-    # A site keeps the Job that created it, with the address it had then.
-    return "--host-name=*" if isinstance(value, str) and value.startswith("--host-name=") else value
+    # A site keeps the Job that created it, with the address and the size of uploads it had then.
+    flag = value.partition("=")[0] if isinstance(value, str) else ""
+    return f"{flag}=*" if flag in ("--host-name", "--max-file-size") else value

@@ -266,7 +266,8 @@ class Frappe:
 
     def _configuration(self, pod: Manifest, flags: dict[str, str]) -> Manifest:
         connection = self._secret(pod, "secret-database")
-        return {"host_name": flags["host-name"], "connection": connection}
+        address = {"host_name": flags["host-name"], "max_file_size": int(flags["max-file-size"])}
+        return {**address, "connection": connection}
 
     def _refusal(self, pod: Manifest) -> tuple[bool, str, Manifest] | None:
         """The database's error for the credentials in the pod; None when it accepts them."""

@@ -15,13 +15,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from frappe_operator.components import nginx
+from frappe_operator.components import nginx, proxy
 from tests.standin.rootfs import Rootfs, Running, eventually, free_port
 from tests.standin.web import Answer
+from tests.unit.resolved_samples import a_bench
 
 NGINX = 101
-WORD = "0123456789abcdef" * 3
-"""What the proxy of a bench and the front doors of its sites share."""
+SHARED: dict[str, str] = proxy.word(a_bench(), "0123456789abcdef" * 3)[0]["stringData"]
+WORD, DIGEST = SHARED[nginx.WORD], SHARED[nginx.WORD_DIGEST]
+"""What the proxy of a bench sends, and by what the front doors of its sites know it."""
 NAMES = itertools.count()
 
 
@@ -132,7 +134,8 @@ class Door:
     user: int = NGINX
     folder: str = field(default_factory=lambda: f"/doors/{next(NAMES)}")
     port: int = field(default_factory=free_port)
-    word: str = WORD
+    word: str | None = None
+    """The file of this name; by default what the proxy has, or, for a container of Frappe's user, a front door."""
     versions: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -159,7 +162,7 @@ class Door:
         """Brings the ConfigMap in this state, all at once, as a kubelet does."""
         version = f"..{next(self.versions)}"
         (self.source / version).mkdir()
-        for name, content in {**data, nginx.WORD: self.word}.items():
+        for name, content in {**data, nginx.WORD: self._word()}.items():
             (self.source / version / name).write_text(self._here(content))
             if not (self.source / name).is_symlink():
                 (self.source / name).symlink_to(f"..data/{name}")
@@ -187,6 +190,11 @@ class Door:
         with self.open() as running:
             eventually(self.answers, "nginx answers", 30)
             yield running
+
+    def _word(self) -> str:
+        if self.word is not None:
+            return self.word
+        return WORD if self.user == NGINX else DIGEST
 
     def _here(self, content: str) -> str:
         changes = {"/tmp/": f"{self.folder}/tmp/", "listen 8080": f"listen 127.0.0.1:{self.port}", **self.here}

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from frappe_operator.components import gunicorn, proxy
+from frappe_operator.components import gunicorn, pages, proxy
 from frappe_operator.model.bench import Upstream
 from frappe_operator.model.proxy import Limits
 from tests.standin import doors
@@ -166,13 +166,15 @@ def test_the_first_hop_that_refuses_a_body_is_the_sites_and_says_413(
             front.serving({"nginx.conf": gunicorn.conf(a_site(proxy={"bodySize": "1Mi"}))}),
             outer.serving(proxy.config(bench)[0]["data"]),
         ):
-            assert sent(outer, 2**20 - 1) == 200
-            assert sent(outer, 2 * 2**20) == 413
-            assert sent(outer, 9 * 2**20) == 413
+            assert sent(outer, 2**20 - 1)[0] == 200
+            assert sent(outer, 2 * 2**20) == (413, pages.larger_than(2**20))
+            assert "larger than the 1 MiB that" in pages.larger_than(2**20)
+            assert sent(outer, 9 * 2**20) == (413, pages.larger_than(2**20))
+            assert sent(outer, 51 * 2**20) == (413, pages.TOO_LARGE)
 
 
-def sent(door: Door, size: int) -> int:
-    """The status of a POST with a body of this size, which is sent as far as it is taken."""
+def sent(door: Door, size: int) -> tuple[int, str]:
+    """The status of a POST with a body of this size, which is sent as far as it is taken, and the page."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", door.port, timeout=30)) as client:
         client.putrequest("POST", "/api/method/upload_file", skip_host=True)
         client.putheader("Host", SITE)
@@ -181,4 +183,5 @@ def sent(door: Door, size: int) -> int:
         with contextlib.suppress(ConnectionError):
             for _ in range(0, size, 2**16):
                 client.send(b"x" * min(2**16, size))
-        return client.getresponse().status
+        answer = client.getresponse()
+        return answer.status, answer.read().decode()

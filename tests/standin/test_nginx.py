@@ -15,7 +15,7 @@ from frappe_operator.components.nginx import WORD_HEADER
 from frappe_operator.model.bench import Upstream
 from frappe_operator.model.layer import Layer
 from tests.standin import doors
-from tests.standin.doors import WORD, Door, ask
+from tests.standin.doors import DIGEST, WORD, Door, ask
 from tests.standin.rootfs import FRAPPE, Rootfs, eventually, free_port
 from tests.unit.resolved_samples import a_bench, a_site
 
@@ -407,14 +407,16 @@ def test_a_front_door_takes_one_address_and_no_list(front: Door) -> None:
         assert ask(front.port, "/x", headers=headers).json()["x-forwarded-for"] == seen
 
 
-@pytest.mark.parametrize("word", [None, "", "@WORD@", WORD[:-1], f"{WORD}0", WORD.upper(), f"{WORD}, {WORD}", ".*"])
+@pytest.mark.parametrize(
+    "word", [None, "", "@WORD@", DIGEST, WORD[:-1], f"{WORD}0", WORD.upper(), f"{WORD}, {WORD}", ".*"]
+)
 def test_who_goes_round_the_proxy_can_forge_neither_address_nor_scheme(front: Door, word: str | None) -> None:
     headers = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "https", **({WORD_HEADER: word} if word else {})}
     got = ask(front.port, "/x", source="127.0.0.7", headers=headers).json()
     assert (got["x-forwarded-for"], got["x-forwarded-proto"]) == ("127.0.0.7", "http")
 
 
-@pytest.mark.parametrize("word", ["", "short", "a;} evil {", "$host" * 20])
+@pytest.mark.parametrize("word", ["", "short", "a;} evil {", "$host" * 20, WORD])
 def test_a_word_that_is_none_shows_nothing_and_keeps_nobody_from_serving(
     rootfs: Rootfs, make_proxy: Callable[[int], Door], word: str
 ) -> None:
@@ -422,7 +424,7 @@ def test_a_word_that_is_none_shows_nothing_and_keeps_nobody_from_serving(
         here = {gunicorn.LOOPBACK: f"127.0.0.1:{backend}", "@NAMESERVER@": f"127.0.0.1:{free_port()}"}
         front = Door(rootfs, here, FRAPPE, word=word)
         with front.serving({"nginx.conf": gunicorn.conf(a_site())}):
-            for claimed in (word, word.ljust(32, "0"), "") if word.isalnum() or not word else ("",):
+            for claimed in (word, DIGEST, "") if word.isalnum() else ("",):
                 headers = {"X-Forwarded-For": "6.6.6.6", WORD_HEADER: claimed}
                 assert ask(front.port, "/x", headers=headers).json()["x-forwarded-for"] == "127.0.0.1"
 
@@ -433,6 +435,10 @@ def test_the_word_stays_between_proxy_and_front_door(front: Door, make_proxy: Ca
         answer = ask(door.port, "/x", headers={WORD_HEADER: "mine"})
         assert WORD_HEADER.lower() not in answer.json()
         assert WORD not in door.said() + front.said() + str(answer.headers)
+    # The code of a site can have its front door show any file that this can read.
+    files = [each.read_text() for each in front.rootfs.inside(front.folder).rglob("*") if each.is_file()]
+    assert any(DIGEST in text for text in files)
+    assert not any(WORD in text for text in files)
 
 
 # --- Logs

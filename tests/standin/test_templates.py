@@ -104,6 +104,7 @@ class Site(Pod):
 
     create = (
         *("create-site", f"--site={SITE}", "--owner=shop/shop", "--bench-id=shop", f"--host-name={URL}"),
+        "--max-file-size=1048576",
         f"--template={KEY}",
     )
 

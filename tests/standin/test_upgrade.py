@@ -71,6 +71,7 @@ def a_site(bench: Bench, old: Image) -> Pod:
     old.start(pod)
     made = pod.run(
         *("create-site", f"--site={SITE}", "--owner=shop/shop", "--bench-id=shop", "--host-name=http://shop.example"),
+        "--max-file-size=1048576",
         f"--release=r{old.version}",
         env=old.env,
     )
@@ -222,6 +223,7 @@ def test_a_site_is_created_again_from_its_volume_by_a_newer_image(
     new.start(site)
     made = site.run(
         *("create-site", f"--site={SITE}", "--owner=shop/shop", "--bench-id=shop", "--host-name=http://shop.example"),
+        "--max-file-size=1048576",
         f"--release=r{NEW}",
         env=new.env,
     )

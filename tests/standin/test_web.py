@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.standin.bench_under_test import Bench
-from tests.standin.rootfs import BENCH, eventually
+from tests.standin.rootfs import BENCH, eventually, free_port
 from tests.standin.web import Client
 
 SITE = "shop.example"
@@ -132,3 +132,24 @@ def test_without_a_writable_logs_folder_nothing_works_unless_it_streams(shop: Be
         assert shop.command("list-apps", site=SITE, env={"FRAPPE_STREAM_LOGGING": "1"}).returncode == 0
     finally:
         (shop.rootfs.inside(shop.view) / "gone").rename(shop.rootfs.inside(shop.view) / "logs")
+
+
+SLOW = """
+import time
+
+def app(environ, start):
+    time.sleep(4)
+    start("200 OK", [])
+    return [b"late"]
+"""
+
+
+def test_the_timeout_of_gunicorn_ends_frozen_workers_and_no_slow_request(shop: Bench):
+    """How long a request may take is for nginx to say (`proxy.readTimeout`): threads of workers are not counted."""
+    folder, port = shop.rootfs.inside(shop.view), free_port()
+    (folder / "slow.py").write_text(SLOW)
+    argv = [f"{BENCH}/env/bin/gunicorn", f"--chdir={shop.view}", f"--bind=127.0.0.1:{port}", "--worker-class=gthread"]
+    argv += ["--threads=1", "--timeout=1", "--worker-tmp-dir=/dev/shm", "slow:app"]
+    with shop.rootfs.running(argv, folder=shop.view):
+        eventually(lambda: Client(port, SITE).get("/").body == b"late", "the slow answer")
+        assert Client(port, SITE).get("/").body == b"late"

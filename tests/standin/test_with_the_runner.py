@@ -41,7 +41,9 @@ class Pod:
 
     def create(self, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return self.run(
-            "create-site", f"--site={SITE}", "--owner=shop/shop", "--bench-id=shop", f"--host-name={URL}", env=env
+            *("create-site", f"--site={SITE}", "--owner=shop/shop", "--bench-id=shop"),
+            *(f"--host-name={URL}", "--max-file-size=2000000"),
+            env=env,
         )
 
     def report(self) -> dict[str, object]:
@@ -171,14 +173,18 @@ def test_the_image_is_read_and_its_assets_are_published(pod: Pod):
     assert not list(published.rglob("node_modules"))
 
 
-def test_a_running_site_takes_up_another_address_and_another_password(pod: Pod):
+def test_a_running_site_takes_up_another_address_size_of_uploads_and_password(pod: Pod):
     assert pod.create().returncode == 0
-    path, words = "/api/method/standin.link?path=reset", ("configure-site", f"--site={SITE}", "--patience=0")
+    path = "/api/method/standin.link?path=reset"
+    words = ("configure-site", f"--site={SITE}", "--max-file-size=1000000", "--patience=0")
     secret = pod.bench.rootfs.inside(f"{pod.bench.view}/secrets/database/password")
     with pod.bench.gunicorn() as port:
         client = Client(port, SITE)
         eventually(lambda: client.get("/api/method/ping").status == 200, "the site answers")
         assert client.get(path).json() == {"message": f"{URL}/reset"}
+        client.log_in()
+        assert client.upload("tide.csv", b"x" * 1_500_000, private=False).status == 200
+        assert client.upload("tides.csv", b"x" * 2_000_001, private=False).status == 413
         pod.bench.root_sql(f"ALTER USER '{pod.database}'@'%' IDENTIFIED BY 'rotated'")
         assert client.get("/api/method/ping").status == 500
         assert pod.run(*words, f"--host-name={URL}").returncode == 64, "the Secret has the old password still"
@@ -187,3 +193,5 @@ def test_a_running_site_takes_up_another_address_and_another_password(pod: Pod):
         assert done.returncode == 0, done.stdout + done.stderr
         assert client.get("/api/method/ping").status == 200
         assert client.get(path).json() == {"message": "http://store.example.com/reset"}
+        assert client.upload("tide.csv", b"x" * 1_500_000, private=False).status == 413
+        assert client.upload("ebb.csv", b"x" * 900_000, private=False).status == 200

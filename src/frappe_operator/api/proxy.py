@@ -24,8 +24,9 @@ class Proxy(Section):
     body_size: Annotated[
         BodySize | None,
         Meta(
-            description="Largest body of a request, such as an upload. Larger ones get the status 413. Frappe has a "
-            "limit of its own for files: Max File Size in the System Settings of the site. Default 50Mi.",
+            description="Largest body of a request, such as an upload. Larger ones get the status 413. Frappe has the "
+            "same limit (max_file_size), except for uploads where Max File Size is set in the System Settings of the "
+            "site. Default 50Mi.",
             examples=["200Mi"],
         ),
     ] = None

@@ -233,7 +233,13 @@ class ComponentResources(Section):
     )
     worker_long: Annotated[Resources | None, Meta(description="Worker for the queue long.")] = None
     worker_short: Annotated[Resources | None, Meta(description="Worker for the queue short.")] = None
-    front_door: Annotated[Resources | None, Meta(description="nginx in front of gunicorn, in the same pod.")] = None
+    front_door: Annotated[
+        Resources | None,
+        Meta(
+            description="nginx in front of gunicorn, in the same pod. With TLS there is a second one with as much, for "
+            "requests of the site to itself."
+        ),
+    ] = None
     layout: Annotated[
         Resources | None,
         Meta(description="Init container of every pod of a site; it prepares the directories that the pod sees."),

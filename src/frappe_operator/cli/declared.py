@@ -10,8 +10,8 @@ import msgspec
 from frappe_operator.api.kinds import ALL, BENCH, OWN, SITE, LiveBench, readable_spec
 from frappe_operator.cli import schema
 from frappe_operator.cli.source import Document
-from frappe_operator.kube.kinds import CONFIG_MAP, SECRET, Kind, KindOf
-from frappe_operator.kube.live import Custom, Live, Meta
+from frappe_operator.kube.kinds import CONFIG_MAP, SECRET, SERVICE, Kind, KindOf
+from frappe_operator.kube.live import Custom, Live, Meta, OwnerReference, Service, ServiceSpec
 from frappe_operator.kube.names import digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.stage import Blocked
@@ -23,6 +23,7 @@ from frappe_operator.model.image import Facts
 from frappe_operator.model.layer import Layer
 from frappe_operator.model.layers import LAYERS
 from frappe_operator.model.settings import Images
+from frappe_operator.model.site import SiteNames
 
 L = TypeVar("L", bound=Live)
 
@@ -31,6 +32,9 @@ INDICES = {**domain.INDICES, **removal.INDICES}
 
 ASSUMED_VERSION = "16"
 """The Frappe version that is assumed for a frappeVersion without a number, such as `develop` or `build-7`."""
+
+ASSUMED_ADDRESS = "192.0.2.1"
+"""The address that is assumed of the Service of the web pods of a site."""
 
 
 class Object(NamedTuple, Generic[L]):
@@ -45,8 +49,8 @@ class Declared:
     """A View of the declared objects, as a cluster in which the operator has created nothing yet.
 
     Facts that only a cluster has are assumed: an image contains the apps in the specs of bench and sites, in the
-    version of frappeVersion; app layers are built; a Secret that no file declares exists and is valid; all objects have
-    the same age.
+    version of frappeVersion; app layers are built; Services have an address; a Secret that no file declares exists and
+    is valid; all objects have the same age.
     """
 
     def __init__(self, documents: Sequence[Document], namespace: str, images: Images) -> None:
@@ -69,8 +73,21 @@ class Declared:
         return next((each for each in self.of(kind) if each.live.metadata.key == (namespace, name)), None)
 
     def get(self, kind: KindOf[L], namespace: str, name: str) -> L | None:
+        if kind is SERVICE:
+            return cast(L, self._service(namespace, name))
         found = self.find(kind, namespace, name) if kind in OWN else None
         return found and found.live
+
+    def _service(self, namespace: str, name: str) -> Service | None:
+        """The Service of the web pods of a site, with an assumed address."""
+        for site in self.of(SITE):
+            meta = site.live.metadata
+            if (meta.namespace, SiteNames(meta.name).gunicorn) == (namespace, name):
+                owner = OwnerReference(SITE.kind, meta.name, meta.uid, controller=True)
+                return Service(
+                    Meta(name=name, namespace=namespace, owner_references=(owner,)), ServiceSpec(ASSUMED_ADDRESS)
+                )
+        return None
 
     def select(self, kind: KindOf[L], index: str, value: str) -> list[L]:
         if kind is not SITE:

@@ -56,7 +56,8 @@ def _assumed(declared: Declared, live: Live) -> str:
         facts = declared.facts(live)
         return f"Assumed: image {facts.reference} contains {', '.join(facts.apps)}, with Frappe {facts.frappe_version}."
     if isinstance(live, LiveSite):
-        return "Assumed: the UID of the object, from which the end of the database name is derived."
+        uid = "the UID of the object, from which the end of the database name is derived"
+        return f"Assumed: {uid}, and the address of its Service."
     return ""
 
 

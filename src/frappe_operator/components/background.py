@@ -45,6 +45,8 @@ class Process(NamedTuple):
     probes: Manifest
     """Probes and lifecycle hooks of the container. The startup probe checks the work of the program, because a running
     container alone does not show that it works."""
+    calls_site: bool = True
+    """Whether what runs in it may request pages of the site."""
 
 
 ROLLING: Manifest = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
@@ -65,7 +67,7 @@ def _worker(queue: str) -> Manifest:
 
 
 PROCESSES = [
-    Process("scheduler", "scheduler", ["schedule"], 5, ONE_AT_A_TIME, _scheduler()),
+    Process("scheduler", "scheduler", ["schedule"], 5, ONE_AT_A_TIME, _scheduler(), calls_site=False),
     Process(
         "worker-default",
         "worker_default",
@@ -92,6 +94,7 @@ def _deployment(site: Site, process: Process) -> Manifest:
         process.part,
         command,
         size.resources,
+        **({"env": frappe.calling_environment(site)} if process.calls_site else {}),
         **process.probes,
         volumeMounts=[*frappe.program_mounts(site), mount("runner", frappe.RUNNER, read_only=True)],
     )
@@ -108,7 +111,7 @@ def _deployment(site: Site, process: Process) -> Manifest:
                 site.owner,
                 process.part,
                 FRAPPE,
-                frappe.pod(site, program, grace=process.grace),
+                frappe.pod(site, program, grace=process.grace, calls_site=process.calls_site),
                 more=frappe.pod_labels(site),
                 secret_revision=site.redis_revision,
             ),

@@ -34,6 +34,7 @@ def create(site: Site, password_is_new: bool = False, template: str = "") -> lis
         f"--owner={site.owner.namespace}/{site.owner.name}",
         f"--bench-id={site.bench_id}",
         f"--host-name={site.url}",
+        f"--max-file-size={site.limits.body_bytes}",
         f"--release={site.facts.key}",
         *(["--set-password"] if password_is_new else []),
         *([f"--template={template}"] if template else []),
@@ -53,10 +54,11 @@ def create(site: Site, password_is_new: bool = False, template: str = "") -> lis
 
 
 def configure(site: Site) -> list[Manifest]:
-    """The Job that applies address and credentials to an existing site, one Job per combination."""
+    """The Job that applies address, credentials and the size of uploads to an existing site, one Job per
+    combination."""
     engine = ENGINES[site.database.engine]
-    address = [f"--site={site.site_name}", f"--host-name={site.url}"]
-    arguments = ["configure-site", *address, *engine.configure_arguments(site)]
+    values = [f"--host-name={site.url}", f"--max-file-size={site.limits.body_bytes}"]
+    arguments = ["configure-site", f"--site={site.site_name}", *values, *engine.configure_arguments(site)]
     task = Task(site.names.part(f"configure-{site.configuration}"), CONFIGURE_PART, arguments, site.database.revision)
     return [site_job(site, task, engine.secrets(site))]
 

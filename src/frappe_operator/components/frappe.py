@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from frappe_operator.components import own_address
 from frappe_operator.components.metadata import metadata
 from frappe_operator.components.pod import (
     CONTAINER_SECURITY,
@@ -33,6 +34,10 @@ PYTHON = f"{BENCH_DIR}/env/bin/python"
 RUNNER = "/opt/frappe-operator"
 SECRETS = "/run/secrets/frappe-operator"
 SOCKETIO_PORT = 9000
+AUTHORITY = "/etc/frappe-operator/authority"
+"""Directory at which the init container has the certificate authority of the site, without a key."""
+TRUSTED = f"{BENCH_DIR}/config/certificates.pem"
+"""The certificate authorities that the programs of a site trust, when it has one of its own."""
 INPUTS_ANNOTATION = "vyogo.tech/inputs"
 """Annotation of a Job: fingerprint of its inputs. An unfinished Job with another fingerprint is recreated."""
 
@@ -109,6 +114,16 @@ def layout(site: Site, *more: str) -> Manifest:
     }
 
 
+def trusting_layout(site: Site) -> Manifest:
+    """The init container of a pod whose programs call the site. It puts the certificate authority of the site beside
+    those that Python trusts anyway."""
+    if not site.own.authority:
+        return layout(site)
+    container = layout(site, f"--authority={AUTHORITY}/ca.crt", f"--authority-key={site.own.authority}")
+    container["volumeMounts"].append(mount("authority", AUTHORITY, read_only=True))
+    return container
+
+
 def app_folder(app: str) -> str:
     """Where a Frappe pod has the source of an app."""
     return f"{BENCH_DIR}/apps/{app}"
@@ -128,6 +143,12 @@ def environment(layers: Collection[Layer]) -> list[Manifest]:
     folders = [app_folder(layer.app) for layer in layers]
     path = ":".join([*folders, *(f"{folder}/{PACKAGES}" for folder in folders)])
     return [*ENV, {"name": "PYTHONPATH", "value": path}]
+
+
+def calling_environment(site: Site) -> list[Manifest]:
+    """The environment of a container that runs Frappe and calls the site."""
+    names = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") if site.own.authority else ()
+    return [*environment(site.layers), *({"name": name, "value": TRUSTED} for name in names)]
 
 
 def pod_labels(site: Site) -> dict[str, str] | None:
@@ -200,15 +221,27 @@ def layers_volume(common: str) -> Manifest:
     return {"name": "layers", "persistentVolumeClaim": {"claimName": common, "readOnly": True}}
 
 
-def pod(site: Site, *containers: Manifest, grace: int, more_volumes: list[Manifest] | None = None) -> Manifest:
-    """The `spec` of a pod that runs Frappe programs on this one site. `grace`: seconds from SIGTERM to SIGKILL."""
+def pod(
+    site: Site,
+    *containers: Manifest,
+    grace: int,
+    more_volumes: list[Manifest] | None = None,
+    calls_site: bool = False,
+) -> Manifest:
+    """The `spec` of a pod that runs Frappe programs on this one site. `grace`: seconds from SIGTERM to SIGKILL.
+    `calls_site`: whether its programs reach the site at its public address."""
     return {
+        **(own_address.host_aliases(site.own) if calls_site else {}),
         "terminationGracePeriodSeconds": grace,
         **pull_secrets(site.image.pull_secrets),
         **affinity(*files_node(site), *layers_node(site)),
-        "initContainers": [layout(site)],
+        "initContainers": [trusting_layout(site) if calls_site else layout(site)],
         "containers": list(containers),
-        "volumes": [*volumes(site), *(more_volumes or [])],
+        "volumes": [
+            *volumes(site),
+            *(more_volumes or []),
+            *(own_address.trusted_authority(site.own) if calls_site else []),
+        ],
     }
 
 

@@ -1,6 +1,6 @@
 """The web pods of a site: gunicorn on loopback, and nginx as front door for this one site."""
 
-from frappe_operator.components import frappe, nginx, pages, scaling
+from frappe_operator.components import frappe, nginx, own_address, pages, scaling
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import FRAPPE, template
 from frappe_operator.components.service import service
@@ -30,13 +30,14 @@ exit 1
 
 
 def build(site: Site) -> list[Manifest]:
-    """Deployment, Service and the ConfigMap of the front door, with autoscaler and disruption budget."""
+    """Deployment and the ConfigMap of the front door, with autoscaler and disruption budget."""
     owner, name, size, scale = site.owner, site.names.gunicorn, site.sizes["gunicorn"], site.scale("gunicorn")
     gunicorn = frappe.container(
         site,
         "gunicorn",
         command(site.web_server),
         size.resources,
+        env=frappe.calling_environment(site),
         # The front door stops first, so that gunicorn still answers the requests that it has accepted.
         lifecycle={"preStop": {"exec": {"command": ["sleep", "6"]}}},
         livenessProbe={
@@ -53,24 +54,19 @@ def build(site: Site) -> list[Manifest]:
         site.image.reference,
         site.image.pull_policy,
         site.front_door,
-        "/-/alive",
+        nginx.ready("/-/alive"),
         *frappe.view_mounts(site),
     )
-    door_volumes = nginx.volumes(site.names.front_door, site.bench.proxy_word)
+    volumes = nginx.volumes(site.names.front_door, site.bench.proxy_word, nginx.WORD_DIGEST)
+    volumes += own_address.volumes(site)
+    containers = [gunicorn, front_door, *own_address.containers(site)]
     return [
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": metadata(owner, site.names.front_door, PART),
-            "data": {"nginx.conf": conf(site)},
+            "data": {"nginx.conf": conf(site), **own_address.conf(site)},
         },
-        service(
-            owner,
-            name,
-            PART,
-            {"name": "http", "port": nginx.PORT, "targetPort": "http"},
-            {"name": "gunicorn", "port": 8000, "targetPort": "http"},
-        ),
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
@@ -83,13 +79,27 @@ def build(site: Site) -> list[Manifest]:
                     owner,
                     PART,
                     FRAPPE,
-                    frappe.pod(site, gunicorn, front_door, grace=60, more_volumes=door_volumes),
+                    frappe.pod(site, *containers, grace=60, more_volumes=volumes, calls_site=True),
                     more=frappe.pod_labels(site),
                     secret_revision=site.redis_revision,
                 ),
             },
         },
         *scaling.build(owner, name, PART, size),
+    ]
+
+
+def web_service(site: Site) -> list[Manifest]:
+    """The Service of the web pods. It comes before them: the pods of the site resolve its hosts to its address."""
+    return [
+        service(
+            site.owner,
+            site.names.gunicorn,
+            PART,
+            {"name": "http", "port": nginx.PORT, "targetPort": "http"},
+            {"name": "gunicorn", "port": 8000, "targetPort": "http"},
+            *own_address.service_ports(site.own),
+        )
     ]
 
 
@@ -129,7 +139,9 @@ def conf(site: Site) -> str:
 http {{
 {nginx.HTTP}
   # The proxy of the bench says who the visitor is. What anybody else claims is not read: any pod can connect to here.
-  map $http_x_frappe_operator_proxy $from_proxy {{ default 0; "~^@WORD@$" 1; }}
+  secure_link @WORD@;
+  secure_link_md5 $http_x_frappe_operator_proxy;
+  map $secure_link $from_proxy {{ default 0; 1 1; }}
   map "$from_proxy $http_x_forwarded_proto" $forwarded_proto {{ default $scheme; '1 http' http; '1 https' https; }}
   map "$from_proxy $http_x_forwarded_for" $client {{ default $remote_addr; "~^1 (?<said>[0-9A-Fa-f.:]+)$" $said; }}
   # A browser's Origin must be the host it asks for. Programs send none, or write the port that a scheme has anyway.
@@ -154,6 +166,7 @@ http {{
     proxy_buffering on;
     proxy_read_timeout {site.limits.read_seconds}s;
     client_max_body_size {site.limits.body_bytes};
+    error_page 413 = @large;
     {nginx.headers(4)}
 
     location = /-/alive {{
@@ -210,6 +223,7 @@ http {{
       error_page 504 = @late;
       proxy_pass http://{LOOPBACK};
     }}
+    location @large {{ {pages.AS_HTML} return 413 '{pages.larger_than(site.limits.body_bytes)}'; }}
     location @down {{ {pages.COME_BACK} return 503 '{pages.DOWN}'; }}
     location @late {{ {pages.COME_BACK} return 504 '{pages.LATE}'; }}
   }}

@@ -38,8 +38,8 @@ domain=$(sed -n 's/^search.* svc\.\([A-Za-z0-9.-]*\).*/\1/p' /etc/resolv.conf)
 take() {
   rm -rf /tmp/next && mkdir /tmp/next
   # Without the word of the proxy, one that nobody knows: nothing that a client claims is believed then.
-  word=$(tr -cd A-Za-z0-9 2>/dev/null < "$SOURCE/word" | head -c 64)
-  [ ${#word} -ge 32 ] || word=$(head -c 24 /dev/urandom | od -A n -t x1 | tr -d ' \n')
+  word=$(tr -cd A-Za-z0-9_- 2>/dev/null < "$SOURCE/word" | head -c 64)
+  [ ${#word} -ge 22 ] || word=$(head -c 24 /dev/urandom | od -A n -t x1 | tr -d ' \n')
   # Not on a command line, which other processes can read.
   printf 's/@WORD@/%s/\n' "$word" > /tmp/word
   for file in "$SOURCE"/*.conf "$SOURCE"/*.map; do
@@ -161,9 +161,9 @@ SCHEME = """\
 """
 """The map of the scheme that a visitor used, trusted from the sender of each request."""
 
-WORD = "word"
-"""Key of the Secret, and name of the file beside the configuration, with the word that shows a front door that a
-request comes from the proxy of its bench."""
+WORD, WORD_DIGEST = "word", "digest"
+"""Keys of the Secret with the word that shows a front door that a request comes from the proxy of its bench, and the
+digest by which it knows the word. One of them is the file `word` beside the configuration of a container."""
 WORD_HEADER = "X-Frappe-Operator-Proxy"
 
 HEADERS = (
@@ -214,32 +214,49 @@ def entry(host: str, value: str) -> str:
     return f"{key} {value};\n"
 
 
-def volumes(config_map: str, word_secret: str) -> list[Manifest]:
-    """The volumes of `container`: its configuration with the word of the proxy beside it, and a place for its temporary
-    files that no other container mounts."""
+def volumes(config_map: str, word_secret: str, word_key: str, name: str = "nginx", conf: str = "") -> list[Manifest]:
+    """The volumes of the `container` of this name: its configuration with the word of the proxy, or its digest, beside
+    it, and a place for its temporary files that no other container mounts. `conf`: the key of its nginx.conf in the
+    ConfigMap, empty for a ConfigMap that is its alone."""
     # Without the Secret nginx trusts nobody and serves all the same.
-    word = {"name": word_secret, "optional": True, "items": [{"key": WORD, "path": WORD, "mode": 0o440}]}
-    sources = [{"configMap": {"name": config_map}}, {"secret": word}]
-    return [{"name": "nginx", "projected": {"sources": sources}}, scratch("nginx-tmp")]
+    word = {"name": word_secret, "optional": True, "items": [{"key": word_key, "path": WORD, "mode": 0o440}]}
+    items = {"items": [{"key": conf, "path": "nginx.conf"}]} if conf else {}
+    sources = [{"configMap": {"name": config_map, **items}}, {"secret": word}]
+    return [{"name": name, "projected": {"sources": sources}}, scratch(f"{name}-tmp")]
 
 
-def container(image: str, pull_policy: str, resources: Manifest, probe_path: str, *mounts: Manifest) -> Manifest:
-    """An nginx container that serves port 8080 from the configuration in `volumes`."""
+HTTP_PORT: Manifest = {"name": "http", "containerPort": PORT}
+
+
+def ready(path: str) -> Manifest:
+    """The probe that requests this path from nginx on PORT."""
+    return {"httpGet": {"path": path, "port": "http"}}
+
+
+def container(
+    image: str,
+    pull_policy: str,
+    resources: Manifest,
+    probe: Manifest,
+    *mounts: Manifest,
+    name: str = "nginx",
+    port: Manifest = HTTP_PORT,
+) -> Manifest:
+    """An nginx container that serves `port` from the configuration in `volumes(name)`.
+
+    It writes to a volume of its own: the code of a site runs in a container of the same pod.
+    """
     return {
-        "name": "nginx",
+        "name": name,
         "image": image,
         "imagePullPolicy": pull_policy,
         "command": ["sh", "-ec", ENTRY],
         "env": [{"name": "SOURCE", "value": SOURCE}, {"name": "FILTER", "value": FILTER}],
-        "ports": [{"name": "http", "containerPort": PORT}],
-        "readinessProbe": {
-            "httpGet": {"path": probe_path, "port": "http"},
-            "periodSeconds": 5,
-            "timeoutSeconds": 5,
-        },
+        "ports": [port],
+        "readinessProbe": {**probe, "periodSeconds": 5, "timeoutSeconds": 5},
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", "5"]}}},
         "resources": resources,
         "terminationMessagePolicy": LAST_LINES,
         "securityContext": CONTAINER_SECURITY,
-        "volumeMounts": [mount("nginx", SOURCE, read_only=True), mount("nginx-tmp", "/tmp"), *mounts],
+        "volumeMounts": [mount(name, SOURCE, read_only=True), mount(f"{name}-tmp", "/tmp"), *mounts],
     }

@@ -31,8 +31,16 @@ DOWN = _page(
 """The page of a site none of whose web pods responds."""
 LATE = _page("No answer in time", "The site took too long to answer. Please try again.")
 """The page of a site that takes too long to answer a request."""
+TOO_LARGE = _page("Too large", "The request is larger than this site accepts.")
+"""The page of a request that is larger than every site of a bench accepts."""
 UNKNOWN = _page("Not found", "There is nothing at this address.")
 """The page of a host that no site has."""
+
+
+def larger_than(size_bytes: int) -> str:
+    """The page of a request that is larger than a site accepts."""
+    return _page("Too large", f"The request is larger than the {size_bytes / 2**20:g} MiB that this site accepts.")
+
 
 AS_HTML = "types { } default_type text/html;"
 """Configuration of a location that answers with a page, whatever the end of the path that was asked for."""

@@ -1,5 +1,8 @@
 """The proxy of a bench: it serves published assets and routes each host to the web Service of its site."""
 
+import base64
+import hashlib
+
 from frappe_operator.components import nginx, pages, scaling
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import (
@@ -46,12 +49,12 @@ def build(bench: Bench) -> list[Manifest]:
                 bench.nginx_image,
                 "IfNotPresent",
                 bench.nginx.resources,
-                "/healthz",
+                nginx.ready("/healthz"),
                 mount("common", "/common", read_only=True),
             )
         ],
         "volumes": [
-            *nginx.volumes(name, bench.names.proxy_word),
+            *nginx.volumes(name, bench.names.proxy_word, nginx.WORD),
             {"name": "common", "persistentVolumeClaim": {"claimName": bench.names.common, "readOnly": True}},
         ],
     }
@@ -73,9 +76,16 @@ def build(bench: Bench) -> list[Manifest]:
 
 
 def word(bench: Bench, token: str) -> list[Manifest]:
-    """The Secret with the word that shows front doors that a request comes from this proxy."""
+    """The Secret with the word that shows front doors that a request comes from this proxy, and with its digest.
+
+    A front door gets the digest: it serves directories to which the code of its site can write, and one link there
+    would publish the word.
+    """
     meta = metadata(bench.owner, bench.names.proxy_word, PART)
-    return [{"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {nginx.WORD: token}}]
+    # nginx compares MD5 only. To find the word, or another one with its digest, is not possible for MD5 either.
+    digest = base64.urlsafe_b64encode(hashlib.md5(token.encode(), usedforsecurity=False).digest()).decode().rstrip("=")
+    data = {nginx.WORD: token, nginx.WORD_DIGEST: digest}
+    return [{"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": data}]
 
 
 def config(bench: Bench) -> list[Manifest]:
@@ -184,6 +194,7 @@ http {{
     location = {UPGRADING_PATH} {{ access_log off; default_type text/plain; return 200 '$upgrading\\n'; }}
     location ^~ /-/ {{ return 404; }}
     # nginx's own answers when no web pod can be reached. The site's answers pass as they are.
+    error_page 413 = @large;
     error_page 418 = @unknown;
     error_page 502 = @no_answer;
     error_page 504 = @late_answer;
@@ -205,6 +216,7 @@ http {{
     location @site {{ proxy_pass {site}; }}
     location @no_answer {{ {pages.COME_BACK} return 503 $unanswered; }}
     location @late_answer {{ {pages.COME_BACK} if ($upgrading) {{ return 503 $late; }} return 504 $late; }}
+    location @large {{ {pages.AS_HTML} return 413 '{pages.TOO_LARGE}'; }}
     location @unknown {{ {pages.AS_HTML} return 404 '{pages.UNKNOWN}'; }}
   }}
 }}

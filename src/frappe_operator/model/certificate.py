@@ -9,8 +9,10 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from msgspec import Struct
+from msgspec.structs import replace
 
 from frappe_operator.kube.listing import abbreviated
+from frappe_operator.kube.names import digest
 
 SOON = timedelta(days=14)
 """How long before its end a certificate is said to expire. cert-manager renews when a third of the time is left."""
@@ -23,6 +25,9 @@ class Certificate(Struct, frozen=True):
 
     names: tuple[str, ...] = ()
     not_after: datetime = datetime.max.replace(tzinfo=UTC)
+    authority: str = ""
+    """Fingerprint of the certificate authority in the Secret (`ca.crt`), which cert-manager writes there when it is not
+    one that everybody knows; empty without one."""
     problem: str = ""
     """Why no ingress controller can use the Secret; empty when it can."""
 
@@ -47,7 +52,9 @@ class _Body(Struct):
 def projected(body: bytes) -> bytes:
     """The part of a TLS Secret that may be cached, as JSON of a Certificate: nothing of the key is kept."""
     data = msgspec.json.decode(body, type=_Body).data
-    return msgspec.json.encode({"certificate": _certificate(data.get("tls.crt", ""), data.get("tls.key", ""))})
+    found = _certificate(data.get("tls.crt", ""), data.get("tls.key", ""))
+    authority = data.get("ca.crt", "")
+    return msgspec.json.encode({"certificate": replace(found, authority=digest(authority, 16) if authority else "")})
 
 
 def from_projected(body: object) -> Certificate:

@@ -1,7 +1,7 @@
 """The desired state of a site, with every default applied."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -31,6 +31,7 @@ from frappe_operator.model.domain import Domain
 from frappe_operator.model.gunicorn import WebServer, web_server
 from frappe_operator.model.image import Facts, Image
 from frappe_operator.model.layer import Layer, layer_keys
+from frappe_operator.model.own_address import OwnAddress, own_address
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.proxy import DEFAULT, Limits, limits
 from frappe_operator.model.route import Route
@@ -155,6 +156,8 @@ class Site(Struct, frozen=True):
     """TLS of the hosts; None when the site is reached over http."""
     limits: Limits = DEFAULT
     """Limits of requests."""
+    own: OwnAddress = OwnAddress()
+    """How the pods reach the site at its public address."""
     common_on_one_node: bool = False
     """Whether all pods that mount the common storage, where the layers are, must run on one node."""
     web_server: WebServer = WebServer()
@@ -190,7 +193,7 @@ class Site(Struct, frozen=True):
     @property
     def configuration(self) -> str:
         """Fingerprint of the values that the operator maintains in site_config.json."""
-        return digest(f"{self.database.revision}\n{self.url}")
+        return digest(f"{self.database.revision}\n{self.url}\n{self.limits.body_bytes}")
 
     @property
     def url(self) -> str:
@@ -293,6 +296,9 @@ def resolve(
     live_mode: str = "",
     plan: Plan | None = None,
     live_scales: Mapping[str, LiveScale] | None = None,
+    taken_hosts: Collection[str] = (),
+    service_ip: str = "",
+    authority: str = "",
 ) -> Site:
     """The desired state of a site, with every default applied.
 
@@ -303,7 +309,9 @@ def resolve(
     `live_mode`: access mode of the claim for files, empty while there is no claim.
 
     `plan`: the release that the site runs, and its upgrade; by default the release of the bench. `live_scales`: what
-    exists of the components that may have an autoscaler.
+    exists of the components that may have an autoscaler. `taken_hosts`: host names that another site owns.
+    `service_ip`: address of the Service of the web pods, empty while there is none. `authority`: fingerprint of the
+    certificate authority in the Secret of the certificate.
 
     The image of the bench has been inspected. site/checks.py reports an invalid spec or Secret; this function gives it
     a value that leaves existing children unchanged.
@@ -318,6 +326,7 @@ def resolve(
         return resources(component, *(getattr(each, component) for each in declared_sizes))
 
     origin = _origin(live, retained_database, origin, recorded_database)
+    own_tls = tls.of_site(bench.tls, spec.tls, live.metadata.name)
     return Site(
         owner=Owner.of(SITE, live, bench.name),
         origin=origin,
@@ -355,7 +364,8 @@ def resolve(
         jobs=sized("jobs"),
         redis_revision=bench.redis_revision,
         route=route.of_site(bench.ingress, spec.ingress, spec.ingress_class_name, live.metadata.namespace),
-        tls=tls.of_site(bench.tls, spec.tls, live.metadata.name),
+        tls=own_tls,
+        own=own_address(domain, taken_hosts, own_tls, service_ip, authority),
         limits=limits(spec.proxy, bench.proxy),
         common_on_one_node=bench.common_on_one_node,
         web_server=web_server(spec.gunicorn, bench.gunicorn),

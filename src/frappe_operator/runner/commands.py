@@ -107,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument("--common-config", type=_json_object, default={})
     flags.add_argument("--upgrading", action="store_true", help="the pod upgrades the site: its release may differ")
     flags.add_argument("--layers", type=_list_of(_LAYER), default=[], help="keys of the app layers that are mounted")
+    flags.add_argument("--authority", type=Path, help="a certificate authority that programs trust in addition")
+    flags.add_argument("--authority-key", default="", help="its fingerprint: pods with another one are replaced")
 
     flags = command("inspect-image", image.inspect)
     flags.add_argument("--image-key", type=_matching(_KEY), required=True)
@@ -145,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--host-name", type=_ADDRESS, required=True, help="the address with which links to the site begin"
     )
+    flags.add_argument("--max-file-size", type=int, required=True, help="bytes of the largest request")
     flags.add_argument(
         "--set-password", action="store_true", help="set the password of the Secret for the user of the database"
     )
@@ -168,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--host-name", type=_ADDRESS, required=True, help="the address with which links to the site begin"
     )
+    flags.add_argument("--max-file-size", type=int, required=True, help="bytes of the largest request")
     flags.add_argument(
         "--set-password", action="store_true", help="set the password of the Secret for the user of the database"
     )

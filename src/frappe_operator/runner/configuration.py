@@ -1,4 +1,4 @@
-"""`configure-site`: applies a changed address or changed credentials to a site that may be serving visitors.
+"""`configure-site`: applies a changed address, size of uploads or credentials to a site that may be serving visitors.
 
 Frappe reads site_config.json for each request and each job (Frappe 16 at least once a minute), so no pod restarts. The
 credentials are tested before they are written: an error in a Secret must not take down a running site.
@@ -16,9 +16,9 @@ from .log import say
 from .outcome import Blocked, Retry
 
 
-def configure(site: str, host_name: str, set_password: bool, patience: int) -> dict[str, Any]:
-    """Merges address and connection into site_config.json. Raises Blocked and Retry, and leaves the file unchanged
-    then.
+def configure(site: str, host_name: str, max_file_size: int, set_password: bool, patience: int) -> dict[str, Any]:
+    """Merges address, size of uploads and connection into site_config.json. Raises Blocked and Retry, and leaves the
+    file unchanged then.
 
     `set_password`: whether the Secret sets the password, because the database is in the bench's own MariaDB.
     """
@@ -40,7 +40,8 @@ def configure(site: str, host_name: str, set_password: bool, patience: int) -> d
             f"Database {connection.database} at {connection.host} contains no site; the running site keeps its current "
             "connection: correct the Secret, or restore the backup of the site into that database",
         )
-    changes = {**site_config.connection(connection, frappe_version), "host_name": host_name}
+    address = {"host_name": host_name, "max_file_size": max_file_size}
+    changes = {**site_config.connection(connection, frappe_version), **address}
     site_config.merge(directory, changes)
     _note(marker, connection)
     say(f"Configured the database {connection.database} at {connection.host} and the address {host_name}")

@@ -25,6 +25,7 @@ def create(
     owner: str,
     bench_id: str,
     host_name: str,
+    max_file_size: int,
     set_password: bool,
     template: str,
     patience: int,
@@ -40,7 +41,7 @@ def create(
     frappe_version = bench.version("frappe")
     database = credentials.database()
     connection = site_config.connection(database, frappe_version)
-    config = {**connection, "bench_id": bench_id, "host_name": host_name}
+    config = {**connection, "bench_id": bench_id, "host_name": host_name, "max_file_size": max_file_size}
     (directory / "locks").mkdir(parents=True, exist_ok=True)
     (directory / paths.OURS).mkdir(exist_ok=True)
     with durable.locked(directory / paths.OURS / "lock", durable.SITE_LOCK_SECONDS):

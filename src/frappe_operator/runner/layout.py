@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from . import bench, credentials, durable, paths
+from . import authorities, bench, credentials, durable, paths
 from . import release as releases
 from .log import say
 from .outcome import Blocked
@@ -31,13 +31,16 @@ def layout(
     common_config: dict[str, Any],
     upgrading: bool,
     layers: list[str],
+    authority: Path | None,
+    authority_key: str,
 ) -> dict[str, Any]:
     """Creates `sites/` for `site`, `config/` for the bench CLI, and the site's directory on `volume`.
 
     Raises Blocked, and Retry for a pod whose apps must not run on the site's database.
 
     `volume` is None in a pod that does not mount the site's files. `upgrading`: whether this is a pod that upgrades the
-    site. `layers`: keys of the app layers that are mounted.
+    site. `layers`: keys of the app layers that are mounted. `authority`: a file with a certificate authority that the
+    programs of the pod trust in addition; `authority_key`: its fingerprint, for the log.
     """
     os.umask(0o027)
     layered = _layers(layers)
@@ -65,6 +68,9 @@ def layout(
     (view / site).mkdir(exist_ok=True)
     # Without it the bench CLI does not accept the directory as a bench.
     (config / "pids").mkdir(exist_ok=True)
+    if authority is not None:
+        authorities.trust(authority, config)
+        say(f"The programs of this pod trust the certificate authority of the site: {authority_key}")
     say(f"Prepared the directories of {site}, with the apps {', '.join(apps)}")
     return {}
 

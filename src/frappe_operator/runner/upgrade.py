@@ -40,7 +40,7 @@ _PATCH_DONE = re.compile(r"Success: Done in|Failed to execute patch")
 _DATABASE_LOST = re.compile(r"(?:Operational|Interface)Error:? \((?:0|1053|1927|20\d\d)\b")
 _REDIS_LOST = re.compile(r"Service redis_\w+ is not running|redis\.exceptions\.(?:Connection|Timeout|BusyLoading)Error")
 _LOCKED = re.compile(r"LockTimeoutError")
-_OWN_KEYS = ("bench_id", "host_name", "admin_password")
+_OWN_KEYS = ("bench_id", "host_name", "max_file_size", "admin_password")
 
 
 def upgrade(

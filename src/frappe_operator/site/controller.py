@@ -11,6 +11,7 @@ from frappe_operator.kube.kinds import (
     JOB,
     POD,
     SECRET,
+    SERVICE,
     STATEFUL_SET,
     STORAGE_CLASS,
     Kind,
@@ -93,6 +94,9 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
             cluster.requeue(SITE, key)
         if is_created(observed) and any(ref.kind == SECRET for ref in applied.written):
             # A self-triggered event is ignored, and the site is configured with the new Secret in the next reconcile.
+            cluster.requeue(SITE, key)
+        if site.own.waits and any(ref.kind == SERVICE for ref in applied.written):
+            # A self-triggered event is ignored, and the next reconcile knows the address.
             cluster.requeue(SITE, key)
         failed = responses is not None and any(not each.ok and not each.blocked for each in access.values())
         if failed and not observed.conflicting_hosts:

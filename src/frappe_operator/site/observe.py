@@ -19,6 +19,7 @@ from frappe_operator.kube.kinds import (
     POD,
     PVC,
     SECRET,
+    SERVICE,
     STATEFUL_SET,
     STORAGE_CLASS,
 )
@@ -139,6 +140,8 @@ class Observed(NamedTuple):
     facts: Facts | None = None
     """The release that the data of the site is of, and that it runs; None when it is not known."""
     upgrade: ObservedUpgrade = NO_UPGRADE
+    service_ip: str = ""
+    """Address of the Service of the web pods; empty while the site has none."""
     http_route: HttpRoute | None = None
     """The first HTTPRoute of the site."""
     certificate: Certificate | None = None
@@ -253,6 +256,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
             created,
             removal(live, spec, bench_spec, last.installed_apps or ()),
         ),
+        service_ip=_service_ip(cluster, live, names),
         http_route=cluster.get(HTTP_ROUTE, namespace, name),
         certificate=await _certificate(cluster, namespace, tls.of_site(bench.tls, spec.tls, name)),
         domain_or_none=resolved,
@@ -379,6 +383,13 @@ async def _certificate(cluster: View, namespace: str, declared: Tls | None) -> C
         return None
     found = await cluster.body(SECRET, namespace, declared.secret, certificate.projected)
     return None if found is None else certificate.from_projected(found)
+
+
+def _service_ip(cluster: View, live: LiveSite, names: SiteNames) -> str:
+    """The address of the Service of the web pods. One of somebody else's with its name is none."""
+    found = cluster.get(SERVICE, live.metadata.namespace, names.gunicorn)
+    owner = found.metadata.controller if found else None
+    return found.spec.cluster_ip if found and owner and owner.uid == live.metadata.uid else ""
 
 
 async def _connection(

@@ -36,6 +36,9 @@ def resolve(observed: Observed) -> Site:
         recorded_database=observed.last_status.database_name,
         plan=_plan(observed, observed.facts, observed.bench.target),
         live_scales=observed.live_scales,
+        taken_hosts=observed.conflicting_hosts,
+        service_ip=observed.service_ip,
+        authority=observed.certificate.authority if observed.certificate else "",
     )
 
 

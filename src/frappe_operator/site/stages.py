@@ -39,9 +39,6 @@ BEFORE_APPS = [
 ]
 """Conditions that the installation of apps waits for. Configured is not among them: a created site continues to run
 with its last configuration."""
-BEFORE_ROUTE = [SiteCondition.SITE_CREATED]
-"""Conditions that the route waits for: work that is done once and stays done. If it waited for the health of a server,
-a route that is deleted while the server is down would not be created again until it is up."""
 
 
 def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Stage]:
@@ -76,14 +73,15 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
             once=creation.install(site),
             after=BEFORE_APPS,
         ),
-        workloads_ready.pods(workloads, observed),
+        workloads_ready.pods(site, workloads, observed),
         *workloads_ready.assets_json_removed(site, observed),
         Stage(SiteCondition.CERTIFICATE_READY, [], certificate_ready.ready(site, observed), after=[]),
+        routed.web_service(site),
         Stage(
             SiteCondition.ROUTED,
             [] if observed.conflicting_hosts else ROUTES[site.route.type].build(site),
             routed.hosts_are_free(site, observed),
-            after=BEFORE_ROUTE,
+            after=routed.BEFORE,
             keeps=routed.route_of_before(site, observed),
         ),
     ]

@@ -126,8 +126,12 @@ def test_gunicorn_is_reached_through_its_front_door_only() -> None:
     assert "--bind=127.0.0.1:8000" in server["command"]
     assert "ports" not in server
     assert door["ports"] == [{"name": "http", "containerPort": 8080}]
-    service = next(each for each in gunicorn.build(SITE) if each["kind"] == "Service")
-    assert {port["port"]: port["targetPort"] for port in service["spec"]["ports"]} == {8080: "http", 8000: "http"}
+    (service,) = gunicorn.web_service(SITE)
+    assert {port["port"]: port["targetPort"] for port in service["spec"]["ports"]} == {
+        8080: "http",
+        8000: "http",
+        80: "http",
+    }
 
 
 def test_the_front_door_says_which_site_it_is_whatever_a_client_claims() -> None:

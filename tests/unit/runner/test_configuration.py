@@ -10,7 +10,8 @@ from .pod import Pod
 from .server import Server
 from .test_creation import CREATE, SITE
 
-CONFIGURE = ("configure-site", f"--site={SITE}", "--host-name=http://store.example.com", "--patience=0")
+ADDRESS = ("--host-name=http://store.example.com", "--max-file-size=2097152")
+CONFIGURE = ("configure-site", f"--site={SITE}", *ADDRESS, "--patience=0")
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_a_new_address_and_a_new_password_are_merged(pod: Pod, server: Server, d
     pod.secret("database", password="new-canary")
     ended = pod.run(*CONFIGURE)
     assert ended.code == 0, ended.output
-    after = {**before, "db_password": "new-canary", "host_name": "http://store.example.com"}
+    after = {**before, "db_password": "new-canary", "host_name": "http://store.example.com", "max_file_size": 2097152}
     assert json.loads(made.read_text()) == after
     assert made.stat().st_mode & 0o777 == 0o600
 

@@ -12,7 +12,7 @@ SITE = "shop.example.com"
 URL = "http://shop.example.com"
 CREATE = (
     *("create-site", f"--site={SITE}", "--owner=tenant/shop", "--bench-id=tenant-shop"),
-    *(f"--host-name={URL}", "--patience=0"),
+    *(f"--host-name={URL}", "--max-file-size=1048576", "--patience=0"),
 )
 SITE_TABLES = {"tabUser", "tabDefaultValue", "web_form_list_column_id_seq", "people"}
 
@@ -33,7 +33,7 @@ def assert_it_is_a_whole_site(pod: Pod, server: Server, database: str) -> None:
     assert (pod.bench / "sites" / SITE / "scheduler-enabled").exists()
     assert "admin_password" not in config(pod)
     assert config(pod)["bench_id"] == "tenant-shop"
-    assert config(pod)["host_name"] == URL
+    assert (config(pod)["host_name"], config(pod)["max_file_size"]) == (URL, 1048576)
 
 
 def test_a_site_is_made(pod: Pod, server: Server, database: str) -> None:

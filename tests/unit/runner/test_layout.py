@@ -1,9 +1,12 @@
 """`layout`: the folders of one site in a pod."""
 
 import json
+import ssl
 from pathlib import Path
 
 import pytest
+
+from fakecluster import certificates
 
 from .pod import Pod
 
@@ -161,3 +164,31 @@ def test_apps_of_layers_are_listed_and_their_assets_are_among_those_of_the_image
     assert pod.run(*layout(pod), f"--layers={key}").code == 0
     ended = pod.run(*layout(pod), "--layers=ffffffffffffffff")
     assert (ended.code, ended.reason) == (64, "LayerMissing")
+
+
+def test_an_authority_of_the_site_is_trusted_beside_those_that_python_knows(pod: Pod) -> None:
+    (pod.bench / "assets").mkdir()
+    authority = pod.volume.parent / "ca.crt"
+    certificate = certificates.certificate("ca.example.com")[0]
+    authority.write_text(certificate)
+    ended = pod.run(*layout(pod, f"--authority={authority}", "--authority-key=0123"))
+    assert ended.code == 0, ended.output
+    trusted = (pod.config / "certificates.pem").read_text()
+    assert trusted.endswith(certificate)
+    assert trusted.count("BEGIN CERTIFICATE") > 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"],
+)
+def test_an_authority_that_cannot_be_trusted_takes_no_other_away(pod: Pod, text: str | None) -> None:
+    (pod.bench / "assets").mkdir()
+    authority = pod.volume.parent / "ca.crt"
+    if text is not None:
+        authority.write_text(text)
+    ended = pod.run(*layout(pod, f"--authority={authority}"))
+    assert ended.code == 0, ended.output
+    trusted = ssl.create_default_context(cafile=str(pod.config / "certificates.pem"))
+    assert trusted.cert_store_stats()["x509_ca"] > 1
+    assert not text or text not in (pod.config / "certificates.pem").read_text()

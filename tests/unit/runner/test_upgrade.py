@@ -290,10 +290,11 @@ def test_what_changed_meanwhile_is_not_undone_with_the_configuration(site: Pod, 
     site.environment["FRAPPE_FAILS"] = "in-a-patch:kill"
     site.run(*UPGRADE)
     path = site.bench / "sites" / SITE / "site_config.json"
-    path.write_text(json.dumps({**config(site), "host_name": "http://new.example.com", "encryption_key": "canary"}))
+    ours = {"host_name": "http://new.example.com", "max_file_size": 4096}
+    path.write_text(json.dumps({**config(site), **ours, "encryption_key": "canary"}))
     site.environment["FRAPPE_FAILS"] = "before-patches:exit:always"
     assert site.run(*UPGRADE).report["outcome"] == "failed"
-    assert config(site)["host_name"] == "http://new.example.com"
+    assert {**config(site), **ours} == config(site)
     assert "encryption_key" not in config(site), "what it encrypts is not in the database any more"
 
 

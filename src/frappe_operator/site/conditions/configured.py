@@ -1,7 +1,7 @@
-"""Configured: a created site has the address and the database credentials of the resolved state.
+"""Configured: a created site has the address, the size of uploads and the database credentials of the resolved state.
 
-The Job that creates a site writes both. A later address or a later revision of the connection Secret is written by a
-Job of its own. A failure blocks no other stage: the site continues to run with its last configuration.
+The Job that creates a site writes them. A later address or size, or a later revision of the connection Secret, is
+written by a Job of its own. A failure blocks no other stage: the site continues to run with its last configuration.
 """
 
 from collections.abc import Callable

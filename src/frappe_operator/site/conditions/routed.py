@@ -2,16 +2,22 @@
 
 from collections.abc import Callable
 
+from frappe_operator.components import gunicorn
 from frappe_operator.components.nginx import REFUSED
 from frappe_operator.components.route import ROUTES
 from frappe_operator.kube.kinds import INGRESS, Ref
 from frappe_operator.kube.reasons import Reason
-from frappe_operator.kube.stage import LiveChildren, Verdict, failed
+from frappe_operator.kube.stage import LiveChildren, Stage, Verdict, failed
+from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
 from frappe_operator.site.checks import ROUTE_CHECKS
 from frappe_operator.site.observe import Observed
 from frappe_operator.site.probe import Responses
+
+BEFORE = [SiteCondition.SITE_CREATED]
+"""Conditions that Service and route wait for: work that is done once and stays done. If they waited for the health of a
+server, what is deleted while the server is down would not be created again until it is up."""
 
 
 def hosts_are_free(site: Site, observed: Observed) -> Callable[[LiveChildren], Verdict]:
@@ -27,6 +33,13 @@ def hosts_are_free(site: Site, observed: Observed) -> Callable[[LiveChildren], V
         return next((problem for _, problem in failed(ROUTE_CHECKS, observed)), verdict) if verdict.ok else verdict
 
     return ready
+
+
+def web_service(site: Site) -> Stage:
+    """The stage of the Service to which the proxies route. It waits for what the route waits for; the pods wait for it,
+    because they are built with its address."""
+    exists = Verdict(True, Reason.READY, f"Service {site.names.gunicorn} exists.")
+    return Stage(SiteCondition.ROUTED, gunicorn.web_service(site), lambda _: exists, after=BEFORE)
 
 
 def route_of_before(site: Site, observed: Observed) -> list[Ref]:

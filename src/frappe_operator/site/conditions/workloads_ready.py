@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 
 from frappe_operator.components import assets
+from frappe_operator.kube.kinds import ref_of
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import ALL_READY, jobs_succeeded, with_autoscalers, workloads_available
+from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import LiveChildren, Stage, Verdict
 from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.site import Site
+from frappe_operator.site.generated_secrets import is_created
 from frappe_operator.site.observe import Observed
 
 AFTER = [SiteCondition.SITE_CREATED, SiteCondition.APPS_INSTALLED]
@@ -15,8 +18,17 @@ AFTER = [SiteCondition.SITE_CREATED, SiteCondition.APPS_INSTALLED]
 a server, a Deployment that is deleted while the server is down would not be created again until it is up."""
 
 
-def pods(workloads: Sequence[Manifest], observed: Observed) -> Stage:
-    """The stage of the pods, with their autoscalers and disruption budgets."""
+def pods(site: Site, workloads: Sequence[Manifest], observed: Observed) -> Stage:
+    """The stage of the pods, with their autoscalers and disruption budgets.
+
+    While the Service is being made again, the pods stay as they are: without its address they would restart twice.
+    """
+    if site.own.waits:
+        verdict = Verdict(False, Reason.WAITING, "Waiting for SiteCreated")
+        if is_created(observed):
+            verdict = Verdict(False, Reason.PROVISIONING, f"Service {site.names.gunicorn} has no address yet")
+        keeps = [ref_of(each) for each in workloads]
+        return Stage(SiteCondition.WORKLOADS_READY, [], lambda _: verdict, after=AFTER, keeps=keeps)
     ready = with_autoscalers(workloads_available, observed.autoscalers.values())
     return Stage(SiteCondition.WORKLOADS_READY, workloads, ready, after=AFTER)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from werkzeug.exceptions import HTTPException
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Request, Response
 
@@ -67,6 +68,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         response = _answer(request)
     except FrappeError as error:
         response = _refusal(request, error)
+    except HTTPException as error:
+        response = Response(error.get_body(), error.code, content_type="text/html; charset=utf-8")
     except Exception as error:
         traceback.print_exc()
         body = {"exc_type": type(error).__name__, "exception": str(error)}
@@ -82,6 +85,8 @@ def _answer(request: Request) -> Response:
             conf.get("allow_reads_during_maintenance") and request.method == "GET"
         ):
             raise SessionStopped("Session Stopped")
+        # Of the whole request, not only of the file in it.
+        request.max_content_length = int(conf.get("max_file_size") or MAX_FILE_SIZE)
         call = Call(request, site, conf, database)
         call.user = auth.user_of(database, call.sid)
         path = request.path
@@ -139,7 +144,7 @@ def _upload(call: Call) -> dict[str, Any]:
     call.logged_in()
     upload = call.request.files["file"]
     content = upload.read()
-    if len(content) > int(call.conf.get("max_file_size", MAX_FILE_SIZE)):
+    if len(content) > int(call.conf.get("max_file_size") or MAX_FILE_SIZE):
         raise RequestTooLarge("File size exceeded the maximum allowed size")
     private = call.argument("is_private", "0") == "1"
     name = secure_filename(upload.filename or "file")

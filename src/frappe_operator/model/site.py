@@ -130,6 +130,8 @@ class Site(Struct, frozen=True):
     """Whether the last attempt to upgrade to the image of the bench failed, and nothing has changed since."""
     removal_failed: bool
     """Whether the last attempt to remove apps failed, and nothing has changed since."""
+    created_with_apps: bool
+    """Whether the site was created with all of `apps`, so that no Job has to install any."""
     target_facts: Facts
     """The release of the bench, or the one to which the site is being upgraded."""
     target: Image
@@ -289,6 +291,7 @@ def resolve(
     live_mode: str = "",
     plan: Plan | None = None,
     live_scales: Mapping[str, LiveScale] | None = None,
+    created_with_apps: bool = False,
 ) -> Site:
     """The desired state of a site, with every default applied.
 
@@ -299,7 +302,8 @@ def resolve(
     `live_mode`: access mode of the claim for files, empty while there is no claim.
 
     `plan`: the release that the site runs, and its upgrade; by default the release of the bench. `live_scales`: what
-    exists of the components that may have an autoscaler.
+    exists of the components that may have an autoscaler. `created_with_apps`: whether the site was created with all
+    apps of its list.
 
     The image of the bench has been inspected. site/checks.py reports an invalid spec or Secret; this function gives it
     a value that leaves existing children unchanged.
@@ -318,7 +322,7 @@ def resolve(
         owner=Owner.of(SITE, live, bench.name),
         origin=origin,
         site_name=spec.site_name,
-        apps=tuple(app for app in apps(spec, bench) if app in facts.apps),
+        apps=present_apps(spec, bench, facts),
         bench=bench.names,
         image=bench.image(facts),
         facts=facts,
@@ -326,6 +330,7 @@ def resolve(
         upgrade=plan.upgrade,
         upgrade_failed=plan.failed,
         removal_failed=plan.removal_failed,
+        created_with_apps=created_with_apps,
         target=bench.image(plan.upgrade.target if plan.upgrade else bench.target),
         target_facts=plan.upgrade.target if plan.upgrade else bench.target,
         policy=bench.upgrade,
@@ -362,6 +367,11 @@ def resolve(
 def apps(spec: FrappeSiteSpec, bench: BenchOffer) -> tuple[str, ...]:
     """Names of the declared apps without duplicates, frappe first: those of the site, otherwise of its bench."""
     return tuple(dict.fromkeys(["frappe", *(spec.apps if spec.apps is not None else bench.apps)]))
+
+
+def present_apps(spec: FrappeSiteSpec, bench: BenchOffer, facts: Facts) -> tuple[str, ...]:
+    """The declared apps that a release contains."""
+    return tuple(app for app in apps(spec, bench) if app in facts.apps)
 
 
 def job_resources(site: LiveSite, bench: LiveBench | None) -> Manifest:

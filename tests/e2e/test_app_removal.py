@@ -11,7 +11,7 @@ from tests.e2e.observations import tables, visiting
 
 pytestmark = [pytest.mark.node]
 
-BENCH, SITE, HOST = guides.BENCH, guides.SITE, "acme.example.com"
+BENCH, SITE, HOST = guides.BENCH, guides.SITE, "holly.example.com"
 DUMPS = f"/home/frappe/frappe-bench/sites/{HOST}/.frappe-operator/dumps"
 TURN_SECONDS = 400.0
 

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.node]
 
 BENCH = guides.BENCH
 FIRST, PINNED = guides.SITE, ["alder", "birch", "cedar", "larch", "maple"]
-SITES = {site: f"{site}.example.com" for site in [FIRST, *PINNED]}
+SITES = {site: f"{site}.upgrades.example.com" for site in [FIRST, *PINNED]}
 PARTS = ("gunicorn", "frontDoor", "layout", "scheduler", "workerDefault", "jobs")
 SMALL = {
     "componentReplicas": {"socketio": 0, "workerLong": 0, "workerShort": 0},

@@ -64,7 +64,10 @@ MUTANTS = [
         "generated-secret-replaced",
         "Generated Secrets are kept equal to what is generated: each reconcile sets a new password.",
         _Children.ensure,
-        expression("self._child(each, create_once=True)", "self._child(each, create_once=False)"),
+        expression(
+            "self._child(each, create_once=True, settled=not waits_for)",
+            "self._child(each, create_once=False, settled=not waits_for)",
+        ),
         (f"{CREATE_ONCE}::test_a_generated_secret_is_created_once_and_never_again",),
     ),
     Mutant(

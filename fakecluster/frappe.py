@@ -231,7 +231,8 @@ class Frappe:
         refusal = self._refusal(pod)
         if refusal:
             return refusal
-        if site not in disk.setdefault("sites", {}):
+        made, facts = site in disk.setdefault("sites", {}), {}
+        if not made:
             if "password" not in admin:
                 return False, "There is no admin Secret", {"blocked": True, "reason": "SecretNotFound"}
             server = self._secret(pod, "secret-database")["host"].split(".")[0]
@@ -247,7 +248,9 @@ class Frappe:
             disk["sites"][site] |= {"release": flags["release"], "versions": self._versions(pod)}
             self.ledger.append(Effect("migrated", f"{site} to {flags['release']}"))
         disk["sites"][site] |= {"bench_id": flags["bench-id"], **self._configuration(pod, flags)}
-        return True, "create-site has succeeded", {}
+        if not made:
+            facts = {"apps": {app: self.versions[app] for app in disk["sites"][site]["apps"]}}
+        return True, "create-site has succeeded", facts
 
     def configure_site(self, pod: Manifest, flags: dict[str, str]) -> tuple[bool, str, Manifest]:
         """Brings address and credentials into the site, if these credentials are taken."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from frappe_operator.components import pages
 from tests.e2e.namespace import Namespace
 
 
@@ -17,30 +18,35 @@ class Visits:
         self.wrong: list[str] = []
         self.maintenance: list[float] = []
         """When the maintenance page was seen, in seconds."""
+        self.assets: Counter[str] = Counter()
+        """How often each asset was served."""
 
 
 @contextmanager
 def visiting(namespace: Namespace, bench: str, hosts: dict[str, str]) -> Iterator[dict[str, Visits]]:
-    """Asks each site, at its host, twice a second for its login page and for all assets that its pages have named."""
+    """Asks each site, at its host, twice a second for its login page and for all assets that a page of any site has
+    named: a browser may have the page of one release when the site runs another."""
     seen = {site: Visits() for site in hosts}
     done = threading.Event()
+    known: dict[str, None] = {}
 
     def ask(site: str) -> None:
         visitor, visits = namespace.visitor(bench, hosts[site]), seen[site]
-        known: list[str] = []
         while not done.wait(0.5):
             page = visitor.get("/login")
             visits.statuses["page", page.status] += 1
-            if page.status == 503 and "Retry-After" in page.headers:
+            if page.status == 503 and "Retry-After" in page.headers and pages.UPDATING in page.body:
                 visits.maintenance.append(time.monotonic())
             elif page.status == 200:
-                known += [each for each in named_assets(page.body) if each not in known]
+                known.update(dict.fromkeys(named_assets(page.body)))
             else:
                 visits.wrong.append(f"/login: {page.status} {page.body[:200]}")
-            for asset in known:
+            for asset in list(known):
                 answer = visitor.get(asset)
                 visits.statuses["asset", answer.status] += 1
-                if answer.status != 200:
+                if answer.status == 200:
+                    visits.assets[asset] += 1
+                else:
                     visits.wrong.append(f"{asset}: {answer.status}")
 
     threads = [threading.Thread(target=ask, args=(site,)) for site in hosts]

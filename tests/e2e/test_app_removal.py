@@ -5,12 +5,13 @@ import contextlib
 import pytest
 
 from sandbox.control_plane import KubectlError
+from tests.e2e import guides
 from tests.e2e.namespace import Namespace
 from tests.e2e.observations import tables, visiting
 
 pytestmark = [pytest.mark.node]
 
-BENCH, SITE, HOST = "thicket", "holly", "holly.example.com"
+BENCH, SITE, HOST = guides.BENCH, guides.SITE, "holly.example.com"
 DUMPS = f"/home/frappe/frappe-bench/sites/{HOST}/.frappe-operator/dumps"
 TURN_SECONDS = 400.0
 
@@ -48,10 +49,12 @@ def in_gunicorn(namespace: Namespace, *command: str) -> str:
 
 def test_an_app_that_is_taken_from_the_list_stays(site: Namespace) -> None:
     pods = {pod["metadata"]["uid"] for pod in site.pods(f"vyogo.tech/site={SITE},vyogo.tech/component=gunicorn")}
-    site.site(SITE, BENCH, HOST, apps=["erpnext"])
+    guides.run(site, guides.APPS, guides.BUILD_AGAIN)
+    guides.run(site, guides.APPS, guides.TAKE_FROM_LIST)
     site.until(lambda: states(site)["hrms"] == "NotWanted", "the status to say that hrms is not wanted")
     site.until_ready("frappesite", SITE)
     assert "vyogo.tech/confirm-uninstall=hrms" in site.condition("fs", SITE, "AppsInstalled")["message"]
+    assert '"state":"NotWanted"' in guides.run(site, guides.APPS, guides.TAKE_FROM_LIST)
     assert answering(site)
     after = {pod["metadata"]["uid"] for pod in site.pods(f"vyogo.tech/site={SITE},vyogo.tech/component=gunicorn")}
     assert after == pods
@@ -60,7 +63,7 @@ def test_an_app_that_is_taken_from_the_list_stays(site: Namespace) -> None:
 def test_once_confirmed_it_leaves_although_operator_and_job_are_killed(site: Namespace) -> None:
     before = tables(site, BENCH, SITE)
     with visiting(site, BENCH, {SITE: HOST}) as visits:
-        site.run("annotate", "fs", SITE, "vyogo.tech/confirm-uninstall=hrms")
+        guides.run(site, guides.APPS, guides.CONFIRM)
 
         def removing() -> list[str]:
             pods = site.pods(f"vyogo.tech/site={SITE},vyogo.tech/component=upgrade")

@@ -21,6 +21,8 @@ def test_the_second_site_is_copied_and_its_own(namespace: Namespace) -> None:
     (outcome,) = [line["outcome"] for line in namespace.ledger("beech", "beech.example.com")]
     assert outcome.startswith("copied from template ")
     assert namespace.get("fs", "beech")["status"]["installedApps"] == ["frappe", "erpnext"]
+    jobs = namespace.get("jobs", "--selector=vyogo.tech/site=beech")["items"]
+    assert {job["metadata"]["name"] for job in jobs} == {"beech-database", "beech-create"}
     for site in ("alder", "beech"):
         visitor = namespace.visitor("quince", f"{site}.example.com")
         for other in ("alder", "beech"):

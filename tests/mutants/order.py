@@ -3,7 +3,7 @@
 from frappe_operator.bench import cleanup as bench_cleanup
 from frappe_operator.runtime.apply import children
 from frappe_operator.runtime.apply.children import _Children
-from frappe_operator.site import cleanup, controller
+from frappe_operator.site import cleanup, controller, observe
 from tests.mutants.changes import (
     always_false,
     always_true,
@@ -19,8 +19,16 @@ from tests.mutants.mutant import Mutant
 APPLY = "runtime/apply/test_apply.py"
 CREATE_ONCE = "runtime/apply/test_create_once.py"
 OWNERSHIP = "runtime/apply/test_ownership.py"
+FIRST_APPS = "world/test_first_apps.py"
 
 MUTANTS = [
+    Mutant(
+        "apps-of-the-creation-taken-for-those-of-now",
+        "An app that was removed since the site was created, and is wanted again, is not installed.",
+        observe._created_with_apps,
+        always_false("release"),
+        (f"{FIRST_APPS}::test_an_app_that_was_removed_and_is_wanted_again_is_installed",),
+    ),
     Mutant(
         "stages-do-not-wait",
         "Everything is created at once: the site before there is a database.",

@@ -64,7 +64,10 @@ def configure(site: Site) -> list[Manifest]:
 
 
 def install(site: Site) -> list[Manifest]:
-    """The Job that installs the missing apps of the site, one Job per list of apps."""
+    """The Job that installs the missing apps of the site, one Job per list of apps; none when the site was created with
+    all of them."""
+    if site.created_with_apps:
+        return []
     arguments = ["install-apps", f"--site={site.site_name}", f"--apps={','.join(site.apps)}"]
     task = Task(site.names.apps(site.apps), "apps", arguments, "")
     return [site_job(site, task, {})]

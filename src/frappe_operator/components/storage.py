@@ -6,7 +6,9 @@ from frappe_operator.components.pod import same_node
 from frappe_operator.components.volume import claim
 from frappe_operator.kube.names import GROUP
 from frappe_operator.kube.objects import Manifest
+from frappe_operator.model import first_apps
 from frappe_operator.model.bench import Bench
+from frappe_operator.model.first_apps import FIRST_APPS_LABEL
 from frappe_operator.model.site import ORIGIN_LABEL, Site
 
 
@@ -34,6 +36,8 @@ def files(site: Site) -> list[Manifest]:
     meta["labels"][ORIGIN_LABEL] = site.origin
     meta["labels"][QUEUES_LABEL] = site.bench_id
     meta["labels"].update(site.mark.labels)
+    if site.created_with_apps:
+        meta["labels"][FIRST_APPS_LABEL] = first_apps.label(site.apps)
     return [claim(meta, site.files)]
 
 

@@ -131,6 +131,8 @@ class Site(Struct, frozen=True):
     """Whether the last attempt to upgrade to the image of the bench failed, and nothing has changed since."""
     removal_failed: bool
     """Whether the last attempt to remove apps failed, and nothing has changed since."""
+    created_with_apps: bool
+    """Whether the site was created with all of `apps`, so that no Job has to install any."""
     target_facts: Facts
     """The release of the bench, or the one to which the site is being upgraded."""
     target: Image
@@ -299,6 +301,7 @@ def resolve(
     taken_hosts: Collection[str] = (),
     service_ip: str = "",
     authority: str = "",
+    created_with_apps: bool = False,
 ) -> Site:
     """The desired state of a site, with every default applied.
 
@@ -311,7 +314,8 @@ def resolve(
     `plan`: the release that the site runs, and its upgrade; by default the release of the bench. `live_scales`: what
     exists of the components that may have an autoscaler. `taken_hosts`: host names that another site owns.
     `service_ip`: address of the Service of the web pods, empty while there is none. `authority`: fingerprint of the
-    certificate authority in the Secret of the certificate.
+    certificate authority in the Secret of the certificate. `created_with_apps`: whether the site was created with all
+    apps of its list.
 
     The image of the bench has been inspected. site/checks.py reports an invalid spec or Secret; this function gives it
     a value that leaves existing children unchanged.
@@ -331,7 +335,7 @@ def resolve(
         owner=Owner.of(SITE, live, bench.name),
         origin=origin,
         site_name=spec.site_name,
-        apps=tuple(app for app in apps(spec, bench) if app in facts.apps),
+        apps=present_apps(spec, bench, facts),
         bench=bench.names,
         image=bench.image(facts),
         facts=facts,
@@ -339,6 +343,7 @@ def resolve(
         upgrade=plan.upgrade,
         upgrade_failed=plan.failed,
         removal_failed=plan.removal_failed,
+        created_with_apps=created_with_apps,
         target=bench.image(plan.upgrade.target if plan.upgrade else bench.target),
         target_facts=plan.upgrade.target if plan.upgrade else bench.target,
         policy=bench.upgrade,
@@ -376,6 +381,11 @@ def resolve(
 def apps(spec: FrappeSiteSpec, bench: BenchOffer) -> tuple[str, ...]:
     """Names of the declared apps without duplicates, frappe first: those of the site, otherwise of its bench."""
     return tuple(dict.fromkeys(["frappe", *(spec.apps if spec.apps is not None else bench.apps)]))
+
+
+def present_apps(spec: FrappeSiteSpec, bench: BenchOffer, facts: Facts) -> tuple[str, ...]:
+    """The declared apps that a release contains."""
+    return tuple(app for app in apps(spec, bench) if app in facts.apps)
 
 
 def job_resources(site: LiveSite, bench: LiveBench | None) -> Manifest:

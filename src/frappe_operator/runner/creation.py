@@ -67,7 +67,11 @@ def create(
             mark_made(directory, site, owner, database, frappe_version)
         schema.unmark(database)
         template_copy.remove(site)
-    facts = {"created": not made, "database": database.database}
+        facts: dict[str, Any] = {"created": not made, "database": database.database}
+        if not made:
+            # Of a site that was found, an app may be listed whose installation was interrupted.
+            installed = json.loads(schema.installed_apps(database) or "[]")
+            facts["apps"] = {app: bench.version(app) for app in bench.apps() if app in installed}
     return {**facts, "release": release} if release else facts
 
 

@@ -1,6 +1,5 @@
 """The apps that are installed on a site, from the reports of the Jobs that install and remove them."""
 
-from frappe_operator.components import creation
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model import job_reports
 from frappe_operator.model.conditions import SiteCondition
@@ -30,14 +29,15 @@ async def installed_apps(cluster: Cluster, site: Site, observed: Observed, insta
 
 
 async def _read(cluster: Cluster, site: Site, observed: Observed, installed: Verdict) -> list[str] | None:
-    """The apps in the report of the Job that installs them, when the condition becomes true; otherwise None. When the
-    pod with the report no longer exists, the result is the apps of the last status together with those of the spec."""
+    """The apps in the report of the Job that installed them, or created the site with them, when the condition becomes
+    true; otherwise None. When the pod with the report no longer exists, the result is the apps of the last status
+    together with those of the spec."""
     recorded = observed.last_status.installed_apps
     before = any(each.type == INSTALLED and each.status == "True" for each in observed.last_status.conditions)
     if not installed.ok or (before and recorded is not None):
         return None
-    (job,) = creation.install(site)
-    for report, _ in await job_reports.of_completed(cluster, site.owner.namespace, job["metadata"]["name"]):
+    job = site.names.create if site.created_with_apps else site.names.apps(site.apps)
+    for report, _ in await job_reports.of_completed(cluster, site.owner.namespace, job):
         if report.apps:
             return list(report.apps)
     return list(dict.fromkeys([*(recorded or ()), *site.apps]))

@@ -29,7 +29,7 @@ from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import certificate, database, domain, job_reports, tls
+from frappe_operator.model import certificate, database, domain, first_apps, job_reports, tls
 from frappe_operator.model import site as model
 from frappe_operator.model.bench import BenchOffer
 from frappe_operator.model.certificate import Certificate
@@ -132,6 +132,8 @@ class Observed(NamedTuple):
     """The Job that creates the site's database, or checks an external one."""
     created: Job | None = None
     """The Job that creates the site."""
+    created_with_apps: bool = False
+    """Whether that Job left all apps of the list installed, and the list has not changed since."""
     configuring: Sequence[Job] = ()
     """The Jobs that configure address and credentials: for the present ones, or for earlier ones."""
     connection: Connection | None = None
@@ -241,6 +243,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
         claim=claim,
         prepared=cluster.get(JOB, namespace, names.database),
         created=created,
+        created_with_apps=await _created_with_apps(cluster, live, spec, bench, facts, claim, created),
         configuring=cluster.select(JOB, model.CONFIGURE_INDEX, f"{namespace}/{name}"),
         connection=connection,
         connection_data=data,
@@ -270,6 +273,29 @@ def _facts(bench: BenchOffer, claim: Claim | None, created: Job | None) -> Facts
     is_created = created is not None and succeeded(created)
     created_with = created.metadata.annotation(RELEASE_LABEL) if created is not None else ""
     return running(mark_of(claim), bench.target, bench.releases, created=is_created, created_with=created_with)
+
+
+async def _created_with_apps(
+    cluster: View,
+    live: LiveSite,
+    spec: FrappeSiteSpec,
+    bench: BenchOffer,
+    facts: Facts | None,
+    claim: Claim | None,
+    created: Job | None,
+) -> bool:
+    """Whether the Job that created the site left all apps of the list installed, and the list has not changed since.
+
+    The claim records it together with the release of the data. Before it does, the report of the Job tells; afterwards
+    that report may be of another time.
+    """
+    if facts is None or claim is None or created is None or not succeeded(created):
+        return False
+    apps = model.present_apps(spec, bench, facts)
+    if mark_of(claim).release:
+        return first_apps.is_recorded(claim, apps)
+    reports = await job_reports.of_completed(cluster, live.metadata.namespace, created.metadata.name)
+    return any(first_apps.are_all(apps, report.apps) for report, _ in reports)
 
 
 async def _upgrade(
@@ -364,7 +390,7 @@ def _finished_jobs(
     cluster: View, live: LiveSite, spec: FrappeSiteSpec, bench: BenchOffer, facts: Facts
 ) -> frozenset[str]:
     namespace, names = live.metadata.namespace, SiteNames(live.metadata.name)
-    apps = names.apps(tuple(app for app in model.apps(spec, bench) if app in facts.apps))
+    apps = names.apps(model.present_apps(spec, bench, facts))
     jobs = [cluster.get(JOB, namespace, each) for each in (names.database, names.create, apps)]
     jobs += cluster.select(JOB, model.CONFIGURE_INDEX, str(live.metadata.key))
     return frozenset(job.metadata.name for job in jobs if job is not None and succeeded(job))

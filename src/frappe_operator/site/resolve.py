@@ -39,6 +39,7 @@ def resolve(observed: Observed) -> Site:
         taken_hosts=observed.conflicting_hosts,
         service_ip=observed.service_ip,
         authority=observed.certificate.authority if observed.certificate else "",
+        created_with_apps=observed.created_with_apps,
     )
 
 

@@ -40,6 +40,7 @@ def test_a_site_is_made(pod: Pod, server: Server, database: str) -> None:
     ended = pod.run(*CREATE)
     assert ended.code == 0, ended.output
     assert ended.report["created"] is True
+    assert list(ended.report["apps"]) == ["frappe"]
     assert_it_is_a_whole_site(pod, server, database)
     assert outcomes(pod) == ["started", "created"]
     path = pod.bench / "sites" / SITE / "site_config.json"
@@ -51,6 +52,7 @@ def test_the_second_time_it_is_found_and_left_alone(pod: Pod, server: Server, da
     ended = pod.run(*CREATE)
     assert ended.code == 0
     assert ended.report["created"] is False
+    assert "apps" not in ended.report
     assert outcomes(pod) == ["started", "created"]
 
 

@@ -5,19 +5,21 @@ from collections.abc import Callable
 from frappe_operator.api.labels import CONFIRM_ANNOTATION
 from frappe_operator.kube.listing import abbreviated
 from frappe_operator.kube.readiness import jobs_succeeded
+from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import LiveChildren, Verdict
 from frappe_operator.model import removal
 from frappe_operator.model.site import Site
 from frappe_operator.model.site import apps as listed_apps
 from frappe_operator.site.observe import Observed
 
+FIRST_APPS = Verdict(True, Reason.SUCCEEDED, "The site was created with its apps.")
 NAMED = 5
 """How many apps a message names."""
 
 
 def installed(site: Site, observed: Observed) -> Callable[[LiveChildren], Verdict]:
-    """Whether the Job that installs the apps has succeeded."""
-    succeeded = jobs_succeeded(observed.reports)
+    """Whether the Job that installs the apps has succeeded, or none is needed."""
+    succeeded = (lambda _: FIRST_APPS) if site.created_with_apps else jobs_succeeded(observed.reports)
 
     def ready(live_children: LiveChildren) -> Verdict:
         verdict = succeeded(live_children)

@@ -1,6 +1,6 @@
 """The web pods of a site: gunicorn on loopback, and nginx as front door for this one site."""
 
-from frappe_operator.components import frappe, nginx, pages, scaling
+from frappe_operator.components import frappe, nginx, pages, realtime, scaling
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import FRAPPE, template
 from frappe_operator.components.service import service
@@ -56,6 +56,7 @@ def build(site: Site) -> list[Manifest]:
         "/-/alive",
         *frappe.view_mounts(site),
     )
+    front_door = realtime.front_door(site, front_door)
     door_volumes = nginx.volumes(site.names.front_door, site.bench.proxy_word)
     return [
         {
@@ -123,11 +124,10 @@ def conf(site: Site) -> str:
     name, public = nginx.word(site.site_name), f'"/{nginx.text(site.site_name)}/public$uri"'
     here = nginx.word(f"{frappe.SITES}/{site.site_name}/")
     host = nginx.word(f"{site.names.gunicorn}:{nginx.PORT}")
-    socketio = f"http://{site.names.socketio}.{site.owner.namespace}.svc.@CLUSTER_DOMAIN@:{frappe.SOCKETIO_PORT}"
     return f"""\
-{nginx.MAIN}
+{nginx.MAIN}{realtime.main(site)}
 http {{
-{nginx.HTTP}
+{nginx.HTTP}{realtime.http(site)}
   # The proxy of the bench says who the visitor is. What anybody else claims is not read: any pod can connect to here.
   map $http_x_frappe_operator_proxy $from_proxy {{ default 0; "~^@WORD@$" 1; }}
   map "$from_proxy $http_x_forwarded_proto" $forwarded_proto {{ default $scheme; '1 http' http; '1 https' https; }}
@@ -183,8 +183,7 @@ http {{
       proxy_set_header X-Frappe-Site-Name {name};
       proxy_set_header Origin http://{host};
       proxy_set_header Host {host};
-      set $socketio {socketio};
-      proxy_pass $socketio;
+{realtime.passed(site)}
     }}
 
     location ~* ^/files/.*\\.(htm|html|svg|xml)$ {{

@@ -130,7 +130,8 @@ def page(kind: Kind) -> str:
         "Names that are longer than a label value may be are shortened and end in a hash. Volumes of StatefulSets are "
         "kept when their owner is deleted, as Kubernetes does. These are the children of an object with the least that "
         "can be said; `componentHPA` and a second replica bring a HorizontalPodAutoscaler and a PodDisruptionBudget "
-        "with the name of the Deployment ([Scaling](scaling.md)).",
+        "with the name of the Deployment, and of socketio a headless Service `<site>-socketio-replicas` "
+        "([Scaling](scaling.md)).",
         _children(kind),
         "## Secrets",
         "These Secrets are generated once. A Secret that is deleted is generated again with another password where the "

@@ -35,7 +35,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "mysql": ("FrappeSite", {**SITE, "dbConfig": {"provider": "mysql"}}, 'supported values: "mariadb"'),
     "amount": ("FrappeSite", {**SITE, "storage": {"size": "5 GB"}}, "must be a quantity such as 5Gi"),
     "two schedulers": ("FrappeSite", {**SITE, "componentReplicas": {"scheduler": 2}}, "componentReplicas.scheduler"),
-    "two socketios": ("FrappeSite", {**SITE, "componentReplicas": {"socketio": 2}}, "less than or equal to 1"),
+    "six socketios": ("FrappeSite", {**SITE, "componentReplicas": {"socketio": 6}}, "less than or equal to 5"),
     "policy": ("FrappeSite", {**SITE, "deletionPolicy": "Keep"}, 'supported values: "Delete", "Retain"'),
     "apps twice": ("FrappeBench", {**BENCH, "apps": [{"name": "crm"}], "appsJSON": "[]"}, "set only one of them"),
     "proxy by name": (

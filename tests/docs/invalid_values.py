@@ -58,7 +58,7 @@ def sizing(*more: str) -> dict[str, list[Words]]:
     found: dict[str, list[Words]] = {"componentReplicas": [([], OBJECT_TYPE)], "componentResources": [(1, OBJECT_TYPE)]}
     for component in (*COUNTED, *(each for each in more if each == "nginx")):
         found[f"componentReplicas.{component}"] = [(1001, COUNT), (-1, "greater than or equal to 0"), ("2", "integer")]
-    found["componentReplicas.socketio"] = [(2, "less than or equal to 1"), (0.5, "must be of type integer")]
+    found["componentReplicas.socketio"] = [(6, "less than or equal to 5"), (0.5, "must be of type integer")]
     for component in (*COMPONENTS, *more):
         found |= amounts(f"componentResources.{component}")
     return found
@@ -108,11 +108,12 @@ def autoscaling(*components: str) -> dict[str, list[Words]]:
     found: dict[str, list[Words]] = {"componentHPA": [(True, OBJECT_TYPE)]}
     for component in components:
         here = f"componentHPA.{component}"
+        too_many: Words = (6, "less than or equal to 5") if component == "socketio" else (1001, COUNT)
         found |= {
             here: [({"enabled": True, "minReplicas": 3, "maxReplicas": 2}, RANGE), (True, OBJECT_TYPE)],
             f"{here}.enabled": [("yes", "must be of type boolean")],
-            f"{here}.minReplicas": [(0, "greater than or equal to 1"), (1001, COUNT)],
-            f"{here}.maxReplicas": [(0, "greater than or equal to 1"), ("many", "must be of type integer")],
+            f"{here}.minReplicas": [(0, "greater than or equal to 1"), too_many],
+            f"{here}.maxReplicas": [(0, "greater than or equal to 1"), too_many, ("many", "must be of type integer")],
             f"{here}.targetCPUUtilization": PERCENT,
             f"{here}.targetMemoryUtilization": PERCENT,
             f"{here}.behavior": [("slow", OBJECT_TYPE)],
@@ -195,7 +196,7 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
         "imageConfig.pullSecrets": [([{"name": "a"}, {"name": "a"}], "Duplicate value")],
         "imageConfig.pullSecrets[].name": NAME,
         **sizing("nginx", "redis"),
-        **autoscaling("gunicorn", "nginx"),
+        **autoscaling("gunicorn", "socketio", "nginx"),
         **WEB_SERVER,
         "redisConfig": [("redis:7", OBJECT_TYPE)],
         "redisConfig.image": [("redis:", IMAGE), ("Redis:7", IMAGE), ("redis:7:7", IMAGE), ("redis@sha256:0", IMAGE)],
@@ -289,7 +290,7 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
         "dbConfig.connectionSecretRef": [("tides", OBJECT_TYPE)],
         "dbConfig.connectionSecretRef.name": NAME,
         **sizing(),
-        **autoscaling("gunicorn"),
+        **autoscaling("gunicorn", "socketio"),
         **WEB_SERVER,
         "storage": [([], OBJECT_TYPE)],
         "storage.size": SIZE,

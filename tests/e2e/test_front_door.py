@@ -1,9 +1,7 @@
-"""A site behind a real ingress controller: certificates that clients check, redirects, WebSocket, and a move to a
+"""A site behind a real ingress controller: certificates that clients check, redirects, realtime, and a move to a
 Gateway while it is visited."""
 
-import base64
 import json
-import os
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -17,12 +15,14 @@ from sandbox.addons.contour import DOMAIN, IngressController
 from sandbox.certificates import tls_secret
 from tests.e2e.namespace import Namespace
 from tests.e2e.observations import named_assets
+from tests.e2e.realtime import Client, connected, mark
 
 pytestmark = [pytest.mark.node]
 
 BENCH, SITE = "harbour", "ferry"
 HOST, ALIAS, OLD = f"ferry.{DOMAIN}", f"www-ferry.{DOMAIN}", f"old-ferry.{DOMAIN}"
 HOSTS = (HOST, ALIAS, OLD)
+SITE_NAME = "ferry.example.net"
 GATEWAY_SECONDS = 120.0
 
 
@@ -46,7 +46,8 @@ def ask(
 
 def declare(namespace: Namespace, **spec: object) -> None:
     more = {"aliases": [ALIAS], "redirects": [OLD], "tls": {"secretName": "ferry-web", "hstsMaxAge": 600}}
-    namespace.site(SITE, BENCH, HOST, **{**more, **spec})
+    replicas = {"componentReplicas": {"socketio": 2}}
+    namespace.site(SITE, BENCH, SITE_NAME, domain=HOST, **{**more, **replicas, **spec})
 
 
 @pytest.fixture(scope="module")
@@ -120,18 +121,53 @@ def test_a_site_reaches_itself_at_its_public_address(site: Namespace, part: str)
         assert own in said, "it does not leave the cluster"
 
 
-@pytest.mark.parametrize("host", [HOST, ALIAS])
-def test_a_websocket_is_opened_through_every_hop(site: Namespace, contour: IngressController, host: str) -> None:
-    handshake = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Origin": f"https://{host}",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
-    }
-    with closing(contour.connect(host, tls=True)) as client:
-        client.request("GET", "/socket.io/?EIO=4&transport=websocket", headers=handshake)
-        assert client.getresponse().status == 101
+def begun(contour: IngressController) -> str:
+    """The mark of the replica of a new session that nobody will use."""
+    opened = ask(contour, HOST, "/socket.io/?EIO=4&transport=polling")[1]
+    return str(json.loads(opened[1:])["sid"]).partition(".")[0]
+
+
+def test_realtime_reaches_every_client_and_the_loss_of_a_replica_costs_one_reconnect(
+    site: Namespace, contour: IngressController
+) -> None:
+    form = {"usr": "Administrator", "pwd": site.password(SITE)}
+    response, _ = ask(contour, ALIAS, "/api/method/login", form=form)
+    sid = str(response.getheader("Set-Cookie")).partition("sid=")[2].partition(";")[0]
+    ways = (("polling",), None, ("websocket",))
+    clients = [Client(host, transports) for transports in ways for host in (HOST, ALIAS)]
+    everybody = range(len(clients))
+
+    def publish(message: str) -> None:
+        answer = ask(contour, HOST, f"/api/method/standin.publish?event=news&message={message}")[1]
+        # Each replica has subscribed: how many heard it.
+        assert json.loads(answer) == {"message": 2}
+        site.until(lambda: all(heard(each)[-1:] == [message] for each in everybody), f"all to hear of {message}")
+
+    def heard(number: int) -> list[str]:
+        return [each["message"] for each in running.to(number, "news")]
+
+    pods = site.pods(f"vyogo.tech/site={SITE},vyogo.tech/component=socketio")
+    replicas = {mark(pod) for pod in pods}
+    assert len(replicas) == 2
+    # Front doors lead to replicas in turn as soon as the DNS knows both.
+    site.until(lambda: {begun(contour), begun(contour)} == replicas, "the front door to know both replicas", 60)
+    with connected(site, contour, SITE, SITE_NAME, sid, clients) as running:
+        site.until(lambda: all(running.to(each, "joined") for each in everybody), "all clients to be connected")
+        site.until(lambda: all(running.to(each, "upgrade") for each in (2, 3)), "browsers to change to WebSocket")
+        publish("herring")
+        here = {each: running.replica(each) for each in everybody}
+        assert {here[each] for each in (0, 1, 2, 3)} == replicas
+        lost = pods[0]
+        site.run("delete", "pod", lost["metadata"]["name"], "--grace-period=1", "--wait=false")
+        unlucky = [each for each in everybody if here[each] == mark(lost)]
+        site.until(lambda: all(len(running.to(each, "joined")) == 2 for each in unlucky), "them to be connected again")
+        site.until_ready("frappesite", SITE)
+        publish("mackerel")
+        for each in everybody:
+            assert heard(each) == ["herring", "mackerel"], "each event once"
+            expected = {mark(lost): 1, "": len(running.to(each, "disconnect"))}.get(here[each], 0)
+            assert len(running.to(each, "disconnect")) == expected <= 1
+            assert len(running.to(each, "connect")) == expected + 1
 
 
 @contextmanager

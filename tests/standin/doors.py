@@ -88,7 +88,7 @@ class FrappeServer(ThreadingHTTPServer):
 def frappe() -> Iterator[int]:
     """Frappe on a port of this machine."""
     server = FrappeServer()
-    with _serving(server):
+    with listening(server):
         yield server.server_address[1]
         server.over.set()
 
@@ -109,12 +109,12 @@ class Names(socketserver.BaseRequestHandler):
 def names() -> Iterator[int]:
     """The name server's port."""
     server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Names)
-    with _serving(server):
+    with listening(server):
         yield server.server_address[1]
 
 
 @contextlib.contextmanager
-def _serving(server: socketserver.BaseServer) -> Iterator[None]:
+def listening(server: socketserver.BaseServer) -> Iterator[None]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -133,6 +133,8 @@ class Door:
     here: Mapping[str, str]
     user: int = NGINX
     folder: str = field(default_factory=lambda: f"/doors/{next(NAMES)}")
+    start: str = nginx.ENTRY
+    env: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     word: str | None = None
     """The file of this name; by default what the proxy has, or, for a container of Frappe's user, a front door."""
@@ -172,8 +174,8 @@ class Door:
     @contextlib.contextmanager
     def open(self) -> Iterator[Running]:
         """The container runs until the block ends."""
-        argv = ["sh", "-ec", nginx.ENTRY.replace("/tmp", f"{self.folder}/tmp")]
-        env = {"SOURCE": f"{self.folder}/source", "FILTER": nginx.FILTER, "LANG": "C.UTF-8"}
+        argv = ["sh", "-ec", self.start.replace("/tmp", f"{self.folder}/tmp")]
+        env = {"SOURCE": f"{self.folder}/source", "FILTER": nginx.FILTER, "LANG": "C.UTF-8", **self.env}
         with self.rootfs.running(argv, user=self.user, folder="/", env=env, log=self.log) as running:
             yield running
 

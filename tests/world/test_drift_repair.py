@@ -425,7 +425,8 @@ TROUBLES = [
 
 
 def test_there_is_a_trouble_for_each_check() -> None:
-    checks = {check for _, check in (*bench_checks.CHECKS, *site_checks.CHECKS, *site_checks.ROUTE_CHECKS)}
+    named: list[tuple[str, object]] = [*bench_checks.CHECKS, *site_checks.CHECKS, *site_checks.ROUTE_CHECKS]
+    checks = {check for _, check in named}
     # A site that runs is older than the deletion of its bench.
     assert {each.check for each in TROUBLES} - {None} == checks - {site_checks.bench_accepts_the_site}
 

@@ -129,7 +129,8 @@ TROUBLES = [
 
 
 def test_there_is_a_trouble_for_each_premise() -> None:
-    assert {each.premise for each in TROUBLES} == {*bench_checks.PREMISES, *site_checks.PREMISES}
+    premises: set[object] = {*bench_checks.PREMISES, *site_checks.PREMISES}
+    assert {each.premise for each in TROUBLES} == premises
 
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda each: each.name)

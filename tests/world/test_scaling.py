@@ -12,7 +12,7 @@ from fakecluster.frappe import VERSIONS
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import World, settle
 from frappe_operator.api.kinds import BENCH, SITE
-from frappe_operator.kube.kinds import DEPLOYMENT, HPA, JOB, PDB, POD, Kind, Ref
+from frappe_operator.kube.kinds import DEPLOYMENT, HPA, JOB, PDB, POD, SERVICE, Kind, Ref
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.scaling import BEFORE_ANNOTATION
 from frappe_operator.runtime.apply.replicas import KEEPER
@@ -354,3 +354,22 @@ def test_a_deleted_site_leaves_neither_autoscaler_nor_budget() -> None:
 
 def _named(world: World, *kinds: Kind) -> Iterable[str]:
     return [each["metadata"]["name"] for kind in kinds for each in world.all(kind)]
+
+
+def test_more_realtime_servers_come_with_what_they_need_and_go_with_it() -> None:
+    name, world = "acme-socketio", a_town()
+    needed = ((SERVICE, "acme-socketio-replicas"), (PDB, name))
+    for spec, expected in (
+        ({"componentReplicas": {"socketio": 3}}, 3),
+        ({"componentHPA": {"socketio": {"enabled": True, "minReplicas": 2}}}, 3),
+    ):
+        world.edit(SITE, "acme", {"spec": spec})
+        settle(world)
+        assert replicas(world, name) == expected
+        assert all(world.get(kind, of) is not None for kind, of in needed)
+    assert owners(world, name) == {KEEPER}
+    world.edit(SITE, "acme", {"spec": {"componentReplicas": None, "componentHPA": None}})
+    settle(world)
+    assert replicas(world, name) == 1
+    assert all(world.get(kind, of) is None for kind, of in (*needed, (HPA, name)))
+    assert world.get(SERVICE, name) is not None

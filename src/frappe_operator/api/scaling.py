@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
-from frappe_operator.api.types import Rule, Section, validations
+from frappe_operator.api.types import REALTIME_REPLICAS, Rule, Section, validations
 
 Percent = Annotated[int, Meta(ge=1, le=1000)]
 Replicas = Annotated[int, Meta(ge=1, le=1000)]
@@ -117,10 +117,21 @@ class Autoscaling(Section):
     ] = None
 
 
+RealtimeReplicas = Annotated[int, Meta(ge=1, le=REALTIME_REPLICAS)]
+
+
+class RealtimeAutoscaling(Autoscaling):
+    """A HorizontalPodAutoscaler of the realtime server."""
+
+    min_replicas: Annotated[RealtimeReplicas | None, Meta(description="Smallest number of replicas. Default 1.")] = None
+    max_replicas: Annotated[RealtimeReplicas | None, Meta(description="Largest number of replicas. Default 5.")] = None
+
+
 class ComponentHPA(Section):
     """A HorizontalPodAutoscaler per component."""
 
     gunicorn: Annotated[Autoscaling | None, Meta(description="Web server of each site.")] = None
+    socketio: Annotated[RealtimeAutoscaling | None, Meta(description="Realtime server of each site.")] = None
 
 
 class BenchHPA(ComponentHPA):

@@ -205,6 +205,8 @@ class Resources(Section):
 
 
 Count = Annotated[int, Meta(ge=0, le=1000)]
+REALTIME_REPLICAS = 5
+"""The largest number of realtime servers of a site. All of them receive all its events."""
 
 
 class ComponentReplicas(Section):
@@ -212,8 +214,8 @@ class ComponentReplicas(Section):
 
     gunicorn: Annotated[Count | None, Meta(description="Web server replicas of each site. Default 1.")] = None
     socketio: Annotated[
-        Annotated[int, Meta(ge=0, le=1)] | None,
-        Meta(description="Realtime server replicas of each site. Default 1; long polling does not work with more."),
+        Annotated[int, Meta(ge=0, le=REALTIME_REPLICAS)] | None,
+        Meta(description="Realtime server replicas of each site. Default 1."),
     ] = None
     worker_default: Annotated[
         Count | None, Meta(description="Worker replicas for the queues default, short and long. Default 1.")

@@ -1,6 +1,6 @@
 """The web pods of a site: gunicorn on loopback, and nginx as front door for this one site."""
 
-from frappe_operator.components import frappe, nginx, own_address, pages, scaling
+from frappe_operator.components import frappe, nginx, own_address, pages, realtime, scaling
 from frappe_operator.components.metadata import metadata, selector
 from frappe_operator.components.pod import FRAPPE, template
 from frappe_operator.components.service import service
@@ -57,6 +57,7 @@ def build(site: Site) -> list[Manifest]:
         nginx.ready("/-/alive"),
         *frappe.view_mounts(site),
     )
+    front_door = realtime.front_door(site, front_door)
     volumes = nginx.volumes(site.names.front_door, site.bench.proxy_word, nginx.WORD_DIGEST)
     volumes += own_address.volumes(site)
     containers = [gunicorn, front_door, *own_address.containers(site)]
@@ -133,11 +134,10 @@ def conf(site: Site) -> str:
     name, public = nginx.word(site.site_name), f'"/{nginx.text(site.site_name)}/public$uri"'
     here = nginx.word(f"{frappe.SITES}/{site.site_name}/")
     host = nginx.word(f"{site.names.gunicorn}:{nginx.PORT}")
-    socketio = f"http://{site.names.socketio}.{site.owner.namespace}.svc.@CLUSTER_DOMAIN@:{frappe.SOCKETIO_PORT}"
     return f"""\
-{nginx.MAIN}
+{nginx.MAIN}{realtime.main(site)}
 http {{
-{nginx.HTTP}
+{nginx.HTTP}{realtime.http(site)}
   # The proxy of the bench says who the visitor is. What anybody else claims is not read: any pod can connect to here.
   secure_link @WORD@;
   secure_link_md5 $http_x_frappe_operator_proxy;
@@ -196,8 +196,7 @@ http {{
       proxy_set_header X-Frappe-Site-Name {name};
       proxy_set_header Origin http://{host};
       proxy_set_header Host {host};
-      set $socketio {socketio};
-      proxy_pass $socketio;
+{realtime.passed(site)}
     }}
 
     location ~* ^/files/.*\\.(htm|html|svg|xml)$ {{

@@ -8,6 +8,7 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import Site
 
 PART = "socketio"
+PORT: Manifest = {"name": "socketio", "port": frappe.SOCKETIO_PORT, "targetPort": "socketio"}
 GRACE_SECONDS = 5
 """Termination grace period in seconds. It is short, because Node ignores SIGTERM."""
 
@@ -29,7 +30,7 @@ and the kubelet restarts both."""
 
 
 def build(site: Site) -> list[Manifest]:
-    """Deployment and Service of the realtime server, with its autoscaler and disruption budget."""
+    """Deployment and Services of the realtime server, with its autoscaler and disruption budget."""
     owner, name, size, scale = site.owner, site.names.socketio, site.sizes["socketio"], site.scale("socketio")
     server = frappe.container(
         site,
@@ -49,7 +50,8 @@ def build(site: Site) -> list[Manifest]:
         },
     )
     return [
-        service(owner, name, PART, {"name": "socketio", "port": frappe.SOCKETIO_PORT, "targetPort": "socketio"}),
+        service(owner, name, PART, PORT),
+        *_replicas(site),
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
@@ -69,3 +71,12 @@ def build(site: Site) -> list[Manifest]:
         },
         *scaling.build(owner, name, PART, size),
     ]
+
+
+def _replicas(site: Site) -> list[Manifest]:
+    """The headless Service by which the DNS of the cluster knows the address of each replica, if there may be several;
+    see components/realtime.py."""
+    if not site.has_realtime_replicas:
+        return []
+    made = service(site.owner, site.names.socketio_replicas, PART, PORT)
+    return [{**made, "spec": {"clusterIP": "None", **made["spec"]}}]

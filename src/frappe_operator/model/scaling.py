@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from frappe_operator.api.scaling import Autoscaling, Behavior, ComponentHPA
+from frappe_operator.api.types import REALTIME_REPLICAS
 from frappe_operator.kube.live import Autoscaler as LiveAutoscaler
 from frappe_operator.kube.live import Workload
 from frappe_operator.kube.names import GROUP
@@ -18,6 +19,8 @@ BEFORE_ANNOTATION = f"{GROUP}/replicas-before"
 before that."""
 
 DEFAULT_MAX_REPLICAS = 10
+FEWER_REPLICAS: Mapping[str, int] = {"socketio": REALTIME_REPLICAS}
+"""The default of components that do not have DEFAULT_MAX_REPLICAS."""
 DEFAULT_TARGETS: Mapping[str, int] = {"cpu": 80}
 EVERYTHING: Manifest = {"type": "Percent", "value": 100, "periodSeconds": 15}
 DEFAULT_BEHAVIOR: Mapping[str, Manifest] = {
@@ -54,7 +57,7 @@ def autoscaler(component: str, *declared: ComponentHPA | None) -> Autoscaler | N
     if not first(rows, "enabled"):
         return None
     least = first(rows, "min_replicas") or 1
-    most = first(rows, "max_replicas") or max(DEFAULT_MAX_REPLICAS, least)
+    most = first(rows, "max_replicas") or max(FEWER_REPLICAS.get(component, DEFAULT_MAX_REPLICAS), least)
     targets = {
         resource: percent
         for resource in ("cpu", "memory")

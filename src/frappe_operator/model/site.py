@@ -106,6 +106,10 @@ class SiteNames(Struct, frozen=True):
         return child(self.site, "socketio")
 
     @property
+    def socketio_replicas(self) -> str:
+        return child(self.site, "socketio-replicas")
+
+    @property
     def front_door(self) -> str:
         # Not "nginx": that ConfigMap is the bench's, and a bench and a site may have one name.
         return child(self.site, "front-door")
@@ -176,6 +180,11 @@ class Site(Struct, frozen=True):
         stopped = self.upgrade is not None and (self.upgrade.stops_web or component.replace("_", "-") in BACKGROUND)
         size, live = self.sizes[component], self.live_scales.get(component, NOTHING_LIVE)
         return scale(size.replicas, size.autoscaler, live, stopped=stopped)
+
+    @property
+    def has_realtime_replicas(self) -> bool:
+        """Whether there may be several realtime servers, so that the sessions of clients are at one of them."""
+        return self.sizes["socketio"].most > 1
 
     @property
     def layers(self) -> tuple[Layer, ...]:

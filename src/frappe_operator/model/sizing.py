@@ -29,6 +29,11 @@ class Size(Struct, frozen=True):
         """The smallest number of replicas that the component may have."""
         return self.autoscaler.min_replicas if self.autoscaler else self.replicas
 
+    @property
+    def most(self) -> int:
+        """The largest number of replicas that the component may have."""
+        return self.autoscaler.max_replicas if self.autoscaler else self.replicas
+
 
 def size(replicas: int, resources: Manifest, autoscaler: Autoscaler | None) -> Size:
     """The size of a component whose declared number of replicas is `replicas`."""

@@ -102,7 +102,8 @@ NOT_ALONE = {
     (SITE, "dbConfig.connectionSecretRef.name"),
     *(
         (kind, f"componentHPA.{component}.behavior.{direction}.policies[].{field}")
-        for kind, component in ((BENCH, "gunicorn"), (BENCH, "nginx"), (SITE, "gunicorn"))
+        for kind, components in ((BENCH, ("gunicorn", "socketio", "nginx")), (SITE, ("gunicorn", "socketio")))
+        for component in components
         for direction in ("scaleUp", "scaleDown")
         for field in ("type", "value", "periodSeconds")
     ),

@@ -61,7 +61,7 @@ def test_valid_objects_are_counted(run: Run, file: Write) -> None:
         (SITE + "  deletionPolicy: Keep\n", 9, 'Unsupported value: "Keep": supported values: "Delete", "Retain"'),
         (SITE + "  dbConfig:\n    mode: external\n", 9, "connectionSecretRef is required with mode: external"),
         (SITE + "  aliases: [a.net, b.net, a.net]\n", 9, 'spec.aliases[2]: Duplicate value: "a.net"'),
-        (SITE + "  componentReplicas: {socketio: 2}\n", 9, "should be less than or equal to 1"),
+        (SITE + "  componentReplicas: {socketio: 6}\n", 9, "should be less than or equal to 5"),
         (
             SITE + "  storage:\n    size: 5 GB\n",
             10,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from frappe_operator.components import gunicorn, scaling, socketio
@@ -33,10 +32,7 @@ def test_what_a_deployment_of_a_size_has(size: Size, expected: list[str]) -> Non
 
 
 def test_the_realtime_server_is_scaled_like_any_other() -> None:
-    """No field of the API does it yet."""
-    site = a_site()
-    size = msgspec.structs.replace(site.sizes["socketio"], autoscaler=Autoscaler(2, 5, {"cpu": 70}, {}))
-    made = socketio.build(msgspec.structs.replace(site, sizes={**site.sizes, "socketio": size}))
+    made = socketio.build(a_site(componentHPA={"socketio": {"enabled": True, "minReplicas": 2}}))
     assert kinds(made)[-2:] == ["HorizontalPodAutoscaler", "PodDisruptionBudget"]
     assert made[-2]["spec"]["scaleTargetRef"]["name"] == "pearl-socketio"
 

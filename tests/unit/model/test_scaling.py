@@ -36,6 +36,13 @@ def test_an_autoscaler_has_defaults_for_everything() -> None:
     assert of_site({"enabled": True}) == Autoscaler(1, 10, {"cpu": 80}, dict(DEFAULT_BEHAVIOR))
 
 
+def test_the_realtime_server_has_five_replicas_at_most() -> None:
+    declared = {"enabled": True, "targetMemoryUtilization": 70}
+    size = a_site(componentHPA={"socketio": declared}, componentReplicas={"socketio": 2}).sizes["socketio"]
+    assert size.autoscaler == Autoscaler(1, 5, {"memory": 70}, dict(DEFAULT_BEHAVIOR))
+    assert (size.replicas, size.least, size.most) == (2, 1, 5)
+
+
 def test_each_field_comes_from_the_site_otherwise_from_the_bench() -> None:
     bench = {"enabled": True, "minReplicas": 3, "maxReplicas": 12, "targetCPUUtilization": 60}
     found = of_site({"minReplicas": 4, "targetMemoryUtilization": 90}, bench)

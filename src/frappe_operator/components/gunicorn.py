@@ -86,6 +86,7 @@ def build(site: Site) -> list[Manifest]:
                     frappe.pod(site, gunicorn, front_door, grace=60, more_volumes=door_volumes),
                     more=frappe.pod_labels(site),
                     secret_revision=site.redis_revision,
+                    replicated=True,
                 ),
             },
         },

@@ -114,6 +114,7 @@ def _deployment(site: Site, process: Process) -> Manifest:
                 frappe.pod(site, program, grace=process.grace, calls_site=process.calls_site),
                 more=frappe.pod_labels(site),
                 secret_revision=site.redis_revision,
+                replicated=process.strategy is ROLLING,
             ),
         },
     }

@@ -83,6 +83,7 @@ def build(site: Site) -> list[Manifest]:
                     frappe.pod(site, *containers, grace=60, more_volumes=volumes, calls_site=True),
                     more=frappe.pod_labels(site),
                     secret_revision=site.redis_revision,
+                    replicated=True,
                 ),
             },
         },

@@ -1,6 +1,6 @@
 """Common parts of all pods: the restricted security profile, no API token, temporary space."""
 
-from frappe_operator.components.metadata import labels
+from frappe_operator.components.metadata import labels, selector
 from frappe_operator.kube.names import GROUP
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.owner import Owner
@@ -35,19 +35,46 @@ def security(uid: int) -> Manifest:
 
 
 def template(
-    owner: Owner, part: str, uid: int, spec: Manifest, more: dict[str, str] | None = None, secret_revision: str = ""
+    owner: Owner,
+    part: str,
+    uid: int,
+    spec: Manifest,
+    more: dict[str, str] | None = None,
+    secret_revision: str = "",
+    *,
+    replicated: bool = False,
 ) -> Manifest:
     """A pod template: `spec` and the common parts of all pods. `more`: additional labels. `secret_revision`: revision
-    of the Secret that the programs read when they start."""
+    of the Secret that the programs read when they start. `replicated`: whether the component can have several pods."""
     annotations = {"annotations": {SECRET_ANNOTATION: secret_revision}} if secret_revision else {}
+    # Whatever the number of replicas is, because a template that follows it would restart the pods. Pods that have an
+    # affinity all run on the node of a volume.
+    spread = _spread(selector(owner, part)) if replicated and "affinity" not in spec else {}
     return {
         "metadata": {"labels": {**labels(owner, part), **(more or {})}, **annotations},
         "spec": {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "securityContext": security(uid),
+            **spread,
             **spec,
         },
+    }
+
+
+def _spread(labels: dict[str, str]) -> Manifest:
+    """The fields that spread the pods with these labels over nodes and zones, as far as there is room.
+
+    Zones are no second constraint: the scheduler ignores nodes that lack the topology key of one of the constraints, so
+    that in a cluster without zones nothing would be spread.
+    """
+    # Pods of another revision do not count: they are about to end.
+    pods = {"labelSelector": {"matchLabels": labels}, "matchLabelKeys": ["pod-template-hash"]}
+    nodes = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway", **pods}
+    zones = {"weight": 100, "podAffinityTerm": {"topologyKey": "topology.kubernetes.io/zone", **pods}}
+    return {
+        "topologySpreadConstraints": [nodes],
+        "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [zones]}},
     }
 
 

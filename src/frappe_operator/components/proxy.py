@@ -68,7 +68,7 @@ def build(bench: Bench) -> list[Manifest]:
                 **bench.nginx_scale.spec,
                 "selector": {"matchLabels": selector(owner, PART)},
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-                "template": template(owner, PART, PROXY, pod, MOUNTS_COMMON),
+                "template": template(owner, PART, PROXY, pod, MOUNTS_COMMON, replicated=True),
             },
         },
         *scaling.build(owner, name, PART, bench.nginx),

@@ -66,6 +66,7 @@ def build(site: Site) -> list[Manifest]:
                     frappe.pod(site, server, grace=GRACE_SECONDS),
                     more=frappe.pod_labels(site),
                     secret_revision=site.redis_revision,
+                    replicated=True,
                 ),
             },
         },

@@ -29,7 +29,7 @@ from frappe_operator.kube.names import JOB_PODS, UNFINISHED_PODS
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.stage import Undecided, Verdict
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import domain, removal
+from frappe_operator.model import host_claims, removal
 from frappe_operator.model import job_reports as report_model
 from frappe_operator.model.bench import Names
 from frappe_operator.model.settings import Images
@@ -122,7 +122,9 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         BENCH,
         reconcile,
         [
-            Watch(SITE, bench_of_site, event_filter=generation_changes, indices={**domain.INDICES, **removal.INDICES}),
+            Watch(
+                SITE, bench_of_site, event_filter=generation_changes, indices={**host_claims.INDICES, **removal.INDICES}
+            ),
             Watch(SITE, own_bench, event_filter=upgrade_changes),
             Watch(SITE, own_bench, event_filter=has_certificate),
             Watch(BENCH, benches_with_shared_hosts, event_filter=bench_model.domain_defaults),
@@ -160,17 +162,17 @@ def bench_of_secret(cluster: Cluster, live: Live) -> Iterable[Key]:
 
 
 def bench_of_site(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
-    """Map function: from a site to its bench, and to the benches of all sites that claim one of its hosts."""
+    """Map function: from a site to its bench, and to the benches of all sites that have no host because of it."""
     spec = readable_spec(live)
     if spec is None:
         return
     yield Key(live.metadata.namespace, spec.bench_ref.name)
-    yield from _benches(domain.HostClaims(cluster).rivals(live))
+    yield from _benches(host_claims.HostClaims(cluster).losers(live))
 
 
 def own_bench(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
     """Map function: from a site to its bench."""
-    return (Key(*value.split("/")) for value in domain.by_bench(live))
+    return (Key(*value.split("/")) for value in host_claims.by_bench(live))
 
 
 class _Upgrade(msgspec.Struct):
@@ -195,13 +197,13 @@ def upgrade_changes(live: LiveSite) -> object:
 
 
 def benches_with_shared_hosts(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
-    """Map function: from a bench that names its sites in another way to the benches of all sites that claim one of the
+    """Map function: from a bench with another domain configuration to the benches of all sites that claim one of the
     changed hosts."""
-    return _benches(domain.HostClaims(cluster).rivals_of(live))
+    return _benches(host_claims.HostClaims(cluster).losers_of(live))
 
 
 def _benches(sites: Iterable[LiveSite]) -> Iterable[Key]:
-    return (Key(*value.split("/")) for site in sites for value in domain.by_bench(site))
+    return (Key(*value.split("/")) for site in sites for value in host_claims.by_bench(site))
 
 
 def every_bench(cluster: Cluster, live: Live) -> Iterable[Key]:

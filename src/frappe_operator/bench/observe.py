@@ -30,7 +30,7 @@ from frappe_operator.kube.reasons import Trait, traits
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
-from frappe_operator.model import domain, domain_defaults, job_reports, proxy, tls
+from frappe_operator.model import domain_defaults, host_claims, job_reports, proxy, tls
 from frappe_operator.model import layers as layer_model
 from frappe_operator.model.bench import NO_REVISIONS, RWO, Inspected, Names, Revisions, Turns, Upstream, secret_revision
 from frappe_operator.model.conditions import SiteCondition
@@ -164,7 +164,7 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
     found = app_layers.release
     if found is not None and recorded is not None and found.key == recorded.key:
         found = None
-    sites = cluster.select(SITE, domain.BENCH_INDEX, f"{namespace}/{name}")
+    sites = cluster.select(SITE, host_claims.BENCH_INDEX, f"{namespace}/{name}")
     classes = {each.metadata.name: each for each in cluster.all(STORAGE_CLASS)}
     claim = cluster.get(PVC, namespace, names.common)
     live_mode = claim.access_mode if claim else ""
@@ -496,7 +496,7 @@ def has_certificate(site: LiveSite) -> bool:
 
 
 def _upstreams(cluster: View, bench: FrappeBenchSpec, sites: Sequence[LiveSite]) -> tuple[Upstream, ...]:
-    hosts = domain.HostClaims(cluster)
+    hosts = host_claims.HostClaims(cluster)
     result = []
     for site in sites:
         key, spec, hostnames = site.metadata.key, readable_spec(site), hosts.domain(site)
@@ -517,6 +517,6 @@ def _upstreams(cluster: View, bench: FrappeBenchSpec, sites: Sequence[LiveSite])
                 limits=limits,
             )
             for host in hostnames.hosts
-            if hosts.holder(host) == key
+            if hosts.owner(host) == key
         ]
     return tuple(sorted(result, key=lambda each: each.host))

@@ -20,7 +20,7 @@ from frappe_operator.kube.names import JOB_PODS, UNFINISHED_PODS
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import domain
+from frappe_operator.model import host_claims
 from frappe_operator.model import job_reports as report_model
 from frappe_operator.model import site as site_model
 from frappe_operator.model.bench import Names
@@ -113,13 +113,13 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
                 SITE,
                 sites_with_shared_hosts,
                 event_filter=generation_changes,
-                indices={**domain.INDICES, **site_model.INDICES},
+                indices={**host_claims.INDICES, **site_model.INDICES},
             ),
             Watch(
                 BENCH,
                 sites_with_changed_hosts,
                 event_filter=bench_model.domain_defaults,
-                indices={**domain.BENCH_INDICES, **bench_model.INDICES},
+                indices={**host_claims.BENCH_INDICES, **bench_model.INDICES},
             ),
             Watch(BENCH, sites_of_bench, event_filter=used_by_sites),
             Watch(STORAGE_CLASS, no_site),
@@ -137,15 +137,15 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
 
 
 def sites_with_shared_hosts(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
-    """Map function: from a site to all sites that claim one of its hosts. When it is deleted, the next one gets the
+    """Map function: from a site to all sites that have no host because of it. When it is deleted, the next one gets the
     host."""
-    return (other.metadata.key for other in domain.HostClaims(cluster).rivals(live))
+    return (other.metadata.key for other in host_claims.HostClaims(cluster).losers(live))
 
 
 def sites_with_changed_hosts(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
-    """Map function: from a bench that names its sites in another way to all sites that claim one of the changed
+    """Map function: from a bench with another domain configuration to all sites that claim one of the changed
     hosts."""
-    return (other.metadata.key for other in domain.HostClaims(cluster).rivals_of(live))
+    return (other.metadata.key for other in host_claims.HostClaims(cluster).losers_of(live))
 
 
 def used_by_sites(live: LiveBench) -> object:
@@ -155,7 +155,7 @@ def used_by_sites(live: LiveBench) -> object:
 
 def sites_of_bench(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
     """Map function: from a bench to all its sites."""
-    found = cluster.select(SITE, domain.BENCH_INDEX, str(live.metadata.key))
+    found = cluster.select(SITE, host_claims.BENCH_INDEX, str(live.metadata.key))
     return (site.metadata.key for site in found)
 
 
@@ -165,7 +165,7 @@ def sites_of_server(cluster: Cluster, live: Live) -> Iterable[Key]:
     bench = live.metadata.label(BENCH_LABEL)
     if live.metadata.name != Names(bench).mariadb:
         return ()
-    found = cluster.select(SITE, domain.BENCH_INDEX, f"{live.metadata.namespace}/{bench}")
+    found = cluster.select(SITE, host_claims.BENCH_INDEX, f"{live.metadata.namespace}/{bench}")
     return (site.metadata.key for site in found)
 
 

@@ -24,16 +24,16 @@ from frappe_operator.kube.kinds import (
 )
 from frappe_operator.kube.live import Autoscaler, Claim, Condition, HttpRoute, Job, Live, StorageClass, Workload
 from frappe_operator.kube.names import OPERATOR_SELECTOR
-from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import certificate, database, domain, job_reports, tls
+from frappe_operator.model import certificate, database, domain, host_claims, job_reports, tls
 from frappe_operator.model import site as model
 from frappe_operator.model.bench import BenchOffer
 from frappe_operator.model.certificate import Certificate
 from frappe_operator.model.database import Connection
 from frappe_operator.model.domain import Domain
+from frappe_operator.model.host_claims import HostClaim
 from frappe_operator.model.image import Facts
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.removal import NO_REMOVAL, Removal, removal
@@ -146,8 +146,8 @@ class Observed(NamedTuple):
     time: float = 0.0
     """When the facts were observed, in seconds since 1970; 0 where time does not pass."""
     domain_or_none: Domain | None = None
-    conflicting_hosts: Mapping[str, Key] = {}
-    """Hosts of the site that belong to another site, with the key of that site."""
+    conflicting_hosts: Mapping[str, HostClaim] = {}
+    """Hosts of the site that belong to another site, with the claim of that site."""
 
     # These values exist once the checks of `checks.PREMISES` have passed.
 
@@ -215,7 +215,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
     autoscalers = {each: cluster.get(HPA, namespace, names.part(each)) for each in SCALED}
     secret = cluster.get(SECRET, namespace, names.connection)
     label = secret.metadata.label(DATABASE_LABEL) if secret else ""
-    hosts = domain.HostClaims(cluster)
+    hosts = host_claims.HostClaims(cluster)
     resolved = domain.resolve(spec, bench.domains)
     holders = {host: hosts.holder(host) for host in resolved.hosts}
     connection, data = await _connection(cluster, spec, namespace)
@@ -256,7 +256,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
         http_route=cluster.get(HTTP_ROUTE, namespace, name),
         certificate=await _certificate(cluster, namespace, tls.of_site(bench.tls, spec.tls, name)),
         domain_or_none=resolved,
-        conflicting_hosts={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},
+        conflicting_hosts={host: claim for host, claim in holders.items() if claim and claim.key != live.metadata.key},
     )
 
 

@@ -5,10 +5,10 @@ from frappe_operator.kube import names
 from frappe_operator.model import database as database_model
 from frappe_operator.model import host
 from frappe_operator.model import site as site_model
-from frappe_operator.model.host_claims import HostClaims
+from frappe_operator.model.host_claims import HostClaims, HostGrants
 from frappe_operator.runner import database
 from frappe_operator.runtime.apply.children import _Children
-from tests.mutants.changes import always_false, always_true, argument, assigned, expression, returns
+from tests.mutants.changes import always_false, always_true, argument, assigned, calls_instead, expression, returns
 from tests.mutants.mutant import Mutant
 
 CLAIMS = "unit/model/test_host_claims.py"
@@ -48,8 +48,15 @@ MUTANTS = [
         "host-taken-by-the-newer-site",
         "The last site to claim a host gets it: a shop is taken over by writing its name into a spec.",
         HostClaims.holder,
-        expression("next(claims, None)", "max(claims, default=None)"),
+        calls_instead("iter", "reversed"),
         (f"{CLAIMS}::test_the_older_claim_wins_and_then_the_lesser_name",),
+    ),
+    Mutant(
+        "host-given-away-again",
+        "The operator forgets to whom it gave a host: one that comes within the same second is routed for a moment.",
+        HostGrants.give,
+        returns("None"),
+        (f"{CLAIMS}::test_a_site_keeps_a_host_that_it_has_when_an_older_one_asks_for_it",),
     ),
     Mutant(
         "host-inside-the-wildcard-of-another",

@@ -12,8 +12,9 @@ from frappe_operator.cli.declared import Declared, Object, kind_of
 from frappe_operator.cli.source import Document, Problem
 from frappe_operator.kube.names import GROUP
 from frappe_operator.kube.stage import Undecided
-from frappe_operator.model import host_claims, site
+from frappe_operator.model import site
 from frappe_operator.model.host import in_punycode
+from frappe_operator.model.host_claims import HostClaims, HostGrants
 from frappe_operator.model.settings import Images
 from frappe_operator.registry import OWN_KINDS
 from frappe_operator.runner import bench as runner_bench
@@ -129,9 +130,9 @@ def _place(document: Document, message: str) -> tuple[str, ...]:
 
 
 def _host_conflicts(declared: Declared, each: Object[LiveSite]) -> Iterator[Problem]:
-    """A problem for each host that another site claims as well: the older site gets it, and files do not tell the
-    age."""
-    key, spec, hosts = each.live.metadata.key, site.parse(each.live), host_claims.HostClaims(declared)
+    """A problem for each host that another site claims as well: the first site gets it, and files do not tell which
+    one that is."""
+    key, spec, hosts = each.live.metadata.key, site.parse(each.live), HostClaims(declared, HostGrants())
     wanted = hosts.domain(each.live)
     assert wanted is not None, "it has just been parsed"
     for host in wanted.hosts:

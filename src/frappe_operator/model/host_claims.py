@@ -2,12 +2,15 @@
 
 A site claims every host of its own. Two claims exclude each other when they are for one host, or one is for a wildcard
 host and the other for a host inside it. A site owns a host when no claim of another site that excludes its own comes
-before it. Claims that lose count as well: otherwise a site that is served would lose a host because a third one is
-deleted.
+before it: a site keeps the hosts that it has, and what no site has belongs to the oldest. Claims that lose count as
+well, so that of any two claims it is certain which comes first.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
 
 from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite, readable_spec
 from frappe_operator.kube.objects import Key
@@ -20,8 +23,11 @@ from frappe_operator.model.host import is_wildcard, normalise, overlap, parent, 
 
 
 class HostClaim(NamedTuple):
-    """The claim of a site to a host name. The least claim wins: the oldest, then the first by namespace and name."""
+    """The claim of a site to a host name. The least claim wins: of a site that has the host, then of the oldest, then
+    of the first by namespace and name."""
 
+    asks: bool
+    """Whether the site does not have the host yet."""
     created: str
     key: Key
     host: str
@@ -92,12 +98,54 @@ INDICES: dict[str, Callable[[LiveSite], list[str]]] = {
 }
 
 
+class HostGrants:
+    """The hosts that this process has given to sites. The status of a site says the same a moment later, and to the
+    next process."""
+
+    def __init__(self) -> None:
+        self._hosts: dict[Key, tuple[str, frozenset[str]]] = {}
+        self._sites: dict[str, Key] = {}
+
+    def give(self, live: LiveSite, hosts: Iterable[str]) -> None:
+        """From now on a site has these hosts and no others."""
+        key, given = live.metadata.key, frozenset(hosts)
+        if self._hosts.get(key) == (live.metadata.uid, given):
+            return
+        self.forget(key)
+        self._hosts[key] = live.metadata.uid, given
+        self._sites |= dict.fromkeys(given, key)
+
+    def forget(self, key: Key) -> None:
+        """A site does not exist any more."""
+        for host in self._hosts.pop(key, ("", frozenset[str]()))[1]:
+            if self._sites.get(host) == key:
+                del self._sites[host]
+
+    def has(self, live: LiveSite, host: str) -> bool:
+        """Whether a site has a host."""
+        uid, hosts = self._hosts.get(live.metadata.key, ("", frozenset[str]()))
+        return uid == live.metadata.uid and host in hosts
+
+    def site(self, host: str) -> Key | None:
+        """The site that has got a host; it may not claim it any more."""
+        return self._sites.get(host)
+
+
+class _Host(Struct):
+    name: str = ""
+
+
+class _Status(Struct):
+    hosts: tuple[_Host, ...] = ()
+
+
 class HostClaims:
     """The claims of all sites in all namespaces to host names, at one moment. Lookups use indices and do not read all
     sites, and each is made once."""
 
-    def __init__(self, cache: View) -> None:
+    def __init__(self, cache: View, grants: HostGrants) -> None:
         self.cache = cache
+        self.grants = grants
         self._defaults: dict[Key, DomainDefaults] = {}
         self._holders: dict[str, HostClaim | None] = {}
 
@@ -110,9 +158,8 @@ class HostClaims:
         """The first of all claims to `host`, to a wildcard host around it, and to hosts inside it; None without
         claims. Its site owns `host`, if it claims `host` at all."""
         if host not in self._holders:
-            sites = sorted(self._candidates(host), key=_age)
-            claims = (_claim(live, claimed) for live in sites for claimed in self._overlapping(live, host))
-            self._holders[host] = next(claims, None)
+            # However many ask for a host that a site has, it is found at once.
+            self._holders[host] = self._granted(host) or next(iter(self.claims(host)), None)
         return self._holders[host]
 
     def owner(self, host: str) -> Key | None:
@@ -123,21 +170,20 @@ class HostClaims:
     def claims(self, host: str) -> list[HostClaim]:
         """All claims to `host`, to a wildcard host around it, and to hosts inside it, the first one first."""
         found = self._candidates(host)
-        return sorted(_claim(live, claimed) for live in found for claimed in self._overlapping(live, host))
+        return sorted(self._claim(live, claimed) for live in found for claimed in self._overlapping(live, host))
 
     def losers(self, live: LiveSite) -> list[LiveSite]:
         """Every site that loses a host because of this site, or would get one if this site were not there. `live`: the
         present object, an earlier version of it, or a deleted one."""
         domain = self.domain(live)
-        hosts = domain.hosts if domain else ()
-        found = {}
-        for host in hosts:
-            claim = _claim(live, host)
-            for other in self._candidates(host):
-                if any(self._comes_first(claim, claimed) for claimed in self._overlapping(other, host)):
-                    found[other.metadata.key] = other
-        found.pop(live.metadata.key, None)
-        return list(found.values())
+        found: list[LiveSite] = []
+        for host in domain.hosts if domain else ():
+            claim = self._claim(live, host)
+            for rival in self._rival_hosts(host):
+                holder = self.holder(rival)
+                if holder is None or holder.key == claim.key or claim < holder:
+                    found += [other for other in self._exact_candidates(rival) if self._claims(other, rival)]
+        return [other for other in _unique(found) if other.metadata.key != live.metadata.key]
 
     def losers_of(self, bench: LiveBench) -> list[LiveSite]:
         """Every site that may get or lose a host when the domain configuration of a bench changes. `bench`: the present
@@ -152,13 +198,37 @@ class HostClaims:
                 hosts[domain.host] = None
         # Those that had the host name of a load balancer have another one now.
         lost = [site for site in sites if defaults.detected_host]
-        rivals = (other for host in hosts for other in self._candidates(host) if any(self._overlapping(other, host)))
-        return _unique([*lost, *rivals])
+        return _unique(
+            [
+                *lost,
+                *(other for host in hosts for other in self._candidates(host) if any(self._overlapping(other, host))),
+            ]
+        )
 
-    def _comes_first(self, claim: HostClaim, host: str) -> bool:
-        """Whether no other claim comes before `claim` among those that exclude one to `host`."""
-        holder = self.holder(host)
-        return holder is None or holder.key == claim.key or claim < holder
+    def _rival_hosts(self, host: str) -> Iterable[str]:
+        """The hosts, a claim to which a claim to `host` excludes, as far as there are claims to them."""
+        if not is_wildcard(host):
+            wildcard = wildcard_of(host)
+            return (host, wildcard) if self._named(wildcard) else (host,)
+        inside = self._inside(parent(host))
+        return dict.fromkeys([host, *(each for other in inside for each in self._overlapping(other, host))])
+
+    def _granted(self, host: str) -> HostClaim | None:
+        """The claim of the site that has got a host, or the wildcard host around it, and still claims it."""
+        for each in dict.fromkeys((host, wildcard_of(host))):
+            key = self.grants.site(each)
+            live = self.cache.get(SITE, *key) if key else None
+            if live is not None and self.grants.has(live, each) and self._claims(live, each):
+                return HostClaim(False, live.metadata.creation_timestamp, live.metadata.key, each)
+        return None
+
+    def _claim(self, live: LiveSite, host: str) -> HostClaim:
+        has = self.grants.has(live, host) or host in _recorded(live)
+        return HostClaim(not has, live.metadata.creation_timestamp, live.metadata.key, host)
+
+    def _claims(self, live: LiveSite, host: str) -> bool:
+        domain = self.domain(live)
+        return domain is not None and host in domain.hosts
 
     def _overlapping(self, live: LiveSite, host: str) -> Iterator[str]:
         """The hosts of a site, a claim to which excludes claims of others to `host`."""
@@ -167,9 +237,12 @@ class HostClaims:
 
     def _candidates(self, host: str) -> list[LiveSite]:
         """The sites that may have a claim that excludes claims of others to `host`, and a few more."""
-        if is_wildcard(host):
-            return _unique([*self._named(host), *self._inside(parent(host))])
-        return _unique([*self._named(host), *self._named(wildcard_of(host)), *self._derived(host)])
+        around = self._inside(parent(host)) if is_wildcard(host) else self._named(wildcard_of(host))
+        return _unique([*self._exact_candidates(host), *around])
+
+    def _exact_candidates(self, host: str) -> list[LiveSite]:
+        """The sites that may have exactly this host."""
+        return [*self._named(host), *(() if is_wildcard(host) else self._derived(host))]
 
     def _named(self, host: str) -> list[LiveSite]:
         """The sites in whose spec a host is."""
@@ -206,12 +279,12 @@ class HostClaims:
         return self._defaults[key]
 
 
-def _age(live: LiveSite) -> tuple[str, Key]:
-    return live.metadata.creation_timestamp, live.metadata.key
-
-
-def _claim(live: LiveSite, host: str) -> HostClaim:
-    return HostClaim(live.metadata.creation_timestamp, live.metadata.key, host)
+def _recorded(live: LiveSite) -> set[str]:
+    """The hosts that a site has by its status."""
+    try:
+        return {host.name for host in msgspec.json.decode(live.status_json, type=_Status).hosts}
+    except msgspec.MsgspecError:
+        return set()
 
 
 def _beginnings(host: str) -> Iterator[str]:

@@ -25,13 +25,14 @@ from frappe_operator.model import job_reports as report_model
 from frappe_operator.model import site as site_model
 from frappe_operator.model.bench import Names
 from frappe_operator.model.conditions import SiteCondition
+from frappe_operator.model.host_claims import HostClaims, HostGrants
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.apply.finalizers import ensure_finalizer
 from frappe_operator.runtime.apply.lost_reports import rerun_lost
 from frappe_operator.runtime.client.fetch import Fetch
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.controller import Controller, Watch, generation_changes, watch_children
+from frappe_operator.runtime.controller import Controller, MapFunction, Watch, generation_changes, watch_children
 from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 from frappe_operator.site.cleanup import cleanup
@@ -52,8 +53,9 @@ STOPPING_SECONDS = 2.0
 """How often it is checked whether the pods of a site have ended that has its turn to upgrade."""
 
 
-def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Controller:
-    """The controller of FrappeSites. `token` generates a password; `fetch` makes HTTP requests to proxies and sites."""
+def controller(images: Images, token: Callable[[], str], fetch: Fetch, hosts: HostGrants) -> Controller:
+    """The controller of FrappeSites. `token` generates a password; `fetch` makes HTTP requests to proxies and sites;
+    `hosts` are those that sites have got."""
 
     prober = Prober(fetch)
 
@@ -61,11 +63,12 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         live = cluster.get(SITE, key.namespace, key.name)
         if live is None:
             prober.failed.discard(key)
+            hosts.forget(key)
             return None
         if live.deleting:
             return await cleanup(cluster, live)
         await ensure_finalizer(cluster, SITE, live, SITE_FINALIZER)
-        found = await observe(cluster, live, images)
+        found = await observe(cluster, live, images, hosts)
         observed = await announced(cluster, found._replace(time=cluster.clock()), fetch)
         site = resolve(observed)
         lost = observed.upgrade.job_without_report
@@ -111,13 +114,13 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         [
             Watch(
                 SITE,
-                sites_with_shared_hosts,
+                sites_with_shared_hosts(hosts),
                 event_filter=generation_changes,
                 indices={**host_claims.INDICES, **site_model.INDICES},
             ),
             Watch(
                 BENCH,
-                sites_with_changed_hosts,
+                sites_with_changed_hosts(hosts),
                 event_filter=bench_model.domain_defaults,
                 indices={**host_claims.BENCH_INDICES, **bench_model.INDICES},
             ),
@@ -136,16 +139,16 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
     )
 
 
-def sites_with_shared_hosts(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
+def sites_with_shared_hosts(hosts: HostGrants) -> MapFunction[LiveSite]:
     """Map function: from a site to all sites that have no host because of it. When it is deleted, the next one gets the
     host."""
-    return (other.metadata.key for other in host_claims.HostClaims(cluster).losers(live))
+    return lambda cluster, live: (other.metadata.key for other in HostClaims(cluster, hosts).losers(live))
 
 
-def sites_with_changed_hosts(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
+def sites_with_changed_hosts(hosts: HostGrants) -> MapFunction[LiveBench]:
     """Map function: from a bench with another domain configuration to all sites that claim one of the changed
     hosts."""
-    return (other.metadata.key for other in host_claims.HostClaims(cluster).losers_of(live))
+    return lambda cluster, live: (other.metadata.key for other in HostClaims(cluster, hosts).losers_of(live))
 
 
 def used_by_sites(live: LiveBench) -> object:

@@ -33,7 +33,7 @@ from frappe_operator.model.bench import BenchOffer
 from frappe_operator.model.certificate import Certificate
 from frappe_operator.model.database import Connection
 from frappe_operator.model.domain import Domain
-from frappe_operator.model.host_claims import HostClaim
+from frappe_operator.model.host_claims import HostClaim, HostGrants
 from frappe_operator.model.image import Facts
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.removal import NO_REMOVAL, Removal, removal
@@ -187,8 +187,9 @@ class Observed(NamedTuple):
         )
 
 
-async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
-    """Reads every fact that a site is resolved from, once. A missing object or an invalid spec is a fact as well."""
+async def observe(cluster: View, live: LiveSite, images: Images, grants: HostGrants) -> Observed:
+    """Reads every fact that a site is resolved from, once. A missing object or an invalid spec is a fact as well. The
+    hosts of the site are noted in `grants`."""
     namespace, name = live.metadata.namespace, live.metadata.name
     last = last_status(live)
     try:
@@ -215,9 +216,11 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
     autoscalers = {each: cluster.get(HPA, namespace, names.part(each)) for each in SCALED}
     secret = cluster.get(SECRET, namespace, names.connection)
     label = secret.metadata.label(DATABASE_LABEL) if secret else ""
-    hosts = host_claims.HostClaims(cluster)
+    hosts = host_claims.HostClaims(cluster, grants)
     resolved = domain.resolve(spec, bench.domains)
-    holders = {host: hosts.holder(host) for host in resolved.hosts}
+    owned = [host for host in resolved.hosts if hosts.owner(host) in (None, live.metadata.key)]
+    holders = {host: hosts.holder(host) for host in resolved.hosts if host not in owned}
+    grants.give(live, owned)
     connection, data = await _connection(cluster, spec, namespace)
     return Observed(
         live=live,
@@ -256,7 +259,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
         http_route=cluster.get(HTTP_ROUTE, namespace, name),
         certificate=await _certificate(cluster, namespace, tls.of_site(bench.tls, spec.tls, name)),
         domain_or_none=resolved,
-        conflicting_hosts={host: claim for host, claim in holders.items() if claim and claim.key != live.metadata.key},
+        conflicting_hosts={host: claim for host, claim in holders.items() if claim},
     )
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any, cast
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ from frappe_operator.kube.objects import Key
 from frappe_operator.kube.view import View
 from frappe_operator.model import host_claims
 from frappe_operator.model.host import overlap
-from frappe_operator.model.host_claims import HostClaims
+from frappe_operator.model.host_claims import HostClaims, HostGrants
 from tests.unit.resolved_samples import NAMESPACE, live
 
 
@@ -33,12 +35,14 @@ class Cached:
         return [site for site in self.sites if value in host_claims.INDICES[index](site)]
 
 
-def register(*sites: LiveSite, suffix: str | None = None) -> HostClaims:
-    return HostClaims(cast(View, Cached(*sites, suffix=suffix)))
+def register(*sites: LiveSite, suffix: str | None = None, grants: HostGrants | None = None) -> HostClaims:
+    return HostClaims(cast(View, Cached(*sites, suffix=suffix)), grants or HostGrants())
 
 
-def a_site(name: str, created: str, **spec: Any) -> LiveSite:
+def a_site(name: str, created: str, status: dict[str, Any] | None = None, **spec: Any) -> LiveSite:
     result = live(name, {"benchRef": {"name": "pier"}, "siteName": name, **spec}, kind=SITE)
+    if status is not None:
+        result = LiveSite(result.metadata, result.spec, msgspec.Raw(msgspec.json.encode(status)))
     result.metadata.creation_timestamp = created
     return result
 
@@ -80,7 +84,10 @@ def test_a_wildcard_and_a_host_inside_it_exclude_each_other() -> None:
     hosts = register(below, inside, beside, wild)
     assert hosts.owner("a.x.net") == hosts.owner("*.x.net") == (NAMESPACE, "pearl")
     assert (hosts.owner("a.b.x.net"), hosts.owner("x.net")) == ((NAMESPACE, "heron"), (NAMESPACE, "tern"))
-    assert hosts.claims("a.x.net") == [("1", (NAMESPACE, "pearl"), "*.x.net"), ("2", (NAMESPACE, "gull"), "a.x.net")]
+    assert hosts.claims("a.x.net") == [
+        (True, "1", (NAMESPACE, "pearl"), "*.x.net"),
+        (True, "2", (NAMESPACE, "gull"), "a.x.net"),
+    ]
 
 
 def test_a_site_may_have_a_wildcard_and_hosts_inside_it() -> None:
@@ -89,11 +96,42 @@ def test_a_site_may_have_a_wildcard_and_hosts_inside_it() -> None:
 
 
 def test_a_claim_that_loses_still_counts() -> None:
-    """Otherwise the third would lose its host on the day on which the first is deleted."""
     first, second = a_site("gull", "1", domain="a.x.net"), a_site("pearl", "2", aliases=["*.x.net"])
     hosts = register(first, second, a_site("heron", "3", domain="b.x.net"))
     assert hosts.owner("*.x.net") == (NAMESPACE, "gull")
     assert hosts.owner("b.x.net") == (NAMESPACE, "pearl")
+
+
+def test_a_site_keeps_a_host_that_it_has_when_an_older_one_asks_for_it() -> None:
+    older, owner = a_site("gull", "1", aliases=["x.net"]), a_site("pearl", "2", domain="x.net")
+    assert register(older, owner).owner("x.net") == (NAMESPACE, "gull")
+    grants = HostGrants()
+    grants.give(owner, ["x.net"])
+    assert register(older, owner, grants=grants).owner("x.net") == (NAMESPACE, "pearl")
+    recorded = a_site("pearl", "2", status={"hosts": [{"name": "x.net"}]}, domain="x.net")
+    assert register(older, recorded).owner("x.net") == (NAMESPACE, "pearl"), "after the process has started again"
+    grants.forget(owner.metadata.key)
+    assert register(older, owner, grants=grants).owner("x.net") == (NAMESPACE, "gull")
+
+
+def test_what_a_deleted_site_had_is_not_what_its_successor_has() -> None:
+    before, grants = a_site("pearl", "1", domain="x.net"), HostGrants()
+    grants.give(before, ["x.net"])
+    again = a_site("pearl", "3", domain="x.net")
+    again.metadata.uid = "another"
+    hosts = register(again, a_site("gull", "2", domain="x.net"), grants=grants)
+    assert hosts.owner("x.net") == (NAMESPACE, "gull")
+
+
+def test_a_host_that_a_site_has_no_longer_in_its_spec_is_not_claimed() -> None:
+    was = a_site("pearl", "1", status={"hosts": [{"name": "x.net"}]}, domain="y.net")
+    assert register(was, a_site("gull", "2", domain="x.net")).owner("x.net") == (NAMESPACE, "gull")
+
+
+@pytest.mark.parametrize("status", [{"hosts": "x.net"}, {"hosts": None}, {"hosts": [5]}, {}])
+def test_a_status_that_nobody_can_read_records_nothing(status: dict[str, Any]) -> None:
+    odd = a_site("pearl", "2", status=status, domain="x.net")
+    assert register(odd, a_site("gull", "1", domain="x.net")).owner("x.net") == (NAMESPACE, "gull")
 
 
 def test_only_those_who_get_or_lose_a_host_hear_of_a_site() -> None:
@@ -121,13 +159,13 @@ def test_the_indices_find_every_claim_and_the_first_one_wins(
     for site in sites:
         for host in domains[site.metadata.key]:
             every = [
-                (each.metadata.creation_timestamp, each.metadata.key, other)
+                (True, each.metadata.creation_timestamp, each.metadata.key, other)
                 for each in sites
                 for other in domains[each.metadata.key]
                 if overlap(host, other)
             ]
             assert hosts.claims(host) == sorted(every)
-            assert hosts.owner(host) == min(every)[1]
+            assert hosts.owner(host) == min(every)[2]
 
 
 @given(st.lists(st.tuples(st.sampled_from("123"), SPECS), min_size=1, max_size=6), st.sampled_from([None, ".x.net"]))

@@ -38,7 +38,7 @@ def _taken(site: Site, host: str, claim: HostClaim) -> str:
         what = f"{what} is inside {shown(claim.host)}, which"
     elif is_wildcard(host) and not is_wildcard(claim.host):
         what = f"{shown(claim.host) if near else 'a host'} inside {what}"
-    return f"{what} belongs to {owner}, which is older: choose another domain or alias"
+    return f"{what} belongs to {owner}, which had it first: choose another domain or alias"
 
 
 def route_of_before(site: Site, observed: Observed) -> list[Ref]:

@@ -38,7 +38,7 @@ def test_it_is_true_when_every_proxy_pod_routes_every_host() -> None:
     ("owner", "named"), [(Key(NAMESPACE, "gull"), "FrappeSite gull"), (Key("elsewhere", "gull"), "another FrappeSite")]
 )
 def test_a_host_of_another_site_blocks_and_names_no_site_of_another_namespace(owner: Key, named: str) -> None:
-    facts: Observed = observed(conflicting_hosts={HOST: HostClaim("", owner, HOST)})
+    facts: Observed = observed(conflicting_hosts={HOST: HostClaim(False, "", owner, HOST)})
     verdict = routed.hosts_are_free(a_site(), facts)([])
     assert (verdict.reason, verdict.blocked) == (FrappeReason.HOST_TAKEN, True)
     assert verdict.message.startswith(f"{HOST} belongs to {named}, ")
@@ -69,9 +69,9 @@ def test_a_host_of_another_site_blocks_and_names_no_site_of_another_namespace(ow
 )
 def test_a_message_says_what_a_wildcard_has_to_do_with_it(host: str, claimed: str, near: str, far: str) -> None:
     for namespace, says in ((NAMESPACE, near), ("elsewhere", far)):
-        claim = HostClaim("", Key(namespace, "gull"), claimed)
+        claim = HostClaim(False, "", Key(namespace, "gull"), claimed)
         verdict = routed.hosts_are_free(a_site(), observed(conflicting_hosts={host: claim}))([])
-        assert verdict.message == f"{says}which is older: choose another domain or alias"
+        assert verdict.message == f"{says}which had it first: choose another domain or alias"
 
 
 def test_hosts_without_another_owner_are_free() -> None:

@@ -185,7 +185,7 @@ http {{
     proxy_next_upstream off;
     # The site's own front door says which site it is; what a client claims about itself ends here.
     proxy_set_header X-Frappe-Site-Name '';
-    proxy_set_header Host $http_host;
+    {nginx.request_headers(4)}
     proxy_set_header X-Forwarded-For $remote_addr;
     proxy_set_header X-Forwarded-Proto $forwarded_proto;
     proxy_set_header X-Request-Id $request_name;

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmark.machine import OPERATOR_CORE, Usage, pinned
 from frappe_operator.bench import controller as bench
+from frappe_operator.model.host_claims import HostGrants
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.runtime.controller import Controller
@@ -24,7 +25,11 @@ POLL_SECONDS = 0.3
 
 def controllers() -> Sequence[Controller]:
     """The operator's own; every site answers a ping, no proxy says which sites it knows."""
-    return [bench.controller(Images(), lambda: "token"), site.controller(Images(), lambda: "token", _pong)]
+    hosts = HostGrants()
+    return [
+        bench.controller(Images(), lambda: "token", hosts),
+        site.controller(Images(), lambda: "token", _pong, hosts),
+    ]
 
 
 async def _pong(url: str, host: str) -> Answer:

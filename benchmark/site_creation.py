@@ -36,6 +36,7 @@ from frappe_operator.kube.live import OPERATOR_NAME, Job, Live, Workload
 from frappe_operator.kube.names import MANAGED_BY
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import available, succeeded
+from frappe_operator.model.host_claims import HostGrants
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.fetch import Answer
@@ -192,7 +193,8 @@ async def operate(kubeconfig: str, kind: str, count: int, records: str) -> dict[
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     transport = Recorder(find(kubeconfig))
     async with transport:
-        controllers = [bench.controller(Images(), token), site.controller(Images(), token, answers)]
+        hosts = HostGrants()
+        controllers = [bench.controller(Images(), token, hosts), site.controller(Images(), token, answers, hosts)]
         engine = Engine(transport, controllers)
         leading = asyncio.Event()
         running = asyncio.create_task(engine.run(leading))
@@ -262,7 +264,7 @@ async def replay(kubeconfig: str, records: str, given: dict[str, str], at_once: 
 
 async def _done(transport: HttpTransport) -> None:
     """Waits until the cluster's controllers have done what a Ready site waits for: Jobs ended, pods available."""
-    engine = Engine(transport, [site.controller(Images(), token, answers)])
+    engine = Engine(transport, [site.controller(Images(), token, answers, HostGrants())])
     watching = asyncio.create_task(engine.run(asyncio.Event()))
     await engine.synced.wait()
     async with asyncio.timeout(READY_SECONDS):

@@ -21,6 +21,7 @@ from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.bench import controller as bench
 from frappe_operator.components.proxy import ANNOUNCED, UPGRADING_PATH
 from frappe_operator.kube.kinds import EVENT
+from frappe_operator.model.host_claims import HostGrants
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.client import Client
 from frappe_operator.runtime.client.fetch import Answer
@@ -59,7 +60,8 @@ async def operate(kubeconfig: str, admin: str) -> dict[str, Any]:
     """Runs the operator until all sites are Ready, then gives the bench another image, until all run that."""
     transport = Recorder(find(kubeconfig))
     async with transport, HttpTransport(find(admin)) as user:
-        controllers = [bench.controller(Images(), token), site.controller(Images(), token, _answers)]
+        hosts = HostGrants()
+        controllers = [bench.controller(Images(), token, hosts), site.controller(Images(), token, _answers, hosts)]
         engine = Engine(transport, controllers)
         leading = asyncio.Event()
         running = asyncio.create_task(engine.run(leading))

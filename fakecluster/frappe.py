@@ -584,9 +584,9 @@ def _is_proxy(pod: Manifest) -> bool:
 
 
 def _looked_up(text: str, host: str) -> str:
-    for line in text.splitlines():
-        name, value = line.rstrip(";").split()
-        # To nginx a plain `default` is no host, and two backslashes are one that says that it is.
-        if name.removeprefix("\\\\") == host and name not in ("default", "include"):
-            return value
-    return ""
+    # The proxy stands `_` for the label of a wildcard host. To nginx a plain `default` is no host, and two backslashes
+    # are one that says that it is.
+    entries = dict(line.rstrip(";").split() for line in text.splitlines())
+    around = f"_.{host.partition('.')[2]}"
+    known = {name.removeprefix("\\\\"): value for name, value in entries.items() if name not in ("default", "include")}
+    return str(known.get(host) or known.get(around, ""))

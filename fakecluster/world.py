@@ -26,6 +26,7 @@ from frappe_operator.kube.live import OPERATOR_NAME
 from frappe_operator.kube.names import MANAGED_BY
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.conditions import ADVISORY
+from frappe_operator.model.host_claims import HostGrants
 from frappe_operator.model.settings import Images
 from frappe_operator.registry import Environment
 from frappe_operator.runtime.client.transport import Headers, Query, Response, Transport
@@ -96,7 +97,7 @@ ControllersOf = Callable[["World"], Sequence[Controller]]
 
 def operator_controllers(world: "World") -> Sequence[Controller]:
     """The operator's own controllers."""
-    return registry.controllers(Environment(Images(), world.token, world.frappe.fetch))
+    return registry.controllers(Environment(Images(), world.token, world.frappe.fetch, HostGrants()))
 
 
 class World:

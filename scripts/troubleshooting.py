@@ -323,7 +323,7 @@ USER: dict[str, Explanation] = {
         "Delete or rename it, label it if the message says so, or choose another name for the bench or site.",
     ),
     "HostTaken": Explanation(
-        "Another FrappeSite, which is older, has one of the host names. The site is not routed.",
+        "Another FrappeSite had one of the host names first. The site is not routed.",
         (SITES,),
         "Choose another `domain` or alias, or delete the other site.",
     ),

@@ -14,6 +14,7 @@ from frappe_operator.kube.kinds import KindOf
 from frappe_operator.kube.live import Custom
 from frappe_operator.kube.stage import Failed, Stage
 from frappe_operator.kube.view import View
+from frappe_operator.model.host_claims import HostGrants
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.fetch import Fetch
 from frappe_operator.runtime.controller import Controller
@@ -29,6 +30,8 @@ class Environment(NamedTuple):
     """Generates a password."""
     fetch: Fetch
     """Makes HTTP requests to proxies and sites."""
+    hosts: HostGrants
+    """What the controllers of benches and sites know of the hosts that they have given to sites."""
 
 
 Decide = Callable[[View, Any, Images, Callable[[], str]], Coroutine[Any, Any, tuple[list[Stage], list[Failed]]]]
@@ -45,8 +48,8 @@ class OwnKind(NamedTuple):
 
 
 OWN_KINDS: tuple[OwnKind, ...] = (
-    OwnKind(BENCH, lambda it: bench.controller(it.images, it.token), bench_resolve.decide),
-    OwnKind(SITE, lambda it: site.controller(it.images, it.token, it.fetch), site_resolve.decide),
+    OwnKind(BENCH, lambda it: bench.controller(it.images, it.token, it.hosts), bench_resolve.decide),
+    OwnKind(SITE, lambda it: site.controller(it.images, it.token, it.fetch, it.hosts), site_resolve.decide),
 )
 """In the order in which `render` prints them: kinds that others refer to come first."""
 

@@ -11,6 +11,7 @@ from frappe_operator.api.kinds import BENCH
 from frappe_operator.bench import controller as bench
 from frappe_operator.kube.kinds import NAMESPACE, POD, PVC, STATEFUL_SET, Kind
 from frappe_operator.kube.objects import Manifest
+from frappe_operator.model.host_claims import HostGrants
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.client import Client, decoded
 from frappe_operator.runtime.client.errors import Invalid, NotFound
@@ -82,7 +83,7 @@ async def operated(defined: Cluster) -> AsyncIterator[Operated]:
         client = Client(transport, strict=True)
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         uid = decoded(await client.create(namespace))["metadata"]["uid"]
-        controllers = [bench.controller(Images(), lambda: uuid.uuid4().hex)]
+        controllers = [bench.controller(Images(), lambda: uuid.uuid4().hex, HostGrants())]
         engine = Engine(transport, controllers, namespaces=(name,), strict=True)
         leading = asyncio.Event()
         leading.set()

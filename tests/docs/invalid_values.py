@@ -13,6 +13,8 @@ OBJECT = "must be the name of a Kubernetes object"
 TAG = "must be an image tag"
 IMAGE = "must be an image name such as registry.example.com/mariadb:10.11"
 HOST = "must be a host name such as shop.example.com, without scheme, port or path"
+IN_ASCII = "must be in ASCII: write an internationalised name in punycode, such as xn--bcher-kva.example"
+WILDCARD = "a wildcard stands for the whole first label before a domain of at least two"
 ADDRESS = "must be a host name, not an IP address: use a name that resolves to the address"
 APP = "must be the name of the app's Python package"
 BYTES = "memory and ephemeral-storage are in bytes and must be at least 1Mi"
@@ -251,6 +253,7 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
             (True, "autoDetect needs ingressControllerRef"),
             ("yes", "of type boolean"),
         ],
+        "domainConfig.allowWildcards": [("yes", "of type boolean")],
         "domainConfig.ingressControllerRef": [("controller", OBJECT_TYPE)],
         "domainConfig.ingressControllerRef.name": NAME,
         "domainConfig.ingressControllerRef.namespace": NAME,
@@ -263,6 +266,7 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
         "siteName": [
             ("Shop.example.com", "must be a host name in lowercase"),
             ("a" * 64, "must be a host name in lowercase"),
+            ("b\u00fccher.example.com", IN_ASCII),
             ("10.0.0.7", "siteName is an IP address: use a host name that resolves to it"),
             ("assets", "siteName is a name that Frappe reserves"),
         ],
@@ -272,7 +276,8 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
             ("https://shop.example.com/", HOST),
             ("shop_1.example.com", HOST),
             ("shop.example.com..", HOST),
-            ("b\u00fccher.example.com", HOST),
+            ("b\u00fccher.example.com", IN_ASCII),
+            ("*.example.com", "the primary host name cannot be a wildcard: list the wildcard in aliases"),
             ("", HOST),
             ("10.0.0.7", ADDRESS),
             ("1.2.3.4.", ADDRESS),
@@ -280,9 +285,15 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
         ],
         "release": [("", "must be an image, its tag"), ("v1 v2", "must be an image, its tag")],
         "aliases": [(["a.example.com", "a.example.com"], "Duplicate value")],
-        "aliases[]": [("*.example.com", HOST), ("10.0.0.7", ADDRESS), ("shop.0x7F", ADDRESS)],
+        "aliases[]": [
+            *((bad, WILDCARD) for bad in ("*.com", "a.*.example.com", "*shop.example.com", "*", "*.*.example.com")),
+            ("*.b\u00fccher.example.com", IN_ASCII),
+            ("a b.example.com", HOST),
+            ("10.0.0.7", ADDRESS),
+            ("shop.0x7F", ADDRESS),
+        ],
         "redirects": [(["a.example.com", "a.example.com"], "Duplicate value")],
-        "redirects[]": [("https://a.example.com", HOST), ("10.0.0.7", ADDRESS)],
+        "redirects[]": [("https://a.example.com", HOST), ("**.example.com", WILDCARD), ("10.0.0.7", ADDRESS)],
         **front_door(),
         "dbConfig": [({"mode": "external"}, "connectionSecretRef is required with mode: external")],
         "dbConfig.provider": [("mysql", 'supported values: "mariadb"')],

@@ -7,6 +7,7 @@ from fakecluster.faulty_transport import FaultyTransport
 from frappe_operator.api import kinds as api_kinds
 from frappe_operator.bench import controller as bench
 from frappe_operator.components.proxy import ANNOUNCED, UPGRADING_PATH
+from frappe_operator.model.host_claims import HostGrants
 from frappe_operator.model.settings import Images
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.runtime.process.engine import Engine
@@ -72,7 +73,11 @@ class OperatorProcesses:
             holder[0].cancel()
 
         faults = FaultyTransport(self._network, api_kinds.ALL.values(), self._course, die, PATIENCE_SECONDS)
-        controllers = [bench.controller(Images(), self._token), site.controller(Images(), self._token, _fetch)]
+        hosts = HostGrants()
+        controllers = [
+            bench.controller(Images(), self._token, hosts),
+            site.controller(Images(), self._token, _fetch, hosts),
+        ]
         seen = [
             watched(each, self._processes, asyncio.get_running_loop().time, self.reconciles) for each in controllers
         ]

@@ -3,14 +3,15 @@
 from frappe_operator.bench import observe as bench_observe
 from frappe_operator.kube import names
 from frappe_operator.model import database as database_model
-from frappe_operator.model import domain
+from frappe_operator.model import host
 from frappe_operator.model import site as site_model
+from frappe_operator.model.host_claims import HostClaims, HostGrants
 from frappe_operator.runner import database
 from frappe_operator.runtime.apply.children import _Children
-from tests.mutants.changes import always_false, always_true, argument, assigned, calls_instead, expression
+from tests.mutants.changes import always_false, always_true, argument, assigned, calls_instead, expression, returns
 from tests.mutants.mutant import Mutant
 
-DOMAIN = "unit/model/test_domain.py"
+CLAIMS = "unit/model/test_host_claims.py"
 SITE = "unit/model/test_site.py"
 DATABASE = "unit/model/test_database.py"
 
@@ -46,15 +47,29 @@ MUTANTS = [
     Mutant(
         "host-taken-by-the-newer-site",
         "The last site to claim a host gets it: a shop is taken over by writing its name into a spec.",
-        domain.winner,
-        calls_instead("min", "max"),
-        (f"{DOMAIN}::test_the_older_claim_wins_and_then_the_lesser_name",),
+        HostClaims.holder,
+        calls_instead("iter", "reversed"),
+        (f"{CLAIMS}::test_the_older_claim_wins_and_then_the_lesser_name",),
+    ),
+    Mutant(
+        "host-given-away-again",
+        "The operator forgets to whom it gave a host: one that comes within the same second is routed for a moment.",
+        HostGrants.give,
+        returns("None"),
+        (f"{CLAIMS}::test_a_site_keeps_a_host_that_it_has_when_an_older_one_asks_for_it",),
+    ),
+    Mutant(
+        "host-inside-the-wildcard-of-another",
+        "A wildcard host claims nothing but itself: another tenant takes a host inside it, or around hosts of others.",
+        host.overlap,
+        returns("one == other"),
+        ("world/test_wildcard_hosts.py::test_a_host_inside_the_wildcard_of_another_is_never_routed",),
     ),
     Mutant(
         "taken-host-in-the-proxy",
         "The proxy's map has every host of every site, whichever site it belongs to.",
         bench_observe._upstreams,
-        always_true("holder"),
+        always_true("owner"),
         ("world/test_host_conflicts.py::test_a_site_that_asks_for_the_host_of_another_loses_its_own_route",),
     ),
     Mutant(

@@ -32,6 +32,11 @@ UPSTREAMS = (
     upstream("older.example.net", redirect=PLAIN),
     upstream(SITE, https=True, hsts_max_age=600),
     upstream(PLAIN),
+    # Another site, and wildcards of both.
+    upstream("*.example.net", https=True),
+    upstream("*.away.example.net", redirect=SITE),
+    *(Upstream(host, "gull-gunicorn", "gull.example.net") for host in ("*.shop.example.net", "gull.shop.example.com")),
+    Upstream("*.shop.example.com", "pearl-gunicorn", SITE),
 )
 
 
@@ -98,12 +103,40 @@ def test_probes_of_the_operator_are_never_sent_elsewhere(door: Door) -> None:
         assert ask(door.port, proxy.UPGRADING_PATH, host=host, headers=HTTP).status == 200
 
 
+@pytest.mark.parametrize(
+    ("host", "site"),
+    [
+        ("any.example.net", SITE),
+        ("ANY.Example.net.:8080", SITE),
+        ("any.shop.example.net", "gull.example.net"),
+        ("shop.example.net", SITE),
+        ("any.shop.example.com", SITE),
+        ("gull.shop.example.com", "gull.example.net"),
+        ("_.shop.example.net", "gull.example.net"),
+        *((host, "-") for host in ("a.b.example.net", "a.any.shop.example.net", "example.net", ".example.net", "_")),
+        *((host, "-") for host in ("shop.example.com", "any.shop.example.com.evil.example", "xexample.net")),
+    ],
+)
+def test_a_wildcard_is_for_hosts_one_label_below_that_have_no_entry_of_their_own(
+    door: Door, host: str, site: str
+) -> None:
+    assert ask(door.port, "/healthz", host=host).body.decode().strip() == site
+    assert (ask(door.port, "/app", host=host, headers=HTTPS).status == 404) == (site == "-")
+
+
+def test_redirects_of_wildcards_keep_the_host_or_lead_to_the_primary_one(door: Door) -> None:
+    to_https = ask(door.port, "/app?a=1", host="Any.example.net", headers=HTTP)
+    assert (to_https.status, to_https.headers["Location"]) == (308, "https://any.example.net/app?a=1")
+    away = ask(door.port, "/app", host="any.away.example.net", headers=HTTPS)
+    assert (away.status, away.headers["Location"]) == (308, f"https://{SITE}/app")
+
+
 def assert_gives_nothing_away(answer: Answer) -> None:
     assert "text/html" in answer.headers["Content-Type"]
     assert "nginx" not in answer.body.decode() + str(answer.headers["Server"] or "").replace("nginx", "", 1)
 
 
-@pytest.mark.parametrize("host", ["nobody.example.net", "127.0.0.1", "pearl.example.net.evil.example.com"])
+@pytest.mark.parametrize("host", ["nobody.example.org", "127.0.0.1", "pearl.example.net.evil.example.com"])
 @pytest.mark.parametrize("path", ["/", "/assets/frappe/x.js"])
 def test_a_host_that_no_site_has_gets_a_plain_page(door: Door, host: str, path: str) -> None:
     answer = ask(door.port, path, host=host, headers=HTTP)

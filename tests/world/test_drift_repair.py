@@ -346,6 +346,15 @@ TROUBLES = [
         "server-snippet is not allowed",
     ),
     Trouble(
+        "a wildcard host that the bench does not allow",
+        site_checks.other_hosts_can_be_served,
+        spec(SITE, "acme", {"aliases": ["*.acme.example.com"]}, {"aliases": None}),
+        SITE,
+        "Routed",
+        "InvalidSpec",
+        "set domainConfig.allowWildcards of the bench to true",
+    ),
+    Trouble(
         "a snippet of a bench",
         bench_checks.annotations_are_allowed,
         spec(BENCH, "forge", {"ingress": {"annotations": SNIPPET}}, {"ingress": None}),

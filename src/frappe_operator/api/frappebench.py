@@ -13,6 +13,7 @@ from frappe_operator.api.tls import BenchTls
 from frappe_operator.api.types import (
     DIGEST,
     DNS_NAME,
+    IN_ASCII,
     LABEL,
     MEMORY,
     NOT_AN_ADDRESS,
@@ -170,7 +171,7 @@ class ServiceReference(Section):
 
 
 class DomainConfig(Section):
-    """Host names of sites that set no `domain`."""
+    """Host names of the sites of the bench."""
 
     rules = (
         Rule(
@@ -188,6 +189,7 @@ class DomainConfig(Section):
                 "must be a dot followed by a domain in lowercase, such as .platform.example.com",
                 200,
                 NOT_AN_ADDRESS,
+                IN_ASCII,
             ),
         ]
         | None,
@@ -214,6 +216,14 @@ class DomainConfig(Section):
         Meta(
             description="Domain whose names resolve to the address that they contain, for autoDetect. Default nip.io.",
             examples=["sslip.io"],
+        ),
+    ] = None
+    allow_wildcards: Annotated[
+        bool | None,
+        Meta(
+            description="Whether sites may have wildcard hosts, such as `*.shop.example.com`, in `aliases` and "
+            "`redirects`. No other site of the cluster gets a host name inside one, and it needs a wildcard "
+            "certificate. Default false."
         ),
     ] = None
 
@@ -332,7 +342,7 @@ class FrappeBenchSpec(Section):
     storage: Annotated[BenchStorage | None, Meta(description="Common storage of the bench: the published assets.")] = (
         None
     )
-    domain_config: Annotated[DomainConfig | None, Meta(description="Host names of sites that set no `domain`.")] = None
+    domain_config: Annotated[DomainConfig | None, Meta(description="Host names of the sites of the bench.")] = None
     database_config: Annotated[
         DatabaseConfig | None, Meta(description="MariaDB server of the bench, created when the first site uses it.")
     ] = None

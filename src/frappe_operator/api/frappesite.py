@@ -10,12 +10,14 @@ from frappe_operator.api.scaling import ComponentHPA, Gunicorn
 from frappe_operator.api.tls import Tls
 from frappe_operator.api.types import (
     DNS_NAME,
+    IN_ASCII,
     AppName,
     ComponentReplicas,
     ComponentResources,
     HostName,
     LocalReference,
     ObjectName,
+    OtherHostName,
     Rule,
     Section,
     StorageSize,
@@ -123,7 +125,7 @@ class FrappeSiteSpec(Section):
     site_name: Annotated[
         Annotated[
             str,
-            matching(DNS_NAME, "must be a host name in lowercase, such as shop.example.com", 253),
+            matching(DNS_NAME, "must be a host name in lowercase, such as shop.example.com", 253, IN_ASCII),
         ],
         Meta(
             description="Name of the site in Frappe: lowercase, usually its host name. Immutable.",
@@ -154,13 +156,18 @@ class FrappeSiteSpec(Section):
         ),
     ] = None
     aliases: Annotated[
-        Annotated[list[HostName], Meta(max_length=32, extra_json_schema={"x-kubernetes-list-type": "set"})] | None,
-        Meta(description="Additional host names at which the site is served as well.", examples=[["www.example.com"]]),
+        Annotated[list[OtherHostName], Meta(max_length=32, extra_json_schema={"x-kubernetes-list-type": "set"})] | None,
+        Meta(
+            description="Additional host names at which the site is served as well. `*.shop.example.com` stands for "
+            "every host name one label below shop.example.com, if domainConfig.allowWildcards of the bench is true.",
+            examples=[["www.example.com"]],
+        ),
     ] = None
     redirects: Annotated[
-        Annotated[list[HostName], Meta(max_length=32, extra_json_schema={"x-kubernetes-list-type": "set"})] | None,
+        Annotated[list[OtherHostName], Meta(max_length=32, extra_json_schema={"x-kubernetes-list-type": "set"})] | None,
         Meta(
-            description="Additional host names from which visitors are redirected to the primary host name.",
+            description="Additional host names from which visitors are redirected to the primary host name. Wildcards "
+            "as in `aliases`.",
             examples=[["shop.example.org"]],
         ),
     ] = None
@@ -264,6 +271,18 @@ class SiteAppStatus(Section):
     version: Annotated[str | None, Meta(description="Its version. Absent if it declares none.")] = None
 
 
+class SiteHostStatus(Section):
+    """A host name of the site."""
+
+    name: Annotated[str, Meta(description="The host name; `*.` stands for one label.")]
+    unicode_name: Annotated[
+        str | None, Meta(description="An internationalised name as people read it. Absent for others.")
+    ] = None
+    redirected: Annotated[
+        bool | None, Meta(description="Whether visitors are redirected to the primary host name.")
+    ] = None
+
+
 class FrappeSiteStatus(Section):
     """Observed state of the site."""
 
@@ -274,6 +293,10 @@ class FrappeSiteStatus(Section):
         Meta(
             description="What the host name is derived from: explicit, bench-suffix, auto-detected or sitename-default."
         ),
+    ] = None
+    hosts: Annotated[
+        list[SiteHostStatus] | None,
+        Meta(description="The host names that belong to the site, the primary one first."),
     ] = None
     bench_ready: Annotated[bool | None, Meta(description="Whether the bench provides what the site needs.")] = None
     database_ready: Annotated[bool | None, Meta(description="Whether the database of the site is available.")] = None

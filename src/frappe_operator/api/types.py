@@ -44,13 +44,44 @@ NOT_AN_ADDRESS = Rule(
     r"!self.matches(r'(^|\.)([0-9]+|0[xX][0-9a-fA-F]*)\.?$')",
     "must be a host name, not an IP address: use a name that resolves to the address, such as shop.example.com",
 )
+# A name with a wildcard, or in another alphabet, has a message of its own.
+IN_ASCII = Rule(
+    r"!self.matches(r'[^\x00-\x7F]')",
+    "must be in ASCII: write an internationalised name in punycode, such as xn--bcher-kva.example for "
+    "b\u00fccher.example; `frappe-operator validate` says what to write",
+)
+
+
+def host_name(pattern: str, message: str, max_length: int, *others: Rule) -> Meta:
+    """Schema of a host name that must match a pattern."""
+    matches = Rule(f"self.matches(r'[*]|[^\\x00-\\x7F]') || self.matches(r'{pattern}')", message)
+    return Meta(max_length=max_length, extra_json_schema=validations(matches, IN_ASCII, *others))
+
+
+NOT_TOO_LONG = Rule("size(self) < 254 || self.endsWith('.')", "must be at most 253 characters")
+HOST_MESSAGE = "must be a host name such as shop.example.com, without scheme, port or path"
 HostName = Annotated[
     str,
-    matching(
+    host_name(
         rf"^{HOST}(\.{HOST})*\.?$",
-        "must be a host name such as shop.example.com, without scheme, port or path",
+        HOST_MESSAGE,
         254,
-        Rule("size(self) < 254 || self.endsWith('.')", "must be at most 253 characters"),
+        Rule("!self.contains('*')", "the primary host name cannot be a wildcard: list the wildcard in aliases"),
+        NOT_TOO_LONG,
+        NOT_AN_ADDRESS,
+    ),
+]
+OtherHostName = Annotated[
+    str,
+    host_name(
+        rf"^{HOST}(\.{HOST})*\.?$",
+        HOST_MESSAGE,
+        254,
+        Rule(
+            rf"!self.contains('*') || self.matches(r'[^\x00-\x7F]|^[*](\.{HOST}){{2,}}\.?$')",
+            "a wildcard stands for the whole first label before a domain of at least two, such as *.shop.example.com",
+        ),
+        NOT_TOO_LONG,
         NOT_AN_ADDRESS,
     ),
 ]

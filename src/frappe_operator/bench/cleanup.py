@@ -4,7 +4,7 @@ from frappe_operator.api.kinds import BENCH, SITE, LiveBench
 from frappe_operator.api.labels import BENCH_FINALIZER
 from frappe_operator.kube.listing import abbreviated
 from frappe_operator.kube.stage import Verdict
-from frappe_operator.model import domain
+from frappe_operator.model import host_claims
 from frappe_operator.model.conditions import BenchCondition
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.runtime.apply.finalizers import remove_finalizer
@@ -41,7 +41,7 @@ async def _sites(cluster: Cluster, live: LiveBench) -> list[str]:
     """Names of the bench's sites. If none is cached, the API server is asked: a site that is not cached yet blocks the
     deletion as well."""
     meta = live.metadata
-    if cached := cluster.select(SITE, domain.BENCH_INDEX, str(meta.key)):
+    if cached := cluster.select(SITE, host_claims.BENCH_INDEX, str(meta.key)):
         return [each.metadata.name for each in cached]
     return [
         each["metadata"]["name"]

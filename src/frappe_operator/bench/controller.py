@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite, readable_spec
+from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite
 from frappe_operator.api.labels import BENCH_FINALIZER, BENCH_LABEL, COMPONENT_LABEL, SITE_LABEL
 from frappe_operator.bench import templates
 from frappe_operator.bench.cleanup import DELETED, FOREGROUND, cleanup
@@ -29,16 +29,24 @@ from frappe_operator.kube.names import JOB_PODS, UNFINISHED_PODS
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.stage import Undecided, Verdict
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import domain, removal
+from frappe_operator.model import host_claims, removal
 from frappe_operator.model import job_reports as report_model
 from frappe_operator.model.bench import Names
+from frappe_operator.model.host_claims import HostClaims, HostGrants
 from frappe_operator.model.settings import Images
 from frappe_operator.model.upgrade import CLAIM_INDICES, RETRY_ANNOTATION, STEPS_OF_A_TURN
 from frappe_operator.runtime.apply.children import apply
 from frappe_operator.runtime.apply.finalizers import ensure_finalizer
 from frappe_operator.runtime.apply.lost_reports import rerun_lost
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.controller import Controller, Watch, generation_changes, owned_by, watch_children
+from frappe_operator.runtime.controller import (
+    Controller,
+    MapFunction,
+    Watch,
+    generation_changes,
+    owned_by,
+    watch_children,
+)
 from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 
@@ -59,8 +67,8 @@ HOSTS_ANNOTATION = "vyogo.tech/hosts"
 """On proxy pods: the resource version of the host map that the kubelet was last made to read."""
 
 
-def controller(images: Images, token: Callable[[], str]) -> Controller:
-    """The controller of FrappeBenches. `token` generates a password."""
+def controller(images: Images, token: Callable[[], str], hosts: HostGrants) -> Controller:
+    """The controller of FrappeBenches. `token` generates a password; `hosts` are those that sites have got."""
 
     async def reconcile(cluster: Cluster, key: Key) -> float | None:
         live = cluster.get(BENCH, key.namespace, key.name)
@@ -77,7 +85,7 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
                 return None
         else:
             await ensure_finalizer(cluster, BENCH, live, BENCH_FINALIZER)
-        observed = await observe(cluster, live, images)
+        observed = await observe(cluster, live, images, hosts)
         try:
             bench = resolve(observed, images, cluster.clock())
         except Undecided:
@@ -122,10 +130,15 @@ def controller(images: Images, token: Callable[[], str]) -> Controller:
         BENCH,
         reconcile,
         [
-            Watch(SITE, bench_of_site, event_filter=generation_changes, indices={**domain.INDICES, **removal.INDICES}),
+            Watch(
+                SITE,
+                bench_of_site(hosts),
+                event_filter=generation_changes,
+                indices={**host_claims.INDICES, **removal.INDICES},
+            ),
             Watch(SITE, own_bench, event_filter=upgrade_changes),
             Watch(SITE, own_bench, event_filter=has_certificate),
-            Watch(BENCH, benches_with_shared_hosts, event_filter=bench_model.domain_defaults),
+            Watch(BENCH, benches_with_shared_hosts(hosts), event_filter=bench_model.domain_defaults),
             Watch(STORAGE_CLASS, every_bench),
             *watch_children(
                 CHILDREN, owned_by(BENCH), other_owners={SECRET: bench_of_secret}, indices={PVC: CLAIM_INDICES}
@@ -159,18 +172,19 @@ def bench_of_secret(cluster: Cluster, live: Live) -> Iterable[Key]:
     yield from owned_by(BENCH)(cluster, live)
 
 
-def bench_of_site(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
-    """Map function: from a site to its bench, and to the benches of all sites that claim one of its hosts."""
-    spec = readable_spec(live)
-    if spec is None:
-        return
-    yield Key(live.metadata.namespace, spec.bench_ref.name)
-    yield from _benches(domain.HostClaims(cluster).rivals(live))
+def bench_of_site(hosts: HostGrants) -> MapFunction[LiveSite]:
+    """Map function: from a site to its bench, and to the benches of all sites that have no host because of it."""
+
+    def benches(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
+        yield from own_bench(cluster, live)
+        yield from _benches(HostClaims(cluster, hosts).losers(live))
+
+    return benches
 
 
 def own_bench(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
     """Map function: from a site to its bench."""
-    return (Key(*value.split("/")) for value in domain.by_bench(live))
+    return (Key(*value.split("/")) for value in host_claims.by_bench(live))
 
 
 class _Upgrade(msgspec.Struct):
@@ -194,14 +208,14 @@ def upgrade_changes(live: LiveSite) -> object:
     return (upgrade.attempt, upgrade.step in STEPS_OF_A_TURN, retry, removes) if upgrade else (retry, removes)
 
 
-def benches_with_shared_hosts(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
-    """Map function: from a bench that names its sites in another way to the benches of all sites that claim one of the
+def benches_with_shared_hosts(hosts: HostGrants) -> MapFunction[LiveBench]:
+    """Map function: from a bench with another domain configuration to the benches of all sites that claim one of the
     changed hosts."""
-    return _benches(domain.HostClaims(cluster).rivals_of(live))
+    return lambda cluster, live: _benches(HostClaims(cluster, hosts).losers_of(live))
 
 
 def _benches(sites: Iterable[LiveSite]) -> Iterable[Key]:
-    return (Key(*value.split("/")) for site in sites for value in domain.by_bench(site))
+    return (Key(*value.split("/")) for site in sites for value in host_claims.by_bench(site))
 
 
 def every_bench(cluster: Cluster, live: Live) -> Iterable[Key]:

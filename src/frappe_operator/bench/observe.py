@@ -30,11 +30,12 @@ from frappe_operator.kube.reasons import Trait, traits
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
-from frappe_operator.model import domain, domain_defaults, job_reports, proxy, tls
+from frappe_operator.model import domain_defaults, host_claims, job_reports, proxy, tls
 from frappe_operator.model import layers as layer_model
 from frappe_operator.model.bench import NO_REVISIONS, RWO, Inspected, Names, Revisions, Turns, Upstream, secret_revision
 from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.domain_defaults import NO_ADDRESS, DetectedAddress
+from frappe_operator.model.host_claims import HostGrants
 from frappe_operator.model.image import Facts, Image, Use, image_digest
 from frappe_operator.model.layer import Layer
 from frappe_operator.model.layers import Order
@@ -135,8 +136,9 @@ class Observed(NamedTuple):
         return domain_defaults.service(self.spec.domain_config, self.live.metadata.namespace) is not None
 
 
-async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
-    """Reads every fact that a bench is resolved from, once. A missing object or an invalid spec is a fact as well."""
+async def observe(cluster: View, live: LiveBench, images: Images, grants: HostGrants) -> Observed:
+    """Reads every fact that a bench is resolved from, once. A missing object or an invalid spec is a fact as well. The
+    hosts of its sites are noted in `grants`."""
     namespace, name = live.metadata.namespace, live.metadata.name
     try:
         spec = live.decode()
@@ -164,7 +166,7 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
     found = app_layers.release
     if found is not None and recorded is not None and found.key == recorded.key:
         found = None
-    sites = cluster.select(SITE, domain.BENCH_INDEX, f"{namespace}/{name}")
+    sites = cluster.select(SITE, host_claims.BENCH_INDEX, f"{namespace}/{name}")
     classes = {each.metadata.name: each for each in cluster.all(STORAGE_CLASS)}
     claim = cluster.get(PVC, namespace, names.common)
     live_mode = claim.access_mode if claim else ""
@@ -197,7 +199,7 @@ async def observe(cluster: View, live: LiveBench, images: Images) -> Observed:
         access_mode=live_mode or _access_mode(storage_class, classes),
         live_mode=live_mode,
         mariadb_exists=cluster.get(STATEFUL_SET, namespace, names.mariadb) is not None,
-        upstreams=_upstreams(cluster, spec, sites),
+        upstreams=_upstreams(cluster, spec, sites, grants),
         address=await detected_address(cluster, live, spec),
         secrets=Revisions(redis_secret if agree else "", _root_secret(cluster, live, names.mariadb_root)),
         redis_passwords_differ=not agree,
@@ -495,13 +497,17 @@ def has_certificate(site: LiveSite) -> bool:
     return any(each.status == "True" for each in found)
 
 
-def _upstreams(cluster: View, bench: FrappeBenchSpec, sites: Sequence[LiveSite]) -> tuple[Upstream, ...]:
-    hosts = domain.HostClaims(cluster)
+def _upstreams(
+    cluster: View, bench: FrappeBenchSpec, sites: Sequence[LiveSite], grants: HostGrants
+) -> tuple[Upstream, ...]:
+    hosts = host_claims.HostClaims(cluster, grants)
     result = []
     for site in sites:
         key, spec, hostnames = site.metadata.key, readable_spec(site), hosts.domain(site)
         if spec is None or hostnames is None:
             continue
+        owned = [host for host in hostnames.hosts if hosts.owner(host) == key]
+        grants.give(site, owned)
         declared = tls.of_site(bench.tls, spec.tls, key.name)
         # Nobody is sent to a host whose certificate is not there yet.
         https = declared is not None and has_certificate(site)
@@ -516,7 +522,6 @@ def _upstreams(cluster: View, bench: FrappeBenchSpec, sites: Sequence[LiveSite])
                 hsts_max_age=declared.hsts_max_age if declared and https else None,
                 limits=limits,
             )
-            for host in hostnames.hosts
-            if hosts.holder(host) == key
+            for host in owned
         ]
     return tuple(sorted(result, key=lambda each: each.host))

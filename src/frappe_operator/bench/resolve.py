@@ -11,6 +11,7 @@ from frappe_operator.kube.view import View
 from frappe_operator.model import bench as model
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.database import needs_mariadb
+from frappe_operator.model.host_claims import HostGrants
 from frappe_operator.model.image import refusal
 from frappe_operator.model.scaling import live_scale
 from frappe_operator.model.settings import Images
@@ -73,5 +74,5 @@ async def decide(
 ) -> tuple[list[Stage], list[Failed]]:
     """The stages of a bench and its failed checks, without writing. Raises Undecided when the bench cannot be
     resolved."""
-    observed = await observe(view, live, images)
+    observed = await observe(view, live, images, HostGrants())
     return stages(resolve(observed, images), observed, token), failed(CHECKS, observed)

@@ -18,7 +18,7 @@ from frappe_operator.kube.readiness import succeeded
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import LiveChildren, Stage, Verdict
 from frappe_operator.kube.view import View
-from frappe_operator.model import domain, job_reports
+from frappe_operator.model import host_claims, job_reports
 from frappe_operator.model import template as model
 from frappe_operator.model.bench import Bench
 from frappe_operator.model.template import Recorded, Template
@@ -45,7 +45,7 @@ async def observe(cluster: View, bench: Bench, observed: Observed) -> Templates:
     facts, namespace = bench.facts, bench.owner.namespace
     if facts is None or not bench.mariadb_needed or not model.enabled(observed.spec):
         return Templates()
-    sites = cluster.select(SITE, domain.BENCH_INDEX, f"{namespace}/{bench.owner.name}")
+    sites = cluster.select(SITE, host_claims.BENCH_INDEX, f"{namespace}/{bench.owner.name}")
     desired = model.templates(facts, bench.apps, sites)
     names = {each.key: model.job_name(bench.owner.name, each) for each in desired}
     jobs = {key: job for key, name in names.items() if (job := cluster.get(JOB, namespace, name)) is not None}

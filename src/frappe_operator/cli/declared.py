@@ -16,7 +16,7 @@ from frappe_operator.kube.names import digest
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import certificate, domain, layers, removal
+from frappe_operator.model import certificate, host_claims, layers, removal
 from frappe_operator.model.bench import Names
 from frappe_operator.model.database import SECRET_KEYS
 from frappe_operator.model.image import Facts
@@ -27,7 +27,7 @@ from frappe_operator.model.site import SiteNames
 
 L = TypeVar("L", bound=Live)
 
-INDICES = {**domain.INDICES, **removal.INDICES}
+INDICES = {**host_claims.INDICES, **removal.INDICES}
 """The indices that the reconciles of declared objects use."""
 
 ASSUMED_VERSION = "16"
@@ -143,7 +143,7 @@ class Declared:
         except Blocked:
             # The bench itself reports this problem; a site may name apps of its own.
             apps = ["frappe"]
-        for site in self.select(SITE, domain.BENCH_INDEX, str(bench.metadata.key)):
+        for site in self.select(SITE, host_claims.BENCH_INDEX, str(bench.metadata.key)):
             site_spec = readable_spec(site)
             apps += (site_spec.apps if site_spec else None) or []
         version = frappe_version(spec.frappe_version)

@@ -7,6 +7,7 @@ from frappe_operator.components.children import CHILDREN
 from frappe_operator.kube.children import ChildKind
 from frappe_operator.kube.kinds import EVENT, LEASE, Kind
 from frappe_operator.kube.objects import Manifest
+from frappe_operator.model.host_claims import HostGrants
 from frappe_operator.model.settings import Images
 from frappe_operator.registry import Environment
 from frappe_operator.runtime.client.fetch import Answer
@@ -34,7 +35,7 @@ def controllers() -> list[Controller]:
     async def fetch(url: str, host: str) -> Answer:
         raise NotImplementedError
 
-    return registry.controllers(Environment(Images(), str, fetch))
+    return registry.controllers(Environment(Images(), str, fetch, HostGrants()))
 
 
 def manifests(namespace: str, watched_namespaces: Sequence[str] = ()) -> list[Manifest]:

@@ -5,6 +5,7 @@ import secrets
 import aiohttp
 import uvloop
 
+from frappe_operator.model.host_claims import HostGrants
 from frappe_operator.model.settings import Images
 from frappe_operator.registry import Environment, controllers
 from frappe_operator.runtime.client.fetch import http_fetch
@@ -25,7 +26,7 @@ async def _run(settings: Settings, images: Images) -> int:
     # Each site has its own host name and is probed rarely: keeping connections or cookies gains nothing.
     connector = aiohttp.TCPConnector(force_close=True, limit=64)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        environment = Environment(images, token, http_fetch(session))
+        environment = Environment(images, token, http_fetch(session), HostGrants())
         return await operator.run(settings, controllers(environment))
 
 

@@ -6,12 +6,15 @@ from typing import Any, NamedTuple
 
 from frappe_operator.api import crd
 from frappe_operator.api.kinds import BENCH, SITE, LiveSite
+from frappe_operator.api.types import IN_ASCII
 from frappe_operator.cli import render, rules, schema
 from frappe_operator.cli.declared import Declared, Object, kind_of
 from frappe_operator.cli.source import Document, Problem
 from frappe_operator.kube.names import GROUP
 from frappe_operator.kube.stage import Undecided
-from frappe_operator.model import domain, site
+from frappe_operator.model import site
+from frappe_operator.model.host import in_punycode
+from frappe_operator.model.host_claims import HostClaims, HostGrants
 from frappe_operator.model.settings import Images
 from frappe_operator.registry import OWN_KINDS
 from frappe_operator.runner import bench as runner_bench
@@ -75,9 +78,20 @@ def _api_server_problems(document: Document) -> Iterator[Problem]:
         structure = schema.of(kind)
         wrong = list(schema.problems(document.value, structure))
         yield from wrong
-        yield from rules.problems(schema.stored(document.value), structure, {each.where for each in wrong})
+        for problem in rules.problems(schema.stored(document.value), structure, {each.where for each in wrong}):
+            yield _with_punycode(problem, document.value)
     elif not document.problems:
         yield _no_such_kind(document)
+
+
+def _with_punycode(problem: Problem, value: Any) -> Problem:
+    """A problem with a host name that is not in ASCII says what to write."""
+    if not problem.message.endswith(IN_ASCII.message):
+        return problem
+    for step in problem.where:
+        value = value[step]
+    written = in_punycode(str(value))
+    return problem._replace(hint=f"write {written}") if written else problem
 
 
 def _no_such_kind(document: Document) -> Problem:
@@ -116,15 +130,18 @@ def _place(document: Document, message: str) -> tuple[str, ...]:
 
 
 def _host_conflicts(declared: Declared, each: Object[LiveSite]) -> Iterator[Problem]:
-    """A problem for each host that another site claims as well: the older site gets it, and files do not tell the
-    age."""
-    key, spec, hosts = each.live.metadata.key, site.parse(each.live), domain.HostClaims(declared)
+    """A problem for each host that another site claims as well: the first site gets it, and files do not tell which
+    one that is."""
+    key, spec, hosts = each.live.metadata.key, site.parse(each.live), HostClaims(declared, HostGrants())
     wanted = hosts.domain(each.live)
     assert wanted is not None, "it has just been parsed"
     for host in wanted.hosts:
-        others = sorted(other.metadata.name for other in hosts.claimants(host) if other.metadata.key != key)
+        others = sorted((claim.key.name, claim.host) for claim in hosts.claims(host) if claim.key != key)
         if others:
-            field = "aliases" if host in wanted.aliases else "domain" if spec.domain else "siteName"
-            yield Problem(
-                ("spec", field), f"{host} is also a host of FrappeSite {others[0]}: choose another domain or alias"
+            name, claimed = others[0]
+            of_lists = {**dict.fromkeys(wanted.aliases, "aliases"), **dict.fromkeys(wanted.redirects, "redirects")}
+            field = of_lists.get(host, "domain" if spec.domain else "siteName")
+            what = (
+                f"{host} is also a host" if claimed == host else f"{host} and {claimed} exclude each other: it is one"
             )
+            yield Problem(("spec", field), f"{what} of FrappeSite {name}: choose another domain or alias")

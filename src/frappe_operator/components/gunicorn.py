@@ -211,7 +211,7 @@ http {{
       try_files {public} @gunicorn;
     }}
     location @gunicorn {{
-      proxy_set_header Host $http_host;
+      {nginx.request_headers(6)}
       proxy_set_header {nginx.WORD_HEADER} '';
       proxy_set_header X-Frappe-Site-Name {name};
       proxy_set_header X-Use-X-Accel-Redirect True;

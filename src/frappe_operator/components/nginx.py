@@ -144,6 +144,9 @@ HTTP = """\
     '"method":"$request_method","path":"$uri","status":$status,"bytes":$body_bytes_sent,"seconds":$request_time,'
     '"request":"$request_name"}';
   access_log /dev/stdout requests;
+  # A request may name two hosts, one in its first line, and write anything for a port. What follows is told the host
+  # that was decided on, in its one spelling, with the port if it is one.
+  map "$host $http_host" $asked_port { default ''; "~*^([^ ]+) \\1\\.?(?<digits>:[0-9]{1,5})$" $digits; }
   gzip on;
   gzip_proxied any;
   gzip_min_length 1k;
@@ -155,6 +158,24 @@ HTTP = """\
     "~\\.bundle\\.[A-Z2-7]{8}\\.(css|js)(\\.map)?$" 'public, max-age=31536000, immutable';
   }
 """
+
+NOT_FROM_CLIENTS = (
+    *("Forwarded", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Server", "X-Real-IP"),
+    # From a proxy, gunicorn and web frameworks take these for the scheme.
+    *("X-Forwarded-Protocol", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "Front-End-Https"),
+    # And these for the address that was asked for, the visitor, and the proxy for requests of the program's own.
+    *("X-Client-IP", "X-Host", "X-Original-Host", "X-Original-URL", "X-Rewrite-URL", "Proxy"),
+    # The answers of a program have these.
+    *("X-Accel-Buffering", "X-Accel-Expires", "X-Accel-Redirect", "X-Sendfile"),
+)
+"""Headers of requests that only a proxy may set and this side does not: nobody behind it has to tell them apart."""
+
+
+def request_headers(indent: int) -> str:
+    """The lines of a block that leave NOT_FROM_CLIENTS out of a request, and tell the host as it was decided on."""
+    lines = [*(f"proxy_set_header {name} '';" for name in NOT_FROM_CLIENTS), "proxy_set_header Host $host$asked_port;"]
+    return f"\n{' ' * indent}".join(lines)
+
 
 SCHEME = """\
   map $http_x_forwarded_proto $forwarded_proto { default $scheme; http http; https https; }

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Iterable
 
 from frappe_operator.components import nginx, pages, scaling
 from frappe_operator.components.metadata import metadata, selector
@@ -16,6 +17,7 @@ from frappe_operator.components.service import service
 from frappe_operator.components.storage import MOUNTS_COMMON, common_node
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Bench
+from frappe_operator.model.host import is_wildcard, parent
 from frappe_operator.model.layers import ASSETS, FOLDER
 from frappe_operator.model.proxy import widest
 from frappe_operator.model.site import SiteNames
@@ -27,6 +29,8 @@ UPGRADING = "upgrading.map"
 HTTPS = "https.map"
 REDIRECTS = "redirects.map"
 HSTS = "hsts.map"
+ANY_LABEL = "_"
+"""Stands for the first label of a wildcard host in the maps."""
 MARGIN_SECONDS = 5
 """How much longer the proxy waits than the front door of a site."""
 REDIRECT_SECONDS = 300
@@ -97,17 +101,25 @@ def config(bench: Bench) -> list[Manifest]:
             "metadata": metadata(bench.owner, bench.names.nginx, PART),
             "data": {
                 "nginx.conf": _conf(bench),
-                HOSTS: "".join(nginx.entry(each.host, each.service) for each in bench.upstreams),
-                SITES: "".join(nginx.entry(each.host, each.site) for each in bench.upstreams),
-                UPGRADING: "".join(nginx.entry(host, ANNOUNCED) for host in _upgrading(bench)),
-                REDIRECTS: "".join(nginx.entry(each.host, each.redirect) for each in bench.upstreams if each.redirect),
-                HTTPS: "".join(nginx.entry(each.host, "https") for each in bench.upstreams if each.https),
-                HSTS: "".join(
-                    nginx.entry(each.host, str(each.hsts_max_age)) for each in bench.upstreams if each.hsts_max_age
-                ),
+                HOSTS: _map((each.host, each.service) for each in bench.upstreams),
+                SITES: _map((each.host, each.site) for each in bench.upstreams),
+                UPGRADING: _map((host, ANNOUNCED) for host in _upgrading(bench)),
+                REDIRECTS: _map((each.host, each.redirect) for each in bench.upstreams if each.redirect),
+                HTTPS: _map((each.host, "https") for each in bench.upstreams if each.https),
+                HSTS: _map((each.host, str(each.hsts_max_age)) for each in bench.upstreams if each.hsts_max_age),
             },
         }
     ]
+
+
+def _map(entries: Iterable[tuple[str, str]]) -> str:
+    return "".join(nginx.entry(_key(host), value) for host, value in entries)
+
+
+def _key(host: str) -> str:
+    """The key of a host in the maps. A wildcard host has a key that is itself a host inside it, and of no other host:
+    it is not a valid one."""
+    return f"{ANY_LABEL}.{parent(host)}" if is_wildcard(host) else host
 
 
 def _upgrading(bench: Bench) -> list[str]:
@@ -153,14 +165,18 @@ http {{
 {nginx.HTTP}
 {_visitors(bench.trusted_proxies)}
   # `default` comes first: an entry that claims to be it as well is then the one that nginx refuses.
-  map $host $frappe_service {{ default ''; include {HOSTS}; }}
-  map $host $frappe_site {{ default '@UNKNOWN@'; include {SITES}; }}
-  map $host $upgrading {{ default ''; include {UPGRADING}; }}
+  map $host $around {{ default ''; "~^[^.]+(?<domain>\\..+)$" '{ANY_LABEL}$domain'; }}
+  map $host $exact {{ default ''; include {HOSTS}; }}
+  # The host whose entries are in effect: the one that is asked for, or the wildcard host around it.
+  map $exact $entry {{ default $host; '' $around; }}
+  map $entry $frappe_service {{ default ''; include {HOSTS}; }}
+  map $entry $frappe_site {{ default '@UNKNOWN@'; include {SITES}; }}
+  map $entry $upgrading {{ default ''; include {UPGRADING}; }}
   map $upgrading $unanswered {{ default '{pages.UPDATING}'; '' '{pages.DOWN}'; }}
   map $upgrading $late {{ default '{pages.UPDATING}'; '' '{pages.LATE}'; }}
-  map $host $primary_host {{ default ''; include {REDIRECTS}; }}
-  map $host $https_only {{ default ''; include {HTTPS}; }}
-  map $host $hsts_age {{ default ''; include {HSTS}; }}
+  map $entry $primary_host {{ default ''; include {REDIRECTS}; }}
+  map $entry $https_only {{ default ''; include {HTTPS}; }}
+  map $entry $hsts_age {{ default ''; include {HSTS}; }}
   # Only a visitor who says to have come over http is sent elsewhere: clients within the cluster say nothing.
   map "$https_only $http_x_forwarded_proto" $insecure {{ default ''; 'https http' insecure; }}
   map $https_only $public_scheme {{ default https; '' $forwarded_proto; }}
@@ -182,7 +198,7 @@ http {{
     # The site's own front door says which site it is; what a client claims about itself ends here.
     proxy_set_header X-Frappe-Site-Name '';
     proxy_set_header {nginx.WORD_HEADER} @WORD@;
-    proxy_set_header Host $http_host;
+    {nginx.request_headers(4)}
     proxy_set_header X-Forwarded-For $remote_addr;
     proxy_set_header X-Forwarded-Proto $forwarded_proto;
     proxy_set_header X-Request-Id $request_name;

@@ -359,7 +359,7 @@ def parse(live: LiveBench) -> FrappeBenchSpec:
 
 
 def domain_defaults(live: LiveBench) -> DomainDefaults:
-    """How the sites of a bench are named that have no domain of their own; by their siteName when the spec does not
+    """The domain configuration of a bench as its sites use it; they are named by their siteName when the spec does not
     match the schema."""
     spec = readable_spec(live)
     if spec is None or spec.domain_config is None:

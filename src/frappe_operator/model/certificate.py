@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from frappe_operator.kube.listing import abbreviated
 from frappe_operator.kube.names import digest
+from frappe_operator.model.host import wildcard_of
 
 SOON = timedelta(days=14)
 """How long before its end a certificate is said to expire. cert-manager renews when a third of the time is left."""
@@ -33,16 +34,11 @@ class Certificate(Struct, frozen=True):
 
     def uncovered(self, hosts: tuple[str, ...]) -> list[str]:
         """The hosts that the certificate is not for."""
-        return [host for host in hosts if not {host, _wildcard(host)} & set(self.names)]
+        return [host for host in hosts if not {host, wildcard_of(host)} & set(self.names)]
 
     def listed(self) -> str:
         """The names of the certificate, for a message."""
         return abbreviated(self.names, NAMED)
-
-
-def _wildcard(host: str) -> str:
-    """The wildcard name that covers a host. A wildcard stands for one label."""
-    return "*." + host.partition(".")[2]
 
 
 class _Body(Struct):

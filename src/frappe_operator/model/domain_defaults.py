@@ -26,8 +26,8 @@ NO_ADDRESS = DetectedAddress()
 
 
 class DomainDefaults(NamedTuple):
-    """How sites of a bench are named that have no domain of their own. At most one of the fields is set; without any,
-    the siteName is the domain."""
+    """How sites of a bench are named that have no domain of their own: by at most one of the first four fields; without
+    any, the siteName is the domain."""
 
     suffix: str | None = None
     """Appended to siteName, with its dot."""
@@ -37,6 +37,8 @@ class DomainDefaults(NamedTuple):
     """The host name of a load balancer, which is the domain of one site."""
     waits_for: Key | None = None
     """The Service whose load balancer has had no address yet."""
+    wildcards: bool = False
+    """Whether sites may have wildcard hosts."""
 
 
 NO_DEFAULTS = DomainDefaults()
@@ -54,6 +56,10 @@ def defaults(config: DomainConfig | None, namespace: str, recorded: DetectedAddr
     """The names of the sites of a bench in `namespace`. `recorded`: the address in the status of the bench."""
     if config is None:
         return NO_DEFAULTS
+    return _names(config, namespace, recorded)._replace(wildcards=bool(config.allow_wildcards))
+
+
+def _names(config: DomainConfig, namespace: str, recorded: DetectedAddress) -> DomainDefaults:
     if config.suffix:
         return DomainDefaults(suffix=config.suffix)
     if (key := service(config, namespace)) is None:

@@ -215,6 +215,12 @@ def host_can_be_served(observed: Observed) -> Verdict | None:
     return _blocked(Reason.INVALID_SPEC, problem) if problem else None
 
 
+def other_hosts_can_be_served(observed: Observed) -> Verdict | None:
+    """The bench allows the wildcard hosts among the aliases and redirects, and all of them can be visited."""
+    problems = observed.domain.problems
+    return _blocked(Reason.INVALID_SPEC, problems[0]) if problems else None
+
+
 def _of(resources: ComponentResources | None, component: str) -> Resources | None:
     found: Resources | None = getattr(resources, component, None)
     return found
@@ -241,5 +247,6 @@ and message."""
 ROUTE_CHECKS: tuple[tuple[str, Check], ...] = (
     (SiteCondition.ROUTED, gateway_is_named),
     (SiteCondition.ROUTED, annotations_are_allowed),
+    (SiteCondition.ROUTED, other_hosts_can_be_served),
 )
 """Checks that hold up nothing: the site has a route without what is wrong."""

@@ -21,11 +21,12 @@ from frappe_operator.kube.names import JOB_PODS, UNFINISHED_PODS
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import domain
+from frappe_operator.model import host_claims
 from frappe_operator.model import job_reports as report_model
 from frappe_operator.model import site as site_model
 from frappe_operator.model.bench import Names
 from frappe_operator.model.conditions import SiteCondition
+from frappe_operator.model.host_claims import HostClaims, HostGrants
 from frappe_operator.model.settings import Images
 from frappe_operator.model.tls import site_of_own_secret
 from frappe_operator.runtime.apply.children import apply
@@ -33,7 +34,7 @@ from frappe_operator.runtime.apply.finalizers import ensure_finalizer
 from frappe_operator.runtime.apply.lost_reports import rerun_lost
 from frappe_operator.runtime.client.fetch import Fetch
 from frappe_operator.runtime.cluster import Cluster
-from frappe_operator.runtime.controller import Controller, Watch, generation_changes, watch_children
+from frappe_operator.runtime.controller import Controller, MapFunction, Watch, generation_changes, watch_children
 from frappe_operator.runtime.status.diagnose import diagnose
 from frappe_operator.runtime.status.report import report
 from frappe_operator.site.cleanup import cleanup
@@ -54,8 +55,9 @@ STOPPING_SECONDS = 2.0
 """How often it is checked whether the pods of a site have ended that has its turn to upgrade."""
 
 
-def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Controller:
-    """The controller of FrappeSites. `token` generates a password; `fetch` makes HTTP requests to proxies and sites."""
+def controller(images: Images, token: Callable[[], str], fetch: Fetch, hosts: HostGrants) -> Controller:
+    """The controller of FrappeSites. `token` generates a password; `fetch` makes HTTP requests to proxies and sites;
+    `hosts` are those that sites have got."""
 
     prober = Prober(fetch)
 
@@ -63,11 +65,12 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         live = cluster.get(SITE, key.namespace, key.name)
         if live is None:
             prober.failed.discard(key)
+            hosts.forget(key)
             return None
         if live.deleting:
             return await cleanup(cluster, live)
         await ensure_finalizer(cluster, SITE, live, SITE_FINALIZER)
-        found = await observe(cluster, live, images)
+        found = await observe(cluster, live, images, hosts)
         observed = await announced(cluster, found._replace(time=cluster.clock()), fetch)
         site = resolve(observed)
         lost = observed.upgrade.job_without_report
@@ -116,15 +119,15 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
         [
             Watch(
                 SITE,
-                sites_with_shared_hosts,
+                sites_with_shared_hosts(hosts),
                 event_filter=generation_changes,
-                indices={**domain.INDICES, **site_model.INDICES},
+                indices={**host_claims.INDICES, **site_model.INDICES},
             ),
             Watch(
                 BENCH,
-                sites_with_changed_hosts,
+                sites_with_changed_hosts(hosts),
                 event_filter=bench_model.domain_defaults,
-                indices={**domain.BENCH_INDICES, **bench_model.INDICES},
+                indices={**host_claims.BENCH_INDICES, **bench_model.INDICES},
             ),
             Watch(BENCH, sites_of_bench, event_filter=used_by_sites),
             Watch(STORAGE_CLASS, no_site),
@@ -141,16 +144,16 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch) -> Contro
     )
 
 
-def sites_with_shared_hosts(cluster: Cluster, live: LiveSite) -> Iterable[Key]:
-    """Map function: from a site to all sites that claim one of its hosts. When it is deleted, the next one gets the
+def sites_with_shared_hosts(hosts: HostGrants) -> MapFunction[LiveSite]:
+    """Map function: from a site to all sites that have no host because of it. When it is deleted, the next one gets the
     host."""
-    return (other.metadata.key for other in domain.HostClaims(cluster).rivals(live))
+    return lambda cluster, live: (other.metadata.key for other in HostClaims(cluster, hosts).losers(live))
 
 
-def sites_with_changed_hosts(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
-    """Map function: from a bench that names its sites in another way to all sites that claim one of the changed
+def sites_with_changed_hosts(hosts: HostGrants) -> MapFunction[LiveBench]:
+    """Map function: from a bench with another domain configuration to all sites that claim one of the changed
     hosts."""
-    return (other.metadata.key for other in domain.HostClaims(cluster).rivals_of(live))
+    return lambda cluster, live: (other.metadata.key for other in HostClaims(cluster, hosts).losers_of(live))
 
 
 def used_by_sites(live: LiveBench) -> object:
@@ -160,7 +163,7 @@ def used_by_sites(live: LiveBench) -> object:
 
 def sites_of_bench(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
     """Map function: from a bench to all its sites."""
-    found = cluster.select(SITE, domain.BENCH_INDEX, str(live.metadata.key))
+    found = cluster.select(SITE, host_claims.BENCH_INDEX, str(live.metadata.key))
     return (site.metadata.key for site in found)
 
 
@@ -170,7 +173,7 @@ def sites_of_server(cluster: Cluster, live: Live) -> Iterable[Key]:
     bench = live.metadata.label(BENCH_LABEL)
     if live.metadata.name != Names(bench).mariadb:
         return ()
-    found = cluster.select(SITE, domain.BENCH_INDEX, f"{live.metadata.namespace}/{bench}")
+    found = cluster.select(SITE, host_claims.BENCH_INDEX, f"{live.metadata.namespace}/{bench}")
     return (site.metadata.key for site in found)
 
 

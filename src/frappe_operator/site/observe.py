@@ -25,16 +25,16 @@ from frappe_operator.kube.kinds import (
 )
 from frappe_operator.kube.live import Autoscaler, Claim, Condition, HttpRoute, Job, Live, StorageClass, Workload
 from frappe_operator.kube.names import OPERATOR_SELECTOR
-from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import certificate, database, domain, first_apps, job_reports, tls
+from frappe_operator.model import certificate, database, domain, first_apps, host_claims, job_reports, tls
 from frappe_operator.model import site as model
 from frappe_operator.model.bench import BenchOffer
 from frappe_operator.model.certificate import Certificate
 from frappe_operator.model.database import Connection
 from frappe_operator.model.domain import Domain
+from frappe_operator.model.host_claims import HostClaim, HostGrants
 from frappe_operator.model.image import Facts
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.removal import NO_REMOVAL, Removal, removal
@@ -151,8 +151,8 @@ class Observed(NamedTuple):
     time: float = 0.0
     """When the facts were observed, in seconds since 1970; 0 where time does not pass."""
     domain_or_none: Domain | None = None
-    conflicting_hosts: Mapping[str, Key] = {}
-    """Hosts of the site that belong to another site, with the key of that site."""
+    conflicting_hosts: Mapping[str, HostClaim] = {}
+    """Hosts of the site that belong to another site, with the claim of that site."""
 
     # These values exist once the checks of `checks.PREMISES` have passed.
 
@@ -192,8 +192,9 @@ class Observed(NamedTuple):
         )
 
 
-async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
-    """Reads every fact that a site is resolved from, once. A missing object or an invalid spec is a fact as well."""
+async def observe(cluster: View, live: LiveSite, images: Images, grants: HostGrants) -> Observed:
+    """Reads every fact that a site is resolved from, once. A missing object or an invalid spec is a fact as well. The
+    hosts of the site are noted in `grants`."""
     namespace, name = live.metadata.namespace, live.metadata.name
     last = last_status(live)
     try:
@@ -220,9 +221,11 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
     autoscalers = {each: cluster.get(HPA, namespace, names.part(each)) for each in SCALED}
     secret = cluster.get(SECRET, namespace, names.connection)
     label = secret.metadata.label(DATABASE_LABEL) if secret else ""
-    hosts = domain.HostClaims(cluster)
+    hosts = host_claims.HostClaims(cluster, grants)
     resolved = domain.resolve(spec, bench.domains)
-    holders = {host: hosts.holder(host) for host in resolved.hosts}
+    owned = [host for host in resolved.hosts if hosts.owner(host) in (None, live.metadata.key)]
+    holders = {host: hosts.holder(host) for host in resolved.hosts if host not in owned}
+    grants.give(live, owned)
     connection, data = await _connection(cluster, spec, namespace)
     return Observed(
         live=live,
@@ -263,7 +266,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
         http_route=cluster.get(HTTP_ROUTE, namespace, name),
         certificate=await _certificate(cluster, namespace, tls.of_site(bench.tls, spec.tls, name)),
         domain_or_none=resolved,
-        conflicting_hosts={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},
+        conflicting_hosts={host: claim for host, claim in holders.items() if claim},
     )
 
 

@@ -14,6 +14,7 @@ from frappe_operator.kube import conditions
 from frappe_operator.kube.kinds import POD, SERVICE
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import available
+from frappe_operator.model.host import example
 from frappe_operator.model.site import Site
 from frappe_operator.model.upgrade import Step
 from frappe_operator.runtime.client.fetch import Answer, Fetch
@@ -64,7 +65,7 @@ async def probe(cluster: Cluster, site: Site, observed: Observed, fetch: Fetch) 
         return None
     ips = await _proxies(cluster, namespace, site.bench.bench)
     proxies = {
-        f"{pod} {host}": await fetch(f"http://{address(ip)}:{PORT}/healthz", host)
+        f"{pod} {host}": await fetch(f"http://{address(ip)}:{PORT}/healthz", example(host))
         for pod, ip in ips.items()
         for host in site.domain.hosts
     }
@@ -81,7 +82,9 @@ async def announced(cluster: Cluster, observed: Observed, fetch: Fetch) -> Obser
     ips = await _proxies(cluster, observed.live.metadata.namespace, observed.bench.name)
     hosts = [host for host in observed.domain.hosts if host not in observed.conflicting_hosts]
     answers = [
-        await fetch(f"http://{address(ip)}:{PORT}{UPGRADING_PATH}", host) for ip in ips.values() for host in hosts
+        await fetch(f"http://{address(ip)}:{PORT}{UPGRADING_PATH}", example(host))
+        for ip in ips.values()
+        for host in hosts
     ]
     done = bool(ips) and all(answer.body.strip() == ANNOUNCED for answer in answers)
     overdue = _drains_for(observed.last_status.upgrade, cluster.clock()) > observed.bench.upgrade.drain_timeout

@@ -7,6 +7,7 @@ from frappe_operator.components.storage import QUEUES_LABEL
 from frappe_operator.kube.stage import Failed, Stage, failed, require
 from frappe_operator.kube.view import View
 from frappe_operator.model import site as model
+from frappe_operator.model.host_claims import HostGrants
 from frappe_operator.model.image import Facts
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import Site
@@ -65,5 +66,5 @@ async def decide(
 ) -> tuple[list[Stage], list[Failed]]:
     """The stages of a site and its failed checks, without writing. Raises Undecided when the site cannot be
     resolved."""
-    observed = await observe(view, live, images)
+    observed = await observe(view, live, images, HostGrants())
     return stages(resolve(observed), observed, token), failed((*CHECKS, *ROUTE_CHECKS), observed)

@@ -6,6 +6,7 @@ from typing import Any
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model import removal
 from frappe_operator.model.conditions import SiteCondition
+from frappe_operator.model.host import in_unicode
 from frappe_operator.model.site import Site, apps
 from frappe_operator.model.upgrade import STEPS_OF_A_TURN, Step
 from frappe_operator.site.observe import LastUpgrade, Observed
@@ -20,6 +21,7 @@ def status(
         "siteURL": site.url,
         "resolvedDomain": site.domain.host,
         "domainSource": site.domain.source,
+        "hosts": _hosts(site, observed),
         "benchReady": verdicts[SiteCondition.BENCH_READY].ok,
         "databaseReady": verdicts[SiteCondition.DATABASE_READY].ok,
         "databaseName": site.database.name,
@@ -31,6 +33,18 @@ def status(
         **({"installedApps": installed} if installed is not None else {}),
         "apps": _apps(site, observed, (observed.last_status.installed_apps or []) if installed is None else installed),
     }
+
+
+def _hosts(site: Site, observed: Observed) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": host,
+            **({"unicodeName": unicode} if (unicode := in_unicode(host)) else {}),
+            **({"redirected": True} if host in site.domain.redirects else {}),
+        }
+        for host in site.domain.hosts
+        if host not in observed.conflicting_hosts
+    ]
 
 
 def _apps(site: Site, observed: Observed, installed: list[str]) -> list[dict[str, Any]]:

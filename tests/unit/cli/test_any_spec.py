@@ -25,7 +25,7 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.quantities import amount, canonical
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import database, domain
+from frappe_operator.model import database, domain, host, host_claims
 from frappe_operator.model import site as site_model
 from frappe_operator.model.redis_sizing import redis_memory
 from frappe_operator.model.settings import Images
@@ -229,7 +229,7 @@ def hosts(bench: Manifest, site: Manifest, made: dict[tuple[str, str], Manifest]
         return
     suffix = part(bench, "domainConfig", "suffix") or ""
     others = [*(site.get("aliases") or []), *(site.get("redirects") or [])]
-    wanted = {domain.normalise(host) for host in (site.get("domain") or site["siteName"] + suffix, *others)}
+    wanted = {host.normalise(each) for each in (site.get("domain") or site["siteName"] + suffix, *others)}
     found = {host for each in routes for host in each["spec"]["hostnames"]}
     if ingress:
         found = {rule["host"] for rule in ingress["spec"]["rules"]}
@@ -284,7 +284,7 @@ def operator_never_stumbles(bench: Manifest, site: Manifest) -> None:
         owner = live("pier", bench, kind=BENCH)
         bench_model.resolve(owner, bench_model.parse(owner), IMAGES, facts=FACTS, access_mode=bench_model.RWO)
     requested = live("pearl", site, kind=SITE)
-    for index in (*domain.INDICES.values(), *site_model.INDICES.values(), database.needs_mariadb):
+    for index in (*host_claims.INDICES.values(), *site_model.INDICES.values(), database.needs_mariadb):
         index(requested)
     with contextlib.suppress(Blocked):
         spec = site_model.parse(requested)

@@ -229,3 +229,46 @@ def test_what_cannot_be_read_is_an_error_and_no_traceback(run: Run, file: Write)
 def test_nothing_in_other_objects_is_relied_upon(run: Run, file: Write, other: str) -> None:
     _, output = run("validate", file(f"{other}---\n{BENCH}---\n{SITE}{EXTERNAL}"))
     assert output
+
+
+def test_a_wildcard_and_a_host_inside_it_are_a_problem_of_both(run: Run, file: Write) -> None:
+    bench = f"{BENCH}  domainConfig: {{allowWildcards: true}}\n"
+    other = SITE.replace("name: pearl\n", "name: gull\n").replace("pearl.", "gull.") + "  aliases: ['*.example.net']\n"
+    alone = SITE.replace("example.net", "example.com")
+    assert run("validate", file(f"{bench}---\n{alone}---\n{other}")) == (0, "3 objects are valid\n")
+    path = file(f"{bench}---\n{SITE}---\n{other}")
+    code, output = run("validate", path)
+    assert code == 1
+    assert (
+        f"{path}:16: spec.siteName: pearl.example.net and *.example.net exclude each other: it is one of Fra" in output
+    )
+    assert (
+        f"{path}:26: spec.aliases: *.example.net and pearl.example.net exclude each other: it is one of Fra" in output
+    )
+
+
+def test_a_wildcard_that_the_bench_does_not_allow_is_a_problem(run: Run, file: Write) -> None:
+    path = file(f"{BENCH}---\n{SITE}  aliases: ['*.shop.example.net']\n")
+    code, output = run("validate", path)
+    assert code == 1
+    assert f"{path}:16: spec.aliases: " in output
+    assert "set domainConfig.allowWildcards of the bench to true" in output
+
+
+@pytest.mark.parametrize(
+    ("field", "hint"),
+    [
+        ("domain: B\u00fccher.example", "write xn--bcher-kva.example"),
+        ("aliases: ['*.b\u00fccher.example']", "write *.xn--bcher-kva.example"),
+        ("redirects: [stra\u00dfe.example]", "write xn--strae-oqa.example"),
+    ],
+)
+def test_a_name_in_another_alphabet_comes_with_its_punycode(run: Run, file: Write, field: str, hint: str) -> None:
+    code, output = run("validate", file(f"{BENCH}---\n{SITE}  {field}\n"))
+    assert code == 1
+    assert "must be in ASCII: write an internationalised name in punycode" in output
+    assert hint in output
+    name = hint.removeprefix("write ")
+    bench = f"{BENCH}  domainConfig: {{allowWildcards: true}}\n"
+    written = f"aliases: ['{name}']"
+    assert run("validate", file(f"{bench}---\n{SITE}  {written}\n")) == (0, "2 objects are valid\n")

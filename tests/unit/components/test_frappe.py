@@ -151,7 +151,7 @@ def test_the_bench_proxy_forgets_what_a_client_claims_and_knows_its_hosts() -> N
 def test_a_host_that_the_proxy_does_not_know_is_nobodys() -> None:
     (config,) = proxy.config(a_bench())
     conf = config["data"]["nginx.conf"]
-    assert "map $host $frappe_service { default ''; include hosts.map; }" in conf
+    assert "map $entry $frappe_service { default ''; include hosts.map; }" in conf
     for where in ("location / {", "location ~ ^/assets/(?<asset>.+)$ {"):
         first = conf.partition(where)[2].strip().splitlines()[0]
         assert first == "if ($frappe_service = '') { return 418; }", where

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import LiveChildren, Verdict
 from frappe_operator.model.certificate import SOON, Certificate
+from frappe_operator.model.host import shown
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
 from frappe_operator.model.tls import Tls
@@ -42,7 +43,7 @@ def _verdict(site: Site, tls: Tls, found: Certificate | None, now: datetime) -> 
     if found.problem:
         return Verdict(False, Reason.SECRET_INVALID, f"{where} {found.problem}", blocked=True)
     if others := found.uncovered(site.domain.hosts):
-        message = f"The certificate in {where} is for {found.listed()}, and not for {', '.join(others)}"
+        message = f"The certificate in {where} is for {found.listed()}, and not for {', '.join(map(shown, others))}"
         # cert-manager issues it anew when the hosts change.
         return Verdict(False, FrappeReason.CERTIFICATE_INVALID, message, blocked=not tls.issued)
     end = found.not_after.strftime("%Y-%m-%d %H:%M UTC")

@@ -9,6 +9,8 @@ from frappe_operator.kube.kinds import INGRESS, Ref
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import LiveChildren, Stage, Verdict, failed
 from frappe_operator.model.conditions import SiteCondition
+from frappe_operator.model.host import is_wildcard, shown
+from frappe_operator.model.host_claims import HostClaim
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
 from frappe_operator.site.checks import ROUTE_CHECKS
@@ -24,11 +26,8 @@ def hosts_are_free(site: Site, observed: Observed) -> Callable[[LiveChildren], V
     """Whether every host of the site belongs to it, and its route is in effect as declared."""
 
     def ready(live_children: LiveChildren) -> Verdict:
-        for host, key in observed.conflicting_hosts.items():
-            # Names of objects in another namespace are not disclosed.
-            owner = f"FrappeSite {key.name}" if key.namespace == site.owner.namespace else "another FrappeSite"
-            message = f"{host} belongs to {owner}, which is older: choose another domain or alias"
-            return Verdict(False, FrappeReason.HOST_TAKEN, message, blocked=True)
+        for host, claim in observed.conflicting_hosts.items():
+            return Verdict(False, FrappeReason.HOST_TAKEN, _taken(site, host, claim), blocked=True)
         verdict = ROUTES[site.route.type].ready(live_children)
         return next((problem for _, problem in failed(ROUTE_CHECKS, observed)), verdict) if verdict.ok else verdict
 
@@ -40,6 +39,19 @@ def web_service(site: Site) -> Stage:
     because they are built with its address."""
     exists = Verdict(True, Reason.READY, f"Service {site.names.gunicorn} exists.")
     return Stage(SiteCondition.ROUTED, gunicorn.web_service(site), lambda _: exists, after=BEFORE)
+
+
+def _taken(site: Site, host: str, claim: HostClaim) -> str:
+    """The message about a host that belongs to another site."""
+    # Names of objects in another namespace are not disclosed, nor is a host inside a wildcard host.
+    near = claim.key.namespace == site.owner.namespace
+    owner = f"FrappeSite {claim.key.name}" if near else "another FrappeSite"
+    what = shown(host)
+    if is_wildcard(claim.host) and not is_wildcard(host):
+        what = f"{what} is inside {shown(claim.host)}, which"
+    elif is_wildcard(host) and not is_wildcard(claim.host):
+        what = f"{shown(claim.host) if near else 'a host'} inside {what}"
+    return f"{what} belongs to {owner}, which had it first: choose another domain or alias"
 
 
 def route_of_before(site: Site, observed: Observed) -> list[Ref]:
@@ -64,10 +76,11 @@ def probed(site: Site, responses: Responses | None) -> Verdict:
     for pod_and_host, answer in responses.proxies.items():
         if answer.body.strip() != site.site_name:
             pod, host = pod_and_host.split()
-            message = f"Proxy pod {pod} does not route {host} yet"
+            message = f"Proxy pod {pod} does not route {shown(host)} yet"
             if answer.body.strip() == REFUSED:
                 message = (
-                    f"Proxy pod {pod} does not route {host}: nginx rejected entries of its maps; its log names them"
+                    f"Proxy pod {pod} does not route {shown(host)}: nginx rejected entries of its maps; its log names "
+                    "them"
                 )
             return Verdict(False, FrappeReason.ROUTE_NOT_SERVED, message)
     return already_routed(site)
@@ -75,4 +88,4 @@ def probed(site: Site, responses: Responses | None) -> Verdict:
 
 def already_routed(site: Site) -> Verdict:
     """The verdict for a site that is not probed again, because its last probe succeeded."""
-    return Verdict(True, Reason.READY, f"Every proxy pod routes {', '.join(site.domain.hosts)}.")
+    return Verdict(True, Reason.READY, f"Every proxy pod routes {', '.join(map(shown, site.domain.hosts))}.")

@@ -3,6 +3,7 @@
 import pytest
 
 from frappe_operator.kube.objects import Key
+from frappe_operator.model.host_claims import HostClaim
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.runtime.client.fetch import Answer
 from frappe_operator.site.conditions import routed
@@ -37,13 +38,43 @@ def test_it_is_true_when_every_proxy_pod_routes_every_host() -> None:
     ("owner", "named"), [(Key(NAMESPACE, "gull"), "FrappeSite gull"), (Key("elsewhere", "gull"), "another FrappeSite")]
 )
 def test_a_host_of_another_site_blocks_and_names_no_site_of_another_namespace(owner: Key, named: str) -> None:
-    facts: Observed = observed(conflicting_hosts={HOST: owner})
+    facts: Observed = observed(conflicting_hosts={HOST: HostClaim(False, "", owner, HOST)})
     verdict = routed.hosts_are_free(a_site(), facts)([])
     assert (verdict.reason, verdict.blocked) == (FrappeReason.HOST_TAKEN, True)
     assert verdict.message.startswith(f"{HOST} belongs to {named}, ")
 
 
+@pytest.mark.parametrize(
+    ("host", "claimed", "near", "far"),
+    [
+        (
+            HOST,
+            "*.example.net",
+            f"{HOST} is inside *.example.net, which belongs to FrappeSite gull, ",
+            f"{HOST} is inside *.example.net, which belongs to another FrappeSite, ",
+        ),
+        (
+            "*.example.net",
+            "secret.example.net",
+            "secret.example.net inside *.example.net belongs to FrappeSite gull, ",
+            "a host inside *.example.net belongs to another FrappeSite, ",
+        ),
+        (
+            "xn--bcher-kva.example",
+            "xn--bcher-kva.example",
+            "xn--bcher-kva.example (b\u00fccher.example) belongs to FrappeSite gull, ",
+            "xn--bcher-kva.example (b\u00fccher.example) belongs to another FrappeSite, ",
+        ),
+    ],
+)
+def test_a_message_says_what_a_wildcard_has_to_do_with_it(host: str, claimed: str, near: str, far: str) -> None:
+    for namespace, says in ((NAMESPACE, near), ("elsewhere", far)):
+        claim = HostClaim(False, "", Key(namespace, "gull"), claimed)
+        verdict = routed.hosts_are_free(a_site(), observed(conflicting_hosts={host: claim}))([])
+        assert verdict.message == f"{says}which had it first: choose another domain or alias"
+
+
 def test_hosts_without_another_owner_are_free() -> None:
-    facts: Observed = observed(bench=an_offer())
+    facts: Observed = observed(bench=an_offer(), domain_or_none=a_site().domain)
     assert facts.last_status == LastStatus()
     assert routed.hosts_are_free(a_site(), facts)([]).ok

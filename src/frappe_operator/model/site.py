@@ -153,6 +153,8 @@ class Site(Struct, frozen=True):
     route: Route
     tls: Tls | None = None
     """TLS of the hosts; None when the site is reached over http."""
+    listener_port: int = 0
+    """Port of the site's own listeners at its Gateway, which present its certificate; 0 when the Gateway's do."""
     limits: Limits = DEFAULT
     """Limits of requests."""
     common_on_one_node: bool = False
@@ -222,7 +224,7 @@ def by_secret(live: LiveSite) -> list[str]:
     return [f"{live.metadata.namespace}/{name}" for name in names if name]
 
 
-INDICES: dict[str, Callable[[LiveSite], list[str]]] = {SECRET_INDEX: by_secret}
+INDICES: dict[str, Callable[[LiveSite], list[str]]] = {SECRET_INDEX: by_secret, **route.INDICES}
 
 CONFIGURE_INDEX = "configure"
 """Index over the operator's Jobs: those that apply address and credentials to a site, by the site."""
@@ -293,6 +295,7 @@ def resolve(
     live_mode: str = "",
     plan: Plan | None = None,
     live_scales: Mapping[str, LiveScale] | None = None,
+    listener_port: int = 0,
 ) -> Site:
     """The desired state of a site, with every default applied.
 
@@ -303,7 +306,8 @@ def resolve(
     `live_mode`: access mode of the claim for files, empty while there is no claim.
 
     `plan`: the release that the site runs, and its upgrade; by default the release of the bench. `live_scales`: what
-    exists of the components that may have an autoscaler.
+    exists of the components that may have an autoscaler. `listener_port`: of the site's own listeners at its Gateway, 0
+    for none.
 
     The image of the bench has been inspected. site/checks.py reports an invalid spec or Secret; this function gives it
     a value that leaves existing children unchanged.
@@ -356,6 +360,7 @@ def resolve(
         redis_revision=bench.redis_revision,
         route=route.of_site(bench.ingress, spec.ingress, spec.ingress_class_name, live.metadata.namespace),
         tls=tls.of_site(bench.tls, spec.tls, live.metadata.name),
+        listener_port=listener_port,
         limits=limits(spec.proxy, bench.proxy),
         common_on_one_node=bench.common_on_one_node,
         web_server=web_server(spec.gunicorn, bench.gunicorn),

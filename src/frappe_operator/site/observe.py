@@ -14,7 +14,6 @@ from frappe_operator.kube.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
     HPA,
-    HTTP_ROUTE,
     JOB,
     POD,
     PVC,
@@ -22,16 +21,15 @@ from frappe_operator.kube.kinds import (
     STATEFUL_SET,
     STORAGE_CLASS,
 )
-from frappe_operator.kube.live import Autoscaler, Claim, Condition, HttpRoute, Job, Live, StorageClass, Workload
+from frappe_operator.kube.live import Autoscaler, Claim, Condition, Job, Live, StorageClass, Workload
 from frappe_operator.kube.names import OPERATOR_SELECTOR
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import certificate, database, domain, job_reports, tls
+from frappe_operator.model import database, domain, job_reports
 from frappe_operator.model import site as model
 from frappe_operator.model.bench import BenchOffer
-from frappe_operator.model.certificate import Certificate
 from frappe_operator.model.database import Connection
 from frappe_operator.model.domain import Domain
 from frappe_operator.model.image import Facts
@@ -40,7 +38,6 @@ from frappe_operator.model.removal import NO_REMOVAL, Removal, removal
 from frappe_operator.model.scaling import LiveScale, live_scale
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import BACKGROUND, SCALED, SiteNames
-from frappe_operator.model.tls import Tls
 from frappe_operator.model.upgrade import (
     RELEASE_LABEL,
     RETRY_ANNOTATION,
@@ -54,6 +51,7 @@ from frappe_operator.model.upgrade import (
     removes,
     running,
 )
+from frappe_operator.site.observe_tls import ObservedTls, observe_tls
 
 
 class LastUpgrade(msgspec.Struct):
@@ -139,10 +137,7 @@ class Observed(NamedTuple):
     facts: Facts | None = None
     """The release that the data of the site is of, and that it runs; None when it is not known."""
     upgrade: ObservedUpgrade = NO_UPGRADE
-    http_route: HttpRoute | None = None
-    """The first HTTPRoute of the site."""
-    certificate: Certificate | None = None
-    """The certificate of the site; None when its Secret does not exist, or the site has none."""
+    tls: ObservedTls = ObservedTls()
     time: float = 0.0
     """When the facts were observed, in seconds since 1970; 0 where time does not pass."""
     domain_or_none: Domain | None = None
@@ -253,8 +248,7 @@ async def observe(cluster: View, live: LiveSite, images: Images) -> Observed:
             created,
             removal(live, spec, bench_spec, last.installed_apps or ()),
         ),
-        http_route=cluster.get(HTTP_ROUTE, namespace, name),
-        certificate=await _certificate(cluster, namespace, tls.of_site(bench.tls, spec.tls, name)),
+        tls=await observe_tls(cluster, live.metadata.key, spec, bench),
         domain_or_none=resolved,
         conflicting_hosts={host: key for host, key in holders.items() if key not in (None, live.metadata.key)},
     )
@@ -372,13 +366,6 @@ def last_status(live: LiveSite) -> LastStatus:
         return msgspec.json.decode(live.status_json, type=LastStatus)
     except msgspec.MsgspecError:
         return LastStatus()
-
-
-async def _certificate(cluster: View, namespace: str, declared: Tls | None) -> Certificate | None:
-    if declared is None or not declared.secret:
-        return None
-    found = await cluster.body(SECRET, namespace, declared.secret, certificate.projected)
-    return None if found is None else certificate.from_projected(found)
 
 
 async def _connection(

@@ -36,6 +36,7 @@ def resolve(observed: Observed) -> Site:
         recorded_database=observed.last_status.database_name,
         plan=_plan(observed, observed.facts, observed.bench.target),
         live_scales=observed.live_scales,
+        listener_port=observed.tls.listener_port,
     )
 
 

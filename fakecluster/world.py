@@ -12,6 +12,7 @@ from fakecluster.apiserver.verbs import REPLICA_SET, START, Api
 from fakecluster.comparison import is_history, without_release, without_volatile
 from fakecluster.controllers.all import controllers as cluster_controllers
 from fakecluster.controllers.kubelet import Kubelet
+from fakecluster.controllers.simulator import Rule
 from fakecluster.controllers.volumes import storage_class
 from fakecluster.faults import AnyFault, FaultRun
 from fakecluster.faulty_transport import FaultyTransport
@@ -105,7 +106,8 @@ class World:
 
     `controllers` makes the operator's controllers, at every start of its process. `plan`: what goes wrong, faults or
     a course that has them.
-    `seed` decides latencies and the order in which the cluster's controllers act.
+    `seed` decides latencies and the order in which the cluster's controllers act. `more_kinds` and `more_rules`: what
+    the cluster has installed.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class World:
         crds: Iterable[Manifest] = (),
         storage: Sequence[Manifest] = (storage_class(),),
         more_kinds: Iterable[Kind] = (),
+        more_rules: Iterable[tuple[Kind | None, Rule]] = (),
     ) -> None:
         self.loop = VirtualLoop()
         self.random = random.Random(seed)
@@ -125,7 +128,7 @@ class World:
         self.frappe = Frappe(self.api)
         self.kubelet = Kubelet(self.frappe.program)
         self.frappe.started_with = self.kubelet.started_with
-        self.sim = cluster_controllers(self.api, self.kubelet, seed, [(kinds.POD, self.frappe.maps)])
+        self.sim = cluster_controllers(self.api, self.kubelet, seed, [(kinds.POD, self.frappe.maps), *more_rules])
         self.faults = plan if isinstance(plan, FaultRun) else FaultRun(plan)
         self.starts = 0
         """How often the operator's process was started."""

@@ -15,6 +15,7 @@ import pytest
 
 from demo import STAGES
 from sandbox import slots
+from sandbox.addons.cert_manager_player import CertificateIssuer
 from sandbox.addons.contour import IngressController
 from sandbox.cluster import Cluster, Tier
 from sandbox.identity import alive, describe
@@ -51,6 +52,13 @@ def contour(node_cluster: Cluster, pytestconfig: pytest.Config) -> IngressContro
     """An ingress controller on the node of `node_cluster`."""
     _shared("node", pytestconfig, addons=("contour",))
     return IngressController.of(node_cluster.state)
+
+
+@pytest.fixture(scope="session")
+def certificate_issuer(node_cluster: Cluster, pytestconfig: pytest.Config) -> CertificateIssuer:
+    """The player of cert-manager on the node of `node_cluster`."""
+    _shared("node", pytestconfig, addons=("cert-manager-player",))
+    return CertificateIssuer.of(node_cluster.state)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -40,7 +40,8 @@ CONDITIONS: dict[Kind, dict[str, str]] = {
         "Upgraded": "The site runs the image of its bench. It may be ready with an earlier one.",
         "AppsInstalled": "The apps are installed on the site.",
         "WorkloadsReady": "All pods are ready: web, realtime, scheduler, workers.",
-        "CertificateReady": "The certificate is there, is for all host names, and has not expired; or there is no TLS.",
+        "CertificateReady": "The certificate is there, is for all host names, has not expired, and is presented by the "
+        "Gateway, if there is one; or there is no TLS.",
         "Routed": "Every host name belongs to the site, and every replica of the proxy knows it.",
         "Serving": "Frappe answers a ping through the proxy with 200. Ready sites are probed in turn: each once a "
         "minute up to 600 sites, beyond that ten sites per second.",

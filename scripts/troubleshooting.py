@@ -329,9 +329,27 @@ USER: dict[str, Explanation] = {
     ),
     "CertificatePending": Explanation(
         "cert-manager has not written the Secret with the certificate of the site yet.",
-        ("kubectl describe certificate -n NAMESPACE SITE-tls", "kubectl get challenges -n NAMESPACE"),
+        ("kubectl get certificates,challenges -n NAMESPACE", "kubectl describe certificate -n NAMESPACE NAME"),
         "Wait a minute. If it stays, the description names the cause: often the host name does not lead to the cluster yet, or "
         "the issuer does not exist.",
+    ),
+    "CertificateFailed": Explanation(
+        "cert-manager could not issue the certificate of the site. It tries again after an hour, and then less and less often.",
+        ("kubectl describe certificate -n NAMESPACE NAME", "kubectl get certificaterequests,orders -n NAMESPACE"),
+        "Mend what the message names. To have cert-manager try again at once, delete the failed CertificateRequest, or use "
+        "`cmctl renew`.",
+    ),
+    "ListenerPending": Explanation(
+        "The Gateway accepts ListenerSets by its spec, and its controller has not programmed that of the site yet.",
+        ("kubectl get listenerset SITE -o yaml     # status", "kubectl get gatewayclass"),
+        "Wait a minute. If it stays, the controller of the GatewayClass does not know ListenerSets: remove `allowedListeners` "
+        "from the Gateway, and name the Secret in `certificateRefs` of its own listener.",
+    ),
+    "ListenerRefused": Explanation(
+        "A listener does not present the certificate of the site: one of its ListenerSet, or the Gateway's own.",
+        ("kubectl get listenerset SITE -o yaml     # status", "kubectl get gateway -n NAMESPACE NAME -o yaml"),
+        "The message says what is missing: consent of the Gateway (`allowedListeners`), a ReferenceGrant, or a Secret. The "
+        "site is served over http meanwhile.",
     ),
     "CertificateInvalid": Explanation(
         "The certificate of the site is not for all of its host names. Browsers warn their visitors.",
@@ -341,7 +359,7 @@ USER: dict[str, Explanation] = {
     ),
     "CertificateExpired": Explanation(
         "The certificate of the site has expired. Browsers refuse it.",
-        ("kubectl describe certificate -n NAMESPACE SITE-tls",),
+        ("kubectl describe certificate -n NAMESPACE NAME",),
         "Put a new certificate into the Secret. With an issuer, the description of the Certificate says why it was not renewed.",
     ),
     "AddressPending": Explanation(

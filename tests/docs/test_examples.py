@@ -64,7 +64,7 @@ def test_examples_are_valid(where: str, tmp_path: Path) -> None:
 @pytest.fixture(scope="session")
 def kubectl(control_plane: Cluster) -> Kubectl:
     kubectl = Kubectl.of(control_plane)
-    definitions.install(control_plane, gateway_api=True)
+    definitions.install(control_plane, gateway_api=True, cert_manager=True)
     for name in (NAMESPACE, "frappe-operator", "gateways"):
         kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     return kubectl

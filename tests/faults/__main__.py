@@ -19,7 +19,7 @@ from tests.faults.plan import Plan, parse
 from tests.faults.progress import Progress
 from tests.faults.real_plans import chosen
 from tests.faults.run_plans import Outcome, reference, run_plan, run_plans
-from tests.faults.scenarios import SCENARIOS
+from tests.faults.scenarios import REAL, SCENARIOS
 
 PART = 40
 """Plans that one process runs, one after the other."""
@@ -53,7 +53,7 @@ def run_in_memory(progress: Progress, options: argparse.Namespace) -> None:
 
 def run_on_real_cluster(progress: Progress, options: argparse.Namespace) -> None:
     """Runs plans against the real API server and the real controllers of the cluster."""
-    wanted = chosen(options.scenario or list(SCENARIOS), options.real_plans)
+    wanted = chosen([name for name in options.scenario or REAL if name in REAL], options.real_plans)
     with progress.counting("real API server", len(wanted), f"{run_on_cluster.SIDE_BY_SIDE} at a time") as count:
         run_plans_on_cluster(wanted, count)
 

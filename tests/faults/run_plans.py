@@ -53,7 +53,7 @@ class Reference(NamedTuple):
 def reference(name: str) -> Reference:
     """The evidence and the requests of a scenario without faults."""
     scenario, fault_run, collector = SCENARIOS[name], FaultRun(), EvidenceCollector()
-    world = _world(collector, fault_run, seed=0)
+    world = _world(scenario, collector, fault_run, seed=0)
     try:
         scenarios.run_plan(scenario, world, until=scenario.prelude)
         requests, before = len(world.server.requests), dict(fault_run.events)
@@ -82,7 +82,7 @@ def verdict(plan: Plan, seen: Evidence, wanted: Evidence, oracles: Sequence[Orac
 def run_plan(plan: Plan, operator: ControllersOf = operator_controllers) -> Outcome:
     """Runs one plan from its beginning."""
     collector = EvidenceCollector(operator)
-    world = _world(collector, FaultRun(plan.faults), plan.seed)
+    world = _world(SCENARIOS[plan.scenario], collector, FaultRun(plan.faults), plan.seed)
     try:
         seen = _played(SCENARIOS[plan.scenario], world, collector)
     finally:
@@ -99,7 +99,7 @@ def run_plans(plans: Sequence[Plan]) -> Iterator[Outcome]:
     gc.disable()
     branches = _Branches(plans)
     collector = EvidenceCollector()
-    world = _world(collector, FaultRun((), [plan.faults for plan in plans], branches.branch), seed)
+    world = _world(SCENARIOS[name], collector, FaultRun((), [plan.faults for plan in plans], branches.branch), seed)
     try:
         seen = _played(SCENARIOS[name], world, collector)
         if branches.mine is not None:
@@ -160,9 +160,11 @@ class _Branches:
         os._exit(0)
 
 
-def _world(collector: EvidenceCollector, fault_run: FaultRun, seed: int) -> World:
+def _world(scenario: Scenario, collector: EvidenceCollector, fault_run: FaultRun, seed: int) -> World:
     collector.listen()
-    world = scenarios.empty_world(controllers=collector.controllers, plan=fault_run, seed=seed)
+    world = scenarios.empty_world(
+        front_door=scenario.front_door, controllers=collector.controllers, plan=fault_run, seed=seed
+    )
     collector.attend(world)
     return world
 

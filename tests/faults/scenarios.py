@@ -2,12 +2,14 @@
 
 from typing import Any, NamedTuple
 
+from fakecluster.controllers.front_door import RULES
 from fakecluster.frappe import BROKEN
 from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site
 from fakecluster.world import World
 from frappe_operator.api import crd
 from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.api.labels import CONFIRM_ANNOTATION
+from frappe_operator.kube import kinds
 from frappe_operator.kube.kinds import Kind
 from frappe_operator.kube.objects import Manifest
 
@@ -51,6 +53,26 @@ CREATE_SITE: Step = (Add(a_site()),)
 SCALE: Step = (Edit(SITE, "acme", {"componentReplicas": {"gunicorn": 2}}),)
 AUTOSCALE: Step = (Edit(SITE, "acme", {"componentHPA": {"gunicorn": {"enabled": True, "minReplicas": 2}}}),)
 BY_SPEC: Step = (Edit(SITE, "acme", {"componentHPA": None, "componentReplicas": {"gunicorn": 3}}),)
+GATEWAY: Manifest = {
+    "apiVersion": kinds.GATEWAY.api_version,
+    "kind": "Gateway",
+    "metadata": {"name": "public", "namespace": "gateways"},
+    "spec": {
+        "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}],
+        "allowedListeners": {"namespaces": {"from": "All"}},
+    },
+}
+CREATE_BESIDE_GATEWAY: Step = (Add(GATEWAY), *CREATE)
+BEHIND_GATEWAY: Step = (
+    Edit(
+        SITE,
+        "acme",
+        {
+            "ingress": {"type": "Gateway", "gatewayRef": {"name": "public", "namespace": "gateways"}},
+            "tls": {"clusterIssuer": "letsencrypt"},
+        },
+    ),
+)
 MOVE: Step = (Edit(SITE, "acme", {"domain": "shop.example.com"}),)
 CHANGE_IMAGE: Step = (Edit(BENCH, "forge", {"imageConfig": {"repository": "example.com/erp", "tag": "v15.60.0"}}),)
 BREAK_MIGRATION: Step = (
@@ -70,6 +92,8 @@ class Scenario(NamedTuple):
     steps: tuple[Step, ...]
     whole: bool = True
     """Every write of its last steps is hit. If not, only what lies between the steps is tried."""
+    front_door: bool = False
+    """Whether the cluster has cert-manager and the Gateway API, with controllers. In memory only."""
 
     @property
     def prelude(self) -> int:
@@ -104,7 +128,10 @@ SCENARIOS: dict[str, Scenario] = {
         for second in {**CHANGES, **ENDS}
         if first != second
     },
+    "behind a gateway": Scenario((CREATE_BESIDE_GATEWAY, BEHIND_GATEWAY), front_door=True),
 }
+REAL = [name for name, scenario in SCENARIOS.items() if not scenario.front_door]
+"""The scenarios that can be played on a real cluster."""
 
 
 def run_plan(scenario: Scenario, world: World, since: int = 0, until: int | None = None) -> None:
@@ -152,6 +179,8 @@ def rest(world: World) -> None:
         world.settle(REST_SECONDS)
 
 
-def empty_world(**more: Any) -> World:
+def empty_world(*, front_door: bool = False, **more: Any) -> World:
     """The initial state of every scenario: the operator runs, and no bench or site exists."""
+    if front_door:
+        return World(crds=crd.definitions(), more_kinds=kinds.ADDED, more_rules=RULES, **more)
     return World(crds=crd.definitions(), **more)

@@ -9,7 +9,7 @@ from fakecluster.faults import Fault, StepFault, WatchFault
 from tests.faults import __main__ as program
 from tests.faults.generate_plans import EVER, TROUBLES, WATCH_TROUBLES
 from tests.faults.real_plans import adapted_to_real_time, chosen, plans
-from tests.faults.scenarios import SCENARIOS
+from tests.faults.scenarios import REAL
 
 
 @pytest.fixture(autouse=True)
@@ -19,9 +19,9 @@ def _log() -> Iterator[None]:
 
 
 def test_every_scenario_is_played_for_real_and_every_kind_of_trouble_happens() -> None:
-    wanted = chosen(SCENARIOS, program.REAL_PLANS)
+    wanted = chosen(REAL, program.REAL_PLANS)
     assert len(set(wanted)) == program.REAL_PLANS
-    assert {plan.scenario for plan in wanted} == set(SCENARIOS)
+    assert {plan.scenario for plan in wanted} == set(REAL)
     alone = [plan.faults[0] for plan in wanted if len(plan.faults) == 1]
     requests = {(fault.what, fault.after, fault.times) for fault in alone if isinstance(fault, Fault)}
     real = [fault for fault in map(adapted_to_real_time, TROUBLES) if isinstance(fault, Fault)]

@@ -9,7 +9,7 @@ from fakecluster.apiserver.verbs import START
 from fakecluster.samples import a_bench, a_site, a_world
 from fakecluster.world import World, settle
 from frappe_operator.api.kinds import BENCH, SITE
-from frappe_operator.kube.kinds import CONFIG_MAP, INGRESS, SECRET, Ref
+from frappe_operator.kube.kinds import CERTIFICATE, CONFIG_MAP, INGRESS, SECRET, Ref
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.certificate import SOON
 from frappe_operator.model.tls import own_secret
@@ -131,7 +131,7 @@ def test_a_certificate_that_expires_is_said_in_time(left: timedelta, before: str
 @pytest.mark.parametrize("name", ["acme", "a" * 60])
 def test_a_site_hears_of_the_certificate_that_cert_manager_writes_for_it(name: str) -> None:
     """Also under a name that had to be shortened."""
-    world = a_world(a_bench(tls={"clusterIssuer": "letsencrypt"}), a_site(name))
+    world = a_world(a_bench(tls={"clusterIssuer": "letsencrypt"}), a_site(name), more_kinds=[CERTIFICATE])
     settle(world)
     secret = own_secret(name)
     host = world.get_existing(Ref(SITE, "default", name))["status"]["resolvedDomain"]
@@ -142,13 +142,24 @@ def test_a_site_hears_of_the_certificate_that_cert_manager_writes_for_it(name: s
 
 
 def test_with_an_issuer_cert_manager_is_asked_by_annotation() -> None:
-    world = a_tls_world(bench=a_bench(tls={"clusterIssuer": "letsencrypt"}))
+    world = a_world(a_bench(tls={"clusterIssuer": "letsencrypt"}), a_site("acme"), more_kinds=[CERTIFICATE])
+    settle(world)
     assert ingress(world)["metadata"]["annotations"]["cert-manager.io/cluster-issuer"] == "letsencrypt"
     assert ingress(world)["spec"]["tls"] == [{"hosts": [HOST], "secretName": "acme-tls"}]
     assert world.condition("CertificateReady", "acme", SITE).reason == "CertificatePending"
     world.add(certificates.secret("acme-tls", HOST))
     settle(world)
     assert world.condition("Ready", "acme", SITE).ok
+
+
+def test_a_cluster_without_cert_manager_is_told_what_to_install() -> None:
+    world = a_tls_world(clusterIssuer="letsencrypt")
+    missing = world.condition("CertificateReady", "acme", SITE)
+    assert (missing.reason, "install cert-manager" in missing.message) == ("NotInstalled", True)
+    assert world.condition("Serving", "acme", SITE).ok
+    world.add(certificates.secret("acme-tls", HOST))
+    settle(world)
+    assert world.condition("Ready", "acme", SITE).ok, "whoever has written it"
 
 
 def test_a_wildcard_of_the_bench_is_for_all_sites_and_a_site_may_do_without() -> None:

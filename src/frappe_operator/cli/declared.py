@@ -95,6 +95,10 @@ class Declared:
         sites = [each.live for each in self.objects if each.kind is SITE]
         return [each for each in sites if value in INDICES[index](each)]
 
+    def not_installed(self, kind: Kind) -> str:
+        """Always empty: the cluster has every kind that a file needs."""
+        return ""
+
     async def list(self, kind: Kind, namespace: str, labels: str) -> list[Manifest]:
         """Always empty: there are no pods."""
         return []

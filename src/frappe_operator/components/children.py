@@ -2,18 +2,22 @@
 
 from frappe_operator.kube.children import ChildKind
 from frappe_operator.kube.kinds import (
+    CERTIFICATE,
     CONFIG_MAP,
     DEPLOYMENT,
     HPA,
     HTTP_ROUTE,
     INGRESS,
     JOB,
+    LISTENER_SET,
     PDB,
     PVC,
     SECRET,
     SERVICE,
     STATEFUL_SET,
 )
+
+INSTALL_GATEWAY_API = "install the CustomResourceDefinitions of the Gateway API, and a controller for it"
 
 CHILDREN: tuple[ChildKind, ...] = (
     ChildKind(DEPLOYMENT, "get create patch delete", pruned=True, stopped_on_deletion=True),
@@ -31,7 +35,20 @@ CHILDREN: tuple[ChildKind, ...] = (
         "get create patch delete",
         pruned=True,
         stopped_on_deletion=True,
-        install="install the CustomResourceDefinitions of the Gateway API, and a controller for it",
+        install=INSTALL_GATEWAY_API,
+    ),
+    ChildKind(
+        LISTENER_SET,
+        "get create patch delete",
+        pruned=True,
+        stopped_on_deletion=True,
+        install="install the CustomResourceDefinitions of the Gateway API 1.5 or later",
+    ),
+    ChildKind(
+        CERTIFICATE,
+        "get create patch delete",
+        pruned=True,
+        install="install cert-manager, or put a certificate into a Secret and name it in tls.secretName alone",
     ),
     ChildKind(CONFIG_MAP, "get create patch delete", pruned=True),
     # All Secrets, not only those of the operator: the user creates the one of an external database.

@@ -2,7 +2,8 @@
 
 from typing import Generic, NamedTuple, TypeVar
 
-from frappe_operator.kube.live import Autoscaler, Claim, HttpRoute, Job, Live, Pod, Service, StorageClass, Workload
+from frappe_operator.kube.foreign import Gateway, HttpRoute, IssuedCertificate, ListenerSet
+from frappe_operator.kube.live import Autoscaler, Claim, Job, Live, Pod, Service, StorageClass, Workload
 from frappe_operator.kube.objects import Manifest
 
 T_co = TypeVar("T_co", bound=Live, covariant=True)
@@ -60,7 +61,10 @@ HPA = KindOf("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautos
 JOB = KindOf("batch", "v1", "Job", "jobs", Job)
 LEASE = KindOf("coordination.k8s.io", "v1", "Lease", "leases", Live)
 INGRESS = KindOf("networking.k8s.io", "v1", "Ingress", "ingresses", Live)
+GATEWAY = KindOf("gateway.networking.k8s.io", "v1", "Gateway", "gateways", Gateway)
 HTTP_ROUTE = KindOf("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes", HttpRoute)
+LISTENER_SET = KindOf("gateway.networking.k8s.io", "v1", "ListenerSet", "listenersets", ListenerSet)
+CERTIFICATE = KindOf("cert-manager.io", "v1", "Certificate", "certificates", IssuedCertificate)
 PDB = KindOf("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", Live)
 STORAGE_CLASS = KindOf("storage.k8s.io", "v1", "StorageClass", "storageclasses", StorageClass, namespaced=False)
 
@@ -69,7 +73,7 @@ BUILT_IN: tuple[Kind, ...] = (
     *(HPA, PDB, STORAGE_CLASS),
 )
 """The built-in kinds of Kubernetes that this operator reads or writes."""
-ADDED: tuple[Kind, ...] = (HTTP_ROUTE,)
+ADDED: tuple[Kind, ...] = (GATEWAY, HTTP_ROUTE, LISTENER_SET, CERTIFICATE)
 """Kinds of CustomResourceDefinitions of others, which not every cluster has."""
 _BY_NAME: dict[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in (*BUILT_IN, *ADDED)}
 

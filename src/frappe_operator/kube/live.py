@@ -321,36 +321,6 @@ class Service(Live):
     spec: ServiceSpec = field(default_factory=ServiceSpec)
 
 
-class ParentRef(Struct, gc=False, frozen=True, rename="camel"):
-    """The Gateway, or one of its listeners, that a route attaches to."""
-
-    name: str
-    namespace: str = ""
-    section_name: str = ""
-
-
-class ParentStatus(Struct, gc=False, frozen=True, rename="camel"):
-    """What one controller says of a route at one Gateway."""
-
-    parent_ref: ParentRef
-    conditions: tuple[Condition, ...] = ()
-
-
-class RouteSpec(Struct, gc=False, frozen=True, rename="camel"):
-    parent_refs: tuple[ParentRef, ...] = ()
-
-
-class RouteStatus(Struct, gc=False, frozen=True, rename="camel"):
-    parents: tuple[ParentStatus, ...] = ()
-
-
-class HttpRoute(Live):
-    """An HTTPRoute of the Gateway API."""
-
-    spec: RouteSpec = RouteSpec()
-    status: RouteStatus = RouteStatus()
-
-
 class StorageClass(Live):
     provisioner: str = ""
     volume_binding_mode: str = "Immediate"

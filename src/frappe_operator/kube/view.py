@@ -22,6 +22,9 @@ class View(Protocol):
     def select(self, kind: KindOf[L], index: str, value: str) -> list[L]:
         """The cached objects with `value` in the index `index` of the kind."""
 
+    def not_installed(self, kind: Kind) -> str:
+        """A sentence that says that the cluster does not have a kind and what to do; empty when it has it."""
+
     async def list(self, kind: Kind, namespace: str, labels: str) -> list[Manifest]:
         """The complete objects that match the label selector, from the API server."""
 

@@ -19,6 +19,7 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import apps as app_model
+from frappe_operator.model import route
 from frappe_operator.model.domain_defaults import (
     NO_ADDRESS,
     NO_DEFAULTS,
@@ -347,7 +348,7 @@ def by_certificate(live: LiveBench) -> list[str]:
     return [f"{live.metadata.namespace}/{name}"] if name else []
 
 
-INDICES: dict[str, Callable[[LiveBench], list[str]]] = {CERTIFICATE_INDEX: by_certificate}
+INDICES: dict[str, Callable[[LiveBench], list[str]]] = {CERTIFICATE_INDEX: by_certificate, **route.INDICES}
 
 
 def parse(live: LiveBench) -> FrappeBenchSpec:

@@ -18,6 +18,7 @@ class FrappeReason(ReasonEnum):
     CERTIFICATE_PENDING = "CertificatePending", Trait.EXPECTED
     ADDRESS_PENDING = "AddressPending", Trait.EXPECTED
     ROUTE_PENDING = "RoutePending", Trait.EXPECTED
+    LISTENER_PENDING = "ListenerPending", Trait.EXPECTED
     SITES_REMAIN = "SitesRemain"
     UPGRADING = "Upgrading", WORKING
     REMOVING_APPS = "RemovingApps", WORKING
@@ -51,7 +52,9 @@ class FrappeReason(ReasonEnum):
     HOST_TAKEN = "HostTaken"
     CERTIFICATE_INVALID = "CertificateInvalid"
     CERTIFICATE_EXPIRED = "CertificateExpired"
+    CERTIFICATE_FAILED = "CertificateFailed"
     ROUTE_REFUSED = "RouteRefused"
+    LISTENER_REFUSED = "ListenerRefused"
     DATABASE_REFUSED = "DatabaseRefused"
     DATABASE_NOT_EMPTY = "DatabaseNotEmpty"
     DATABASE_LOST = "DatabaseLost"

@@ -1,10 +1,13 @@
 """The route from outside the cluster to a site."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from frappe_operator.api.ingress import Ingress
+from frappe_operator.api.kinds import LiveBench, LiveSite, readable_spec
+from frappe_operator.kube.foreign import Gateway as LiveGateway
 from frappe_operator.model.annotations import annotation_problem
 
 RouteType = Literal["Ingress", "Gateway", "None"]
@@ -65,3 +68,36 @@ def _sections(bench: Ingress | None, declared: Ingress | None) -> list[Ingress]:
     """The sections that decide, the one with precedence first. A bench decides about routes of its own type only."""
     inherited = bench if bench is not None and (bench.type or "Ingress") == _type(bench, declared) else None
     return [each for each in (declared, inherited) if each is not None]
+
+
+HTTPS_PORT = 443
+HTTPS_PROTOCOLS = ("HTTPS", "TLS")
+"""Protocols of the listeners of a Gateway that present a certificate."""
+
+
+def no_listener_sets(gateway: LiveGateway | None, namespace: str) -> str:
+    """Why a site in `namespace` can have no ListenerSet at a Gateway; empty when it can."""
+    if gateway is None:
+        return "the operator cannot read the Gateway"
+    if not gateway.accepts_listeners_of(namespace):
+        return f"the Gateway accepts none from namespace {namespace} (allowedListeners)"
+    return ""
+
+
+def listener_port(gateway: LiveGateway) -> int:
+    """The port of listeners that a site has of its own at a Gateway: that of the Gateway's own https."""
+    return next((each.port for each in gateway.spec.listeners if each.protocol == "HTTPS"), HTTPS_PORT)
+
+
+GATEWAY_INDEX = "gateway"
+"""Index over all FrappeSites, and over all FrappeBenches: by the Gateway that they name."""
+
+
+def by_gateway(live: LiveSite | LiveBench) -> list[str]:
+    """Index value: the Gateway as `namespace/name`; none without one."""
+    spec: Any = readable_spec(live)
+    ref = spec.ingress.gateway_ref if spec and spec.ingress else None
+    return [f"{ref.namespace or live.metadata.namespace}/{ref.name}"] if ref else []
+
+
+INDICES: dict[str, Callable[[LiveSite | LiveBench], list[str]]] = {GATEWAY_INDEX: by_gateway}

@@ -160,6 +160,8 @@ class Site(Struct, frozen=True):
     route: Route
     tls: Tls | None = None
     """TLS of the hosts; None when the site is reached over http."""
+    listener_port: int = 0
+    """Port of the site's own listeners at its Gateway, which present its certificate; 0 when the Gateway's do."""
     limits: Limits = DEFAULT
     """Limits of requests."""
     own: OwnAddress = OwnAddress()
@@ -236,7 +238,7 @@ def by_secret(live: LiveSite) -> list[str]:
     return [f"{live.metadata.namespace}/{name}" for name in names if name]
 
 
-INDICES: dict[str, Callable[[LiveSite], list[str]]] = {SECRET_INDEX: by_secret}
+INDICES: dict[str, Callable[[LiveSite], list[str]]] = {SECRET_INDEX: by_secret, **route.INDICES}
 
 CONFIGURE_INDEX = "configure"
 """Index over the operator's Jobs: those that apply address and credentials to a site, by the site."""
@@ -311,6 +313,7 @@ def resolve(
     service_ip: str = "",
     authority: str = "",
     created_with_apps: bool = False,
+    listener_port: int = 0,
 ) -> Site:
     """The desired state of a site, with every default applied.
 
@@ -324,7 +327,7 @@ def resolve(
     exists of the components that may have an autoscaler. `taken_hosts`: host names that another site owns.
     `service_ip`: address of the Service of the web pods, empty while there is none. `authority`: fingerprint of the
     certificate authority in the Secret of the certificate. `created_with_apps`: whether the site was created with all
-    apps of its list.
+    apps of its list. `listener_port`: of the site's own listeners at its Gateway, 0 for none.
 
     The image of the bench has been inspected. site/checks.py reports an invalid spec or Secret; this function gives it
     a value that leaves existing children unchanged.
@@ -380,6 +383,7 @@ def resolve(
         route=route.of_site(bench.ingress, spec.ingress, spec.ingress_class_name, live.metadata.namespace),
         tls=own_tls,
         own=own_address(domain, taken_hosts, own_tls, service_ip, authority),
+        listener_port=listener_port,
         limits=limits(spec.proxy, bench.proxy),
         common_on_one_node=bench.common_on_one_node,
         web_server=web_server(spec.gunicorn, bench.gunicorn),

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable
 
 from frappe_operator.api.kinds import BENCH, SITE, LiveBench, LiveSite
 from frappe_operator.api.labels import BENCH_LABEL, SITE_FINALIZER, SITE_LABEL
-from frappe_operator.components.children import CHILDREN
+from frappe_operator.components.children import CHILDREN, INSTALL_GATEWAY_API
 from frappe_operator.kube.children import pruned
 from frappe_operator.kube.kinds import (
     EVENT,
+    GATEWAY,
     JOB,
     POD,
     SECRET,
@@ -21,7 +22,7 @@ from frappe_operator.kube.names import JOB_PODS, UNFINISHED_PODS
 from frappe_operator.kube.objects import Key
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import host_claims
+from frappe_operator.model import host_claims, route
 from frappe_operator.model import job_reports as report_model
 from frappe_operator.model import site as site_model
 from frappe_operator.model.bench import Names
@@ -83,10 +84,10 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch, hosts: Ho
         probing = site.upgrade is None and (key in prober.failed or not settled(observed, site))
         prober.failed.discard(key)
         responses = await probe(cluster, site, observed, fetch) if probing else None
-        route = applied.verdicts[SiteCondition.ROUTED]
+        by_route = applied.verdicts[SiteCondition.ROUTED]
         proxies = routed.probed(site, responses) if probing else routed.already_routed(site)
         access: dict[str, Verdict] = {
-            SiteCondition.ROUTED: proxies if route.ok else route,
+            SiteCondition.ROUTED: proxies if by_route.ok else by_route,
             SiteCondition.SERVING: serving.probed(site, responses) if probing else serving.already_serving(site),
         }
         verdicts = {**diagnosis.verdicts, **access}
@@ -137,6 +138,7 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch, hosts: Ho
                 other_owners={STATEFUL_SET: sites_of_server, SECRET: sites_of_secret},
                 indices={JOB: site_model.JOB_INDICES},
             ),
+            Watch(GATEWAY, sites_of_gateway, optional=True, install=INSTALL_GATEWAY_API),
             Watch(POD, site_of_pod, labels=JOB_PODS, fields=UNFINISHED_PODS, indices=report_model.INDICES),
         ],
         VERBS,
@@ -198,6 +200,14 @@ def sites_of_secret(cluster: Cluster, live: Live) -> Iterable[Key]:
     if own is not None:
         yield own.metadata.key
     for bench in cluster.select(BENCH, bench_model.CERTIFICATE_INDEX, str(live.metadata.key)):
+        yield from sites_of_bench(cluster, bench)
+
+
+def sites_of_gateway(cluster: Cluster, live: Live) -> Iterable[Key]:
+    """Map function: from a Gateway to the sites that name it, and to all sites of the benches that do."""
+    named = cluster.select(SITE, route.GATEWAY_INDEX, str(live.metadata.key))
+    yield from (site.metadata.key for site in named)
+    for bench in cluster.select(BENCH, route.GATEWAY_INDEX, str(live.metadata.key)):
         yield from sites_of_bench(cluster, bench)
 
 

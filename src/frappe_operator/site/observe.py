@@ -14,7 +14,6 @@ from frappe_operator.kube.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
     HPA,
-    HTTP_ROUTE,
     JOB,
     POD,
     PVC,
@@ -23,15 +22,14 @@ from frappe_operator.kube.kinds import (
     STATEFUL_SET,
     STORAGE_CLASS,
 )
-from frappe_operator.kube.live import Autoscaler, Claim, Condition, HttpRoute, Job, Live, StorageClass, Workload
+from frappe_operator.kube.live import Autoscaler, Claim, Condition, Job, Live, StorageClass, Workload
 from frappe_operator.kube.names import OPERATOR_SELECTOR
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
-from frappe_operator.model import certificate, database, domain, first_apps, host_claims, job_reports, tls
+from frappe_operator.model import database, domain, first_apps, host_claims, job_reports
 from frappe_operator.model import site as model
 from frappe_operator.model.bench import BenchOffer
-from frappe_operator.model.certificate import Certificate
 from frappe_operator.model.database import Connection
 from frappe_operator.model.domain import Domain
 from frappe_operator.model.host_claims import HostClaim, HostGrants
@@ -41,7 +39,6 @@ from frappe_operator.model.removal import NO_REMOVAL, Removal, removal
 from frappe_operator.model.scaling import LiveScale, live_scale
 from frappe_operator.model.settings import Images
 from frappe_operator.model.site import BACKGROUND, SCALED, SiteNames
-from frappe_operator.model.tls import Tls
 from frappe_operator.model.upgrade import (
     RELEASE_LABEL,
     RETRY_ANNOTATION,
@@ -55,6 +52,7 @@ from frappe_operator.model.upgrade import (
     removes,
     running,
 )
+from frappe_operator.site.observe_tls import ObservedTls, observe_tls
 
 
 class LastUpgrade(msgspec.Struct):
@@ -144,10 +142,7 @@ class Observed(NamedTuple):
     upgrade: ObservedUpgrade = NO_UPGRADE
     service_ip: str = ""
     """Address of the Service of the web pods; empty while the site has none."""
-    http_route: HttpRoute | None = None
-    """The first HTTPRoute of the site."""
-    certificate: Certificate | None = None
-    """The certificate of the site; None when its Secret does not exist, or the site has none."""
+    tls: ObservedTls = ObservedTls()
     time: float = 0.0
     """When the facts were observed, in seconds since 1970; 0 where time does not pass."""
     domain_or_none: Domain | None = None
@@ -263,8 +258,7 @@ async def observe(cluster: View, live: LiveSite, images: Images, grants: HostGra
             removal(live, spec, bench_spec, last.installed_apps or ()),
         ),
         service_ip=_service_ip(cluster, live, names),
-        http_route=cluster.get(HTTP_ROUTE, namespace, name),
-        certificate=await _certificate(cluster, namespace, tls.of_site(bench.tls, spec.tls, name)),
+        tls=await observe_tls(cluster, live.metadata.key, spec, bench),
         domain_or_none=resolved,
         conflicting_hosts={host: claim for host, claim in holders.items() if claim},
     )
@@ -405,13 +399,6 @@ def last_status(live: LiveSite) -> LastStatus:
         return msgspec.json.decode(live.status_json, type=LastStatus)
     except msgspec.MsgspecError:
         return LastStatus()
-
-
-async def _certificate(cluster: View, namespace: str, declared: Tls | None) -> Certificate | None:
-    if declared is None or not declared.secret:
-        return None
-    found = await cluster.body(SECRET, namespace, declared.secret, certificate.projected)
-    return None if found is None else certificate.from_projected(found)
 
 
 def _service_ip(cluster: View, live: LiveSite, names: SiteNames) -> str:

@@ -39,8 +39,9 @@ def resolve(observed: Observed) -> Site:
         live_scales=observed.live_scales,
         taken_hosts=observed.conflicting_hosts,
         service_ip=observed.service_ip,
-        authority=observed.certificate.authority if observed.certificate else "",
+        authority=observed.tls.certificate.authority if observed.tls.certificate else "",
         created_with_apps=observed.created_with_apps,
+        listener_port=observed.tls.listener_port,
     )
 
 

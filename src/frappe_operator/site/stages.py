@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from frappe_operator.components import (
     background,
+    certificate,
     creation,
     gunicorn,
     socketio,
     storage,
 )
 from frappe_operator.components.database import ENGINES
-from frappe_operator.components.route import ROUTES
+from frappe_operator.components.route import ROUTES, gateway
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import being_created, claims_usable, jobs_succeeded
 from frappe_operator.kube.reasons import Reason
@@ -75,7 +76,12 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
         ),
         workloads_ready.pods(site, workloads, observed),
         *workloads_ready.assets_json_removed(site, observed),
-        Stage(SiteCondition.CERTIFICATE_READY, [], certificate_ready.ready(site, observed), after=[]),
+        Stage(
+            SiteCondition.CERTIFICATE_READY,
+            [] if observed.conflicting_hosts else certificate.build(site),
+            certificate_ready.ready(site, observed),
+            after=[],
+        ),
         routed.web_service(site),
         Stage(
             SiteCondition.ROUTED,
@@ -83,6 +89,13 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
             routed.hosts_are_free(site, observed),
             after=routed.BEFORE,
             keeps=routed.route_of_before(site, observed),
+        ),
+        # After the HTTPRoutes that refer to them: a listener without a route answers with an error.
+        Stage(
+            SiteCondition.CERTIFICATE_READY,
+            [] if observed.conflicting_hosts else gateway.listener_sets(site),
+            certificate_ready.presented(site, observed),
+            after=routed.BEFORE,
         ),
     ]
     if site.upgrade is not None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from frappe_operator.components import gunicorn
 from frappe_operator.components.nginx import REFUSED
-from frappe_operator.components.route import ROUTES
+from frappe_operator.components.route import ROUTES, listeners
 from frappe_operator.kube.kinds import INGRESS, Ref
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import LiveChildren, Stage, Verdict, failed
@@ -26,8 +26,8 @@ def hosts_are_free(site: Site, observed: Observed) -> Callable[[LiveChildren], V
     """Whether every host of the site belongs to it, and its route is in effect as declared."""
 
     def ready(live_children: LiveChildren) -> Verdict:
-        for host, claim in observed.conflicting_hosts.items():
-            return Verdict(False, FrappeReason.HOST_TAKEN, _taken(site, host, claim), blocked=True)
+        if taken := host_taken(site, observed):
+            return taken
         verdict = ROUTES[site.route.type].ready(live_children)
         return next((problem for _, problem in failed(ROUTE_CHECKS, observed)), verdict) if verdict.ok else verdict
 
@@ -39,6 +39,13 @@ def web_service(site: Site) -> Stage:
     because they are built with its address."""
     exists = Verdict(True, Reason.READY, f"Service {site.names.gunicorn} exists.")
     return Stage(SiteCondition.ROUTED, gunicorn.web_service(site), lambda _: exists, after=BEFORE)
+
+
+def host_taken(site: Site, observed: Observed) -> Verdict | None:
+    """The verdict on a host of the site that belongs to another site; None when there is none."""
+    for host, claim in observed.conflicting_hosts.items():
+        return Verdict(False, FrappeReason.HOST_TAKEN, _taken(site, host, claim), blocked=True)
+    return None
 
 
 def _taken(site: Site, host: str, claim: HostClaim) -> str:
@@ -55,12 +62,14 @@ def _taken(site: Site, host: str, claim: HostClaim) -> str:
 
 
 def route_of_before(site: Site, observed: Observed) -> list[Ref]:
-    """The Ingress of a site that moves to a Gateway stays until the Gateway has accepted the HTTPRoute, so that there
-    is a way in at any time."""
-    if site.route.type != "Gateway" or observed.conflicting_hosts:
+    """The Ingress of a site that moves to a Gateway stays until the Gateway has accepted the HTTPRoute and presents the
+    certificate, so that there is a way in at any time."""
+    gateway, tls = site.route.gateway, observed.tls
+    if gateway is None or observed.conflicting_hosts:
         return []
-    accepted = ROUTES["Gateway"].ready([observed.http_route]).ok
-    return [] if accepted else [Ref(INGRESS, site.owner.namespace, site.owner.name)]
+    accepted = ROUTES["Gateway"].ready([tls.http_route]).ok
+    presented = site.tls is None or listeners.problem(site, gateway, tls.gateway, [tls.listener_set]) is None
+    return [] if accepted and presented else [Ref(INGRESS, site.owner.namespace, site.owner.name)]
 
 
 def probed(site: Site, responses: Responses | None) -> Verdict:

@@ -4,7 +4,7 @@ Gateway while it is visited."""
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPException, HTTPResponse
 from urllib.parse import urlencode, urlsplit
@@ -23,6 +23,7 @@ BENCH, SITE = "harbour", "ferry"
 HOST, ALIAS, OLD = f"ferry.{DOMAIN}", f"www-ferry.{DOMAIN}", f"old-ferry.{DOMAIN}"
 HOSTS = (HOST, ALIAS, OLD)
 SITE_NAME = "ferry.example.net"
+NEW, WILD = f"ship.{DOMAIN}", f"*.ferries.{DOMAIN}"
 GATEWAY_SECONDS = 120.0
 
 
@@ -53,13 +54,13 @@ def declare(namespace: Namespace, **spec: object) -> None:
 @pytest.fixture(scope="module")
 def site(namespace: Namespace, contour: IngressController) -> Namespace:
     """A site with TLS, whose certificate came after it."""
-    namespace.bench(BENCH, ingress={"className": contour.ingress_class})
+    namespace.bench(BENCH, ingress={"className": contour.ingress_class}, domainConfig={"allowWildcards": True})
     declare(namespace)
     namespace.until(lambda: namespace.condition("fs", SITE, "Serving")["status"] == "True", "the site to be served")
     assert namespace.condition("fs", SITE, "CertificateReady")["reason"] == "SecretNotFound"
     response, _ = ask(contour, HOST, "/api/method/ping", tls=False)
     assert response.status == 200, "nobody is sent to a host without a certificate"
-    secret = tls_secret("ferry-web", contour.authority.tls_pair(*HOSTS))
+    secret = tls_secret("ferry-web", contour.authority.tls_pair(*HOSTS, NEW, WILD))
     # As cert-manager writes it for an authority that nobody else knows.
     secret["stringData"]["ca.crt"] = contour.authority.certificate.read_text()
     namespace.run("apply", "-f", "-", given=json.dumps(secret))
@@ -199,6 +200,12 @@ def visited(contour: IngressController) -> Iterator[tuple[Counter[object], list[
         thread.join()
 
 
+def more(seen: Counter[object], number: int) -> Callable[[], bool]:
+    """Whether there have been so many visits from now on."""
+    before = sum(seen.values())
+    return lambda: sum(seen.values()) > before + number
+
+
 def test_it_moves_to_a_gateway_and_back_while_it_is_visited(site: Namespace, contour: IngressController) -> None:
     gateway = {"name": contour.gateway_name, "namespace": contour.gateway_namespace}
     with visited(contour) as (seen, wrong):
@@ -206,13 +213,27 @@ def test_it_moves_to_a_gateway_and_back_while_it_is_visited(site: Namespace, con
         site.until_ready("frappesite", SITE, GATEWAY_SECONDS)
         site.until(lambda: site.find("ingress", SITE) is None, "the Ingress to be gone")
         assert site.get("httproute", SITE)["spec"]["hostnames"] == list(HOSTS)
-        before = sum(seen.values())
-        site.until(lambda: sum(seen.values()) > before + 10, "ten visits by the Gateway")
+        site.until(more(seen, 10), "ten visits by the Gateway")
         declare(site)
         site.until(lambda: site.find("httproute", SITE) is None, "the HTTPRoute to be gone")
         site.until_ready("frappesite", SITE)
-        before = sum(seen.values())
-        site.until(lambda: sum(seen.values()) > before + 10, "ten visits by the Ingress")
+        site.until(more(seen, 10), "ten visits by the Ingress")
+    assert wrong == []
+
+
+def test_domain_aliases_and_certificate_change_while_it_is_visited(site: Namespace, contour: IngressController) -> None:
+    other = tls_secret("ferry-other", contour.authority.tls_pair(*HOSTS, NEW, WILD))
+    site.run("apply", "-f", "-", given=json.dumps(other))
+    tls = {"secretName": "ferry-other", "hstsMaxAge": 600}
+    with visited(contour) as (seen, wrong):
+        for spec in ({"domain": NEW, "aliases": [HOST, ALIAS, WILD]}, {"aliases": [ALIAS, WILD], "tls": tls}, {}):
+            declare(site, **spec)
+            site.until_ready("frappesite", SITE)
+            site.until(more(seen, 8), "eight visits")
+            if WILD in spec.get("aliases", []):
+                response, body = ask(contour, f"any{WILD[1:]}", "/api/method/ping")
+                assert (response.status, "pong" in body) == (200, True)
+                assert {"name": WILD} in site.get("fs", SITE)["status"]["hosts"]
     assert wrong == []
 
 

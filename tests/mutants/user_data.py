@@ -33,7 +33,7 @@ MUTANTS = [
         "retain-drops-the-database",
         "The deletion policy is ignored: the database is dropped in any case.",
         cleanup.cleanup,
-        always_true("deletion_policy Delete"),
+        assigned("deletes", "True"),
         ("world/test_site_deletion.py::test_a_site_that_is_kept_is_taken_up_again",),
     ),
     Mutant(

@@ -16,6 +16,16 @@ def secret_problem(observed: ObservedDatabase) -> tuple[Reason, str] | None:
     return connection_problem(observed.connection.secret, observed.connection_data, observed.frappe)
 
 
+def root(site: Site, password: str) -> list[Manifest]:
+    """No manifest: the operator does not run the server."""
+    return []
+
+
+def server(site: Site) -> list[Manifest]:
+    """No manifest: the operator does not run the server."""
+    return []
+
+
 def server_ready(site: Site, observed: ObservedDatabase) -> Verdict:
     """Always true: the operator does not run the server, and the Job that checks the database reports its problems."""
     return Verdict(True, Reason.READY, "The database is external.")

@@ -301,11 +301,13 @@ INVALID: dict[Kind, dict[str, list[Words]]] = {
             ({"storageSize": "5Gi"}, "storageSize belongs to mode: dedicated"),
             ({"mode": "shared", "storageClassName": "fast"}, "storageClassName belongs to mode: dedicated"),
             ({"resources": {}}, "resources belongs to mode: dedicated"),
+            ({"mode": "dedicated", "tls": "required"}, "tls belongs to mode: external"),
             (
                 {"mode": "external", "connectionSecretRef": {"name": "t"}, "image": "mariadb"},
                 "image belongs to mode: dedicated",
             ),
         ],
+        "dbConfig.tls": [("on", 'supported values: "disabled", "preferred", "required"')],
         "dbConfig.image": [("mariadb:10.11 ", IMAGE)],
         "dbConfig.storageSize": SIZE,
         "dbConfig.storageClassName": NAME,

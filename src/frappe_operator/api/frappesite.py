@@ -56,6 +56,10 @@ class DbConfig(Section):
             )
             for name in ("storageSize", "storageClassName", "resources", "image")
         ),
+        Rule(
+            "!has(self.tls) || (has(self.mode) && self.mode == 'external')",
+            "tls belongs to mode: external: remove it; the operator's own servers are reached inside the cluster",
+        ),
     )
 
     provider: Annotated[Literal["mariadb"] | None, Meta(description="Database server. Default mariadb.")] = None
@@ -95,7 +99,19 @@ class DbConfig(Section):
     ] = None
     connection_secret_ref: Annotated[
         LocalReference | None,
-        Meta(description="Secret with the keys host, port, database, username, password of an empty MariaDB database."),
+        Meta(
+            description="Secret with the keys host, port, database, username, password of an empty MariaDB database, "
+            "and optionally ca.crt: the authorities that sign the certificate of the server."
+        ),
+    ] = None
+    tls: Annotated[
+        Literal["required", "preferred", "disabled"] | None,
+        Meta(
+            description="TLS to an external database. required: the certificate of the server is verified, for the "
+            "host in the Secret, by ca.crt or, without that key, by the authorities that the image trusts. preferred: "
+            "the same if it is possible when the connection is configured, otherwise no TLS. disabled: no TLS. "
+            "Default: required if the Secret has the key ca.crt, otherwise no TLS."
+        ),
     ] = None
 
 

@@ -47,6 +47,8 @@ class Database(Struct, frozen=True):
     username: str
     revision: str
     """Changes with the connection Secret; empty while the generated Secret does not exist yet."""
+    tls: str = ""
+    """TLS to an external database, as in the spec; empty for the default."""
     server_kind: str = ""
     """Kind of the server that the site has alone, as it is recorded; empty for a site without one."""
     server: MariaDB | None = None
@@ -113,7 +115,7 @@ def dedicated(
     database = database_of(namespace, name, origin)
     host = f"{server.name}.{namespace}.svc"
     kind = STATEFUL_SET if server_kind is None else server_kind
-    return Database(DEDICATED, secret, database, host, database, revision, kind, server)
+    return Database(DEDICATED, secret, database, host, database, revision, server_kind=kind, server=server)
 
 
 def mode_problem(engine: EngineName, server_kind: str | None, secret: str, claim: str) -> str:
@@ -138,10 +140,13 @@ def mode_problem(engine: EngineName, server_kind: str | None, secret: str, claim
     return ""
 
 
-def external(connection: Connection, recorded: str) -> Database:
-    """The database of the user. `recorded`: its name in the status, for a Secret without the key `database`."""
+def external(connection: Connection, recorded: str, tls: str = "") -> Database:
+    """The database of the user. `recorded`: its name in the status, for a Secret without the key `database`. `tls`: as
+    in the spec, empty for the default."""
     name = connection.database or recorded
-    return Database(EXTERNAL, connection.secret, name, connection.host, connection.username, connection.revision)
+    return Database(
+        EXTERNAL, connection.secret, name, connection.host, connection.username, connection.revision, tls=tls
+    )
 
 
 def database_name(namespace: str, name: str, uid: str) -> str:

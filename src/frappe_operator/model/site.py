@@ -226,7 +226,8 @@ class Site(Struct, frozen=True):
     @property
     def configuration(self) -> str:
         """Fingerprint of the values that the operator maintains in site_config.json."""
-        return digest(f"{self.database.revision}\n{self.url}\n{self.limits.body_bytes}")
+        tls = f"\n{self.database.tls}" if self.database.tls else ""
+        return digest(f"{self.database.revision}\n{self.url}\n{self.limits.body_bytes}{tls}")
 
     @property
     def url(self) -> str:
@@ -460,7 +461,7 @@ def _database(
 ) -> Database:
     meta, names = live.metadata, SiteNames(live.metadata.name)
     if connection is not None:
-        found = external(connection, recorded)
+        found = external(connection, recorded, (spec.db_config.tls if spec.db_config else None) or "")
     elif spec.db_config and engine(spec, server_kind) == DEDICATED:
         mariadb = server(spec.db_config, names.server, names.server_root, bench.mariadb_image, server_revision)
         return dedicated(mariadb, names.connection, meta.namespace, meta.name, origin, revision, server_kind)

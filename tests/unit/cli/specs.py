@@ -97,6 +97,7 @@ FINE: dict[str, Sequence[Any]] = {
         {},
         {"mode": "shared"},
         {"mode": "external", "connectionSecretRef": {"name": "tides"}},
+        {"mode": "external", "connectionSecretRef": {"name": "tides"}, "tls": "required"},
         {"mode": "dedicated"},
         {"mode": "dedicated", "storageSize": "50Gi", "resources": {"requests": {"cpu": "1", "memory": "2Gi"}}},
         {"mode": "dedicated", "image": "mariadb:11.4", "storageClassName": "fast", "resources": {"limits": {"cpu": 2}}},
@@ -114,7 +115,7 @@ NOT_ALONE = {
     *((kind, f"ingress.gatewayRef.{field}") for kind in (BENCH, SITE) for field in ("namespace", "sectionName")),
     (SITE, "dbConfig.connectionSecretRef"),
     (SITE, "dbConfig.connectionSecretRef.name"),
-    *((SITE, f"dbConfig.{field}") for field in ("image", "storageSize", "storageClassName", "resources")),
+    *((SITE, f"dbConfig.{field}") for field in ("image", "storageSize", "storageClassName", "resources", "tls")),
     *((SITE, f"dbConfig.resources.{part}") for part in ("requests", "limits")),
     *((SITE, f"dbConfig.resources.{part}.<cpu>") for part in ("requests", "limits")),
     *(

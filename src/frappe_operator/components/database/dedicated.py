@@ -50,6 +50,11 @@ def secrets(site: Site) -> dict[str, str]:
     return {"database": site.database.secret, "database-admin": _server(site).mariadb.root}
 
 
+def tls_arguments(site: Site) -> list[str]:
+    """No argument: the server is in the cluster."""
+    return []
+
+
 def configure_arguments(site: Site) -> list[str]:
     """The argument that sets the password of the database user to that of the connection Secret first."""
     return generated.SET_PASSWORD

@@ -83,6 +83,9 @@ class DatabaseEngine(Protocol):
     def secrets(self, site: Site) -> dict[str, str]:
         """The Secrets, by folder, that Jobs mount to create, check or change the connection."""
 
+    def tls_arguments(self, site: Site) -> list[str]:
+        """Additional arguments of every Job that connects to the database."""
+
     def configure_arguments(self, site: Site) -> list[str]:
         """Additional arguments of the Job that applies a changed connection to the site."""
 

@@ -277,6 +277,18 @@ def test_a_site_goes_although_its_server_or_bench_is_gone(policy: str, gone: str
     assert (world.get(PVC, CLAIM) is None) == (policy == "Delete")
 
 
+@pytest.mark.parametrize("policy", ["Retain", "Delete"])
+def test_a_site_goes_while_its_statefulset_is_recreated(policy: str) -> None:
+    world = a_settled_world(deletionPolicy=policy)
+    world.delete(SITE, "acme")
+    # As for a larger volume: its pod is left for the next StatefulSet.
+    world.delete(STATEFUL_SET, SERVER, propagation="Orphan")
+    settle(world)
+    assert world.all(SITE) == []
+    assert world.get(POD, f"{SERVER}-0") is None
+    assert (world.get(PVC, CLAIM) is None) == (policy == "Delete")
+
+
 def test_a_volume_that_was_there_before_is_not_deleted_with_the_site() -> None:
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}}
     planted = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": CLAIM}, "spec": spec}

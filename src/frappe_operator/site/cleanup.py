@@ -115,9 +115,12 @@ async def _stop_server(cluster: Cluster, live: LiveSite) -> list[str]:
     if cluster.get(PVC, meta.namespace, SiteNames(meta.name).server_claim) is None:
         return []
     pods = await cluster.list(POD, meta.namespace, f"{OPERATOR_SELECTOR},{SERVER_LABEL}={server}")
-    return [
-        pod["metadata"]["name"] for pod in pods if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
-    ]
+    running = [each for each in pods if each.get("status", {}).get("phase") not in ("Succeeded", "Failed")]
+    for pod in running:
+        # A StatefulSet that was being recreated has left its pod to the next one, which does not come any more.
+        if not pod["metadata"].get("ownerReferences") and "deletionTimestamp" not in pod["metadata"]:
+            await cluster.delete(POD, meta.namespace, pod["metadata"]["name"], pod["metadata"]["uid"])
+    return [pod["metadata"]["name"] for pod in running]
 
 
 def _deletion_jobs(site: str) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ from frappe_operator.site.resolve import resolve
 from frappe_operator.site.stages import stages
 from frappe_operator.site.status import status
 
-VERBS: dict[Kind, str] = {SITE: "get patch", POD: "list", EVENT: "list"}
+VERBS: dict[Kind, str] = {SITE: "get patch", POD: "list delete", EVENT: "list"}
 """RBAC verbs for objects that are not children of a site, by kind."""
 
 STOPPING_SECONDS = 2.0

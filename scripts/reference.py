@@ -10,6 +10,7 @@ from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.cli import rbac, render, source, text
 from frappe_operator.cli.declared import Declared, Object
 from frappe_operator.kube.kinds import Kind
+from frappe_operator.kube.names import RETAINED_LABEL
 from frappe_operator.kube.stage import Stage
 from frappe_operator.model.settings import Images
 from frappe_operator.model.sizing import DEFAULTS, camel
@@ -142,7 +143,10 @@ def page(kind: Kind) -> str:
         "kept when their owner is deleted, as Kubernetes does. These are the children of an object with the least that "
         "can be said; `componentHPA` and a second replica bring a HorizontalPodAutoscaler and a PodDisruptionBudget "
         "with the name of the Deployment, and of socketio a headless Service `<site>-socketio-replicas` "
-        "([Scaling](scaling.md)).",
+        "([Scaling](scaling.md)). `dbConfig.mode: dedicated` of a site brings the StatefulSet and Service `<site>-db`, "
+        "which are deleted with it, and their Secret `<site>-db-root` and volume `data-<site>-db-0`, which are kept "
+        "with the data. What is kept with the data of a site is deleted with `deletionPolicy: Delete`; a bench keeps "
+        "it in any case.",
         _children(kind),
         "## Secrets",
         "These Secrets are generated once. A Secret that is deleted is generated again with another password where the "
@@ -261,7 +265,7 @@ def _children(kind: Kind) -> str:
     for stage in found:
         for child in (*stage.children, *stage.once):
             called = re.sub("-[0-9a-f]{8,}$", "-<hash>", child["metadata"]["name"].replace(name, placeholder))
-            kept = "ownerReferences" in child["metadata"]
+            kept = RETAINED_LABEL in child["metadata"]["labels"]
             rows.append((f"`{called}`", child["kind"], stage.condition, "kept with the data" if kept else "deleted"))
     return _table(("name", "kind", "condition", f"when the {kind.kind} is deleted"), rows)
 

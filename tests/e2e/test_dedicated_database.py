@@ -17,11 +17,12 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "dedicated-database.yaml"
 
 
 def declared(namespace: Namespace) -> list[dict[str, Any]]:
-    """Bench and site of the example, with volumes and requests that fit the machine."""
+    """Bench and site of the example, with volumes, requests and a number of pods that fit the machine."""
     bench, site = yaml.safe_load_all(EXAMPLE.read_text(encoding="utf-8"))
     bench["spec"]["storage"] = site["spec"]["storage"] = {"size": "1Gi"}
     site["spec"]["dbConfig"] |= {"storageSize": "1Gi"}
     site["spec"]["dbConfig"]["resources"]["requests"] = {"cpu": "50m", "memory": "128Mi"}
+    site["spec"]["componentReplicas"] = {"socketio": 0, "workerLong": 0, "workerShort": 0}
     for each in (bench, site):
         each["metadata"]["namespace"] = namespace.name
     return [bench, site]
@@ -51,15 +52,18 @@ def test_a_site_has_a_mariadb_of_its_own_as_long_as_its_data_is_kept(namespace: 
     assert "INSERT INTO `mine` VALUES" in dump
 
     namespace.run("delete", "fs", SITE, "--timeout=120s")
-    assert namespace.find("pod", SERVER) is None
+    # The process has ended; the kubelet deletes the pod then.
+    namespace.until(lambda: namespace.find("pod", SERVER) is None, "the pod of the server to be gone", 30)
     assert namespace.find("pvc", f"data-{SERVER}") is not None
     site["spec"]["deletionPolicy"] = "Delete"
     namespace.kubectl.apply(site)
     namespace.until_ready("frappesite", SITE)
     assert namespace.visitor(BENCH, HOST).get("/api/method/ping").status == 200
     assert sql(namespace, f"SELECT id FROM {table}").split() == ["7"]  # noqa: S608
-    assert len(namespace.ledger(SITE, HOST)) == 1
+    assert [each["outcome"] for each in namespace.ledger(SITE, HOST)] == ["started", "created"], "once"
 
     namespace.run("delete", "fs", SITE, "--timeout=120s")
-    left = namespace.get("pods,statefulsets,pvc,secrets", "--selector=vyogo.tech/site=harvest")["items"]
-    assert [each["metadata"]["name"] for each in left] == []
+    # The garbage collector and the volumes' protection need a moment.
+    kinds, label = "statefulsets,services,pvc,secrets", f"--selector=vyogo.tech/site={SITE}"
+    namespace.until(lambda: namespace.get(kinds, label)["items"] == [], "nothing to be left of the site", 60)
+    assert namespace.find("pvc", f"data-{SERVER}") is None

@@ -368,6 +368,7 @@ class Frappe:
         """Notes a ready pod of a site that runs another release than the one that the data of the site is of."""
         labels = pod["metadata"].get("labels", {})
         if SITE_LABEL not in labels or JOB_LABEL in labels or not ready(pod):
+            # A MariaDB of the site alone has another label.
             return
         claims = [
             each["persistentVolumeClaim"]["claimName"] for each in pod["spec"]["volumes"] if each["name"] == "files"

@@ -22,6 +22,8 @@ CONNECTION: Manifest = {
 }
 EXTERNAL = {"mode": "external", "connectionSecretRef": {"name": "ledger"}}
 """The dbConfig of a site whose database is in it."""
+DEDICATED = {"mode": "dedicated"}
+"""The dbConfig of a site with a MariaDB of its own."""
 
 
 def a_bench(name: str = "forge", **spec: Any) -> Manifest:

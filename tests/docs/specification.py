@@ -59,6 +59,16 @@ spec:
     connectionSecretRef:
       name: site1-db-credentials
 """,
+    "dedicated database": """\
+spec:
+  dbConfig:
+    mode: dedicated
+    storageSize: 50Gi
+    resources:
+      requests:
+        cpu: 1000m
+        memory: 2Gi
+""",
     "shared database": """\
 spec:
   dbConfig:

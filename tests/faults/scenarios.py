@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from fakecluster.controllers.front_door import RULES
 from fakecluster.frappe import BROKEN
-from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site
+from fakecluster.samples import CONNECTION, DEDICATED, EXTERNAL, a_bench, a_site
 from fakecluster.world import World
 from frappe_operator.api import crd
 from frappe_operator.api.kinds import BENCH, SITE
@@ -49,6 +49,9 @@ Step = tuple[Add | Edit | Delete, ...]
 
 CREATE: Step = (Add(a_bench()), Add(a_site()))
 CREATE_EXTERNAL: Step = (Add(CONNECTION), Add(a_bench()), Add(a_site(dbConfig=EXTERNAL)))
+CREATE_DEDICATED_SITE: Step = (Add(a_site(dbConfig=DEDICATED)),)
+CREATE_DEDICATED: Step = (Add(a_bench()), *CREATE_DEDICATED_SITE)
+RESIZE: Step = (Edit(SITE, "acme", {"dbConfig": {"storageSize": "20Gi", "resources": {"limits": {"memory": "4Gi"}}}}),)
 CREATE_SITE: Step = (Add(a_site()),)
 SCALE: Step = (Edit(SITE, "acme", {"componentReplicas": {"gunicorn": 2}}),)
 AUTOSCALE: Step = (Edit(SITE, "acme", {"componentHPA": {"gunicorn": {"enabled": True, "minReplicas": 2}}}),)
@@ -113,6 +116,9 @@ WHOLE = {
     "retained": (CREATE, DELETE_SITE),
     "deleted": (CREATE, DROP_SITE),
     "external deleted": (CREATE_EXTERNAL, DROP_SITE),
+    "dedicated resized": (CREATE_DEDICATED, RESIZE),
+    "dedicated deleted": (CREATE_DEDICATED, DROP_SITE),
+    "dedicated again": (CREATE_DEDICATED, DELETE_SITE, CREATE_DEDICATED_SITE),
     "created again": (CREATE, DELETE_SITE, CREATE_SITE),
     "bench deleted": (CREATE, DELETE_BENCH, DELETE_SITE),
     "both again": (CREATE, DELETE_BOTH, CREATE),

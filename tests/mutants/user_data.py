@@ -1,6 +1,7 @@
 """Bugs by which users lose data: databases, files, passwords, encryption keys, queued jobs."""
 
-from frappe_operator.components import frappe, storage
+from frappe_operator.components import frappe, mariadb, storage
+from frappe_operator.components.database import generated
 from frappe_operator.model import image
 from frappe_operator.runner import creation, database, dump, durable, layout, release, site_config, upgrade
 from frappe_operator.site import cleanup, generated_secrets
@@ -33,8 +34,22 @@ MUTANTS = [
         "retain-drops-the-database",
         "The deletion policy is ignored: the database is dropped in any case.",
         cleanup.cleanup,
-        always_true("deletion_policy Delete"),
+        assigned("deletes", "True"),
         ("world/test_site_deletion.py::test_a_site_that_is_kept_is_taken_up_again",),
+    ),
+    Mutant(
+        "retained-data-taken-up-in-another-mode",
+        "Files that were retained with a database of another mode are taken up with a new, empty database.",
+        generated.secret_problem,
+        assigned("problem", "''"),
+        ("world/test_dedicated_database.py::test_retained_data_is_not_taken_up_in_another_mode",),
+    ),
+    Mutant(
+        "server-of-a-site-ends-before-its-workers",
+        "The pod of a site's own MariaDB counts among the pods of the site: a worker's job loses its database.",
+        mariadb.of_site,
+        expression("{SERVER_LABEL: server.name, COMPONENT_LABEL: DEDICATED_PART}", "selector(owner, DEDICATED_PART)"),
+        ("world/test_dedicated_database.py::test_the_server_ends_after_the_last_worker",),
     ),
     Mutant(
         "files-owned-by-their-site",

@@ -48,8 +48,8 @@ class Server:
         self.log = rootfs.inside(f"{self.place}/log")
 
     @contextmanager
-    def started(self, password: str) -> Iterator[None]:
-        """The server, up with this password in its Secret."""
+    def started(self, password: str, address: str = "127.0.0.1", options: str = "") -> Iterator[int]:
+        """The server, up with this password in its Secret; yields its port."""
         port, script = free_port(), mariadb.ENTRY
         # What is in memory goes with a pod.
         shutil.rmtree(self.rootfs.inside(f"{self.place}/run"), ignore_errors=True)
@@ -60,14 +60,14 @@ class Server:
             "/run/mysqld": f"{self.place}/run",
             "--tmpdir=/tmp": f"--tmpdir={self.place}/tmp",
             "/run/secrets/frappe-operator": f"{self.place}/secret",
-            "--bind-address=0.0.0.0": "--bind-address=127.0.0.1",
-            f"--port={mariadb.PORT}": f"--port={port} --innodb-flush-method=nosync",
+            "--bind-address=0.0.0.0": f"--bind-address={address}",
+            f"--port={mariadb.PORT}": f"--port={port} --innodb-flush-method=nosync {options}",
         }.items():
             assert old in script
             script = script.replace(old, new)
         with self.rootfs.running(["sh", "-ec", script], user=SERVER, folder="/", log=self.log):
             eventually(lambda: f"port: {port}" in self.log.read_text(), "MariaDB is up")
-            yield
+            yield port
 
     def run(self, argv: list[str]) -> CompletedProcess[str]:
         """A program beside it, in its pod."""

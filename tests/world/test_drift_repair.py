@@ -214,6 +214,15 @@ TROUBLES = [
         "resources of mariadb: the request of 2Gi memory",
     ),
     Trouble(
+        "a MariaDB of a site that requests more than its limit",
+        site_checks.server_fits,
+        spec(SITE, "acme", {"dbConfig": {"resources": ABOVE}}, {"dbConfig": None}),
+        SITE,
+        "DatabaseReady",
+        "InvalidSpec",
+        "resources of mariadb: the request of 2Gi memory",
+    ),
+    Trouble(
         "a web server that requests more than its limit",
         site_checks.resources_fit,
         spec(SITE, "acme", {"componentResources": {"gunicorn": ABOVE}}, {"componentResources": None}),

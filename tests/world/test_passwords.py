@@ -9,7 +9,7 @@ from fakecluster.samples import CONNECTION, EXTERNAL, a_bench, a_site, a_world
 from fakecluster.world import settle
 from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.components import redis
-from frappe_operator.kube.kinds import DEPLOYMENT, POD, SECRET, STATEFUL_SET, Ref
+from frappe_operator.kube.kinds import DEPLOYMENT, JOB, POD, SECRET, STATEFUL_SET, Ref
 from tests.world.site_state import configured, fetched, revisions
 
 
@@ -33,6 +33,19 @@ def test_a_rotated_password_reaches_a_running_site() -> None:
     world.edit(SECRET, "ledger", {"stringData": {"password": "rotated-canary"}})
     settle(world)
     assert fetched(world, "acme.example.com") == 200
+    assert world.condition("Ready", "acme", SITE).ok
+    assert revisions(world) == before
+    world.assert_no_writes(600)
+
+
+def test_a_changed_tls_of_an_external_database_reaches_a_running_site() -> None:
+    world = a_world(CONNECTION, a_bench(), a_site(dbConfig=EXTERNAL))
+    settle(world)
+    before = revisions(world)
+    world.edit(SITE, "acme", {"spec": {"dbConfig": {"tls": "required"}}})
+    settle(world)
+    jobs = [each for each in world.all(JOB) if each["metadata"]["name"].startswith("acme-configure-")]
+    assert ["--tls=required" in each["spec"]["template"]["spec"]["containers"][0]["args"] for each in jobs] == [True]
     assert world.condition("Ready", "acme", SITE).ok
     assert revisions(world) == before
     world.assert_no_writes(600)

@@ -15,9 +15,11 @@ from frappe_operator.api.types import (
     ComponentReplicas,
     ComponentResources,
     HostName,
+    ImageName,
     LocalReference,
     ObjectName,
     OtherHostName,
+    Resources,
     Rule,
     Section,
     StorageSize,
@@ -46,21 +48,70 @@ class DbConfig(Section):
             "connectionSecretRef is required with mode: external and not allowed with another mode: it names a Secret "
             "with the keys host, port, database, username, password",
         ),
+        *(
+            Rule(
+                f"!has(self.{name}) || (has(self.mode) && self.mode == 'dedicated')",
+                f"{name} belongs to mode: dedicated, where the site has a MariaDB server of its own: remove it, or set "
+                "mode: dedicated in a new FrappeSite",
+            )
+            for name in ("storageSize", "storageClassName", "resources", "image")
+        ),
+        Rule(
+            "!has(self.tls) || (has(self.mode) && self.mode == 'external')",
+            "tls belongs to mode: external: remove it; the operator's own servers are reached inside the cluster",
+        ),
     )
 
     provider: Annotated[Literal["mariadb"] | None, Meta(description="Database server. Default mariadb.")] = None
     mode: Annotated[
-        Literal["shared", "external"] | None,
+        Literal["shared", "dedicated", "external"] | None,
         Meta(
             description=(
-                "shared (default): a database of its own on the bench's MariaDB server. external: an existing "
-                "database, named by connectionSecretRef. Immutable."
+                "shared (default): a database of its own on the bench's MariaDB server. dedicated: a MariaDB server "
+                "of its own. external: an existing database, named by connectionSecretRef. Immutable."
             )
+        ),
+    ] = None
+    image: Annotated[
+        ImageName | None,
+        Meta(description="Image of the server. Default: set by the operator. Only with mode: dedicated."),
+    ] = None
+    storage_size: Annotated[
+        StorageSize | None,
+        Meta(
+            description="Size of the volume of the server. Default 10Gi. Can be increased, not decreased. Only with "
+            "mode: dedicated."
+        ),
+    ] = None
+    storage_class_name: Annotated[
+        ObjectName | None,
+        Meta(
+            description="StorageClass of the volume of the server. Default: the default class of the cluster. Only "
+            "with mode: dedicated."
+        ),
+    ] = None
+    resources: Annotated[
+        Resources | None,
+        Meta(
+            description="Resource requests and limits of the server. Half its memory is for cached data "
+            "(innodb_buffer_pool_size), and it accepts one connection for each 4Mi. Only with mode: dedicated."
         ),
     ] = None
     connection_secret_ref: Annotated[
         LocalReference | None,
-        Meta(description="Secret with the keys host, port, database, username, password of an empty MariaDB database."),
+        Meta(
+            description="Secret with the keys host, port, database, username, password of an empty MariaDB database, "
+            "and optionally ca.crt: the authorities that sign the certificate of the server."
+        ),
+    ] = None
+    tls: Annotated[
+        Literal["required", "preferred", "disabled"] | None,
+        Meta(
+            description="TLS to an external database. required: the certificate of the server is verified, for the "
+            "host in the Secret, by ca.crt or, without that key, by the authorities that the image trusts. preferred: "
+            "the same if it is possible when the connection is configured, otherwise no TLS. disabled: no TLS. "
+            "Default: required if the Secret has the key ca.crt, otherwise no TLS."
+        ),
     ] = None
 
 

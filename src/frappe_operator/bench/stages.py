@@ -60,13 +60,14 @@ def database(bench: Bench, observed: Observed, token: Callable[[], str]) -> list
                 lambda _: Verdict(True, Reason.NOT_NEEDED, "No site uses a MariaDB server of this bench."),
             )
         ]
-    password = mariadb.secret(bench, token())
+    server = mariadb.of_bench(bench)
+    password = mariadb.secret(server, token())
     secret_exists = generated_secrets.exists(bench.names.mariadb_root, observed.secrets.mariadb, "MariaDB restarts")
     return [
         Stage(BenchCondition.DATABASE_READY, [], secret_exists, once=password, after=AFTER_STORAGE),
         Stage(
             BenchCondition.DATABASE_READY,
-            mariadb.build(bench),
+            mariadb.build(server),
             database_ready.server_is_available(bench, observed),
             after=AFTER_STORAGE,
         ),

@@ -36,6 +36,7 @@ def create(site: Site, password_is_new: bool = False, template: str = "") -> lis
         f"--host-name={site.url}",
         f"--max-file-size={site.limits.body_bytes}",
         f"--release={site.facts.key}",
+        *ENGINES[site.database.engine].tls_arguments(site),
         *(["--set-password"] if password_is_new else []),
         *([f"--template={template}"] if template else []),
     ]
@@ -57,7 +58,7 @@ def configure(site: Site) -> list[Manifest]:
     """The Job that applies address, credentials and the size of uploads to an existing site, one Job per
     combination."""
     engine = ENGINES[site.database.engine]
-    values = [f"--host-name={site.url}", f"--max-file-size={site.limits.body_bytes}"]
+    values = [f"--host-name={site.url}", f"--max-file-size={site.limits.body_bytes}", *engine.tls_arguments(site)]
     arguments = ["configure-site", f"--site={site.site_name}", *values, *engine.configure_arguments(site)]
     task = Task(site.names.part(f"configure-{site.configuration}"), CONFIGURE_PART, arguments, site.database.revision)
     return [site_job(site, task, engine.secrets(site))]

@@ -14,14 +14,14 @@ def selector(owner: Owner, part: str) -> dict[str, str]:
     return {owner_label(owner.kind): owner.name, COMPONENT_LABEL: part}
 
 
-def labels(owner: Owner, part: str) -> dict[str, str]:
-    """All labels of a child."""
+def labels(owner: Owner, part: str, selects: dict[str, str] | None = None) -> dict[str, str]:
+    """All labels of a child. `selects`: replaces the labels of `selector`."""
     return {
         MANAGED_BY: OPERATOR_NAME,
         NAME: "frappe",
         INSTANCE: owner.name,
         BENCH_LABEL: owner.bench,
-        **selector(owner, part),
+        **(selector(owner, part) if selects is None else selects),
     }
 
 

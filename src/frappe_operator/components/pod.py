@@ -43,15 +43,17 @@ def template(
     secret_revision: str = "",
     *,
     replicated: bool = False,
+    selects: dict[str, str] | None = None,
 ) -> Manifest:
     """A pod template: `spec` and the common parts of all pods. `more`: additional labels. `secret_revision`: revision
-    of the Secret that the programs read when they start. `replicated`: whether the component can have several pods."""
+    of the Secret that the programs read when they start. `replicated`: whether the component can have several pods.
+    `selects`: the labels that select the pods, by default those of the owner and component."""
     annotations = {"annotations": {SECRET_ANNOTATION: secret_revision}} if secret_revision else {}
     # Whatever the number of replicas is, because a template that follows it would restart the pods. Pods that have an
     # affinity all run on the node of a volume.
     spread = _spread(selector(owner, part)) if replicated and "affinity" not in spec else {}
     return {
-        "metadata": {"labels": {**labels(owner, part), **(more or {})}, **annotations},
+        "metadata": {"labels": {**labels(owner, part, selects), **(more or {})}, **annotations},
         "spec": {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,

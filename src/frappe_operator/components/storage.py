@@ -8,6 +8,7 @@ from frappe_operator.kube.names import GROUP
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model import first_apps
 from frappe_operator.model.bench import Bench
+from frappe_operator.model.database import SERVER_KIND_LABEL
 from frappe_operator.model.first_apps import FIRST_APPS_LABEL
 from frappe_operator.model.site import ORIGIN_LABEL, Site
 
@@ -38,6 +39,8 @@ def files(site: Site) -> list[Manifest]:
     meta["labels"].update(site.mark.labels)
     if site.created_with_apps:
         meta["labels"][FIRST_APPS_LABEL] = first_apps.label(site.apps)
+    if site.database.server_kind:
+        meta["labels"][SERVER_KIND_LABEL] = site.database.server_kind
     return [claim(meta, site.files)]
 
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from frappe_operator.components.database import ENGINES
 from frappe_operator.components.frappe import Task, site_job
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.site import Site
@@ -25,6 +26,7 @@ def migrate(site: Site) -> list[Manifest]:
         f"--attempt={upgrade.attempt}",
         f"--keep-dumps={site.policy.keep_dumps}",
         f"--timeout={site.policy.timeout}",
+        *ENGINES[site.database.engine].tls_arguments(site),
         *([f"--remove-apps={','.join(upgrade.removal.apps)}"] if upgrade.removal and upgrade.removal.apps else []),
     ]
     task = Task(site.names.upgrade(upgrade.attempt), PART, arguments, site.database.revision)

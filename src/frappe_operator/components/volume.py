@@ -15,8 +15,8 @@ def claim_spec(volume: Volume) -> Manifest:
     return spec
 
 
-def claim_template(name: str, volume: Volume) -> Manifest:
-    """One of the `volumeClaimTemplates` of a StatefulSet.
+def claim_template(name: str, volume: Volume, labels: dict[str, str] | None = None) -> Manifest:
+    """One of the `volumeClaimTemplates` of a StatefulSet. `labels`: labels of the claims.
 
     Server-side apply treats the list as one value. It contains the defaults of the API server, so that the applied and
     the live value are equal.
@@ -24,7 +24,7 @@ def claim_template(name: str, volume: Volume) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name},
+        "metadata": {"name": name, **({"labels": labels} if labels else {})},
         "spec": {"volumeMode": "Filesystem", **claim_spec(volume)},
         "status": {"phase": "Pending"},
     }

@@ -94,13 +94,20 @@ class Redis(Struct, frozen=True):
 
 
 class MariaDB(Struct, frozen=True):
-    """The desired state of the MariaDB server of a bench."""
+    """The desired state of a MariaDB server, of a bench or of one site."""
 
+    name: str
+    """Name of its StatefulSet and Service."""
+    root: str
+    """Name of the Secret with the password of root."""
     image: str
     volume: Volume
     resources: Manifest
     revision: str = ""
     """Revision of the Secret with the password of root; empty before the first Secret exists."""
+    max_connections: int = 500
+    buffer_pool: str = ""
+    """Memory in which it keeps data, in its own notation; empty for its default."""
 
 
 class Revisions(Struct, frozen=True):
@@ -290,6 +297,8 @@ class BenchOffer(Struct, frozen=True):
     """Default settings of the web servers of the sites."""
     common_on_one_node: bool = False
     """Whether all pods that mount the common storage must run on one node."""
+    mariadb_image: str = ""
+    """Default image of a MariaDB server of a site alone."""
 
     @property
     def names(self) -> Names:
@@ -334,6 +343,7 @@ def offer(
         autoscaling=spec.component_hpa,
         gunicorn=spec.gunicorn,
         common_on_one_node=common_mode == RWO,
+        mariadb_image=images.mariadb,
     )
 
 
@@ -458,6 +468,8 @@ def resolve(
             live_mode,
         ),
         mariadb=MariaDB(
+            name=Names(live.metadata.name).mariadb,
+            root=Names(live.metadata.name).mariadb_root,
             image=(database.image if database else None) or images.mariadb,
             volume=Volume(
                 quantity("databaseConfig.storageSize", (database.storage_size if database else None) or "10Gi"),

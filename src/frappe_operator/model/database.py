@@ -7,18 +7,30 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from frappe_operator.api.frappesite import FrappeSiteSpec
+from frappe_operator.api.frappesite import DbConfig, FrappeSiteSpec
 from frappe_operator.api.kinds import LiveSite, readable_spec
-from frappe_operator.kube.names import digest
+from frappe_operator.kube.names import GROUP, digest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.secret_body import SecretBody
-from frappe_operator.model.bench import Names
+from frappe_operator.model.bench import RWO, MariaDB, Names, Volume
 from frappe_operator.model.image import Facts
+from frappe_operator.model.mariadb_sizing import memory_settings
+from frappe_operator.model.sizing import quantity, resources
 
-EngineName = Literal["built-in", "external"]
-"""built-in: the bench's MariaDB, in which the operator creates the database. external: the user's own database."""
+EngineName = Literal["built-in", "dedicated", "external"]
+"""built-in: the bench's MariaDB, in which the operator creates the database. dedicated: a MariaDB of the site alone, in
+which it does the same. external: the user's own database."""
 BUILT_IN: EngineName = "built-in"
+DEDICATED: EngineName = "dedicated"
 EXTERNAL: EngineName = "external"
+
+SERVER_KIND_LABEL = f"{GROUP}/database-server"
+"""Label of the claim for files and of the connection Secret of a site with `mode: dedicated`: the kind of its server,
+which is decided once. No label: the site has no server of its own."""
+STATEFUL_SET = "StatefulSet"
+"""The kind of server that the operator runs itself."""
+SERVER_KINDS: Mapping[str, EngineName] = {STATEFUL_SET: DEDICATED}
+"""The engine of `mode: dedicated`, by the recorded kind of server."""
 
 _FINGERPRINT = re.compile("[0-9a-f]{8}")
 SECRET_KEYS = ("host", "port", "database", "username", "password")
@@ -35,6 +47,12 @@ class Database(Struct, frozen=True):
     username: str
     revision: str
     """Changes with the connection Secret; empty while the generated Secret does not exist yet."""
+    tls: str = ""
+    """TLS to an external database, as in the spec; empty for the default."""
+    server_kind: str = ""
+    """Kind of the server that the site has alone, as it is recorded; empty for a site without one."""
+    server: MariaDB | None = None
+    """The server that the operator runs for the site alone; None for a site without one."""
 
 
 class Connection(Struct, frozen=True):
@@ -48,10 +66,13 @@ class Connection(Struct, frozen=True):
     revision: str
 
 
-def engine(spec: FrappeSiteSpec) -> EngineName:
-    """The engine of a site's database."""
+def engine(spec: FrappeSiteSpec, server_kind: str | None = None) -> EngineName:
+    """The engine of a site's database. `server_kind`: the recorded kind of its server, None before it is decided."""
+    config = spec.db_config
     # The CRD requires connectionSecretRef with mode: external, and allows it with no other mode.
-    return EXTERNAL if spec.db_config and spec.db_config.connection_secret_ref else BUILT_IN
+    if config is None or config.connection_secret_ref:
+        return EXTERNAL if config else BUILT_IN
+    return SERVER_KINDS.get(server_kind or "", DEDICATED) if config.mode == DEDICATED else BUILT_IN
 
 
 def needs_mariadb(live: LiveSite) -> bool:
@@ -69,10 +90,63 @@ def built_in(bench: Names, secret: str, namespace: str, name: str, origin: str, 
     return Database(BUILT_IN, secret, database, f"{bench.mariadb}.{namespace}.svc", database, revision)
 
 
-def external(connection: Connection, recorded: str) -> Database:
-    """The database of the user. `recorded`: its name in the status, for a Secret without the key `database`."""
+def server(config: DbConfig, name: str, root: str, image: str, revision: str) -> MariaDB:
+    """The MariaDB of a site alone. `image`: the default. `revision`: of the Secret with the password of root, empty
+    while it does not exist. Raises Blocked for an amount that is not a quantity."""
+    amounts = resources("mariadb", config.resources)
+    settings = memory_settings(amounts)
+    return MariaDB(
+        name=name,
+        root=root,
+        image=config.image or image,
+        volume=Volume(quantity("dbConfig.storageSize", config.storage_size or "10Gi"), config.storage_class_name, RWO),
+        resources=amounts,
+        revision=revision,
+        max_connections=settings.max_connections,
+        buffer_pool=settings.buffer_pool,
+    )
+
+
+def dedicated(
+    server: MariaDB, secret: str, namespace: str, name: str, origin: str, revision: str, server_kind: str | None
+) -> Database:
+    """The database of the site `namespace/name` in its own MariaDB. `server_kind`: as it is recorded, None before it is
+    decided. The other arguments are those of `built_in`."""
+    database = database_of(namespace, name, origin)
+    host = f"{server.name}.{namespace}.svc"
+    kind = STATEFUL_SET if server_kind is None else server_kind
+    return Database(DEDICATED, secret, database, host, database, revision, server_kind=kind, server=server)
+
+
+def mode_problem(engine: EngineName, server_kind: str | None, secret: str, claim: str) -> str:
+    """A message when the data of the site is in a database of another mode, which an earlier FrappeSite of this name
+    has left; empty otherwise. `server_kind`: as `claim` or `secret` records it."""
+    give_up = f"To give the data up, delete the Secret {secret} and the PersistentVolumeClaim {claim}"
+    if engine == BUILT_IN and server_kind:
+        return (
+            "An earlier FrappeSite of this name has left its data, with a database in a MariaDB server of its own: "
+            f"create this FrappeSite with dbConfig.mode: dedicated to use it again. {give_up}"
+        )
+    if engine == DEDICATED and server_kind == "":
+        return (
+            "An earlier FrappeSite of this name has left its data, with a database that is not in a MariaDB server of "
+            f"its own: create this FrappeSite with the dbConfig of that one to use it again. {give_up}"
+        )
+    if engine == DEDICATED and server_kind not in (None, *SERVER_KINDS):
+        return (
+            f"PersistentVolumeClaim {claim} records that the site has a database server of the kind {server_kind}, "
+            "which this version of the operator cannot run: use the version that created it"
+        )
+    return ""
+
+
+def external(connection: Connection, recorded: str, tls: str = "") -> Database:
+    """The database of the user. `recorded`: its name in the status, for a Secret without the key `database`. `tls`: as
+    in the spec, empty for the default."""
     name = connection.database or recorded
-    return Database(EXTERNAL, connection.secret, name, connection.host, connection.username, connection.revision)
+    return Database(
+        EXTERNAL, connection.secret, name, connection.host, connection.username, connection.revision, tls=tls
+    )
 
 
 def database_name(namespace: str, name: str, uid: str) -> str:

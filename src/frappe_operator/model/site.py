@@ -15,17 +15,21 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Blocked
 from frappe_operator.model import route, tls
-from frappe_operator.model.bench import RWO, BenchOffer, Names, Volume
+from frappe_operator.model.bench import RWO, STATEFUL_NAME_LIMIT, BenchOffer, Names, Volume
 from frappe_operator.model.bench import job_resources as bench_job_resources
 from frappe_operator.model.database import (
+    DEDICATED,
     Connection,
     Database,
     built_in,
     database_of,
+    dedicated,
+    engine,
     external,
     is_mark,
     is_our_database,
     mark,
+    server,
 )
 from frappe_operator.model.domain import Domain
 from frappe_operator.model.gunicorn import WebServer, web_server
@@ -76,6 +80,22 @@ class SiteNames(Struct, frozen=True):
     @property
     def connection(self) -> str:
         return child(self.site, "db-connection")
+
+    @property
+    def server(self) -> str:
+        """The MariaDB of the site alone. Not "mariadb": that is the bench's, and a bench and a site may have one
+        name."""
+        return child(self.site, "db", STATEFUL_NAME_LIMIT)
+
+    @property
+    def server_root(self) -> str:
+        """The Secret with the password of root of that MariaDB."""
+        return child(self.site, "db-root")
+
+    @property
+    def server_claim(self) -> str:
+        """The claim of that MariaDB, which its StatefulSet creates."""
+        return f"data-{self.server}-0"
 
     @property
     def create(self) -> str:
@@ -206,7 +226,8 @@ class Site(Struct, frozen=True):
     @property
     def configuration(self) -> str:
         """Fingerprint of the values that the operator maintains in site_config.json."""
-        return digest(f"{self.database.revision}\n{self.url}\n{self.limits.body_bytes}")
+        tls = f"\n{self.database.tls}" if self.database.tls else ""
+        return digest(f"{self.database.revision}\n{self.url}\n{self.limits.body_bytes}{tls}")
 
     @property
     def url(self) -> str:
@@ -306,6 +327,8 @@ def resolve(
     recorded_bench_id: str | None = None,
     connection: Connection | None = None,
     recorded_database: str = "",
+    server_kind: str | None = None,
+    server_revision: str = "",
     live_mode: str = "",
     plan: Plan | None = None,
     live_scales: Mapping[str, LiveScale] | None = None,
@@ -321,7 +344,8 @@ def resolve(
     label of the generated connection Secret. `origin`, `recorded_bench_id`: labels of the claim for files;
     `recorded_bench_id` is None while there is no claim. `revision`: of the generated connection Secret, empty while it
     does not exist. `connection`: the external database. `recorded_database`: name of the database in the status.
-    `live_mode`: access mode of the claim for files, empty while there is no claim.
+    `server_kind`: the recorded kind of the server that the site has alone. `server_revision`: of the Secret with the
+    password of its root. `live_mode`: access mode of the claim for files, empty while there is no claim.
 
     `plan`: the release that the site runs, and its upgrade; by default the release of the bench. `live_scales`: what
     exists of the components that may have an autoscaler. `taken_hosts`: host names that another site owns.
@@ -360,7 +384,9 @@ def resolve(
         target_facts=plan.upgrade.target if plan.upgrade else bench.target,
         policy=bench.upgrade,
         domain=domain,
-        database=_database(live, bench, origin, revision, connection, recorded_database),
+        database=_database(
+            live, spec, bench, origin, revision, connection, recorded_database, server_kind, server_revision
+        ),
         bench_id=bench_id(live.metadata.name, live.metadata.uid, recorded_bench_id),
         files=Volume(
             quantity("storage.size", (storage.size if storage else None) or "5Gi"),
@@ -423,9 +449,23 @@ def _origin(live: LiveSite, retained: str, origin: str, recorded: str) -> str:
 
 
 def _database(
-    live: LiveSite, bench: BenchOffer, origin: str, revision: str, connection: Connection | None, recorded: str
+    live: LiveSite,
+    spec: FrappeSiteSpec,
+    bench: BenchOffer,
+    origin: str,
+    revision: str,
+    connection: Connection | None,
+    recorded: str,
+    server_kind: str | None,
+    server_revision: str,
 ) -> Database:
+    meta, names = live.metadata, SiteNames(live.metadata.name)
     if connection is not None:
-        return external(connection, recorded)
-    meta = live.metadata
-    return built_in(bench.names, SiteNames(meta.name).connection, meta.namespace, meta.name, origin, revision)
+        found = external(connection, recorded, (spec.db_config.tls if spec.db_config else None) or "")
+    elif spec.db_config and engine(spec, server_kind) == DEDICATED:
+        mariadb = server(spec.db_config, names.server, names.server_root, bench.mariadb_image, server_revision)
+        return dedicated(mariadb, names.connection, meta.namespace, meta.name, origin, revision, server_kind)
+    else:
+        found = built_in(bench.names, names.connection, meta.namespace, meta.name, origin, revision)
+    # What is recorded stays, so that the difference is reported until the data is gone.
+    return msgspec.structs.replace(found, server_kind=server_kind or "")

@@ -62,6 +62,15 @@ def major(version: str) -> int:
     return int(match[1])
 
 
+def driver_verifies() -> bool:
+    """Whether Frappe's driver verifies the certificate of a database server by the key db_ssl_ca alone. Older versions
+    ignore it without a certificate of the client, and connect without TLS; they do not know the key that is looked for
+    here."""
+    frappe = paths.APPS / "frappe" / "frappe"
+    sources = (frappe / "database.py", *frappe.glob("database/**/*.py"))
+    return any(each.is_file() and "db_ssl_check_hostname" in each.read_text(encoding="utf-8") for each in sources)
+
+
 def assets() -> Path:
     """The image's built assets; older images keep them in `sites/`. Raises Blocked."""
     for folder in (paths.BENCH / "assets", paths.SITES / "assets"):

@@ -26,6 +26,7 @@ from . import (
     redis_keys,
     report,
     template_making,
+    tls,
     upgrade,
 )
 from .log import echo
@@ -95,6 +96,10 @@ def _parser() -> argparse.ArgumentParser:
         flags.add_argument("--patience", type=int, default=60, help="seconds to wait for the database")
         return flags
 
+    def with_tls(flags: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        flags.add_argument("--tls", choices=["", *tls.MODES], default="", help="TLS to a database of the user")
+        return patient(flags)
+
     flags = command("layout", layout.layout)
     flags.add_argument("--site", type=_SITE, required=True)
     flags.add_argument("--volume", type=Path, help="root of the site's volume; absent in pods without files")
@@ -132,13 +137,13 @@ def _parser() -> argparse.ArgumentParser:
 
     command("drop-assets", redis_keys.drop_assets).add_argument("--redis-cache-host", type=_HOST, required=True)
 
-    flags = patient(command("check-database", external.check))
+    flags = with_tls(command("check-database", external.check))
     flags.add_argument("--frappe-version", required=True)
     flags.add_argument(
         "--owner", type=_ID, required=True, help="identifies the FrappeSite; the same for a site that is created again"
     )
 
-    flags = patient(command("create-site", creation.create))
+    flags = with_tls(command("create-site", creation.create))
     flags.add_argument("--site", type=_SITE, required=True)
     flags.add_argument(
         "--owner", type=_ID, required=True, help="identifies the FrappeSite; the same for a site that is created again"
@@ -155,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument("--template", type=_OPTIONAL_KEY, default="", help="the site may be copied from it")
     flags.add_argument("--release", type=_OPTIONAL_KEY, default="", help="the release of this image, which is recorded")
 
-    flags = patient(command("upgrade-site", upgrade.upgrade))
+    flags = with_tls(command("upgrade-site", upgrade.upgrade))
     flags.add_argument("--site", type=_SITE, required=True)
     flags.add_argument("--release", type=_matching(_KEY), required=True, help="the release of this image")
     flags.add_argument(
@@ -166,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument("--timeout", type=int, required=True, help="seconds that each command of Frappe may take")
     flags.add_argument("--remove-apps", type=_list_of(_APP), default=[], help="apps that are removed with their data")
 
-    flags = patient(command("configure-site", configuration.configure))
+    flags = with_tls(command("configure-site", configuration.configure))
     flags.add_argument("--site", type=_SITE, required=True)
     flags.add_argument(
         "--host-name", type=_ADDRESS, required=True, help="the address with which links to the site begin"

@@ -14,9 +14,12 @@ from .credentials import Connection
 from .external import login
 from .log import say
 from .outcome import Blocked, Retry
+from .tls import hand_over, secured
 
 
-def configure(site: str, host_name: str, max_file_size: int, set_password: bool, patience: int) -> dict[str, Any]:
+def configure(
+    site: str, host_name: str, max_file_size: int, set_password: bool, patience: int, tls: str
+) -> dict[str, Any]:
     """Merges address, size of uploads and connection into site_config.json. Raises Blocked and Retry, and leaves the
     file unchanged then.
 
@@ -27,9 +30,9 @@ def configure(site: str, host_name: str, max_file_size: int, set_password: bool,
     if not marker.exists():
         raise Retry("SiteNotCreated", f"Site {site} has not been created yet")
     frappe_version = bench.version("frappe")
-    connection = credentials.database()
     if set_password:
         database.prepare(patience)
+    connection = secured(credentials.database(), tls, patience, directory)
     login(connection, frappe_version, patience)
     if releases.is_under_way(directory):
         # Its dump may just be restored. It needs the connection, and keeps it.
@@ -40,6 +43,7 @@ def configure(site: str, host_name: str, max_file_size: int, set_password: bool,
             f"Database {connection.database} at {connection.host} contains no site; the running site keeps its current "
             "connection: correct the Secret, or restore the backup of the site into that database",
         )
+    hand_over(directory, connection)
     address = {"host_name": host_name, "max_file_size": max_file_size}
     changes = {**site_config.connection(connection, frappe_version), **address}
     site_config.merge(directory, changes)

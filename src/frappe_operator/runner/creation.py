@@ -18,6 +18,7 @@ from .database import prepare
 from .external import login
 from .log import say
 from .outcome import Blocked, Retry, Terminated
+from .tls import hand_over, secured
 
 
 def create(
@@ -30,6 +31,7 @@ def create(
     template: str,
     patience: int,
     release: str,
+    tls: str,
 ) -> dict[str, Any]:
     """Creates the site, or completes an interrupted creation, or finds that it exists. Raises Blocked and Retry.
 
@@ -39,15 +41,16 @@ def create(
     """
     directory = paths.SITES / site
     frappe_version = bench.version("frappe")
-    database = credentials.database()
-    connection = site_config.connection(database, frappe_version)
-    config = {**connection, "bench_id": bench_id, "host_name": host_name, "max_file_size": max_file_size}
     (directory / "locks").mkdir(parents=True, exist_ok=True)
     (directory / paths.OURS).mkdir(exist_ok=True)
     with durable.locked(directory / paths.OURS / "lock", durable.SITE_LOCK_SECONDS):
         if set_password:
             prepare(patience)
+        database = secured(credentials.database(), tls, patience, directory)
+        connection = site_config.connection(database, frappe_version)
+        config = {**connection, "bench_id": bench_id, "host_name": host_name, "max_file_size": max_file_size}
         login(database, frappe_version, patience)
+        hand_over(directory, database)
         found = schema.contents(database)
         if found.owner not in (None, owner):
             raise Blocked(

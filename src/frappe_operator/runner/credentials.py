@@ -9,6 +9,7 @@ from . import paths
 from .outcome import Blocked
 
 _known: set[str] = set()
+NO_TLS = "none"
 
 
 class Connection(NamedTuple):
@@ -19,6 +20,9 @@ class Connection(NamedTuple):
     username: str
     password: str
     database: str = ""
+    tls: str = ""
+    """File with the certificates of the authorities that may have signed that of the server, which must be for its
+    host; NO_TLS for an unencrypted connection; empty: the programs decide."""
 
 
 def learn(value: str) -> None:
@@ -62,7 +66,8 @@ def database() -> Connection:
     """The connection to the site's own database as its own user. Raises Blocked when the Secret is incomplete."""
     group = "database"
     return Connection(
-        _plain(group, "host"),
+        # An IPv6 address as in a URL.
+        _plain(group, "host").removeprefix("[").removesuffix("]"),
         _port(group),
         _plain(group, "username"),
         _secret(group, "password"),
@@ -74,6 +79,16 @@ def database_admin() -> Connection:
     """The connection to the bench's own MariaDB as root. Raises Blocked when the Secret is incomplete."""
     group = "database-admin"
     return Connection(_plain(group, "host"), _port(group), _plain(group, "username"), _secret(group, "password"))
+
+
+def database_ca() -> str:
+    """The certificates in the key ca.crt of the Secret of a database; empty without the key. Raises Blocked."""
+    try:
+        return (paths.SECRETS / "database" / "ca.crt").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError:
+        raise Blocked("SecretInvalid", "Key ca.crt of the database Secret is not UTF-8 text") from None
 
 
 def git() -> dict[str, str]:

@@ -10,6 +10,7 @@ from .log import say
 from .outcome import Blocked
 from .schema import SCRATCH, contents
 from .sql import identifier, literal, query
+from .tls import secured
 
 _TIDY = f"DROP VIEW IF EXISTS {SCRATCH}_view; DROP SEQUENCE IF EXISTS {SCRATCH}_number; DROP TABLE IF EXISTS {SCRATCH};"
 _PRIVILEGES = {
@@ -28,9 +29,9 @@ _PRIVILEGES = {
 """Privileges that Frappe needs, each with statements that need it, which use what earlier ones created."""
 
 
-def check(frappe_version: str, owner: str, patience: int) -> dict[str, Any]:
+def check(frappe_version: str, owner: str, patience: int, tls: str) -> dict[str, Any]:
     """Checks the database of the user. Raises Blocked with what to change, and Retry."""
-    site = credentials.database()
+    site = secured(credentials.database(), tls, patience)
     login(site, frappe_version, patience)
     _charset(site)
     found = contents(site)

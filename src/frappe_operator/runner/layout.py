@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from . import authorities, bench, credentials, durable, paths
+from . import authorities, bench, credentials, durable, paths, tls
 from . import release as releases
 from .log import say
 from .outcome import Blocked
@@ -46,6 +46,7 @@ def layout(
     layered = _layers(layers)
     if volume is not None:
         _site_directory(volume / site)
+        tls.link(site)
         if not upgrading:
             releases.check_image(site, volume / site)
     apps = bench.apps()

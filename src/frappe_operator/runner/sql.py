@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .child import ask
-from .credentials import Connection
+from .credentials import NO_TLS, Connection
 from .log import say
 from .outcome import Blocked, Retry, Stopped
 
 ACCESS_DENIED, NO_DATABASE, NO_ACCESS_TO_DATABASE, NO_SUCH_SESSION = 1045, 1049, 1044, 1094
 UNREACHABLE = {1040, 1053, 1158, 1159, 1160, 1161, 1205, 1927, *range(2000, 2100)}
 """Errors of a server that is away, starting, stopping, full or busy; every error of the client's own."""
+TLS_FAILED = 2026
+"""Error of the client's own that waiting does not resolve, if the connection must be encrypted."""
 
 STATEMENT_TIMEOUT = 300
 """Seconds that one run of the client may take."""
@@ -30,6 +32,7 @@ class Refused(Stopped):
     def __init__(self, code: int, message: str, line: int) -> None:
         super().__init__("DatabaseRefused", f"MariaDB reports an error: {message} (error {code})")
         self.code = code
+        self.reported = message
         self.line = line
         """Line of the rejected statement, counted from 1; 0 when the login was rejected."""
 
@@ -64,7 +67,8 @@ def query(server: Connection, statements: str) -> list[list[str]]:
     if ended.code == 0:
         return [line.split("\t") for line in ended.out.splitlines()]
     error = re.search(r"ERROR (\d+) \(\w+\)(?: at line (\d+))?: (.*)", ended.err)
-    if error is None or int(error[1]) in UNREACHABLE:
+    refused = error is not None and int(error[1]) == TLS_FAILED and server.tls not in ("", NO_TLS)
+    if error is None or (int(error[1]) in UNREACHABLE and not refused):
         raise unavailable(server, error[3] if error else ended.log_tail)
     raise Refused(int(error[1]), error[3], int(error[2]) - _PREAMBLE.count("\n") if error[2] else 0)
 
@@ -107,8 +111,9 @@ def program(name: str, older_name: str, options: int) -> list[str]:
         raise Blocked(
             "ImageInvalid", f"The image of the bench contains no MariaDB client: use an image that contains `{name}`"
         )
-    # First of all, or the program refuses it.
-    return [path, f"--defaults-extra-file=/dev/fd/{options}"]
+    # First of all, or the program refuses it. No other file is read: that of the pod is for the programs that Frappe
+    # starts, with the settings of before while others are tried.
+    return [path, f"--defaults-file=/dev/fd/{options}"]
 
 
 @contextmanager
@@ -130,9 +135,17 @@ def _options(server: Connection) -> str:
     for name, value in values.items():
         if value:
             lines.append(f"{name}={option(value)}")
-    return "\n".join(["[client]", *lines, ""])
+    return "\n".join(["[client]", *lines, *tls_options(server), ""])
+
+
+def tls_options(server: Connection) -> list[str]:
+    """Lines of an option file that encrypt the connection, or leave it unencrypted; none if the programs decide."""
+    if server.tls in ("", NO_TLS):
+        return ["skip-ssl"] if server.tls else []
+    return ["ssl", f"ssl-ca={option(server.tls)}", "ssl-verify-server-cert"]
 
 
 def unavailable(server: Connection, why: str) -> Retry:
     """The error of a server that cannot be reached."""
-    return Retry("DatabaseUnavailable", f"MariaDB at {server.host}:{server.port} cannot be reached: {why}")
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return Retry("DatabaseUnavailable", f"MariaDB at {host}:{server.port} cannot be reached: {why}")

@@ -22,6 +22,7 @@ from .credentials import Connection, redacted
 from .external import login
 from .log import say
 from .outcome import Blocked, Retry
+from .tls import hand_over, secured
 
 MOST_BEGUN = 3
 """How often the change is begun in one attempt when it is interrupted."""
@@ -52,6 +53,7 @@ def upgrade(
     timeout: int,
     patience: int,
     remove_apps: list[str],
+    tls: str,
 ) -> dict[str, Any]:
     """Migrates the site to `release`, once for each `attempt`, and removes `remove_apps`. Raises Retry when the site is
     not created, or a server cannot be reached; and Blocked when the user of the database cannot log in.
@@ -61,10 +63,11 @@ def upgrade(
     directory = paths.SITES / site
     if not (directory / paths.OURS / "created.json").exists():
         raise Retry("SiteNotCreated", f"Site {site} has not been created yet")
-    database = credentials.database()
     with durable.locked(directory / paths.OURS / "lock", durable.SITE_LOCK_SECONDS):
         frappe_version = bench.version("frappe")
+        database = secured(credentials.database(), tls, patience, directory)
         login(database, frappe_version, patience)
+        hand_over(directory, database)
         one = _Upgrade(site, directory, database, release, from_release, attempt, remove_apps)
         connection = site_config.connection(database, frappe_version)
         return one.run(connection, keep_dumps, timeout)

@@ -110,6 +110,13 @@ def database_secret_is_usable(observed: Observed) -> Verdict | None:
     return _blocked(*problem) if problem else None
 
 
+def server_fits(observed: Observed) -> Verdict | None:
+    """No resource request of a MariaDB that the site has alone exceeds its limit."""
+    config = observed.spec.db_config
+    problem = sizing.resources_problem("mariadb", config.resources if config else None)
+    return _blocked(Reason.INVALID_SPEC, problem) if problem else None
+
+
 def apps_are_readable(observed: Observed) -> Verdict | None:
     """The bench's list of apps can be parsed, if the site uses it."""
     if observed.spec.apps is not None:
@@ -237,6 +244,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     (SiteCondition.BENCH_READY, host_can_be_served),
     (SiteCondition.BENCH_READY, load_balancer_has_an_address),
     (SiteCondition.DATABASE_READY, database_secret_is_usable),
+    (SiteCondition.DATABASE_READY, server_fits),
     (SiteCondition.APPS_INSTALLED, apps_are_readable),
     (SiteCondition.APPS_INSTALLED, apps_are_in_the_image),
     (SiteCondition.WORKLOADS_READY, resources_fit),

@@ -1,4 +1,5 @@
-"""Deletion of a FrappeSite: its pods first, its data only with `deletionPolicy: Delete`."""
+"""Deletion of a FrappeSite: its pods first, then a server that it has alone, its data only with `deletionPolicy:
+Delete`."""
 
 from typing import Literal
 
@@ -10,6 +11,7 @@ from frappe_operator.api.labels import SITE_FINALIZER, SITE_LABEL
 from frappe_operator.components import database, redis_keys
 from frappe_operator.components.children import CHILDREN
 from frappe_operator.components.database.interface import DATABASE_LABEL, Remains, drop_name
+from frappe_operator.components.mariadb import SERVER_LABEL
 from frappe_operator.components.redis_keys import Keys
 from frappe_operator.components.storage import QUEUES_LABEL
 from frappe_operator.kube.children import stopped_on_deletion
@@ -24,7 +26,7 @@ from frappe_operator.model import bench as bench_model
 from frappe_operator.model import job_reports as report_model
 from frappe_operator.model.bench import Names
 from frappe_operator.model.conditions import SiteCondition
-from frappe_operator.model.database import is_our_database
+from frappe_operator.model.database import SERVER_KIND_LABEL, is_our_database
 from frappe_operator.model.image import Image
 from frappe_operator.model.owner import Owner
 from frappe_operator.model.reasons import FrappeReason
@@ -68,12 +70,17 @@ async def cleanup(cluster: Cluster, live: LiveSite) -> float | None:
         await _report(cluster, live, Verdict(False, Reason.DELETING, message))
         return REQUEUE_SECONDS
     spec = _deletion_spec(live)
-    if spec.deletion_policy == "Delete":
+    deletes = spec.deletion_policy == "Delete"
+    if deletes:
         verdict, requeue_after = await _drop(cluster, live, spec)
         if not verdict.ok:
             await _report(cluster, live, verdict)
             return requeue_after
-        for kind, name in ((PVC, names.files), (SECRET, names.connection), (SECRET, names.admin)):
+    if pods := await _stop_server(cluster, live):
+        await _report(cluster, live, Verdict(False, Reason.DELETING, f"Waiting for {', '.join(pods)} to terminate"))
+        return REQUEUE_SECONDS
+    if deletes:
+        for kind, name in _retained(names):
             await _delete_retained(cluster, kind, key, name)
     await remove_finalizer(cluster, SITE, live, SITE_FINALIZER)
     return None
@@ -84,6 +91,36 @@ def _deletion_spec(live: LiveSite) -> DeletionSpec:
         return msgspec.json.decode(live.spec, type=DeletionSpec)
     except msgspec.MsgspecError:
         return DeletionSpec()
+
+
+def _retained(names: SiteNames) -> tuple[tuple[Kind, str], ...]:
+    """The retained children of a site, which contain its data or give access to it."""
+    return (
+        (PVC, names.files),
+        (PVC, names.server_claim),
+        (SECRET, names.connection),
+        (SECRET, names.server_root),
+        (SECRET, names.admin),
+    )
+
+
+async def _stop_server(cluster: Cluster, live: LiveSite) -> list[str]:
+    """Deletes the StatefulSet of a MariaDB that the site has alone, and returns the names of its pods that still run,
+    read from the API server because they are not watched."""
+    meta, server = live.metadata, SiteNames(live.metadata.name).server
+    for kind, child in cluster.owned(meta.uid):
+        if kind == STATEFUL_SET and not child.deleting:
+            await cluster.delete(kind, meta.namespace, child.metadata.name, child.metadata.uid)
+    # Without a claim the site never had such a server.
+    if cluster.get(PVC, meta.namespace, SiteNames(meta.name).server_claim) is None:
+        return []
+    pods = await cluster.list(POD, meta.namespace, f"{OPERATOR_SELECTOR},{SERVER_LABEL}={server}")
+    running = [each for each in pods if each.get("status", {}).get("phase") not in ("Succeeded", "Failed")]
+    for pod in running:
+        # A StatefulSet that was being recreated has left its pod to the next one, which does not come any more.
+        if not pod["metadata"].get("ownerReferences") and "deletionTimestamp" not in pod["metadata"]:
+            await cluster.delete(POD, meta.namespace, pod["metadata"]["name"], pod["metadata"]["uid"])
+    return [pod["metadata"]["name"] for pod in running]
 
 
 def _deletion_jobs(site: str) -> tuple[str, ...]:
@@ -127,14 +164,16 @@ async def _drop(cluster: Cluster, live: LiveSite, spec: DeletionSpec) -> tuple[V
     owner = Owner.of(SITE, live, bench.bench)
     image = Image(facts.pinned, pull_secrets=bench_model.pull_secrets(bench_live))
     sizes = job_resources(live, bench_live)
-    label = await _label(cluster, SECRET, key, names.connection, DATABASE_LABEL) or ""
+    labels = await _labels(cluster, SECRET, key, names.connection) or {}
+    label = labels.get(DATABASE_LABEL, "")
     ours = is_our_database(f"_{label}", key.namespace, key.name)
     queue, cache, mariadb = [
         await cluster.read(STATEFUL_SET, key.namespace, name) is not None
         for name in (bench.redis_queue, bench.redis_cache, bench.mariadb)
     ]
     jobs = []
-    recorded = await _label(cluster, PVC, key, names.files, QUEUES_LABEL)
+    claim = await _labels(cluster, PVC, key, names.files)
+    recorded = None if claim is None else claim.get(QUEUES_LABEL, "")
     # Without the claim nothing is left to delete: it is deleted after the keys, and no other site ever gets its queues.
     if recorded is not None and (queue or cache):
         prefixes = [bench_id(key.name, live.metadata.uid, recorded)]
@@ -142,8 +181,17 @@ async def _drop(cluster: Cluster, live: LiveSite, spec: DeletionSpec) -> tuple[V
         name = f"_{label}" if ours else recorded_name if isinstance(recorded_name, str) else ""
         keys = Keys(spec.site_name, tuple(prefixes), name)
         jobs.append(redis_keys.drop(owner, image, bench, sizes, keys, queue=queue, cache=cache))
-    named = f"_{label}" if label else ""
-    jobs += database.drop(Remains(owner, image, bench, sizes, names.connection, named, server_exists=mariadb))
+    remains = Remains(
+        owner,
+        image,
+        bench,
+        sizes,
+        names.connection,
+        f"_{label}" if label else "",
+        server_exists=mariadb,
+        server_kind=labels.get(SERVER_KIND_LABEL, ""),
+    )
+    jobs += database.drop(remains)
     if not jobs:
         return done, None
     pods = cluster.select(POD, report_model.SITE_INDEX, f"{key.namespace}/{key.name}")
@@ -169,11 +217,10 @@ def _unless_redis_is_down(cluster: Cluster, namespace: str, bench: Names, verdic
     return verdict
 
 
-async def _label(cluster: Cluster, kind: Kind, key: Key, name: str, label: str) -> str | None:
-    """A label of an object, read from the API server: empty when it has no such label, None when there is no such
-    object."""
+async def _labels(cluster: Cluster, kind: Kind, key: Key, name: str) -> dict[str, str] | None:
+    """The labels of an object, read from the API server; None when there is no such object."""
     found = await cluster.read(kind, key.namespace, name)
-    return None if found is None else str((found["metadata"].get("labels") or {}).get(label, ""))
+    return None if found is None else found["metadata"].get("labels") or {}
 
 
 async def _delete_retained(cluster: Cluster, kind: Kind, key: Key, name: str) -> None:

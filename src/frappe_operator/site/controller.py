@@ -49,7 +49,7 @@ from frappe_operator.site.resolve import resolve
 from frappe_operator.site.stages import stages
 from frappe_operator.site.status import status
 
-VERBS: dict[Kind, str] = {SITE: "get patch", POD: "list", EVENT: "list"}
+VERBS: dict[Kind, str] = {SITE: "get patch", POD: "list delete", EVENT: "list"}
 """RBAC verbs for objects that are not children of a site, by kind."""
 
 STOPPING_SECONDS = 2.0
@@ -96,8 +96,10 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch, hosts: Ho
         if site.mark != observed.upgrade.mark and is_created(observed):
             # A self-triggered event is ignored.
             cluster.requeue(SITE, key)
-        if is_created(observed) and any(ref.kind == SECRET for ref in applied.written):
-            # A self-triggered event is ignored, and the site is configured with the new Secret in the next reconcile.
+        reads_secrets = is_created(observed) or site.database.server is not None
+        if reads_secrets and any(ref.kind == SECRET for ref in applied.written):
+            # A self-triggered event is ignored, and the next reconcile configures the site or its own MariaDB with the
+            # new Secret.
             cluster.requeue(SITE, key)
         if site.own.waits and any(ref.kind == SERVICE for ref in applied.written):
             # A self-triggered event is ignored, and the next reconcile knows the address.
@@ -170,13 +172,14 @@ def sites_of_bench(cluster: Cluster, live: LiveBench) -> Iterable[Key]:
 
 
 def sites_of_server(cluster: Cluster, live: Live) -> Iterable[Key]:
-    """Map function: from the MariaDB StatefulSet of a bench to all sites of the bench. For Redis, sites read the status
-    of their bench."""
+    """Map function: from the MariaDB StatefulSet of a site to the site, and from that of a bench to all sites of the
+    bench. For Redis, sites read the status of their bench."""
+    yield from site_by_label(cluster, live)
     bench = live.metadata.label(BENCH_LABEL)
     if live.metadata.name != Names(bench).mariadb:
-        return ()
+        return
     found = cluster.select(SITE, host_claims.BENCH_INDEX, f"{live.metadata.namespace}/{bench}")
-    return (site.metadata.key for site in found)
+    yield from (site.metadata.key for site in found)
 
 
 def site_by_label(cluster: Cluster, live: Live) -> Iterable[Key]:

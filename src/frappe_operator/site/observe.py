@@ -22,15 +22,24 @@ from frappe_operator.kube.kinds import (
     STATEFUL_SET,
     STORAGE_CLASS,
 )
-from frappe_operator.kube.live import Autoscaler, Claim, Condition, Job, Live, StorageClass, Workload
-from frappe_operator.kube.names import OPERATOR_SELECTOR
+from frappe_operator.kube.live import (
+    OPERATOR_NAME,
+    Autoscaler,
+    Claim,
+    Condition,
+    Job,
+    Live,
+    StorageClass,
+    Workload,
+)
+from frappe_operator.kube.names import MANAGED_BY, OPERATOR_SELECTOR
 from frappe_operator.kube.readiness import Report, succeeded
 from frappe_operator.kube.view import View
 from frappe_operator.model import bench as bench_model
 from frappe_operator.model import database, domain, first_apps, host_claims, job_reports
 from frappe_operator.model import site as model
-from frappe_operator.model.bench import BenchOffer
-from frappe_operator.model.database import Connection
+from frappe_operator.model.bench import BenchOffer, secret_revision
+from frappe_operator.model.database import DEDICATED, SERVER_KIND_LABEL, Connection
 from frappe_operator.model.domain import Domain
 from frappe_operator.model.host_claims import HostClaim, HostGrants
 from frappe_operator.model.image import Facts
@@ -111,7 +120,11 @@ class Observed(NamedTuple):
     classes: Mapping[str, StorageClass] = {}
     reports: Mapping[str, Report] = {}
     mariadb: Workload | None = None
-    """The MariaDB StatefulSet of the bench."""
+    """The StatefulSet of the MariaDB of the bench, or of the site alone."""
+    server_kind: str | None = None
+    """Recorded kind of the server that the site has alone, empty for none; None before it is decided."""
+    server_revision: str = ""
+    """Revision of the Secret with the password of root of that server; empty while it does not exist."""
     web: Workload | None = None
     """The gunicorn Deployment of the site."""
     live_scales: Mapping[str, LiveScale] = {}
@@ -175,7 +188,7 @@ class Observed(NamedTuple):
     def database(self) -> ObservedDatabase:
         """The observed state of the site's database."""
         return ObservedDatabase(
-            engine=database.engine(self.spec),
+            engine=database.engine(self.spec, self.server_kind),
             site=self.live.metadata.key,
             recorded_name=self.retained_database,
             connection=self.connection,
@@ -184,6 +197,7 @@ class Observed(NamedTuple):
             server=self.mariadb,
             conditions=self.last_status.conditions,
             bench_conditions=self.bench_conditions,
+            server_kind=self.server_kind,
         )
 
 
@@ -211,11 +225,12 @@ async def observe(cluster: View, live: LiveSite, images: Images, grants: HostGra
     bench = bench_model.offer(bench_live, bench_spec, images, found, common.access_mode if common else "")
     claim, created = cluster.get(PVC, namespace, names.files), cluster.get(JOB, namespace, names.create)
     facts = _facts(bench, claim, created)
-    mariadb = cluster.get(STATEFUL_SET, namespace, bench_names.mariadb)
     deployments = {each: cluster.get(DEPLOYMENT, namespace, names.part(each)) for each in SCALED}
     autoscalers = {each: cluster.get(HPA, namespace, names.part(each)) for each in SCALED}
     secret = cluster.get(SECRET, namespace, names.connection)
     label = secret.metadata.label(DATABASE_LABEL) if secret else ""
+    server_kind = _server_kind(secret, claim)
+    dedicated = database.engine(spec, server_kind) == DEDICATED
     hosts = host_claims.HostClaims(cluster, grants)
     resolved = domain.resolve(spec, bench.domains)
     owned = [host for host in resolved.hosts if hosts.owner(host) in (None, live.metadata.key)]
@@ -231,7 +246,9 @@ async def observe(cluster: View, live: LiveSite, images: Images, grants: HostGra
         bench_conditions={each.type: each for each in bench_live.conditions},
         classes={each.metadata.name: each for each in cluster.all(STORAGE_CLASS)},
         reports=job_reports.reports(cluster.select(POD, job_reports.SITE_INDEX, f"{namespace}/{name}")),
-        mariadb=mariadb,
+        mariadb=cluster.get(STATEFUL_SET, namespace, names.server if dedicated else bench_names.mariadb),
+        server_kind=server_kind,
+        server_revision=generated_revision(cluster, live, names.server_root) if dedicated else "",
         web=deployments["gunicorn"],
         live_scales={each: live_scale(deployments[each], autoscalers[each]) for each in SCALED},
         autoscalers={each: found for each, found in autoscalers.items() if found is not None},
@@ -262,6 +279,24 @@ async def observe(cluster: View, live: LiveSite, images: Images, grants: HostGra
         domain_or_none=resolved,
         conflicting_hosts={host: claim for host, claim in holders.items() if claim},
     )
+
+
+def _server_kind(secret: Live | None, claim: Claim | None) -> str | None:
+    """The kind of the server that the site has alone, as the connection Secret or the claim for files records it. It is
+    decided before either exists."""
+    recorded = [each.metadata.label(SERVER_KIND_LABEL) for each in (secret, claim) if each is not None]
+    return next(filter(None, recorded), "") if recorded else None
+
+
+def generated_revision(cluster: View, live: LiveSite, name: str) -> str:
+    """Revision of a Secret that the operator generated for the site, or for an earlier one of this name; empty while it
+    does not exist."""
+    meta = live.metadata
+    found = cluster.get(SECRET, meta.namespace, name)
+    if found is None or found.deleting or found.metadata.controller is not None:
+        return ""
+    ours = (found.metadata.label(MANAGED_BY), found.metadata.label(SITE_LABEL)) == (OPERATOR_NAME, meta.name)
+    return secret_revision(found.metadata.uid, str(found.metadata.resource_version)) if ours else ""
 
 
 def _facts(bench: BenchOffer, claim: Claim | None, created: Job | None) -> Facts | None:

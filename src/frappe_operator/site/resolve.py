@@ -35,6 +35,8 @@ def resolve(observed: Observed) -> Site:
         live_mode=observed.claim.access_mode if observed.claim else "",
         connection=observed.connection,
         recorded_database=observed.last_status.database_name,
+        server_kind=observed.server_kind,
+        server_revision=observed.server_revision,
         plan=_plan(observed, observed.facts, observed.bench.target),
         live_scales=observed.live_scales,
         taken_hosts=observed.conflicting_hosts,

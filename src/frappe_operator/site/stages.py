@@ -10,10 +10,9 @@ from frappe_operator.components import (
     socketio,
     storage,
 )
-from frappe_operator.components.database import ENGINES
 from frappe_operator.components.route import ROUTES, gateway
 from frappe_operator.kube.objects import Manifest
-from frappe_operator.kube.readiness import being_created, claims_usable, jobs_succeeded
+from frappe_operator.kube.readiness import claims_usable, jobs_succeeded
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Stage, Verdict, checked, failed
 from frappe_operator.model.conditions import SiteCondition
@@ -25,6 +24,7 @@ from frappe_operator.site.conditions import (
     bench_ready,
     certificate_ready,
     configured,
+    database_ready,
     routed,
     upgraded,
     workloads_ready,
@@ -49,19 +49,13 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
     Serving, and the second half of Routed, are probed after these stages are applied (site/probe.py).
     """
     succeeded = jobs_succeeded(observed.reports)
-    # The Jobs behind it have the revision of the connection Secret among their inputs: when it has been created just
-    # now, they wait for the reconcile that knows it.
-    prepared = succeeded if site.database.revision else being_created
-    engine = ENGINES[site.database.engine]
     template = chosen_template(site, observed)
-    database = [*engine.connection(site, token()), *engine.jobs(site, template)]
     create = creation.create(site, generated_secrets.password_is_new(observed), template)
     workloads = [*gunicorn.build(site), *socketio.build(site), *background.build(site)]
     rows = [
         Stage(SiteCondition.BENCH_READY, [], bench_ready.ready(observed)),
         Stage(SiteCondition.STORAGE_READY, storage.files(site), claims_usable(observed.classes)),
-        Stage(SiteCondition.DATABASE_READY, [], lambda _: engine.server_ready(site, observed.database)),
-        Stage(SiteCondition.DATABASE_READY, [], prepared, once=database),
+        *database_ready.stages(site, observed, token, template),
         Stage(
             SiteCondition.SITE_CREATED, [], succeeded, once=[*generated_secrets.admin(site, observed, token()), *create]
         ),

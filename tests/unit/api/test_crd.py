@@ -133,11 +133,21 @@ def test_apps_are_named_in_one_way(fine: bool, value: dict[str, object]) -> None
         (False, {"mode": "external"}),
         (False, {"mode": "shared", "connectionSecretRef": {"name": "x"}}),
         (False, {"connectionSecretRef": {"name": "x"}}),
+        (False, {"mode": "dedicated", "connectionSecretRef": {"name": "x"}}),
     ],
 )
 def test_a_connection_belongs_to_an_external_database(fine: bool, value: dict[str, object]) -> None:
-    (rule,) = crd.schema(SITE)["properties"]["spec"]["properties"]["dbConfig"][crd.VALIDATIONS]
+    rule, *_ = crd.schema(SITE)["properties"]["spec"]["properties"]["dbConfig"][crd.VALIDATIONS]
     assert cel.evaluate(rule["rule"], {"self": value}) is fine
+
+
+@pytest.mark.parametrize("field", ["image", "resources", "storageSize", "storageClassName"])
+def test_a_server_belongs_to_a_dedicated_database(field: str) -> None:
+    rules = crd.schema(SITE)["properties"]["spec"]["properties"]["dbConfig"][crd.VALIDATIONS]
+    (rule,) = (each for each in rules if each["message"].startswith(f"{field} belongs to mode: dedicated"))
+    for mode, fine in (({}, False), ({"mode": "shared"}, False), ({"mode": "dedicated"}, True)):
+        assert cel.evaluate(rule["rule"], {"self": {**mode, field: "x"}}) is fine
+        assert cel.evaluate(rule["rule"], {"self": mode}) is True
 
 
 @KINDS

@@ -93,8 +93,16 @@ FINE: dict[str, Sequence[Any]] = {
     "tls": [{}, {"enabled": True}, {"secretName": "web"}, {"clusterIssuer": "letsencrypt", "hstsMaxAge": 600}],
     "tls.issuer": ["web"],
     "proxy.bodySize": ["64Ki", "100Mi", 2**20, "10Gi"],
-    "dbConfig": [{}, {"mode": "shared"}, {"mode": "external", "connectionSecretRef": {"name": "tides"}}],
-    "dbConfig.mode": ["shared"],
+    "dbConfig": [
+        {},
+        {"mode": "shared"},
+        {"mode": "external", "connectionSecretRef": {"name": "tides"}},
+        {"mode": "external", "connectionSecretRef": {"name": "tides"}, "tls": "required"},
+        {"mode": "dedicated"},
+        {"mode": "dedicated", "storageSize": "50Gi", "resources": {"requests": {"cpu": "1", "memory": "2Gi"}}},
+        {"mode": "dedicated", "image": "mariadb:11.4", "storageClassName": "fast", "resources": {"limits": {"cpu": 2}}},
+    ],
+    "dbConfig.mode": ["shared", "dedicated"],
     "benchRef.name": ["pier"],
     "benchRef.namespace": ["default"],
 }
@@ -107,6 +115,9 @@ NOT_ALONE = {
     *((kind, f"ingress.gatewayRef.{field}") for kind in (BENCH, SITE) for field in ("namespace", "sectionName")),
     (SITE, "dbConfig.connectionSecretRef"),
     (SITE, "dbConfig.connectionSecretRef.name"),
+    *((SITE, f"dbConfig.{field}") for field in ("image", "storageSize", "storageClassName", "resources", "tls")),
+    *((SITE, f"dbConfig.resources.{part}") for part in ("requests", "limits")),
+    *((SITE, f"dbConfig.resources.{part}.<cpu>") for part in ("requests", "limits")),
     *(
         (kind, f"componentHPA.{component}.behavior.{direction}.policies[].{field}")
         for kind, components in ((BENCH, ("gunicorn", "socketio", "nginx")), (SITE, ("gunicorn", "socketio")))

@@ -161,8 +161,18 @@ def substituted(bench: Manifest, site: Manifest, made: dict[tuple[str, str], Man
         mariadb = part(bench, "databaseConfig", "image")
         if mariadb and mariadb not in {image for image, _, _ in images([database])}:
             yield "image of mariadb"
-    elif part(site, "dbConfig", "mode") != "external":
+    elif part(site, "dbConfig", "mode") not in ("external", "dedicated"):
         yield "dbConfig.mode"
+    server = made.get(("StatefulSet", "pearl-db"))
+    if bool(server) != (part(site, "dbConfig", "mode") == "dedicated"):
+        yield "server of dbConfig.mode"
+    if server:
+        volumes.append((server["spec"]["volumeClaimTemplates"][0], site, "dbConfig", "storageSize"))
+        if not has_resources(part(site, "dbConfig", "resources"), server):
+            yield "resources of dbConfig"
+        own = part(site, "dbConfig", "image")
+        if own and own not in {image for image, _, _ in images([server])}:
+            yield "image of dbConfig"
     for volume, spec, field, size in volumes:
         requested = part(spec, field) or {}
         if not claim(volume, requested.get(size), requested.get("storageClassName"), requested.get("accessMode")):

@@ -4,7 +4,7 @@ from typing import get_args
 
 import msgspec
 
-from frappe_operator.components import database
+from frappe_operator.components import creation, database
 from frappe_operator.components.database import ENGINES, built_in, external
 from frappe_operator.components.database.interface import ObservedDatabase, Remains
 from frappe_operator.kube.live import Condition, Meta, Replicas, Workload
@@ -41,6 +41,17 @@ def test_the_users_own_database_is_checked_and_not_created() -> None:
 def test_only_the_operators_own_database_is_given_another_password() -> None:
     assert built_in.configure_arguments(OURS) == ["--set-password"]
     assert external.configure_arguments(THEIRS) == []
+
+
+def test_every_job_that_connects_is_told_the_declared_tls() -> None:
+    config = {"mode": "external", "connectionSecretRef": {"name": "tides"}, "tls": "required"}
+    connection = Connection("tides", "db.example.net", "3307", "sea", "sea", "9")
+    declared = a_site(connection=connection, dbConfig=config)
+    for job in (external.jobs(declared)[0], creation.create(declared)[0], creation.configure(declared)[0]):
+        assert "--tls=required" in task(job)["args"]
+    for job in (external.jobs(THEIRS)[0], creation.create(THEIRS)[0], creation.configure(OURS)[0]):
+        assert not [each for each in task(job)["args"] if each.startswith("--tls")]
+    assert declared.configuration != THEIRS.configuration, "so that a changed mode reaches the site"
 
 
 def test_jobs_hold_root_of_the_benchs_mariadb_and_never_more_than_the_users_own_connection() -> None:

@@ -189,7 +189,7 @@ def test_what_holds_data_belongs_to_nobody_whose_end_could_take_it_along(world: 
         for each in world.of("Secret", "PersistentVolumeClaim")
     }
     for name, label in kept.items():
-        holds = name.endswith(("-files", "-admin", "-db-connection", "-mariadb-root"))
+        holds = name.endswith(("-files", "-admin", "-db-connection", "-mariadb-root", "-db-root"))
         assert (label == "true") == holds, name
 
 

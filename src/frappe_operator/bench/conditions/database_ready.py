@@ -5,10 +5,8 @@ from collections.abc import Callable
 from frappe_operator.bench.observe import Observed
 from frappe_operator.components import mariadb
 from frappe_operator.kube.readiness import workloads_available
-from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import LiveChildren, Verdict
 from frappe_operator.model.bench import Bench
-from frappe_operator.model.reasons import FrappeReason
 
 
 def server_is_available(bench: Bench, observed: Observed) -> Callable[[LiveChildren], Verdict]:
@@ -19,11 +17,6 @@ def server_is_available(bench: Bench, observed: Observed) -> Callable[[LiveChild
 
     def ready(live_children: LiveChildren) -> Verdict:
         verdict = workloads_available(live_children)
-        if verdict.reason != Reason.PODS_NOT_READY or not (answered or restarts):
-            return verdict
-        why = "is not available"
-        if restarts:
-            why = f"is restarting with the new password of root in Secret {bench.names.mariadb_root}"
-        return Verdict(False, FrappeReason.DATABASE_UNAVAILABLE, f"MariaDB {why}: {verdict.message}")
+        return mariadb.available(verdict, answered=answered, root_secret=bench.names.mariadb_root if restarts else "")
 
     return ready

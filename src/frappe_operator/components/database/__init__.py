@@ -5,12 +5,12 @@ Another engine is a value of `EngineName` (model/database.py), a file here and a
 
 from collections.abc import Mapping
 
-from frappe_operator.components.database import built_in, external
+from frappe_operator.components.database import built_in, dedicated, external
 from frappe_operator.components.database.interface import DatabaseEngine, Remains
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.database import EngineName
 
-ENGINES: Mapping[EngineName, DatabaseEngine] = {"built-in": built_in, "external": external}
+ENGINES: Mapping[EngineName, DatabaseEngine] = {"built-in": built_in, "dedicated": dedicated, "external": external}
 
 
 def drop(remains: Remains) -> list[Manifest]:

@@ -1,9 +1,9 @@
 """The engine `built-in`: a database in the MariaDB of the bench, which the operator creates and removes."""
 
 from frappe_operator.components import mariadb
-from frappe_operator.components.database.interface import DATABASE_LABEL, PART, ObservedDatabase, Remains, drop_name
+from frappe_operator.components.database import generated
+from frappe_operator.components.database.interface import PART, ObservedDatabase, Remains, drop_name
 from frappe_operator.components.frappe import Task, bare_job, site_job
-from frappe_operator.components.metadata import retained
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import rolling_out
 from frappe_operator.kube.reasons import Reason, Trait, traits
@@ -11,18 +11,23 @@ from frappe_operator.kube.stage import Verdict
 from frappe_operator.model.conditions import SiteCondition
 from frappe_operator.model.database import is_our_database
 from frappe_operator.model.reasons import FrappeReason
-from frappe_operator.model.site import Site, SiteNames
+from frappe_operator.model.site import Site
 from frappe_operator.model.template import TEMPLATE_ANNOTATION, store_database
 
 
 def secret_problem(observed: ObservedDatabase) -> tuple[Reason, str] | None:
-    """Reason and message when the label of the connection Secret is the database of another site, else None."""
-    (namespace, name), database = observed.site, observed.recorded_name
-    if not database or is_our_database(database, namespace, name):
-        return None
-    secret = SiteNames(name).connection
-    message = f"Secret {secret} names database {database}, which does not belong to this site: delete the Secret"
-    return Reason.NAME_CONFLICT, message
+    """Reason and message when the connection Secret is of another site, or of another mode, else None."""
+    return generated.secret_problem(observed)
+
+
+def root(site: Site, password: str) -> list[Manifest]:
+    """No manifest: the server belongs to the bench."""
+    return []
+
+
+def server(site: Site) -> list[Manifest]:
+    """No manifest: the server belongs to the bench."""
+    return []
 
 
 def server_ready(site: Site, observed: ObservedDatabase) -> Verdict:
@@ -46,23 +51,7 @@ def server_ready(site: Site, observed: ObservedDatabase) -> Verdict:
 
 def connection(site: Site, password: str) -> list[Manifest]:
     """The Secret with the connection. Its label names the database, so that the Secret need not be read."""
-    meta = retained(site.owner, site.database.secret, PART)
-    # A label value cannot begin with the underscore of the name.
-    meta["labels"][DATABASE_LABEL] = site.database.name.strip("_")
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": meta,
-            "stringData": {
-                "host": site.database.host,
-                "port": str(mariadb.PORT),
-                "database": site.database.name,
-                "username": site.database.username,
-                "password": password,
-            },
-        }
-    ]
+    return generated.connection(site, password)
 
 
 def jobs(site: Site, template: str = "") -> list[Manifest]:
@@ -82,9 +71,14 @@ def secrets(site: Site) -> dict[str, str]:
     return {"database": site.database.secret, "database-admin": site.bench.mariadb_root}
 
 
+def tls_arguments(site: Site) -> list[str]:
+    """No argument: the server is in the cluster."""
+    return []
+
+
 def configure_arguments(site: Site) -> list[str]:
     """The argument that sets the password of the database user to that of the connection Secret first."""
-    return ["--set-password"]
+    return generated.SET_PASSWORD
 
 
 def secret_lost(site: Site) -> str:
@@ -95,7 +89,11 @@ def secret_lost(site: Site) -> str:
 def drop(remains: Remains) -> list[Manifest]:
     """The Job that removes database and user while the server exists. It does not depend on the spec of the site."""
     owner, bench = remains.owner, remains.bench
-    if not remains.server_exists or not is_our_database(remains.recorded_name, owner.namespace, owner.name):
+    if (
+        remains.server_kind
+        or not remains.server_exists
+        or not is_our_database(remains.recorded_name, owner.namespace, owner.name)
+    ):
         return []
     task = Task(drop_name(owner.name), PART, ["drop-database"], remains.secret)
     secrets = {"database": remains.secret, "database-admin": bench.mariadb_root}

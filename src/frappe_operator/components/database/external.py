@@ -16,6 +16,16 @@ def secret_problem(observed: ObservedDatabase) -> tuple[Reason, str] | None:
     return connection_problem(observed.connection.secret, observed.connection_data, observed.frappe)
 
 
+def root(site: Site, password: str) -> list[Manifest]:
+    """No manifest: the operator does not run the server."""
+    return []
+
+
+def server(site: Site) -> list[Manifest]:
+    """No manifest: the operator does not run the server."""
+    return []
+
+
 def server_ready(site: Site, observed: ObservedDatabase) -> Verdict:
     """Always true: the operator does not run the server, and the Job that checks the database reports its problems."""
     return Verdict(True, Reason.READY, "The database is external.")
@@ -35,6 +45,7 @@ def jobs(site: Site, template: str = "") -> list[Manifest]:
         "check-database",
         f"--frappe-version={site.facts.frappe_version}",
         f"--owner={site.owner.namespace}/{site.owner.name}",
+        *tls_arguments(site),
     ]
     task = Task(site.names.database, PART, arguments, site.database.revision)
     return [site_job(site, task, secrets(site))]
@@ -43,6 +54,11 @@ def jobs(site: Site, template: str = "") -> list[Manifest]:
 def secrets(site: Site) -> dict[str, str]:
     """The connection Secret."""
     return {"database": site.database.secret}
+
+
+def tls_arguments(site: Site) -> list[str]:
+    """The argument with the declared TLS; none for the default."""
+    return [f"--tls={site.database.tls}"] if site.database.tls else []
 
 
 def configure_arguments(site: Site) -> list[str]:

@@ -32,11 +32,13 @@ class ObservedDatabase(NamedTuple):
     frappe: Facts | None
     """Inspection result of the image of the site; None until an image has been inspected."""
     server: Workload | None
-    """The StatefulSet of the MariaDB of the bench; None when it does not exist."""
+    """The StatefulSet of the MariaDB of the bench, or of the site alone; None when it does not exist."""
     conditions: Sequence[Condition]
     """Conditions in the status of the site."""
     bench_conditions: Mapping[str, Condition]
     """Conditions in the status of the bench, by type."""
+    server_kind: str | None = None
+    """Recorded kind of the server that the site has alone, empty for none; None before it is decided."""
 
 
 class Remains(NamedTuple):
@@ -52,6 +54,8 @@ class Remains(NamedTuple):
     """Name of the database in the label of the connection Secret; empty without the label."""
     server_exists: bool
     """Whether the MariaDB of the bench exists."""
+    server_kind: str = ""
+    """Kind of the server that the site had alone, in the label of the connection Secret; empty without the label."""
 
 
 class DatabaseEngine(Protocol):
@@ -59,6 +63,12 @@ class DatabaseEngine(Protocol):
 
     def secret_problem(self, observed: ObservedDatabase) -> tuple[Reason, str] | None:
         """Reason and message about an invalid connection Secret; None when it is valid."""
+
+    def root(self, site: Site, password: str) -> list[Manifest]:
+        """The Secret with the password of root of a server that the site has alone; none for another server."""
+
+    def server(self, site: Site) -> list[Manifest]:
+        """The server that the site has alone; none for another server."""
 
     def server_ready(self, site: Site, observed: ObservedDatabase) -> Verdict:
         """Whether the database server is available."""
@@ -72,6 +82,9 @@ class DatabaseEngine(Protocol):
 
     def secrets(self, site: Site) -> dict[str, str]:
         """The Secrets, by folder, that Jobs mount to create, check or change the connection."""
+
+    def tls_arguments(self, site: Site) -> list[str]:
+        """Additional arguments of every Job that connects to the database."""
 
     def configure_arguments(self, site: Site) -> list[str]:
         """Additional arguments of the Job that applies a changed connection to the site."""

@@ -52,6 +52,9 @@ def main():
 
 class Session:
     def __init__(self, state, options):
+        self.cipher = state.get("cipher", "") if "ssl" in options else ""
+        if state.get("cipher") and "ssl" in options and options["ssl-ca"] not in state["trusted"]:
+            raise Error("2026 (HY000): TLS/SSL error: self-signed certificate in certificate chain")
         self.state, self.user, self.database = state, options["user"], options.get("database", "")
         account = state["users"].get(self.user)
         if account is None or account["password"] != options["password"]:
@@ -133,6 +136,7 @@ GRAMMAR = [
         lambda s: [[str(each)] for each in s.here.get("sessions", [])],
     ),
     (r"KILL CONNECTION (\d+)", lambda s, session: s.here["sessions"].remove(int(session))),
+    (r"SHOW SESSION STATUS LIKE 'Ssl_cipher'", lambda s: [["Ssl_cipher", s.cipher]]),
     (r"SELECT VERSION\(\)", lambda s: [[s.state["version"]]]),
     (r"SELECT @@char.*", lambda s: [[s.here["charset"], s.here["charset"] + "_general_ci"]]),
     (r"SELECT HEX\(TABLE_NAME\).*", Session.tables),

@@ -32,6 +32,7 @@ class Database:
             database=name if schema else None,
             charset="utf8mb4",
             connect_timeout=10,
+            ssl=_tls(conf),
         )
 
     def sql(self, statement: str, *values: Any) -> Rows:
@@ -56,6 +57,13 @@ class Database:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _tls(conf: Conf) -> dict[str, Any] | None:
+    """As in Frappe 15.101: the authority alone is enough."""
+    if not conf.get("db_ssl_ca"):
+        return None
+    return {"ca": conf["db_ssl_ca"], "check_hostname": conf.get("db_ssl_check_hostname")}
 
 
 @contextlib.contextmanager

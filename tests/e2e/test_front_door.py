@@ -46,9 +46,9 @@ def ask(
 
 
 def declare(namespace: Namespace, **spec: object) -> None:
-    more = {"aliases": [ALIAS], "redirects": [OLD], "tls": {"secretName": "ferry-web", "hstsMaxAge": 600}}
-    replicas = {"componentReplicas": {"socketio": 2}}
-    namespace.site(SITE, BENCH, SITE_NAME, domain=HOST, **{**more, **replicas, **spec})
+    hosts = {"domain": HOST, "aliases": [ALIAS], "redirects": [OLD]}
+    more = {"tls": {"secretName": "ferry-web", "hstsMaxAge": 600}, "componentReplicas": {"socketio": 2}}
+    namespace.site(SITE, BENCH, SITE_NAME, **{**hosts, **more, **spec})
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,8 @@ HINTS = {
     "allowedRoutes.namespaces",
     "NoMatchingListenerHostname": "no listener of the Gateway is for these host names",
     "NoMatchingParent": "the Gateway has no such listener: correct gatewayRef.sectionName",
+    "RuleMatchConflict": "another HTTPRoute has one of these host names, or, with Contour, two listeners are for one: "
+    "name one of these in gatewayRef.sectionName",
 }
 """What the reasons of a Gateway mean here. The message of the Gateway follows."""
 

@@ -54,7 +54,7 @@ golden: setup ## Regenerates the golden files. Read the difference before you co
 manifests: setup ## Regenerates deploy/ and the reference pages from the code.
 	@sh scripts/manifests
 
-up: setup ## Starts a local cluster with a real node and leaves it running. WITH=contour for an ingress controller on it.
+up: setup ## Starts a local cluster with a real node and leaves it running. WITH=contour,metrics-server for add-ons on it.
 	@$(PYTHON) -m sandbox up --tier node --with "$(WITH)"
 
 down: setup ## Removes that cluster.

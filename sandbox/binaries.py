@@ -29,6 +29,7 @@ KWOK = "0.8.0"
 CONTAINERD = "2.4.2"
 COREDNS = "1.15.0"
 CONTOUR = "1.33.8"
+METRICS_SERVER = "0.9.0"
 
 _SPEAK_EVERY = 15.0
 
@@ -91,6 +92,12 @@ CONTOUR_MODULE = Module(
     linker=f"-s -w -X github.com/projectcontour/contour/internal/build.Version=v{CONTOUR}",
 )
 
+METRICS_SERVER_MODULE = Module(
+    "metrics-server",
+    {"metrics-server": Program("sigs.k8s.io/metrics-server/cmd/metrics-server", METRICS_SERVER)},
+    linker=f"-s -w -X k8s.io/client-go/pkg/version.gitVersion=v{METRICS_SERVER}",
+)
+
 MODULES = (
     Module(
         "kubernetes",
@@ -119,6 +126,7 @@ MODULES = (
     ),
     Module("coredns", {"coredns": Program("frappe-operator/sandbox/coredns", COREDNS, ("-version",))}),
     CONTOUR_MODULE,
+    METRICS_SERVER_MODULE,
 )
 
 

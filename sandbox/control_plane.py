@@ -20,6 +20,9 @@ PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler
 _START = 180.0
 """Seconds a process may take until it answers: a few on an idle machine, a minute on one that is overrun."""
 
+_FRONT_PROXY = "front-proxy-client"
+"""The name by which the API server is known to the servers of other parts of the API."""
+
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -130,6 +133,9 @@ class ControlPlane:
         server = authority.issue("kube-apiserver", "kube-apiserver", hosts=hosts)
         kubelet_client = authority.issue("kube-apiserver-kubelet-client", "kube-apiserver", ("system:masters",))
         private, public = authority.key_pair("service-accounts")
+        # An authority of its own: the servers of other parts believe whomever it vouches for about who their user is.
+        front = Authority(self.state.folder("front-proxy"))
+        proxy = front.issue("kube-apiserver", _FRONT_PROXY)
         policy = self.state.root / "audit-policy.yaml"
         self._write(policy, _AUDIT_POLICY)
         process = Process(self.state, "kube-apiserver")
@@ -155,6 +161,14 @@ class ControlPlane:
                 f"--kubelet-client-key={kubelet_client.key}",
                 # Else `kubectl logs` looks the node's name up in DNS.
                 "--kubelet-preferred-address-types=InternalIP",
+                # It serves parts of the API through other servers, which learn from it whom to believe.
+                f"--requestheader-client-ca-file={front.certificate}",
+                f"--requestheader-allowed-names={_FRONT_PROXY}",
+                "--requestheader-username-headers=X-Remote-User",
+                "--requestheader-group-headers=X-Remote-Group",
+                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+                f"--proxy-client-cert-file={proxy.certificate}",
+                f"--proxy-client-key-file={proxy.key}",
                 f"--audit-policy-file={policy}",
                 f"--audit-log-path={self.state.audit_log}",
                 "--audit-log-maxsize=200",
@@ -176,6 +190,7 @@ class ControlPlane:
                     "--allocate-node-cidrs=false",
                     # A claim whose volume is there, and a finished Job, are noticed by watching; these poll.
                     "--pvclaimbinder-sync-period=2s",
+                    "--horizontal-pod-autoscaler-sync-period=2s",
                 ),
             ),
             ("kube-scheduler", ()),

@@ -61,6 +61,12 @@ def certificate_issuer(node_cluster: Cluster, pytestconfig: pytest.Config) -> Ce
     return CertificateIssuer.of(node_cluster.state)
 
 
+@pytest.fixture(scope="session")
+def metrics_server(node_cluster: Cluster, pytestconfig: pytest.Config) -> Cluster:
+    """`node_cluster` with the metrics that `kubectl top` and autoscalers read."""
+    return _shared("node", pytestconfig, addons=("metrics-server",))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Take down what runs that were killed have left, and begin this one."""
     if _is_worker(config):

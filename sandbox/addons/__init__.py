@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from sandbox.addons.addon import Addon, AddonError
 from sandbox.addons.cert_manager_player import CertManagerPlayer
 from sandbox.addons.contour import Contour
+from sandbox.addons.metrics_server import MetricsServer
 from sandbox.node import Node
 
 ADDONS: Mapping[str, Callable[[Node], Addon]] = {
     "contour": Contour,
     "cert-manager-player": CertManagerPlayer,
+    "metrics-server": MetricsServer,
 }
 
 __all__ = ["ADDONS", "Addon", "AddonError", "check"]

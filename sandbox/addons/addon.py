@@ -1,6 +1,12 @@
-"""What every add-on can do."""
+"""What every add-on can do, and what they have in common."""
 
+from collections.abc import Set
 from typing import Protocol
+
+from sandbox.deadline import DeadlineExceededError, until
+from sandbox.enclosure import Enclosure
+
+_FREE = 5.0
 
 
 class AddonError(Exception):
@@ -28,3 +34,18 @@ class Addon(Protocol):
     @property
     def summary(self) -> str:
         """What a person has to know to use it, in one line."""
+
+
+def wait_for_ports(enclosure: Enclosure, ports: Set[int], name: str) -> None:
+    """Return once nothing in the node's network listens on `ports`. Raises `AddonError` if something goes on.
+
+    What was just ended may take a moment to be gone.
+    """
+
+    def taken() -> Set[int]:
+        return ports & enclosure.listening_ports()
+
+    try:
+        until(lambda: not taken(), _FREE, "the ports to be free")
+    except DeadlineExceededError:
+        raise AddonError(f"ports that {name} needs are taken on the node: {sorted(taken())}") from None

@@ -12,11 +12,10 @@ import yaml
 
 from sandbox import certificates
 from sandbox.addons import contour_objects, envoy
-from sandbox.addons.addon import AddonError
+from sandbox.addons.addon import AddonError, wait_for_ports
 from sandbox.addons.contour_objects import GATEWAY, HTTP_PORT, HTTPS_PORT, INGRESS_CLASS, NAMESPACE, USER
 from sandbox.binaries import CONTOUR_MODULE, Binaries, module_files
 from sandbox.certificates import Authority
-from sandbox.deadline import DeadlineExceededError, until
 from sandbox.enclosure import INSIDE
 from sandbox.node import Node
 from sandbox.processes import Process
@@ -38,7 +37,6 @@ _PORTS = {HTTP_PORT, HTTPS_PORT, _XDS_PORT, _METRICS_PORT, _DEBUG_PORT, _STATS_P
 _NO_KINDS = ("tlsroutes", "tcproutes", "grpcroutes", "backendtlspolicies")
 
 _START = 60.0
-_FREE = 5.0
 _CONNECT = 5.0
 
 
@@ -107,7 +105,7 @@ class Contour:
     def up(self) -> None:
         """Start both, and wait until they would serve a route."""
         self.down()
-        self._check_ports()
+        wait_for_ports(self._node.enclosure, _PORTS, "Contour")
         with self._node.progress.step("Starting Contour and Envoy"):
             self._make_objects()
             trust = Authority(self._folder / "xds")
@@ -122,16 +120,6 @@ class Contour:
         """End both."""
         self._envoy.stop()
         self._contour.stop()
-
-    def _check_ports(self) -> None:
-        try:
-            # What was just ended may take a moment to be gone.
-            until(lambda: not self._taken(), _FREE, "the ports to be free")
-        except DeadlineExceededError:
-            raise AddonError(f"ports that Contour needs are taken on the node: {sorted(self._taken())}") from None
-
-    def _taken(self) -> set[int]:
-        return _PORTS & self._node.enclosure.listening_ports()
 
     def _make_objects(self) -> None:
         kinds, roles = self._manifests()

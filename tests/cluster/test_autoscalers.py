@@ -41,7 +41,7 @@ def autoscaler(least: int) -> Manifest:
 
 
 async def until(server: Server, kind: Kind, met: Callable[[Manifest], bool]) -> Manifest:
-    """The object `front` once it is as it should be. The controller looks at an autoscaler every 15 seconds."""
+    """The object `front` once it is as it should be. The controller looks at an autoscaler every two seconds."""
     async with asyncio.timeout(180):
         while True:
             with suppress(TimeoutError, TransportError):

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 
 from frappe_operator.components import pages
 from tests.e2e.namespace import Namespace
@@ -50,6 +51,31 @@ def visiting(namespace: Namespace, bench: str, hosts: dict[str, str]) -> Iterato
                     visits.wrong.append(f"{asset}: {answer.status}")
 
     threads = [threading.Thread(target=ask, args=(site,)) for site in hosts]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+
+@contextmanager
+def under_load(namespace: Namespace, bench: str, host: str, clients: int) -> Iterator[Counter[str]]:
+    """Asks a site for a ping as fast as it answers, by so many clients at a time: how often it answered what."""
+    seen: Counter[str] = Counter()
+    done = threading.Event()
+
+    def ask() -> None:
+        visitor = namespace.visitor(bench, host)
+        while not done.is_set():
+            try:
+                seen[str(visitor.get("/api/method/ping").status)] += 1
+            except (OSError, HTTPException) as error:
+                seen[repr(error)] += 1
+
+    threads = [threading.Thread(target=ask) for _ in range(clients)]
     for thread in threads:
         thread.start()
     try:

@@ -1,4 +1,5 @@
-"""A running site: a stopped database is reported, a changed spec or image is rolled out, drift is repaired."""
+"""A running site: a stopped database is reported, a changed spec or image is rolled out, drift is repaired, and an
+autoscaler adds and removes web servers."""
 
 import json
 import os
@@ -6,7 +7,9 @@ import signal
 
 import pytest
 
+from sandbox.cluster import Cluster
 from tests.e2e.namespace import Namespace, process_of
+from tests.e2e.observations import under_load, visiting
 
 pytestmark = [pytest.mark.node]
 
@@ -90,6 +93,32 @@ def test_children_that_were_deleted_or_edited_are_put_right(a_site: Namespace) -
 
     a_site.until(right, "the children to be right again", 30)
     a_site.until_ready("frappesite", SITE)
+
+
+def test_a_web_server_under_load_gets_a_second_replica_and_gives_it_back_without_an_error(
+    a_site: Namespace, metrics_server: Cluster
+) -> None:
+    # Half of what a pod requests is 60m. A site that has nothing to do uses a third of that, one under load a CPU.
+    rules = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    web = {"enabled": True, "maxReplicas": 2, "targetCPUUtilization": 50, "behavior": rules}
+    a_site.site(SITE, BENCH, HOST, componentHPA={"gunicorn": web})
+    a_site.until_ready("frappesite", SITE)
+    pods = f"vyogo.tech/site={SITE},vyogo.tech/component=gunicorn"
+    # Others, of before, may be about to end.
+    a_site.until(lambda: len(a_site.pods(pods)) == 1, "one web server")
+
+    def ready() -> int:
+        return int(a_site.get("deployment", f"{SITE}-gunicorn")["status"].get("readyReplicas", 0))
+
+    with visiting(a_site, BENCH, {SITE: HOST}) as seen:
+        with under_load(a_site, BENCH, HOST, clients=3) as answers:
+            a_site.until(lambda: ready() == 2, "a second web server")
+        # Its connections are ended last: until its pod is gone, it may fail a visitor.
+        a_site.until(lambda: len(a_site.pods(pods)) == 1, "one web server to be gone again")
+    assert set(answers) == {"200"}
+    assert seen[SITE].wrong == []
+    assert seen[SITE].statuses["page", 200] > 0
+    assert a_site.get("deployment", f"{SITE}-gunicorn")["spec"]["replicas"] == 1
 
 
 def _image(namespace: Namespace) -> str:

@@ -156,16 +156,17 @@ def programs_of(root: Path) -> set[str]:
     return found
 
 
-def test_nothing_is_left_of_it_when_a_cluster_that_was_killed_half_way_goes(root: Path):
+def test_nothing_is_left_of_add_ons_when_a_cluster_that_was_killed_half_way_goes(root: Path):
     script = "import sys, pathlib; from sandbox.cluster import Cluster; from sandbox.progress import plain\n"
-    script += "Cluster(pathlib.Path(sys.argv[1]), plain()).up('node', addons=['contour'])"
+    script += "Cluster(pathlib.Path(sys.argv[1]), plain()).up('node', addons=['contour', 'metrics-server'])"
     cluster = Cluster(root, plain())
     before = traces(cluster, "-none-")
     with subprocess.Popen([sys.executable, "-c", script, root], stderr=subprocess.DEVNULL) as killed:
-        until(lambda: "envoy" in programs_of(root) or killed.poll() is not None, 120, "Envoy to be started")
+        started = {"contour", "envoy", "metrics-server"}
+        until(lambda: started <= programs_of(root) or killed.poll() is not None, 120, "add-ons to be started")
         killed.send_signal(signal.SIGKILL)
     device = cluster.state.addresses.bridge
-    assert {"contour", "envoy"} < programs_of(root)
+    assert started < programs_of(root)
     assert cluster.down()
     assert programs_of(root) == set()
     assert traces(cluster, device) == nothing(before)

@@ -17,7 +17,8 @@ from frappe_operator.api.kinds import BENCH, SITE
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.tls import own_secret
 
-CERTIFIED = ("*.example.com", "*.example.org", "*.shops.example.com", "*.florist.example.org")
+DOMAINS = ("example.com", "example.org", "shops.example.com", "florist.example.org", "market.example.org")
+CERTIFIED = tuple(f"*.{domain}" for domain in DOMAINS)
 """Names that cover the hosts of all examples with TLS."""
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
 OWN = {kind.kind: kind for kind in (BENCH, SITE)}

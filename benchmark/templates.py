@@ -19,11 +19,12 @@ from frappe_operator.api.kinds import ALL, BENCH, SITE
 from frappe_operator.api.labels import BENCH_LABEL, SITE_LABEL
 from frappe_operator.kube.kinds import CONFIG_MAP, EVENT, LEASE, NAMESPACE, POD, SECRET, SERVICE, STORAGE_CLASS, Kind
 from frappe_operator.kube.live import OPERATOR_NAME
-from frappe_operator.kube.names import JOB_LABEL, MANAGED_BY, digest
+from frappe_operator.kube.names import JOB_LABEL, MANAGED_BY
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.model.bench import Names, secret_revision
 from frappe_operator.model.database import database_name, mark
-from frappe_operator.model.site import CONFIGURATION_ANNOTATION
+from frappe_operator.model.proxy import DEFAULT
+from frappe_operator.model.site import CONFIGURATION_ANNOTATION, configuration
 
 NAMESPACE_OF, BENCH_OF, SITE_OF = "tenant-{:03}", "bench-{:03}", "site-{:05}"
 """Names by number; all of one length, so that their order is the numbers'."""
@@ -206,8 +207,8 @@ def _templates(world: World) -> Iterable[Template]:
             MODEL_SITE.encode(): _text(SITE_OF, "site"),
             site["status"]["databaseName"][1:].encode(): _database,
             mark(site["metadata"]["uid"]).encode(): lambda place, version: _database(place, version)[-8:],
-            create["metadata"]["annotations"][CONFIGURATION_ANNOTATION].encode(): lambda place, _: digest(
-                f"{revision}\nhttp://{SITE_OF.format(place.site)}.example.com"
+            create["metadata"]["annotations"][CONFIGURATION_ANNOTATION].encode(): lambda place, _: configuration(
+                revision, f"http://{SITE_OF.format(place.site)}.example.com", DEFAULT.body_bytes
             ).encode(),
             VERSION_PLACE.encode(): lambda _, version: str(version).encode(),
             str(SITES_PLACE).encode(): lambda place, _: str(len(place.sites)).encode(),
@@ -222,7 +223,7 @@ def _templates(world: World) -> Iterable[Template]:
             metadata["resourceVersion"] = VERSION_PLACE
         if kind == BENCH:
             model["status"]["sites"] = SITES_PLACE
-        if kind == SERVICE:
+        if kind == SERVICE and metadata["name"] == names.nginx:
             model["spec"] |= {"clusterIP": PROXY, "clusterIPs": [PROXY]}
         if kind == CONFIG_MAP and metadata["name"] == f"{MODEL_BENCH}-nginx":
             _repeat_lines(model["data"])

@@ -226,8 +226,7 @@ class Site(Struct, frozen=True):
     @property
     def configuration(self) -> str:
         """Fingerprint of the values that the operator maintains in site_config.json."""
-        tls = f"\n{self.database.tls}" if self.database.tls else ""
-        return digest(f"{self.database.revision}\n{self.url}\n{self.limits.body_bytes}{tls}")
+        return configuration(self.database.revision, self.url, self.limits.body_bytes, self.database.tls)
 
     @property
     def url(self) -> str:
@@ -238,6 +237,13 @@ class Site(Struct, frozen=True):
 def assets_key(image: Image, layers: tuple[Layer, ...]) -> str:
     """Fingerprint of the built assets of an image and app layers: that of the image without layers."""
     return digest(f"{image.key}\n{layer_keys(layers)}", 12) if layers else image.key
+
+
+def configuration(revision: str, url: str, body_bytes: int, database_tls: str = "") -> str:
+    """Fingerprint of the values that the operator maintains in site_config.json: the connection Secret by its revision,
+    the address, the size of uploads, and what the spec says of TLS to the database."""
+    values = [revision, url, str(body_bytes), *([database_tls] if database_tls else [])]
+    return digest("\n".join(values))
 
 
 SECRET_INDEX = "secret"

@@ -76,7 +76,7 @@ def stages(site: Site, observed: Observed, token: Callable[[], str]) -> list[Sta
             certificate_ready.ready(site, observed),
             after=[],
         ),
-        routed.web_service(site),
+        routed.web_service(site, observed),
         Stage(
             SiteCondition.ROUTED,
             [] if observed.conflicting_hosts else ROUTES[site.route.type].build(site),

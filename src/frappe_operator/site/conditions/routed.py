@@ -14,6 +14,7 @@ from frappe_operator.model.host_claims import HostClaim
 from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
 from frappe_operator.site.checks import ROUTE_CHECKS
+from frappe_operator.site.generated_secrets import is_created
 from frappe_operator.site.observe import Observed
 from frappe_operator.site.probe import Responses
 
@@ -34,11 +35,13 @@ def hosts_are_free(site: Site, observed: Observed) -> Callable[[LiveChildren], V
     return ready
 
 
-def web_service(site: Site) -> Stage:
+def web_service(site: Site, observed: Observed) -> Stage:
     """The stage of the Service to which the proxies route. It waits for what the route waits for; the pods wait for it,
     because they are built with its address."""
     exists = Verdict(True, Reason.READY, f"Service {site.names.gunicorn} exists.")
-    return Stage(SiteCondition.ROUTED, gunicorn.web_service(site), lambda _: exists, after=BEFORE)
+    # Nobody has to wait for the site to hear that one of its hosts is taken.
+    later = bool(observed.conflicting_hosts) and not observed.service_ip and not is_created(observed)
+    return Stage(SiteCondition.ROUTED, [] if later else gunicorn.web_service(site), lambda _: exists, after=BEFORE)
 
 
 def host_taken(site: Site, observed: Observed) -> Verdict | None:

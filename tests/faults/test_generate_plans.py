@@ -6,7 +6,7 @@ from fakecluster.faults import WRITES, Fault, StepFault, WatchFault
 from tests.faults.generate_plans import EVENT_TROUBLES, QUARTER, TROUBLES, WATCH_TROUBLES, Request, plans, quarter
 from tests.faults.plan import Plan, parse
 from tests.faults.run_plans import reference
-from tests.faults.scenarios import SCENARIOS, WHOLE
+from tests.faults.scenarios import SCENARIOS
 
 
 def plans_of(name: str) -> list[Plan]:
@@ -67,7 +67,7 @@ def test_every_scenario_is_restarted_and_doubled_between_its_steps(name: str) ->
     faults = [fault for plan in plans_of(name) for fault in plan.faults if isinstance(fault, StepFault)]
     last = len(SCENARIOS[name].steps) - 1
     assert {fault.what for fault in faults if fault.step == last} >= {"restart", "twin"}
-    assert name in WHOLE or "hurry" in {fault.what for fault in faults}
+    assert SCENARIOS[name].whole or "hurry" in {fault.what for fault in faults}
 
 
 def test_a_plan_is_one_line_and_comes_back_from_it() -> None:

@@ -443,6 +443,12 @@ def test_the_word_stays_between_proxy_and_front_door(front: Door, make_proxy: Ca
 
 # --- Logs
 
+
+def test_the_path_that_was_asked_for_is_logged(front: Door) -> None:
+    assert ask(front.port, "/files/notes.txt?sid=SECRET").status == 200
+    eventually(lambda: '"path":"/files/notes.txt"' in front.said(), "the request to be logged", 10)
+
+
 ODD = [
     "/hang?sid=SECRET",
     "/hang?a=1&key=SECRET",

@@ -139,9 +139,11 @@ HTTP = """\
   resolver @NAMESERVER@ valid=5s;
   # A client may name its request, so that its own logs and these can be put side by side.
   map $http_x_request_id $request_name { default $request_id; "~^[A-Za-z0-9-]{8,64}$" $http_x_request_id; }
-  # $request and $args are never logged: realtime's call-back carries the session in its query.
+  # $request and $args are never logged: realtime's call-back carries the session in its query. $uri would be the file
+  # that was found, not the path that was asked for.
+  map $request_uri $asked_path { default $uri; "~^(?<before_query>/[^?]*)" $before_query; }
   log_format requests escape=json '{"time":"$time_iso8601","client":"$remote_addr","host":"$host",'
-    '"method":"$request_method","path":"$uri","status":$status,"bytes":$body_bytes_sent,"seconds":$request_time,'
+    '"method":"$request_method","path":"$asked_path","status":$status,"bytes":$body_bytes_sent,"seconds":$request_time,'
     '"request":"$request_name"}';
   access_log /dev/stdout requests;
   # A request may name two hosts, one in its first line, and write anything for a port. What follows is told the host

@@ -30,7 +30,7 @@ SEVERAL = ""
 MOST = 24
 """Alternatives of one message. What has more is shown with placeholders."""
 
-METHODS = 5
+METHODS = 4
 """Methods of one name that are followed where the type of the object is not known."""
 PLACEHOLDER = re.compile("<[^<>]*>")
 ALONE = re.compile("<[^<>]*>|")

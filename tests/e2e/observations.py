@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
 
@@ -50,15 +50,8 @@ def visiting(namespace: Namespace, bench: str, hosts: dict[str, str]) -> Iterato
                 else:
                     visits.wrong.append(f"{asset}: {answer.status}")
 
-    threads = [threading.Thread(target=ask, args=(site,)) for site in hosts]
-    for thread in threads:
-        thread.start()
-    try:
+    with _running([threading.Thread(target=ask, args=(site,)) for site in hosts], done):
         yield seen
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
 
 
 @contextmanager
@@ -75,11 +68,17 @@ def under_load(namespace: Namespace, bench: str, host: str, clients: int) -> Ite
             except (OSError, HTTPException) as error:
                 seen[repr(error)] += 1
 
-    threads = [threading.Thread(target=ask) for _ in range(clients)]
+    with _running([threading.Thread(target=ask) for _ in range(clients)], done):
+        yield seen
+
+
+@contextmanager
+def _running(threads: Sequence[threading.Thread], done: threading.Event) -> Iterator[None]:
+    """The threads run until the block ends, when they are told by `done`."""
     for thread in threads:
         thread.start()
     try:
-        yield seen
+        yield
     finally:
         done.set()
         for thread in threads:

@@ -93,16 +93,14 @@ def controller(images: Images, token: Callable[[], str], fetch: Fetch, hosts: Ho
         verdicts = {**diagnosis.verdicts, **access}
         installed = await installed_apps(cluster, site, observed, verdicts[INSTALLED])
         await report(cluster, SITE, live, verdicts, status(site, observed, verdicts, installed, cluster.now()))
-        if site.mark != observed.upgrade.mark and is_created(observed):
-            # A self-triggered event is ignored.
-            cluster.requeue(SITE, key)
+        written = {ref.kind for ref in applied.written}
         reads_secrets = is_created(observed) or site.database.server is not None
-        if reads_secrets and any(ref.kind == SECRET for ref in applied.written):
-            # A self-triggered event is ignored, and the next reconcile configures the site or its own MariaDB with the
-            # new Secret.
-            cluster.requeue(SITE, key)
-        if site.own.waits and any(ref.kind == SERVICE for ref in applied.written):
-            # A self-triggered event is ignored, and the next reconcile knows the address.
+        if (
+            (site.mark != observed.upgrade.mark and is_created(observed))
+            or (reads_secrets and SECRET in written)
+            or (site.own.waits and SERVICE in written)
+        ):
+            # A self-triggered event is ignored, and the next reconcile decides with the new mark, Secret or address.
             cluster.requeue(SITE, key)
         failed = responses is not None and any(not each.ok and not each.blocked for each in access.values())
         if failed and not observed.conflicting_hosts:

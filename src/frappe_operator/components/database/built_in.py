@@ -14,10 +14,12 @@ from frappe_operator.model.reasons import FrappeReason
 from frappe_operator.model.site import Site
 from frappe_operator.model.template import TEMPLATE_ANNOTATION, store_database
 
-
-def secret_problem(observed: ObservedDatabase) -> tuple[Reason, str] | None:
-    """Reason and message when the connection Secret is of another site, or of another mode, else None."""
-    return generated.secret_problem(observed)
+# As for every database that the operator creates.
+secret_problem = generated.secret_problem
+connection = generated.connection
+tls_arguments = generated.tls_arguments
+configure_arguments = generated.configure_arguments
+secret_lost = generated.secret_lost
 
 
 def root(site: Site, password: str) -> list[Manifest]:
@@ -49,11 +51,6 @@ def server_ready(site: Site, observed: ObservedDatabase) -> Verdict:
     return Verdict(False, FrappeReason.DATABASE_UNAVAILABLE, f"{described} is not available: see pod {name}-0")
 
 
-def connection(site: Site, password: str) -> list[Manifest]:
-    """The Secret with the connection. Its label names the database, so that the Secret need not be read."""
-    return generated.connection(site, password)
-
-
 def jobs(site: Site, template: str = "") -> list[Manifest]:
     """The Job that creates the database and its user, and copies the template into the directory of the site."""
     arguments = ["prepare-database"]
@@ -69,21 +66,6 @@ def jobs(site: Site, template: str = "") -> list[Manifest]:
 def secrets(site: Site) -> dict[str, str]:
     """The connection Secret, and the Secret with the root password of MariaDB."""
     return {"database": site.database.secret, "database-admin": site.bench.mariadb_root}
-
-
-def tls_arguments(site: Site) -> list[str]:
-    """No argument: the server is in the cluster."""
-    return []
-
-
-def configure_arguments(site: Site) -> list[str]:
-    """The argument that sets the password of the database user to that of the connection Secret first."""
-    return generated.SET_PASSWORD
-
-
-def secret_lost(site: Site) -> str:
-    """The message about a lost Secret, which is generated again in the same reconcile."""
-    return f"Secret {site.database.secret} was deleted and is generated again with a new password"
 
 
 def drop(remains: Remains) -> list[Manifest]:

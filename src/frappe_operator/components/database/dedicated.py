@@ -6,14 +6,15 @@ from frappe_operator.components.database.interface import PART, ObservedDatabase
 from frappe_operator.components.frappe import Task, site_job
 from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.readiness import workloads_available
-from frappe_operator.kube.reasons import Reason
 from frappe_operator.kube.stage import Verdict
 from frappe_operator.model.site import Site
 
-
-def secret_problem(observed: ObservedDatabase) -> tuple[Reason, str] | None:
-    """Reason and message when the connection Secret is of another site, or of another mode, else None."""
-    return generated.secret_problem(observed)
+# As for every database that the operator creates.
+secret_problem = generated.secret_problem
+connection = generated.connection
+tls_arguments = generated.tls_arguments
+configure_arguments = generated.configure_arguments
+secret_lost = generated.secret_lost
 
 
 def root(site: Site, password: str) -> list[Manifest]:
@@ -32,11 +33,6 @@ def server_ready(site: Site, observed: ObservedDatabase) -> Verdict:
     return mariadb.available(workloads_available([observed.server]), answered=answered)
 
 
-def connection(site: Site, password: str) -> list[Manifest]:
-    """The Secret with the connection. Its labels name the database and the kind of the server."""
-    return generated.connection(site, password)
-
-
 def jobs(site: Site, template: str = "") -> list[Manifest]:
     """The Job that creates the database and its user.
 
@@ -48,21 +44,6 @@ def jobs(site: Site, template: str = "") -> list[Manifest]:
 def secrets(site: Site) -> dict[str, str]:
     """The connection Secret, and the Secret with the root password of the server."""
     return {"database": site.database.secret, "database-admin": _server(site).mariadb.root}
-
-
-def tls_arguments(site: Site) -> list[str]:
-    """No argument: the server is in the cluster."""
-    return []
-
-
-def configure_arguments(site: Site) -> list[str]:
-    """The argument that sets the password of the database user to that of the connection Secret first."""
-    return generated.SET_PASSWORD
-
-
-def secret_lost(site: Site) -> str:
-    """The message about a lost Secret, which is generated again in the same reconcile."""
-    return f"Secret {site.database.secret} was deleted and is generated again with a new password"
 
 
 def drop(remains: Remains) -> list[Manifest]:

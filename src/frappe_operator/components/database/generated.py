@@ -1,4 +1,5 @@
-"""What the engines have in common whose databases the operator creates: the generated connection Secret."""
+"""What the engines have in common whose databases the operator creates: functions of `DatabaseEngine` about the
+generated connection Secret and about servers inside the cluster."""
 
 from frappe_operator.components import mariadb
 from frappe_operator.components.database.interface import DATABASE_LABEL, PART, ObservedDatabase
@@ -7,9 +8,6 @@ from frappe_operator.kube.objects import Manifest
 from frappe_operator.kube.reasons import Reason
 from frappe_operator.model.database import SERVER_KIND_LABEL, is_our_database, mode_problem
 from frappe_operator.model.site import Site, SiteNames
-
-SET_PASSWORD = ["--set-password"]
-"""Arguments of the configuration Job: it sets the password of the database user to that of the connection Secret."""
 
 
 def secret_problem(observed: ObservedDatabase) -> tuple[Reason, str] | None:
@@ -45,3 +43,18 @@ def connection(site: Site, password: str) -> list[Manifest]:
             },
         }
     ]
+
+
+def tls_arguments(site: Site) -> list[str]:
+    """No argument: the server is in the cluster."""
+    return []
+
+
+def configure_arguments(site: Site) -> list[str]:
+    """The argument that sets the password of the database user to that of the connection Secret first."""
+    return ["--set-password"]
+
+
+def secret_lost(site: Site) -> str:
+    """The message about a lost Secret, which is generated again in the same reconcile."""
+    return f"Secret {site.database.secret} was deleted and is generated again with a new password"
